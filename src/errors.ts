@@ -1,0 +1,70 @@
+/** Every code an error of this package can carry. Codes are stable: match on them, never on the text. */
+export const ERROR_CODES = {
+  OPTION_INVALID: 'An option of the request is unknown, of the wrong type or out of range.',
+  MODEL_NOT_FOUND: 'No model directory of that name or path exists.',
+  MODEL_INVALID: 'A file of the model directory is missing, damaged or contradicts another.',
+  BACKEND_UNAVAILABLE: 'The named backend cannot run on this machine.',
+  BACKEND_FAILED: 'The backend reported an error while it ran the model.',
+  BACKEND_CRASHED: 'The process that ran the model ended unexpectedly; the next request starts a fresh one.',
+  OUT_OF_MEMORY: 'The model or the request needs more memory than the device has.',
+  CLOSED: 'The pipeline or session was closed before or during the request.',
+  IMAGE_INVALID: 'The file is no picture that can be read, or is damaged.',
+  RECEIPT_MISSING: 'The picture carries no receipt.',
+  RECEIPT_INVALID: 'The receipt of the picture is damaged or of an unknown version.',
+  IO_FAILED: 'A file could not be read or written.',
+  INTERNAL: 'A bug in this package; please report it with the stack.',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** One thing that is wrong with a request or a configuration. */
+export interface Issue {
+  /** The option as the caller wrote it, for example `steps` or `scheduler_config.json: beta_end`. */
+  readonly option: string;
+  readonly expected: string;
+  readonly received: string;
+}
+
+export interface T2IErrorOptions {
+  /** What to do about it: a command or a sentence. */
+  hint?: string | undefined;
+  cause?: unknown;
+  /** Everything wrong with the request, not the first mistake alone. */
+  issues?: readonly Issue[] | undefined;
+}
+
+const MARKER = Symbol.for('@t2i/sdk.error');
+
+/** The one error class users meet. Recognise it with {@link T2IError.is}, which also works across copies of the package. */
+export class T2IError extends Error {
+  override readonly name: string = 'T2IError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly issues: readonly Issue[];
+  readonly [MARKER] = true;
+
+  constructor(code: ErrorCode, message: string, options: T2IErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+    this.issues = options.issues ?? [];
+  }
+
+  static is(value: unknown): value is T2IError {
+    return typeof value === 'object' && value !== null && (value as { [MARKER]?: unknown })[MARKER] === true;
+  }
+}
+
+/** A broken promise inside this package, never the caller's mistake. The command line prints its stack; users' mistakes get none. */
+export class T2IInternalError extends T2IError {
+  override readonly name: string = 'T2IInternalError';
+
+  constructor(message: string, options: T2IErrorOptions = {}) {
+    super('INTERNAL', message, options);
+  }
+}
+
+/** Joins issues into the sentence that an `OPTION_INVALID` or `MODEL_INVALID` message ends with. */
+export function describeIssues(issues: readonly Issue[]): string {
+  return issues.map((issue) => `${issue.option}: expected ${issue.expected}, received ${issue.received}`).join('; ');
+}

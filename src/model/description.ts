@@ -1,0 +1,72 @@
+import type { SchedulerConfig } from '../diffusion/schedule.js';
+import type { Manifest } from './manifest.js';
+
+/** Element types that the three graphs of a model may take or give. */
+export type TensorType = 'float32' | 'float16' | 'int32' | 'int64';
+
+/** One input or output of a graph as the ONNX file declares it; `null` marks a dynamic dimension. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly shape: readonly (number | null)[];
+}
+
+/** The text encoder: token ids in, one state for each token out. */
+export interface TextEncoderGraph {
+  readonly path: string;
+  readonly ids: TensorInfo;
+  /** Present where the exporter made the attention mask an input; it is fed ones, as Stable Diffusion passes none. */
+  readonly attentionMask: TensorInfo | null;
+  /** [batch, context, width] */
+  readonly states: TensorInfo;
+}
+
+export interface UnetGraph {
+  readonly path: string;
+  /** [batch, channels, height, width] */
+  readonly sample: TensorInfo;
+  /** A scalar, [1] or [batch]; integer or float. */
+  readonly timestep: TensorInfo;
+  /** [batch, context, width] */
+  readonly encoderHiddenStates: TensorInfo;
+  readonly output: TensorInfo;
+}
+
+export interface VaeDecoderGraph {
+  readonly path: string;
+  /** [batch, channels, height, width], already divided by the scaling factor. */
+  readonly latents: TensorInfo;
+  /** [batch, 3, height * factor, width * factor], -1 to 1. */
+  readonly image: TensorInfo;
+}
+
+/** Everything about a model that was read from its files and checked; nothing of it is assumed. */
+export interface ModelDescription {
+  /** Absolute path of the model directory. */
+  readonly dir: string;
+  /** Directory name, or the manifest's name where there is one. */
+  readonly name: string;
+  readonly textEncoder: TextEncoderGraph;
+  readonly unet: UnetGraph;
+  readonly vaeDecoder: VaeDecoderGraph;
+  readonly scheduler: SchedulerConfig;
+  /** Files of the tokenizer, in either form that exporters write. */
+  readonly tokenizer:
+    | { readonly kind: 'files'; readonly vocab: string; readonly merges: string; readonly padTokenId: number; readonly contextLength: number }
+    | { readonly kind: 'json'; readonly path: string; readonly padTokenId: number; readonly contextLength: number };
+  readonly latentChannels: number;
+  /** Pixels a latent pixel stands for along one side, for example 8. */
+  readonly vaeFactor: number;
+  /** Latents are divided by this, then shifted, before they are decoded. */
+  readonly scalingFactor: number;
+  readonly shiftFactor: number;
+  /** Side of the picture in pixels that the model was trained for. */
+  readonly nativeSize: number;
+  /** Fixed sizes in pixels where the graphs are static; null where any multiple of the granularity runs. */
+  readonly fixedSize: { readonly width: number; readonly height: number } | null;
+  /** Width and height must be multiples of this many pixels. */
+  readonly sizeGranularity: number;
+  /** SHA-256 in hex of every file that decides the picture, by its path in the directory. */
+  readonly hashes: Readonly<Record<string, string>>;
+  readonly manifest: Manifest | null;
+}
