@@ -52,7 +52,13 @@ export interface ModelDescription {
   readonly scheduler: SchedulerConfig;
   /** Files of the tokenizer, in either form that exporters write. */
   readonly tokenizer:
-    | { readonly kind: 'files'; readonly vocab: string; readonly merges: string; readonly padTokenId: number; readonly contextLength: number }
+    | {
+        readonly kind: 'files';
+        readonly vocab: string;
+        readonly merges: string;
+        readonly padTokenId: number;
+        readonly contextLength: number;
+      }
     | { readonly kind: 'json'; readonly path: string; readonly padTokenId: number; readonly contextLength: number };
   readonly latentChannels: number;
   /** Pixels a latent pixel stands for along one side, for example 8. */
