@@ -1,0 +1,120 @@
+import { posix } from 'node:path';
+import ts from 'typescript';
+
+/** A file of the repository: path from its root with forward slashes, and its text. */
+export interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+interface Layer {
+  /** Path under src/ that the layer owns: a folder with a trailing slash, or one file. The longest match wins. */
+  readonly owns: string;
+  /** Layers it may import, besides itself. */
+  readonly imports: readonly string[];
+  /** Imports erase at compile time (`import type`). */
+  readonly typesOnly?: true;
+  readonly node?: false;
+  readonly packages?: readonly string[];
+}
+
+const CORE = ['errors.ts', 'options.ts', 'diffusion/', 'text/', 'model/', 'image/', 'backends/backend.ts'];
+
+/** The table of the layers: each may import those it names, nobody may import a layer that none names (the command line). */
+const LAYERS: readonly Layer[] = [
+  { owns: 'errors.ts', imports: [], node: false },
+  { owns: 'options.ts', imports: ['errors.ts'], node: false, packages: ['zod'] },
+  { owns: 'diffusion/', imports: ['errors.ts'], node: false },
+  { owns: 'text/', imports: ['errors.ts'], node: false },
+  { owns: 'model/', imports: ['errors.ts', 'diffusion/'], packages: ['zod'] },
+  { owns: 'image/', imports: ['errors.ts', 'diffusion/'], packages: ['sharp', 'zod'] },
+  { owns: 'backends/backend.ts', imports: ['errors.ts', 'diffusion/', 'model/'], typesOnly: true, node: false },
+  {
+    owns: 'backends/onnxruntime/',
+    imports: ['errors.ts', 'diffusion/', 'model/', 'backends/backend.ts'],
+    packages: ['onnxruntime-node'],
+  },
+  { owns: 'backends/select.ts', imports: ['errors.ts', 'backends/backend.ts', 'backends/onnxruntime/'] },
+  { owns: 'pipeline.ts', imports: [...CORE, 'backends/select.ts', 'pipeline/'] },
+  { owns: 'pipeline/', imports: [...CORE, 'backends/select.ts'] },
+  { owns: 'index.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/'] },
+  {
+    owns: 'cli/',
+    imports: [...CORE, 'backends/select.ts', 'pipeline.ts', 'pipeline/', 'index.ts'],
+    packages: ['commander'],
+  },
+];
+
+const MAX_LINES = 300;
+const TYPESCRIPT_NAME = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|d))?\.(ts|mjs)$/;
+const PYTHON_NAME = /^_{0,2}[a-z0-9]+(_[a-z0-9]+)*_{0,2}\.py$/;
+
+/** Every import in src/ that the table of the layers does not allow, as `path: sentence`. */
+export function checkLayers(files: readonly SourceFile[]): string[] {
+  return files
+    .filter((file) => file.path.startsWith('src/') && file.path.endsWith('.ts'))
+    .flatMap((file) => checkFile(file).map((problem) => `${file.path}: ${problem}`));
+}
+
+/** Every file name that is not kebab-case (TypeScript) or snake_case (Python), and every file that is too long. */
+export function checkFiles(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) => {
+    const name = posix.basename(file.path);
+    const problems: string[] = [];
+    if (/\.(ts|mjs)$/.test(name) && !TYPESCRIPT_NAME.test(name)) problems.push('the name is not kebab-case');
+    if (name.endsWith('.py') && !PYTHON_NAME.test(name)) problems.push('the name is not snake_case');
+    const lines = file.text.split('\n').length - 1;
+    if (lines > MAX_LINES) problems.push(`${lines} lines, more than ${MAX_LINES}`);
+    return problems.map((problem) => `${file.path}: ${problem}`);
+  });
+}
+
+function checkFile(file: SourceFile): string[] {
+  const layer = layerOf(file.path.slice('src/'.length));
+  if (layer === undefined) return ['belongs to no layer; enter it in the table of the layers'];
+  return importsOf(file).flatMap(({ specifier, typeOnly }) => {
+    if (layer.typesOnly && !typeOnly) return [`imports ${specifier} as a value, but only types may be imported here`];
+    if (specifier.startsWith('node:')) {
+      return layer.node === false ? [`imports ${specifier}, but this layer is free of Node`] : [];
+    }
+    if (!specifier.startsWith('.')) {
+      const name = specifier
+        .split('/')
+        .slice(0, specifier.startsWith('@') ? 2 : 1)
+        .join('/');
+      return layer.packages?.includes(name) ? [] : [`imports the package ${name}, which this layer must not touch`];
+    }
+    const target = posix.join(posix.dirname(file.path), specifier).replace(/\.js$/, '.ts');
+    if (!target.startsWith('src/')) return [`imports ${specifier}, which lies outside src/`];
+    const other = layerOf(target.slice('src/'.length));
+    if (other === layer || (other !== undefined && layer.imports.includes(other.owns))) return [];
+    return [`imports ${target.slice('src/'.length)}, which is not a layer it may see`];
+  });
+}
+
+function layerOf(path: string): Layer | undefined {
+  return LAYERS.filter(({ owns }) => path === owns || (owns.endsWith('/') && path.startsWith(owns))).sort(
+    (a, b) => b.owns.length - a.owns.length,
+  )[0];
+}
+
+/** Static imports, re-exports, dynamic imports, import types and require calls. */
+function importsOf(file: SourceFile): { specifier: string; typeOnly: boolean }[] {
+  const found: { specifier: string; typeOnly: boolean }[] = [];
+  const add = (node: ts.Node | undefined, typeOnly: boolean) => {
+    if (node !== undefined && ts.isStringLiteralLike(node)) found.push({ specifier: node.text, typeOnly });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.isTypeOnly === true);
+    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
+    else if (ts.isCallExpression(node)) {
+      const callee = node.expression;
+      const isRequire = ts.isIdentifier(callee) && callee.text === 'require';
+      if (callee.kind === ts.SyntaxKind.ImportKeyword || isRequire) add(node.arguments[0], false);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true));
+  return found;
+}
