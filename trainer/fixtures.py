@@ -1,0 +1,215 @@
+"""Writes the tiny random-weight models of test/fixtures/: real graphs of real architectures, small enough to commit.
+
+python fixtures.py [--out ../test/fixtures]
+
+tiny        our own export: epsilon, 4 channels, factor 8, float32 timestep [1], dynamic batch and size, with a manifest
+tiny-v      another exporter's habits: v_prediction, latents/timesteps/noise_pred, a scalar timestep, int32 ids,
+            the decoder's config in vae/, the tokenizer as tokenizer.json alone
+tiny-16ch   16 channels, factor 16, sample prediction, attention mask, int64 timestep [batch], float16 inputs and outputs,
+            every size fixed, the UNet at batch 2
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import onnx
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from t2i_trainer.onnx_export import (
+    Graph,
+    TextEncoder,
+    Unet,
+    VaeDecoder,
+    export_graph,
+    text_encoder_graph,
+    unet_graph,
+    vae_decoder_graph,
+)
+from t2i_trainer.onnx_weights import half_weights, write_with_shared_weights
+from t2i_trainer.tiny_tokenizer import CONTEXT, vocabulary, write_tokenizer_files, write_tokenizer_json
+
+STATES_WIDTH = 16
+
+
+def write_fixtures(out: Path) -> None:
+    for name, write in (("tiny", write_tiny), ("tiny-v", write_tiny_v), ("tiny-16ch", write_tiny_16ch)):
+        shutil.rmtree(out / name, ignore_errors=True)
+        write(out / name)
+
+
+def write_tiny(folder: Path) -> None:
+    clip, unet, vae = modules(seed=0, channels=4, factor=8, sample_size=8)
+    write_graph(text_encoder_graph(clip), folder / "text_encoder", clip.config.to_dict())
+    write_graph(unet_graph(unet, CONTEXT), folder / "unet", dict(unet.config))
+    write_graph(vae_decoder_graph(vae, 4, 8), folder / "vae_decoder", dict(vae.config))
+    write_tokenizer_files(folder / "tokenizer")
+    write_scheduler(folder, beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1)
+
+
+def write_tiny_v(folder: Path) -> None:
+    clip, unet, vae = modules(seed=1, channels=4, factor=4, sample_size=8)
+    ids = torch.zeros(2, CONTEXT, dtype=torch.int32)
+    latents, states = torch.zeros(2, 4, 8, 8), torch.zeros(2, CONTEXT, STATES_WIDTH)
+    plane = {0: "b", 2: "h", 3: "w"}
+    text = Graph(TextEncoder(clip), {"input_ids": ids}, "last_hidden_state", {"input_ids": {0: "b"}})
+    denoiser = Graph(
+        Unet(unet),
+        {"latents": latents, "timesteps": torch.tensor(500.0), "encoder_hidden_states": states},
+        "noise_pred",
+        {"latents": plane, "encoder_hidden_states": {0: "b"}},
+    )
+    decoder = Graph(VaeDecoder(vae), {"latents": latents}, "image", {"latents": plane})
+    write_graph(text, folder / "text_encoder", clip.config.to_dict())
+    write_graph(denoiser, folder / "unet", dict(unet.config))
+    write_graph(decoder, folder / "vae_decoder", None)
+    write_json(folder / "vae" / "config.json", dict(vae.config))
+    write_tokenizer_json(folder / "tokenizer")
+    write_scheduler(folder, prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing")
+
+
+def write_tiny_16ch(folder: Path) -> None:
+    clip, unet, vae = modules(seed=2, channels=16, factor=16, sample_size=4)
+    ids = torch.zeros(1, CONTEXT, dtype=torch.int64)
+    text = Graph(
+        Float16Ends(MaskedTextEncoder(clip)),
+        {"input_ids": ids, "attention_mask": torch.ones_like(ids)},
+        "last_hidden_state",
+    )
+    sample, states = torch.zeros(2, 16, 4, 4).half(), torch.zeros(2, CONTEXT, STATES_WIDTH).half()
+    denoiser = Graph(
+        Float16Ends(Unet(unet)),
+        {"sample": sample, "timestep": torch.tensor([500, 500]), "encoder_hidden_states": states},
+        "out_sample",
+    )
+    decoder = Graph(Float16Ends(VaeDecoder(vae)), {"latent_sample": sample[:1]}, "sample")
+    write_graph(text, folder / "text_encoder", clip.config.to_dict())
+    write_graph(denoiser, folder / "unet", dict(unet.config))
+    write_graph(decoder, folder / "vae_decoder", dict(vae.config))
+    write_tokenizer_files(folder / "tokenizer")
+    write_scheduler(folder, prediction_type="sample", beta_schedule="squaredcos_cap_v2", clip_sample=True)
+
+
+class MaskedTextEncoder(nn.Module):
+    """input_ids, attention_mask -> last_hidden_state."""
+
+    def __init__(self, clip: nn.Module):
+        super().__init__()
+        self.clip = clip
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.clip(input_ids=input_ids, attention_mask=attention_mask, return_dict=False)[0]
+
+
+class Float16Ends(nn.Module):
+    """A float32 module between float16 inputs and a float16 output."""
+
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.inner(*(value.float() if value.dtype == torch.float16 else value for value in inputs)).half()
+
+
+def modules(seed: int, channels: int, factor: int, sample_size: int) -> tuple[nn.Module, nn.Module, nn.Module]:
+    """Text encoder, UNet and autoencoder with random weights that fp16 holds exactly."""
+    torch.manual_seed(seed)
+    size = len(vocabulary())
+    clip = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=size,
+            hidden_size=STATES_WIDTH,
+            intermediate_size=2 * STATES_WIDTH,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=CONTEXT,
+            bos_token_id=size - 2,
+            eos_token_id=size - 1,
+            pad_token_id=size - 1,
+        )
+    )
+    unet = UNet2DConditionModel(
+        sample_size=sample_size,
+        in_channels=channels,
+        out_channels=channels,
+        layers_per_block=1,
+        block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        mid_block_type=None,
+        up_block_types=("UpBlock2D", "UpBlock2D"),
+        cross_attention_dim=STATES_WIDTH,
+        attention_head_dim=2,
+        norm_num_groups=4,
+    )
+    levels = factor.bit_length()
+    vae = AutoencoderKL(
+        sample_size=sample_size * factor,
+        latent_channels=channels,
+        block_out_channels=(4,) * (levels - 1) + (8,),
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        layers_per_block=1,
+        norm_num_groups=4,
+        mid_block_add_attention=False,
+    )
+    with torch.no_grad():
+        clip.get_input_embeddings().weight.mul_(
+            20
+        )  # random embeddings are faint: without this every prompt gives one picture
+        vae.decoder.conv_out.weight.mul_(4)
+    return tuple(module.half().float().eval() for module in (clip, unet, vae))
+
+
+def write_graph(graph: Graph, folder: Path, config: dict | None) -> None:
+    folder.mkdir(parents=True)
+    model = compact(half_weights(export_graph(graph, folder / "model.onnx")))
+    write_with_shared_weights({"model.onnx": model}, folder)
+    if config is not None:
+        write_json(folder / "config.json", config)
+
+
+def compact(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Short names for everything inside the graph: in a tiny model the names outweigh the weights."""
+    ends = {value.name for value in (*model.graph.input, *model.graph.output)} | {""}
+    short: dict[str, str] = {}
+    for node in model.graph.node:
+        node.ClearField("name")
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                if name not in ends:
+                    names[index] = short.setdefault(name, f"t{len(short)}")
+    for tensor in model.graph.initializer:
+        tensor.name = short.setdefault(tensor.name, f"t{len(short)}")
+    del model.graph.value_info[:]
+    return model
+
+
+def write_scheduler(folder: Path, **options) -> None:
+    DDIMScheduler(**{"clip_sample": False, "set_alpha_to_one": False, **options}).save_config(folder / "scheduler")
+    write_json(
+        folder / "model_index.json",
+        {
+            "_class_name": "OnnxStableDiffusionPipeline",
+            "scheduler": ["diffusers", "DDIMScheduler"],
+            "text_encoder": ["diffusers", "OnnxRuntimeModel"],
+            "tokenizer": ["transformers", "CLIPTokenizer"],
+            "unet": ["diffusers", "OnnxRuntimeModel"],
+            "vae_decoder": ["diffusers", "OnnxRuntimeModel"],
+        },
+    )
+
+
+def write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "test" / "fixtures")
+    write_fixtures(parser.parse_args().out)

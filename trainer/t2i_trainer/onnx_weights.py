@@ -1,0 +1,114 @@
+"""Weights stored once: both graphs of a component point into one external file of fp16 values.
+
+`model.onnx` casts the stored fp16 weights to float32 and computes in float32: for CPUs, whose runtime folds the casts when it
+loads. `model.fp16.onnx` computes in fp16 and keeps in float32 only what fp16 would spoil; inputs and outputs of both graphs are
+float32, so that a caller need not know which of the two it runs.
+"""
+
+import copy
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+WEIGHTS_FILE = "model.weights"
+
+# Sums over many values (norms) and exponentials; transformers' and TensorRT's own fp16 modes keep these in float32 as well.
+FLOAT32_OPS = ["InstanceNormalization", "LayerNormalization", "Softmax", "Resize"]
+
+# Tensors of fewer bytes stay inside the graph: shape constants must be readable without the external file.
+SMALLEST_EXTERNAL = 64
+
+# Alignment of each tensor in the file, so that a runtime can map it instead of copying.
+ALIGNMENT = 64
+
+
+class WeightFile:
+    """Appends tensors to one file; a tensor whose bytes are there already is stored once."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._data = bytearray()
+        self._offsets: dict[bytes, int] = {}
+
+    def move(self, tensor: TensorProto) -> None:
+        """Turns `tensor` into a reference to its bytes in this file."""
+        data = numpy_helper.to_array(tensor).tobytes()
+        if data not in self._offsets:
+            self._data.extend(bytes(-len(self._data) % ALIGNMENT))
+            self._offsets[data] = len(self._data)
+            self._data.extend(data)
+        tensor.ClearField("raw_data")
+        tensor.ClearField("external_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (
+            ("location", self.path.name),
+            ("offset", str(self._offsets[data])),
+            ("length", str(len(data))),
+        ):
+            tensor.external_data.add(key=key, value=value)
+
+    def write(self) -> None:
+        self.path.write_bytes(self._data)
+
+
+def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same float32 graph with every float32 weight stored as fp16 and cast back where it enters."""
+    model = copy.deepcopy(model)
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and _size(tensor) >= SMALLEST_EXTERNAL:
+            name = tensor.name
+            values = numpy_helper.to_array(tensor).astype(np.float16)
+            if not np.isfinite(values).all():
+                raise ValueError(f"weight {name} holds values beyond the range of fp16 (65504)")
+            tensor.CopyFrom(numpy_helper.from_array(values, f"{name}.fp16"))
+            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def half_compute(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph computing in fp16, float32 outside. The embedding of the timestep stays in float32: fp16 holds 999 only to 0.5."""
+    converted = convert_float_to_float16(
+        copy.deepcopy(model),
+        keep_io_types=True,
+        op_block_list=FLOAT32_OPS,
+        node_block_list=_ancestors_of_sinusoids(model.graph.node),
+        disable_shape_infer=False,
+    )
+    return half_weights(converted)
+
+
+def write_with_shared_weights(graphs: dict[str, onnx.ModelProto], folder: Path) -> None:
+    """Writes each graph to folder/name, and the weights of all of them to folder/model.weights."""
+    weights = WeightFile(folder / WEIGHTS_FILE)
+    for name, model in graphs.items():
+        for tensor in model.graph.initializer:
+            if _size(tensor) >= SMALLEST_EXTERNAL:
+                weights.move(tensor)
+        onnx.save(model, str(folder / name))
+    weights.write()
+
+
+def _size(tensor: TensorProto) -> int:
+    return numpy_helper.to_array(tensor).nbytes
+
+
+def _ancestors_of_sinusoids(nodes: Iterable[onnx.NodeProto]) -> list[str]:
+    """Names of every Sin and Cos and of all nodes that they depend on."""
+    nodes = list(nodes)
+    producer = {output: node for node in nodes for output in node.output}
+    pending = [node for node in nodes if node.op_type in ("Sin", "Cos")]
+    found: dict[str, None] = {}
+    while pending:
+        node = pending.pop()
+        if node.name not in found:
+            found[node.name] = None
+            pending.extend(producer[name] for name in node.input if name in producer)
+    return list(found)
