@@ -1,0 +1,106 @@
+"""Sets up the trainer's Python environment and prints the path of its interpreter.
+
+    $(python3 trainer/env.py) trainer/train.py --help
+
+The environment lies in a cache folder named by the lock file and the Python version, so every clone with the same lock
+shares one (it is 6 GB). Standard library only: this is what runs before anything is installed.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+LOCK_FILE = Path(__file__).with_name("requirements.lock")
+OLDEST_PYTHON = (3, 11)
+# An exit code of its own, so that a caller can tell "a tool is missing here" from "the installation failed".
+MISSING_TOOL = 69
+
+
+def cache_root() -> Path:
+    """T2I_CACHE, else the XDG cache folder, else ~/.cache; then `t2i` below it."""
+    base = os.environ.get("T2I_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "t2i"
+
+
+def environment_dir(lock_text: bytes) -> Path:
+    """Folder of the environment: one for each lock file, Python version and kind of machine."""
+    kind = f"{platform.python_implementation()} {platform.python_version()} {sys.platform} {platform.machine()}"
+    return cache_root() / f"python-{hashlib.sha256(lock_text + kind.encode()).hexdigest()[:16]}"
+
+
+def missing_tool() -> str | None:
+    """What keeps this Python from making environments, with the command that helps, or None."""
+    if sys.version_info < OLDEST_PYTHON:
+        return (
+            f"Python {platform.python_version()} is older than {'.'.join(map(str, OLDEST_PYTHON))}: install a newer one"
+        )
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        return "this Python has no venv module: apt-get install python3-venv"
+    return None
+
+
+@contextlib.contextmanager
+def exclusive(path: Path):
+    """Holds an advisory lock that the kernel frees when this process ends, however it ends."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for another process that sets up the same environment", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def install(folder: Path, lock_file: Path) -> None:
+    """Makes the environment from nothing; raises CalledProcessError where pip fails."""
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True, stdout=sys.stderr)
+    pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", "--no-deps", "-r", lock_file], check=True, stdout=sys.stderr)
+    subprocess.run([*pip, "check"], check=True, stdout=sys.stderr)
+
+
+def ensure(lock_file: Path = LOCK_FILE) -> Path:
+    """The interpreter of the environment, installed first where it is missing or was left half-made.
+
+    An environment cannot be renamed (its scripts hold absolute paths), so a marker file, written last, says that it is
+    whole, and a lock keeps a second process from installing the same one at the same time.
+    """
+    folder = environment_dir(lock_file.read_bytes())
+    marker = folder / "complete"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not marker.exists():
+        with exclusive(folder.with_suffix(".lock")):
+            if not marker.exists():
+                print(f"installing into {folder} (once; minutes, 6 GB)", file=sys.stderr, flush=True)
+                start = time.monotonic()
+                install(folder, lock_file)
+                marker.touch()
+                print(f"installed in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    return folder / "bin" / "python"
+
+
+def main() -> int:
+    if reason := missing_tool():
+        print(reason, file=sys.stderr)
+        return MISSING_TOOL
+    try:
+        print(ensure())
+    except subprocess.CalledProcessError as error:
+        print(f"the environment could not be set up: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
