@@ -1,0 +1,60 @@
+import { checkFields, type Field, refuse } from '../fields.js';
+import { type EncodeOptions, encodeImage, type Pixels } from './encode.js';
+import { formatOfPath, type ImageFormat } from './formats.js';
+import type { Receipt } from './receipt.js';
+import { writeFileAtomic } from './write-file.js';
+
+/** How a generated picture is written. */
+export interface SaveOptions extends EncodeOptions {
+  /** False writes neither the receipt nor the marker for media made by a model. Default: true. */
+  metadata?: boolean | undefined;
+}
+
+/** One finished picture: its pixels, and what made it. */
+export class GeneratedImage implements Pixels {
+  /** 8-bit RGB, row-major, `width * height * 3` bytes. */
+  readonly rgb: Uint8Array;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly receipt: Receipt;
+
+  constructor(rgb: Uint8Array, receipt: Receipt) {
+    this.rgb = rgb;
+    this.width = receipt.width;
+    this.height = receipt.height;
+    this.receipt = receipt;
+  }
+
+  /** Seed that makes this picture again, whatever the number of pictures then. */
+  get seed(): number {
+    return this.receipt.seed;
+  }
+
+  /**
+   * The picture as the bytes of a file.
+   *
+   * @throws T2IError OPTION_INVALID
+   */
+  toBuffer(format: ImageFormat = 'png', options: Omit<SaveOptions, 'format'> = {}): Promise<Uint8Array> {
+    return this.#encode({ ...options, format });
+  }
+
+  /**
+   * Writes the picture to a file, whole or not at all; a file of that name is replaced.
+   *
+   * @param path its extension chooses the format unless `format` does: .png, .jpg, .jpeg or .webp
+   * @throws T2IError OPTION_INVALID, IO_FAILED
+   */
+  async toFile(path: string, options: SaveOptions = {}): Promise<void> {
+    const format = options.format ?? formatOfPath(path);
+    await writeFileAtomic(path, await this.#encode({ ...options, format }));
+  }
+
+  async #encode({ metadata, ...options }: SaveOptions): Promise<Uint8Array> {
+    refuse(checkFields({ metadata }, { metadata: BOOLEAN }));
+    return encodeImage(this, metadata === false ? null : this.receipt, options);
+  }
+}
+
+const BOOLEAN: Field = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };

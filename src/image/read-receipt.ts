@@ -1,0 +1,46 @@
+import { readFile, stat } from 'node:fs/promises';
+import { T2IError } from '../errors.js';
+import { findReceipts } from './containers.js';
+import { parseReceipt, type Receipt } from './receipt.js';
+
+/** Largest picture file that is read, in bytes. */
+const MAX_FILE = 128 * 1024 * 1024;
+
+/**
+ * The receipt of a PNG, JPEG or WebP picture. The file may be hostile: reading takes bounded time and memory.
+ *
+ * @param source path of the picture, or its bytes
+ * @throws T2IError IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID
+ */
+export async function readReceipt(source: string | Uint8Array): Promise<Receipt> {
+  const bytes = typeof source === 'string' ? await readImageFile(source) : source;
+  const receipts = findReceipts(bytes);
+  const [receipt] = receipts;
+  if (receipt === undefined) {
+    throw new T2IError('RECEIPT_MISSING', 'The picture carries no receipt', {
+      hint: 'It was not made by t2i, was made with --no-metadata, or another program removed its metadata.',
+    });
+  }
+  if (receipts.length > 1) {
+    throw new T2IError('RECEIPT_INVALID', `The picture carries ${receipts.length} receipts; one was expected`);
+  }
+  return parseReceipt(receipt);
+}
+
+/**
+ * The bytes of a picture file.
+ *
+ * @throws T2IError IO_FAILED where it cannot be read, IMAGE_INVALID where it is no regular file or above 128 MiB
+ */
+export async function readImageFile(path: string): Promise<Uint8Array> {
+  try {
+    // Asked before the file is opened: opening a pipe waits for its writer.
+    const info = await stat(path);
+    if (!info.isFile()) throw new T2IError('IMAGE_INVALID', `${path} is no regular file`);
+    if (info.size > MAX_FILE) throw new T2IError('IMAGE_INVALID', `${path} has more than ${MAX_FILE} bytes`);
+    return await readFile(path);
+  } catch (cause) {
+    if (T2IError.is(cause)) throw cause;
+    throw new T2IError('IO_FAILED', `Cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
+}

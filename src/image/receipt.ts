@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { describeIssues, type Issue, T2IError } from '../errors.js';
+import { checkFields, describeValue, type Field, integer, isRecord, oneOf, real, text } from '../fields.js';
+
+/** Version of the receipt's schema; a reader refuses every other one by name. */
+export const RECEIPT_VERSION = 1;
+
+/** All that is needed to make a picture again and to tell whether it is the same. It holds no time: one request, one sequence of bytes. */
+export interface Receipt {
+  readonly version: typeof RECEIPT_VERSION;
+  readonly prompt: string;
+  readonly negativePrompt: string;
+  readonly seed: number;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly guidanceScale: number;
+  readonly plan: {
+    readonly sampler: string;
+    readonly sigmas: 'karras' | null;
+    /** Null where the sampler takes none. */
+    readonly eta: number | null;
+    readonly steps: number;
+    /** Of the plan's numbers, see {@link hashArrays}; the same on every machine. */
+    readonly sha256: string;
+  };
+  readonly model: { readonly name: string; readonly hashes: Readonly<Record<string, string>> };
+  /** Backend that ran, with package and version of its runtime. */
+  readonly backend: { readonly name: string; readonly runtime: string };
+  /** Package and version that made the picture. */
+  readonly sdk: string;
+  /** Of the picture's noise, float32 little-endian; the same on every machine. */
+  readonly noiseSha256: string;
+  /** Of the pixels, 8-bit RGB, row-major. */
+  readonly rgbSha256: string;
+}
+
+const SHA256 = /^[0-9a-f]{64}$/;
+const sha256: Field = {
+  expected: 'a SHA-256 in hex',
+  accepts: (value) => typeof value === 'string' && SHA256.test(value),
+};
+const record: Field = { expected: 'an object', accepts: (value) => isRecord(value) };
+const name = text('a name', 1, 1000);
+const prompt = text('text of at most 10000 characters', 0, 10_000);
+const orNull = (field: Field): Field => ({
+  expected: `${field.expected} or null`,
+  accepts: (value) => value === null || field.accepts(value),
+});
+
+const FIELDS: Record<keyof Receipt, Field> = {
+  version: integer(RECEIPT_VERSION, RECEIPT_VERSION, String(RECEIPT_VERSION)),
+  prompt,
+  negativePrompt: prompt,
+  seed: integer(0, Number.MAX_SAFE_INTEGER),
+  width: integer(1, 65_535),
+  height: integer(1, 65_535),
+  guidanceScale: real(0, Number.MAX_VALUE, 'a finite number of at least 0'),
+  plan: record,
+  model: record,
+  backend: record,
+  sdk: name,
+  noiseSha256: sha256,
+  rgbSha256: sha256,
+};
+const PLAN_FIELDS: Record<keyof Receipt['plan'], Field> = {
+  sampler: name,
+  sigmas: orNull(oneOf(['karras'])),
+  eta: orNull(real(0, 1, 'a number from 0 to 1')),
+  steps: integer(1, 1_000_000),
+  sha256,
+};
+const MODEL_FIELDS: Record<keyof Receipt['model'], Field> = {
+  name,
+  hashes: {
+    expected: 'at most 1000 SHA-256 in hex by file',
+    accepts: (value) =>
+      isRecord(value) && Object.keys(value).length <= 1000 && Object.values(value).every(sha256.accepts),
+  },
+};
+const BACKEND_FIELDS: Record<keyof Receipt['backend'], Field> = { name, runtime: name };
+
+/** The receipt as ASCII JSON without `<`, `>` and `&`, so that it passes unchanged through every text chunk and through XML. */
+export function serializeReceipt(receipt: Receipt): string {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(receipt).replace(/[^\x20-\x7e]|[<>&]/g, escaped);
+}
+
+/**
+ * Reads a receipt's JSON and checks every field of it; what it returns can be trusted in form, not in truth.
+ *
+ * @throws T2IError RECEIPT_INVALID with every mistake in `issues`
+ */
+export function parseReceipt(json: string): Receipt {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new T2IError('RECEIPT_INVALID', 'The receipt of the picture is no JSON', { cause });
+  }
+  const issues = receiptIssues(value);
+  if (issues.length > 0) {
+    throw new T2IError('RECEIPT_INVALID', `The receipt of the picture is invalid: ${describeIssues(issues)}`, {
+      issues,
+    });
+  }
+  return value as Receipt;
+}
+
+function receiptIssues(value: unknown): Issue[] {
+  if (isRecord(value) && value.version !== RECEIPT_VERSION) {
+    return [{ option: 'version', expected: String(RECEIPT_VERSION), received: describeValue(value.version) }];
+  }
+  const issues = strictIssues(value, FIELDS);
+  if (issues.length > 0) return issues;
+  const receipt = value as Receipt;
+  return [
+    ...strictIssues(receipt.plan, PLAN_FIELDS, 'plan.'),
+    ...strictIssues(receipt.model, MODEL_FIELDS, 'model.'),
+    ...strictIssues(receipt.backend, BACKEND_FIELDS, 'backend.'),
+  ];
+}
+
+/** As `checkFields`, with every field required. */
+function strictIssues(value: unknown, fields: Readonly<Record<string, Field>>, prefix = ''): Issue[] {
+  const issues = checkFields(value, fields);
+  for (const [option, field] of Object.entries(fields)) {
+    const missing = isRecord(value) && value[option] === undefined;
+    if (missing) issues.push({ option, expected: field.expected, received: 'nothing' });
+  }
+  return issues.map((issue) => ({ ...issue, option: prefix + issue.option }));
+}
+
+/** SHA-256 in hex of the bytes of some arrays, one after the other. */
+export function hashArrays(...arrays: readonly (Uint8Array | Float32Array)[]): string {
+  const hash = createHash('sha256');
+  for (const array of arrays) hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  return hash.digest('hex');
+}
+
+/** One SHA-256 in hex for a whole model: of its files' paths and hashes, in order of the paths. */
+export function hashModel(hashes: Readonly<Record<string, string>>): string {
+  const lines = Object.keys(hashes)
+    .sort()
+    .map((path) => `${hashes[path]}  ${path}\n`);
+  return createHash('sha256').update(lines.join('')).digest('hex');
+}

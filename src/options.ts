@@ -1,0 +1,220 @@
+import type { Issue } from './errors.js';
+import { checkFields, type Field, integer, isRecord, oneOf, real, refuse, text } from './fields.js';
+
+/** Largest number of pictures of one request. */
+export const MAX_IMAGES = 100;
+/** Longest side of a picture, in pixels. */
+export const MAX_SIDE = 4096;
+/** Longest prompt, in UTF-16 units; the tokenizer's context is far shorter, this only bounds the work. */
+export const MAX_PROMPT_LENGTH = 10_000;
+
+/** What a picture is made from; every field that is left out gets the model's default. */
+export interface RequestOptions {
+  /** What the picture should show; any Unicode text without NUL. Words beyond the model's context are cut, with a warning. */
+  prompt: string;
+  /** What it should not show. Without effect, and warned of, where `guidanceScale` is 1 or below. Default: empty. */
+  negativePrompt?: string | undefined;
+  /** Integer from 0 to 2^53 - 1. With `n`, the pictures take `seed`, `seed + 1` and so on. Default: random, reported with each picture. */
+  seed?: number | undefined;
+  /** One picture for each seed, in this order; instead of `seed` and `n`. */
+  seeds?: readonly number[] | undefined;
+  /** Number of pictures, 1 to 100. Default: 1. */
+  n?: number | undefined;
+  /** Denoising steps, from 1 to the number of training timesteps. */
+  steps?: number | undefined;
+  /** Classifier-free guidance: u + g * (c - u). 1 or below turns it off and halves the work. */
+  guidanceScale?: number | undefined;
+  /** Name of a sampler, for example `ddim`. */
+  sampler?: string | undefined;
+  /** `karras` spaces the steps as Karras et al. 2022 (arXiv:2206.00364, eq. 5), for samplers that take it. Default: the model's own spacing. */
+  sigmas?: 'karras' | undefined;
+  /** Share of fresh noise per step, 0 (none) to 1, for samplers that take it (Song et al. 2020, arXiv:2010.02502, eq. 16). */
+  eta?: number | undefined;
+  /** Width in pixels. Default: the model's own. */
+  width?: number | undefined;
+  /** Height in pixels. Default: the model's own. */
+  height?: number | undefined;
+  /** Show the estimate of the finished picture in step events: true for each step, a number for every so many steps. Costs a decode each. */
+  preview?: boolean | number | undefined;
+}
+
+/** What a request is checked against: plain values of a model, and what its samplers take. */
+export interface RequestLimits {
+  readonly numTrainTimesteps: number;
+  /** Default side of the picture, in pixels. */
+  readonly nativeSize: number;
+  /** Sides must be multiples of this many pixels. */
+  readonly sizeGranularity: number;
+  /** The only size, in pixels, where the graphs are static; null where they are not. */
+  readonly fixedSize: { readonly width: number; readonly height: number } | null;
+  readonly samplers: Readonly<Record<string, { readonly eta: boolean; readonly karras: boolean }>>;
+  readonly defaults: { readonly steps: number; readonly guidanceScale: number; readonly sampler: string };
+}
+
+/** A request in full: every default filled in, every value checked. */
+export interface Request {
+  readonly prompt: string;
+  readonly negativePrompt: string;
+  /** One seed for each picture. */
+  readonly seeds: readonly number[];
+  readonly steps: number;
+  readonly guidanceScale: number;
+  readonly sampler: string;
+  readonly sigmas: 'karras' | null;
+  /** Null where the sampler takes none. */
+  readonly eta: number | null;
+  readonly width: number;
+  readonly height: number;
+  /** Steps between two previews; 0 for none. */
+  readonly previewEvery: number;
+}
+
+/** How a model is opened. */
+export interface LoadOptions {
+  /** Model directory, or the name of a model that ships with the package. Default: the default model. */
+  model?: string | undefined;
+  /** Name of a backend, or `auto` for the best one that runs here. Default: `auto`. */
+  backend?: string | undefined;
+  /** Threads the runtime may use. Default: the runtime's own choice. */
+  threads?: number | undefined;
+}
+
+const SEED = integer(0, Number.MAX_SAFE_INTEGER, 'an integer from 0 to 9007199254740991 (2^53 - 1)');
+
+function side(limits: RequestLimits, name: 'width' | 'height'): Field {
+  const { fixedSize, sizeGranularity: step } = limits;
+  if (fixedSize) {
+    const only = fixedSize[name];
+    return integer(only, only, `${only} (this model makes ${fixedSize.width}x${fixedSize.height} pictures only)`);
+  }
+  const whole = integer(step, MAX_SIDE);
+  return {
+    expected: `a multiple of ${step} from ${step} to ${MAX_SIDE}`,
+    accepts: (value) => whole.accepts(value) && (value as number) % step === 0,
+  };
+}
+
+function requestFields(limits: RequestLimits): Record<keyof RequestOptions | 'signal' | 'onStep', Field> {
+  const prompt = text(`text of at most ${MAX_PROMPT_LENGTH} characters without NUL`, 0, MAX_PROMPT_LENGTH);
+  return {
+    prompt,
+    negativePrompt: prompt,
+    seed: SEED,
+    seeds: {
+      expected: `1 to ${MAX_IMAGES} seeds, each ${SEED.expected}`,
+      accepts: (value) =>
+        Array.isArray(value) && value.length > 0 && value.length <= MAX_IMAGES && value.every(SEED.accepts),
+    },
+    n: integer(1, MAX_IMAGES),
+    steps: integer(1, limits.numTrainTimesteps),
+    guidanceScale: real(0, Number.MAX_VALUE, 'a finite number of at least 0'),
+    sampler: oneOf(Object.keys(limits.samplers)),
+    sigmas: oneOf(['karras']),
+    eta: real(0, 1, 'a number from 0 to 1'),
+    width: side(limits, 'width'),
+    height: side(limits, 'height'),
+    preview: {
+      expected: `true, false or an integer from 1 to ${limits.numTrainTimesteps}`,
+      accepts: (value) => typeof value === 'boolean' || integer(1, limits.numTrainTimesteps).accepts(value),
+    },
+    signal: { expected: 'an AbortSignal', accepts: (value) => value instanceof AbortSignal },
+    onStep: { expected: 'a function', accepts: (value) => typeof value === 'function' },
+  };
+}
+
+const LOAD_FIELDS: Record<keyof LoadOptions, Field> = {
+  model: text('the path or name of a model', 1, 4096),
+  backend: text('the name of a backend or auto', 1, 100),
+  threads: integer(1, 1024),
+};
+
+/**
+ * Checks the options of one request and fills in the defaults.
+ *
+ * @throws T2IError OPTION_INVALID with every mistake in `issues`
+ */
+export function parseRequest(options: RequestOptions, limits: RequestLimits): Request {
+  const issues = checkFields(options, requestFields(limits));
+  const bad = new Set(issues.map((issue) => issue.option));
+  const known = (...names: string[]) => names.every((name) => !bad.has(name));
+  if (isRecord<RequestOptions>(options)) {
+    if (options.prompt === undefined) issues.push({ option: 'prompt', expected: 'text', received: 'nothing' });
+    if (known('seed', 'seeds', 'n')) issues.push(...seedIssues(options));
+    if (known('sampler', 'eta', 'sigmas')) issues.push(...samplerIssues(options, limits));
+  }
+  refuse(issues);
+  return fillDefaults(options, limits);
+}
+
+/**
+ * Checks the options of `Pipeline.load`.
+ *
+ * @throws T2IError OPTION_INVALID with every mistake in `issues`
+ */
+export function parseLoadOptions(options: LoadOptions): LoadOptions {
+  refuse(checkFields(options, LOAD_FIELDS));
+  return options;
+}
+
+/** The seeds of a request's pictures: the list, or `n` seeds counting up from `seed`. */
+function seedsOf(options: RequestOptions): number[] {
+  if (options.seeds) return options.seeds.map((seed) => seed + 0);
+  const first = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+  // Adding 0 turns a negative zero into the seed 0.
+  return Array.from({ length: options.n ?? 1 }, (_, index) => first + index + 0);
+}
+
+function seedIssues({ seed, seeds, n }: RequestOptions): Issue[] {
+  const issues: Issue[] = [];
+  if (seeds !== undefined && seed !== undefined) {
+    issues.push({ option: 'seed', expected: 'either seed or seeds', received: 'both' });
+  }
+  if (seeds !== undefined && n !== undefined && n !== seeds.length) {
+    issues.push({ option: 'n', expected: `${seeds.length}, the number of seeds, or nothing`, received: String(n) });
+  }
+  if (seed !== undefined && n !== undefined && !Number.isSafeInteger(seed + n - 1)) {
+    issues.push({ option: 'seed', expected: `at most 2^53 - ${n}, to count up ${n} seeds`, received: String(seed) });
+  }
+  return issues;
+}
+
+function samplerIssues(options: RequestOptions, limits: RequestLimits): Issue[] {
+  const issues: Issue[] = [];
+  const sampler = options.sampler ?? limits.defaults.sampler;
+  const takers = (trait: 'eta' | 'karras') =>
+    Object.keys(limits.samplers)
+      .filter((name) => limits.samplers[name]?.[trait])
+      .join(', ');
+  if (options.eta !== undefined && !limits.samplers[sampler]?.eta) {
+    issues.push({
+      option: 'eta',
+      expected: `nothing with sampler ${sampler} (eta is for ${takers('eta')})`,
+      received: String(options.eta),
+    });
+  }
+  if (options.sigmas !== undefined && !limits.samplers[sampler]?.karras) {
+    issues.push({
+      option: 'sigmas',
+      expected: `nothing with sampler ${sampler} (karras is for ${takers('karras')})`,
+      received: options.sigmas,
+    });
+  }
+  return issues;
+}
+
+function fillDefaults(options: RequestOptions, limits: RequestLimits): Request {
+  const sampler = options.sampler ?? limits.defaults.sampler;
+  return {
+    prompt: options.prompt,
+    negativePrompt: options.negativePrompt ?? '',
+    seeds: seedsOf(options),
+    steps: options.steps ?? limits.defaults.steps,
+    guidanceScale: options.guidanceScale ?? limits.defaults.guidanceScale,
+    sampler,
+    sigmas: options.sigmas ?? null,
+    eta: limits.samplers[sampler]?.eta ? (options.eta ?? 0) : null,
+    width: options.width ?? limits.fixedSize?.width ?? limits.nativeSize,
+    height: options.height ?? limits.fixedSize?.height ?? limits.nativeSize,
+    previewEvery: Number(options.preview ?? 0),
+  };
+}
