@@ -1,3 +1,11 @@
+import { describeIssues, type Issue, T2IError } from '../errors.js';
+import { classDefaults } from './class-defaults.js';
+import { SAMPLER_NAMES, SAMPLERS, type SamplerName } from './samplers/index.js';
+import type { Sampler, Trajectory } from './samplers/sampler.js';
+import type { SchedulerConfig } from './schedule.js';
+
+export { SAMPLER_NAMES, type SamplerName } from './samplers/index.js';
+
 /** Number of float32 coefficients of one plan row, k0 to k7. */
 export const ROW_LENGTH = 8;
 
@@ -8,7 +16,8 @@ export const ROW_LENGTH = 8;
  *     eps = k2 * x + k3 * out
  *     x'  = k4 * x0 + k5 * eps + k6 * noise + k7 * (previous x0)
  *
- * `x` is the latents in variance-preserving form, `out` the network's (guided) output.
+ * `x` is the latents in variance-preserving form, `out` the network's (guided) output. Samplers whose second term is the latents
+ * themselves put x into the eps slot (k2 = 1, k3 = 0).
  */
 export interface Plan {
   /** Sampler that filled the rows; a label for receipts, never read by a backend. */
@@ -22,4 +31,100 @@ export interface Plan {
   readonly clip: number | null;
   /** Factor on the unit normal noise that makes the first latents (1 in variance-preserving form unless the sampler says otherwise). */
   readonly initScale: number;
+}
+
+export interface PlanOptions {
+  readonly sampler: SamplerName;
+  /** Network calls, 1 to `numTrainTimesteps`; `lcm` takes at most `originalInferenceSteps`. */
+  readonly steps: number;
+  /** `karras` for euler and dpmpp-2m; the model's own choice when absent. */
+  readonly sigmas?: 'default' | 'karras' | undefined;
+  /** Share of fresh noise in every step, 0 to 1, for ddim; 0 when absent. */
+  readonly eta?: number | undefined;
+}
+
+/** The sampler that the model's scheduler class stands for; `ddim` where the file names no class. */
+export function defaultSampler(config: SchedulerConfig): SamplerName {
+  return classDefaults(config.className).sampler;
+}
+
+/** Whether a sampler takes `eta`, and whether it takes `sigmas: 'karras'`. */
+export function samplerAccepts(name: SamplerName): { readonly eta: boolean; readonly karras: boolean } {
+  const sampler = SAMPLERS[name];
+  return { eta: sampler.acceptsEta, karras: sampler.acceptsKarras };
+}
+
+/**
+ * Turns a request into the data that every backend executes.
+ *
+ * @throws T2IError OPTION_INVALID naming every option that is unknown, out of range or not the sampler's, and where the model's
+ * schedule has no finite step (epsilon prediction at zero terminal SNR)
+ */
+export function createPlan(config: SchedulerConfig, options: PlanOptions): Plan {
+  refuse(planIssues(config, options));
+  const sampler: Sampler = SAMPLERS[options.sampler];
+  const { steps, eta = 0 } = options;
+  const sigmas = options.sigmas ?? (config.useKarrasSigmas && sampler.acceptsKarras ? 'karras' : 'default');
+  const { timesteps, rows, initScale } = sampler.trajectory(config, { steps, sigmas, eta });
+  const plan: Plan = {
+    sampler: options.sampler,
+    steps,
+    timesteps,
+    rows: Float32Array.from(rows.flat()),
+    clip: sampler.clips && config.clipSample ? config.clipSampleRange : null,
+    initScale: Math.fround(initScale),
+  };
+  if (!plan.rows.every(Number.isFinite)) {
+    const received = `"${options.sampler}" with ${config.predictionType} at timestep ${timesteps[0]}`;
+    const expected =
+      'a sampler that is finite on this schedule (euler, euler-a or dpmpp-2m where the first step has zero SNR)';
+    refuse([{ option: 'sampler', expected, received }]);
+  }
+  return plan;
+}
+
+/** Everything wrong with `options` for a model with this schedule; empty when a plan can be made. */
+export function planIssues(config: SchedulerConfig, options: PlanOptions): Issue[] {
+  const issues: Issue[] = [];
+  const wrong = (option: string, expected: string, value: unknown) =>
+    issues.push({ option, expected, received: typeof value === 'string' ? `"${value}"` : String(value) });
+  const { sampler: name, steps, sigmas, eta } = options;
+  const sampler: Sampler | undefined = Object.hasOwn(SAMPLERS, name) ? SAMPLERS[name] : undefined;
+  if (sampler === undefined) wrong('sampler', `one of ${SAMPLER_NAMES.join(', ')}`, name);
+
+  const maxSteps = sampler?.maxSteps(config) ?? config.numTrainTimesteps;
+  if (!Number.isInteger(steps) || steps < 1 || steps > maxSteps) {
+    wrong('steps', `an integer from 1 to ${maxSteps}`, steps);
+  } else if (sampler?.indexesTraining && firstTimestep(sampler, config, steps) >= config.numTrainTimesteps) {
+    wrong(
+      'steps',
+      `fewer steps, since steps_offset ${config.stepsOffset} leaves the ${config.numTrainTimesteps} of training`,
+      steps,
+    );
+  }
+
+  if (sigmas !== undefined && sigmas !== 'default' && sigmas !== 'karras') wrong('sigmas', 'default or karras', sigmas);
+  if (sigmas === 'karras' && sampler?.acceptsKarras === false) {
+    wrong('sigmas', `default, since ${name} has no Karras form (${namesOf('acceptsKarras')} have)`, sigmas);
+  }
+  if (eta !== undefined && !(typeof eta === 'number' && eta >= 0 && eta <= 1))
+    wrong('eta', 'a number from 0 to 1', eta);
+  else if (eta !== undefined && eta !== 0 && sampler?.acceptsEta === false) {
+    wrong('eta', `0 or none, since ${name} has no eta (${namesOf('acceptsEta')} has)`, eta);
+  }
+  return issues;
+}
+
+function firstTimestep(sampler: Sampler, config: SchedulerConfig, steps: number): number {
+  const { timesteps }: Trajectory = sampler.trajectory(config, { steps, sigmas: 'default', eta: 0 });
+  return timesteps[0] as number;
+}
+
+function namesOf(ability: 'acceptsKarras' | 'acceptsEta'): string {
+  return SAMPLER_NAMES.filter((name) => SAMPLERS[name][ability]).join(' and ');
+}
+
+function refuse(issues: readonly Issue[]): void {
+  if (issues.length > 0)
+    throw new T2IError('OPTION_INVALID', `Invalid request: ${describeIssues(issues)}.`, { issues });
 }
