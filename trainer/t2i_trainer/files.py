@@ -1,0 +1,36 @@
+"""Writing so that a reader never sees half a file: a temporary name in the same folder, synced, then renamed."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Calls `write` with a temporary path beside `path`, syncs what it wrote and renames it to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes `value` as indented JSON with a newline at its end, atomically."""
+    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n"))
+
+
+def read_json(path: Path):
+    """The JSON value of a file."""
+    return json.loads(path.read_text())
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file, in hex, read in pieces."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

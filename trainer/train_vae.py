@@ -1,0 +1,148 @@
+"""Trains the autoencoder on the pictures that data.py wrote, then encodes every picture once.
+
+    python trainer/train_vae.py --data runs/emoji-128/data --out runs/emoji-128/vae
+
+Loss: L1 + MSE + 0.5 * L1 of the finite differences; noise of 0.05 on the latents makes the decoder forgive a denoiser's small errors. Resumes from its checkpoint.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from t2i_trainer.autoencoder import TinyAutoencoder
+from t2i_trainer.files import write_json
+from t2i_trainer.progress import Progress
+from t2i_trainer.training import (
+    Ema,
+    EpochSampler,
+    add_device_flags,
+    autocast,
+    learning_rate,
+    load_checkpoint,
+    save_checkpoint,
+    seed_everything,
+    step_generator,
+)
+
+LATENT_NOISE = 0.05
+
+
+def to_unit(pixels: np.ndarray, device: str) -> Tensor:
+    """uint8 [n, h, w, 3] to float32 [n, 3, h, w] in -1..1, channels last in memory."""
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+
+
+def reconstruction_loss(got: Tensor, want: Tensor) -> Tensor:
+    """L1 + MSE + 0.5 * L1 between the horizontal and vertical differences (keeps edges)."""
+    difference = got - want
+    across, down = difference.diff(dim=-1).abs().mean(), difference.diff(dim=-2).abs().mean()
+    return difference.abs().mean() + difference.square().mean() + 0.5 * (across + down)
+
+
+def train_vae(
+    data: Path,  # folder of data.py
+    out: Path,  # receives config.json, weights, checkpoint.pt, training.json
+    steps: int = 6_000,
+    batch: int = 16,
+    lr: float = 1e-3,
+    decay: float = 0.4,  # share of the steps over which the learning rate falls to 0
+    channels: tuple[int, int] = (64, 160),
+    seed: int = 0,
+    device: str = "cpu",
+    precision: str = "fp32",
+    checkpoint_every: int = 500,
+) -> TinyAutoencoder:
+    """Trains (or goes on training) and returns the EMA model with its scaling factor set."""
+    pixels = np.load(data / "pixels.npy", mmap_mode="r")
+    seed_everything(seed)
+    model = TinyAutoencoder(channels=channels).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-4, betas=(0.9, 0.99))
+    ema, sampler, first = Ema(model, 0.995), EpochSampler(len(pixels), batch, seed), 0
+    if state := load_checkpoint(out / "checkpoint.pt", device):
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        ema.weights, first = state["ema"], state["step"]
+    progress = Progress("vae", steps * batch, "samples", first * batch)
+    for step in range(first, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, lr, 100, steps, decay)
+        want = to_unit(pixels[np.sort(sampler.indices(step))], device)
+        with autocast(device, precision):
+            latents = model.encode(want)
+            # Keeps the latents near unit size, so that noise of a fixed size means something.
+            size_loss = 1e-3 * latents.float().square().mean()
+            noise = torch.randn(latents.shape, generator=step_generator(seed, step)).to(device)
+            loss = reconstruction_loss(model.decode(latents + LATENT_NOISE * noise).float(), want) + size_loss
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        ema.update(model, step)
+        progress.update((step + 1) * batch, loss=loss.item())
+        if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
+            save_checkpoint(out / "checkpoint.pt", model=model.state_dict(), optimizer=optimizer.state_dict(), ema=ema.weights, step=step + 1)
+    model.load_state_dict(ema.weights)
+    sample = encode(model, pixels[:512], device)
+    model.config["scaling_factor"] = 1 / sample.std().item()
+    model.save_pretrained(out)
+    record = {"steps": steps, "batch": batch, "lr": lr, "seed": seed, "precision": precision, "psnr_db": psnr(model, pixels[:256], device)}
+    write_json(out / "training.json", record)
+    print(json.dumps(record))
+    return model
+
+
+@torch.no_grad()
+def encode(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int = 64) -> Tensor:
+    """Raw latents, float32 [n, channels, h / 8, w / 8]."""
+    parts = [model.encode(to_unit(np.ascontiguousarray(pixels[i : i + batch]), device)).float().cpu() for i in range(0, len(pixels), batch)]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def psnr(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int = 64) -> float:
+    """Mean peak signal-to-noise ratio of the reconstructions, in dB, after clamping."""
+    values = []
+    for i in range(0, len(pixels), batch):
+        want = to_unit(np.ascontiguousarray(pixels[i : i + batch]), device)
+        error = F.mse_loss(model.decode(model.encode(want)).clamp(-1, 1), want, reduction="none").mean((1, 2, 3))
+        values.append(10 * torch.log10(4 / error.clamp_min(1e-10)))
+    return torch.cat(values).mean().item()
+
+
+def write_latents(data: Path, vae: Path, device: str) -> None:
+    """Encodes the pictures of a data folder: `latents.npy`, float16, already times the scaling factor, with a record of the autoencoder it came from."""
+    model = TinyAutoencoder.from_pretrained(vae).to(device, memory_format=torch.channels_last).eval()
+    pixels = np.load(data / "pixels.npy", mmap_mode="r")
+    side = pixels.shape[1] // 8
+    latents = np.lib.format.open_memmap(data / "latents.npy", "w+", np.float16, (len(pixels), model.config["latent_channels"], side, side))
+    progress = Progress("latents", len(pixels), "pictures")
+    for i in range(0, len(pixels), 256):
+        latents[i : i + 256] = (encode(model, pixels[i : i + 256], device) * model.config["scaling_factor"]).half().numpy()
+        progress.update(min(i + 256, len(pixels)))
+    latents.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--also-encode", type=Path, nargs="*", default=[], help="more data folders to encode with the trained model")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=6_000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    add_device_flags(parser)
+    args = vars(parser.parse_args())
+    also = args.pop("also_encode")
+    train_vae(**args)
+    for folder in [args["data"], *also]:
+        write_latents(folder, args["out"], args["device"])
+
+
+if __name__ == "__main__":
+    main()
