@@ -1,4 +1,5 @@
 import type { SchedulerConfig } from '../diffusion/schedule.js';
+import type { ClipTokenizerConfig } from '../text/clip-tokenizer.js';
 import type { Manifest } from './manifest.js';
 
 /** Element types that the three graphs of a model may take or give. */
@@ -40,6 +41,16 @@ export interface VaeDecoderGraph {
   readonly image: TensorInfo;
 }
 
+/** The tokenizer's files, in either form that exporters write, and what the files beside them decide. */
+export type TokenizerDescription = {
+  readonly padTokenId: number;
+  readonly contextLength: number;
+  readonly config: ClipTokenizerConfig;
+} & (
+  | { readonly kind: 'files'; readonly vocab: string; readonly merges: string }
+  | { readonly kind: 'json'; readonly path: string }
+);
+
 /** Everything about a model that was read from its files and checked; nothing of it is assumed. */
 export interface ModelDescription {
   /** Absolute path of the model directory. */
@@ -50,16 +61,7 @@ export interface ModelDescription {
   readonly unet: UnetGraph;
   readonly vaeDecoder: VaeDecoderGraph;
   readonly scheduler: SchedulerConfig;
-  /** Files of the tokenizer, in either form that exporters write. */
-  readonly tokenizer:
-    | {
-        readonly kind: 'files';
-        readonly vocab: string;
-        readonly merges: string;
-        readonly padTokenId: number;
-        readonly contextLength: number;
-      }
-    | { readonly kind: 'json'; readonly path: string; readonly padTokenId: number; readonly contextLength: number };
+  readonly tokenizer: TokenizerDescription;
   readonly latentChannels: number;
   /** Pixels a latent pixel stands for along one side, for example 8. */
   readonly vaeFactor: number;

@@ -1,0 +1,120 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { T2IError } from '../errors.js';
+import { invalidModel } from './problems.js';
+
+/** Larger than any tokenizer.json or configuration by far. */
+const LARGEST_TEXT = 64 * 2 ** 20;
+
+/** A file that was checked: where it lies, and what the checks of external data compare. */
+export interface ModelFile {
+  /** Absolute path in the model directory. */
+  readonly path: string;
+  readonly size: number;
+  /** Reached through a link of the Hugging Face cache. */
+  readonly linked: boolean;
+  /** Names that the file has on the disk; more than one means that it may lie outside the model directory too. */
+  readonly names: number;
+}
+
+/**
+ * The files of one model directory, and the list of those that were read. A path that leaves the directory is refused,
+ * by its text or by a symbolic link. The one link allowed is that of the Hugging Face cache, from
+ * `<repo>/snapshots/<revision>/` into the `blobs/` folder of the same `<repo>`.
+ */
+export class ModelFiles {
+  /** Paths in the model directory with forward slashes, of the files that decide the picture. */
+  readonly used = new Set<string>();
+
+  private constructor(
+    readonly dir: string,
+    private readonly realDir: string,
+  ) {}
+
+  /** @throws T2IError MODEL_NOT_FOUND where `dir` is no directory. */
+  static async open(dir: string): Promise<ModelFiles> {
+    try {
+      const path = resolve(dir);
+      const real = await realpath(path);
+      if ((await stat(real)).isDirectory()) return new ModelFiles(path, real);
+    } catch (cause) {
+      throw new T2IError('MODEL_NOT_FOUND', `No model directory at ${JSON.stringify(dir)}.`, { cause });
+    }
+    throw new T2IError('MODEL_NOT_FOUND', `${JSON.stringify(dir)} is a file; a model is a directory.`);
+  }
+
+  /** Whether anything of that name is there. */
+  async has(path: string): Promise<boolean> {
+    return (await realpath(join(this.dir, path)).catch(() => null)) !== null;
+  }
+
+  /**
+   * Checks that a regular file inside the directory stands at `path` (relative to it) and notes it as used.
+   * @throws T2IError MODEL_INVALID
+   */
+  async check(path: string): Promise<ModelFile> {
+    const full = resolve(this.dir, path);
+    const within = relative(this.dir, full);
+    if (
+      path.includes('\0') ||
+      isAbsolute(path) ||
+      isAbsolute(within) ||
+      within === '..' ||
+      within.startsWith(`..${sep}`)
+    ) {
+      throw invalidModel(path, 'a path inside the model directory', 'one that leaves it');
+    }
+    const real = await realpath(full).catch(() => null);
+    if (real === null) throw invalidModel(path, 'a file', 'none (missing, or a link to nothing)');
+    const linked = real !== join(this.realDir, within);
+    if (linked && !this.inCacheBlobs(real)) {
+      throw invalidModel(path, 'a file inside the model directory', 'a symbolic link that leaves it');
+    }
+    const info = await stat(real);
+    if (!info.isFile()) throw invalidModel(path, 'a regular file', 'a folder or a device');
+    this.used.add(within.split(sep).join('/'));
+    return { path: full, size: info.size, linked, names: info.nlink };
+  }
+
+  async text(path: string): Promise<string> {
+    return readText((await this.check(path)).path, path);
+  }
+
+  async json(path: string): Promise<unknown> {
+    return parseJson(await this.text(path), path);
+  }
+
+  private inCacheBlobs(real: string): boolean {
+    const parts = this.realDir.split(sep);
+    const snapshots = parts.lastIndexOf('snapshots');
+    if (snapshots < 1 || snapshots === parts.length - 1) return false;
+    return real.startsWith([...parts.slice(0, snapshots), 'blobs', ''].join(sep));
+  }
+}
+
+/** A small text file. @throws T2IError MODEL_INVALID naming it by `label`. */
+export async function readText(path: string, label: string = path): Promise<string> {
+  try {
+    const info = await stat(path);
+    if (info.size <= LARGEST_TEXT) return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw invalidModel(label, 'a file that can be read', cause instanceof Error ? cause.message : String(cause));
+  }
+  throw invalidModel(label, `at most ${LARGEST_TEXT} bytes`, 'a larger file');
+}
+
+/** A JSON file as Python writes it. @throws T2IError MODEL_INVALID naming it by `label`. */
+export async function readJson(path: string, label: string = path): Promise<unknown> {
+  return parseJson(await readText(path, label), label);
+}
+
+function parseJson(text: string, label: string): unknown {
+  try {
+    // Python's json writes these three bare words, which JSON lacks; they come out as strings.
+    return JSON.parse(
+      text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (part) => (part[0] === '"' ? part : `"${part}"`)),
+    );
+  } catch (cause) {
+    throw invalidModel(label, 'JSON', cause instanceof Error ? cause.message : String(cause));
+  }
+}

@@ -1,0 +1,72 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { T2IError } from '../errors.js';
+
+/** The model that is used where none is named. */
+export const DEFAULT_MODEL = 'emoji-128';
+
+/** Folder of the models that ship with the package; src/ and dist/ lie side by side, so both find it. */
+const PACKAGED = fileURLToPath(new URL('../../models/', import.meta.url));
+
+/**
+ * Absolute path of a model directory.
+ * @param nameOrDir a packaged model's name, or a path; the default model when absent. A path that exists wins over a name
+ *   when it holds a separator or a dot in front, otherwise the name wins.
+ * @throws T2IError MODEL_NOT_FOUND with what was tried and the nearest name.
+ */
+export async function resolveModel(nameOrDir: string = DEFAULT_MODEL): Promise<string> {
+  const isPath = /[\\/]/.test(nameOrDir) || nameOrDir.startsWith('.');
+  const candidates = isPath ? [resolve(nameOrDir)] : [join(PACKAGED, nameOrDir), resolve(nameOrDir)];
+  if (nameOrDir !== '' && !nameOrDir.includes('\0')) {
+    for (const path of candidates) if (await isDirectory(path)) return path;
+  }
+  const names = await packagedNames();
+  const near = nearest(nameOrDir, names);
+  throw new T2IError(
+    'MODEL_NOT_FOUND',
+    `No model ${JSON.stringify(nameOrDir)}: tried ${candidates.map((path) => JSON.stringify(path)).join(' and ')}.`,
+    {
+      hint:
+        near === null
+          ? 'Give the path of a model directory.'
+          : `Did you mean ${near}? Packaged: ${names.join(', ')}; or give the path of a model directory.`,
+    },
+  );
+}
+
+/** Names of the models that ship with the package, sorted. */
+async function packagedNames(): Promise<string[]> {
+  const entries = await readdir(PACKAGED, { withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isDirectory() ?? false;
+}
+
+/** The packaged name that shares most with what was asked for: the last part of a path, letters in order. */
+function nearest(asked: string, names: readonly string[]): string | null {
+  const wanted = asked.split(/[\\/]/).at(-1)?.toLowerCase() ?? '';
+  return names.reduce<string | null>(
+    (best, name) => (best === null || distance(wanted, name) < distance(wanted, best) ? name : best),
+    null,
+  );
+}
+
+/** Levenshtein's edit distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
