@@ -1,0 +1,78 @@
+import type { NetworkOutput } from '../../diffusion/loop.js';
+import type { UnetGraph } from '../../model/description.js';
+import type { Network } from './network.js';
+import { Port, product, type Runtime } from './port.js';
+import type { PromptStates } from './text-encoder.js';
+
+/** The UNet at one latent size under one or two conditions, its tensors allocated once for all steps of a job. */
+export class Denoiser {
+  /** Number of values of one picture's latents. */
+  readonly latentSize: number;
+  /** Rows of one forward: as many as there are conditions, or what the graph fixes. */
+  readonly #batch: number;
+  readonly #sample: Port;
+  readonly #timestep: Port;
+  readonly #states: Port;
+  readonly #output: Port;
+
+  /**
+   * @param conditions the prompt's states alone, or the negative prompt's and the prompt's
+   * @param latents [channels, height, width]
+   */
+  constructor(
+    runtime: Runtime,
+    private readonly graph: UnetGraph,
+    private readonly network: Network,
+    private readonly conditions: readonly PromptStates[],
+    latents: readonly number[],
+  ) {
+    const batch = graph.sample.shape[0] ?? conditions.length;
+    this.latentSize = product(latents);
+    this.#batch = batch;
+    this.#sample = new Port(runtime, graph.sample, [batch, ...latents]);
+    this.#timestep = new Port(
+      runtime,
+      graph.timestep,
+      graph.timestep.shape.map((size) => size ?? batch),
+    );
+    this.#states = new Port(runtime, graph.encoderHiddenStates, [batch, ...(conditions[0] as PromptStates).shape]);
+    this.#output = new Port(runtime, graph.output, [batch, ...latents]);
+  }
+
+  /**
+   * The network's word on `x` [channels, height, width] at `timestep`, for every condition: one forward, or as many as a
+   * graph needs whose batch is fixed below the number of conditions.
+   */
+  async predict(x: Float32Array, timestep: number): Promise<NetworkOutput> {
+    this.#sample.fill(x);
+    this.#timestep.fill([timestep]);
+    const results: Float32Array[] = [];
+    for (let first = 0; first < this.conditions.length; first += this.#batch) {
+      this.#condition(first);
+      await this.#forward();
+      for (let row = 0; row < this.#batch && first + row < this.conditions.length; row++) {
+        results.push(this.#output.read(row * this.latentSize, (row + 1) * this.latentSize).slice());
+      }
+    }
+    const conditional = results.pop() as Float32Array;
+    return { conditional, unconditional: results.pop() ?? null };
+  }
+
+  async #forward(): Promise<void> {
+    const { sample, timestep, encoderHiddenStates, output } = this.graph;
+    const inputs = {
+      [sample.name]: this.#sample,
+      [timestep.name]: this.#timestep,
+      [encoderHiddenStates.name]: this.#states,
+    };
+    await this.network.run(inputs, { [output.name]: this.#output });
+  }
+
+  /** Puts condition `first` and those after it into the rows; the last one fills what is left over. */
+  #condition(first: number): void {
+    for (let row = 0; row < this.#batch; row++) {
+      const { data } = this.conditions[Math.min(first + row, this.conditions.length - 1)] as PromptStates;
+      this.#states.write(data, row * data.length);
+    }
+  }
+}

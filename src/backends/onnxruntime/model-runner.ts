@@ -1,0 +1,106 @@
+import { setImmediate } from 'node:timers/promises';
+import { denoise, usesGuidance } from '../../diffusion/loop.js';
+import type { ModelDescription } from '../../model/description.js';
+import type { Job, JobResult, Raster, StepEvent } from '../backend.js';
+import { Denoiser } from './denoiser.js';
+import { Network } from './network.js';
+import type { Runtime } from './port.js';
+import { TextEncoder } from './text-encoder.js';
+import { VaeDecoder } from './vae-decoder.js';
+
+interface Networks {
+  readonly textEncoder: Network;
+  readonly unet: Network;
+  readonly vaeDecoder: Network;
+}
+
+/** The three networks of a model and the way of a job through them. Runs one job at a time. */
+export class ModelRunner {
+  readonly #textEncoder: TextEncoder;
+  readonly #vaeDecoder: VaeDecoder;
+
+  private constructor(
+    private readonly runtime: Runtime,
+    private readonly model: ModelDescription,
+    private readonly networks: Networks,
+  ) {
+    this.#textEncoder = new TextEncoder(runtime, model.textEncoder, networks.textEncoder);
+    this.#vaeDecoder = new VaeDecoder(runtime, model, networks.vaeDecoder);
+  }
+
+  /**
+   * @param onOpen called, and awaited, with each file before the runtime opens it
+   * @throws T2IError MODEL_INVALID, OUT_OF_MEMORY
+   */
+  static async load(
+    runtime: Runtime,
+    model: ModelDescription,
+    threads: number | undefined,
+    onOpen: (path: string) => Promise<void>,
+  ): Promise<ModelRunner> {
+    const open = async ({ path }: { readonly path: string }) => {
+      await onOpen(path);
+      return Network.open(runtime, path, threads);
+    };
+    const textEncoder = await open(model.textEncoder);
+    const unet = await open(model.unet);
+    const vaeDecoder = await open(model.vaeDecoder);
+    return new ModelRunner(runtime, model, { textEncoder, unet, vaeDecoder });
+  }
+
+  /**
+   * The pictures of `job`, each with forwards of its own: kernels may round differently by batch size, and picture i must
+   * be the picture of its seed alone, bit for bit.
+   *
+   * @throws T2IError BACKEND_FAILED, OUT_OF_MEMORY; the signal's reason when aborted
+   */
+  async run(job: Job, onStep: (event: StepEvent) => void, signal: AbortSignal): Promise<JobResult> {
+    const start = performance.now();
+    const { textEncoder, unet, vaeDecoder } = this.networks;
+    for (const network of [textEncoder, unet, vaeDecoder]) network.takeTime();
+    const conditions = [await this.#textEncoder.encode(job.promptIds)];
+    if (job.negativeIds !== null && usesGuidance(job.guidanceScale)) {
+      conditions.unshift(await this.#textEncoder.encode(job.negativeIds));
+    }
+    const latents = [this.model.latentChannels, job.latentHeight, job.latentWidth];
+    const denoiser = new Denoiser(this.runtime, this.model.unet, unet, conditions, latents);
+    const images: Raster[] = [];
+    for (const index of job.images.keys()) images.push(await this.#draw(job, index, denoiser, onStep, signal));
+    return {
+      images,
+      timings: {
+        textEncoder: textEncoder.takeTime(),
+        unet: unet.takeTime(),
+        vaeDecoder: vaeDecoder.takeTime(),
+        total: performance.now() - start,
+      },
+    };
+  }
+
+  async #draw(
+    job: Job,
+    image: number,
+    denoiser: Denoiser,
+    onStep: (event: StepEvent) => void,
+    signal: AbortSignal,
+  ): Promise<Raster> {
+    const { plan, previewEvery, latentHeight, latentWidth } = job;
+    const latents = await denoise({
+      plan,
+      noise: job.images[image]?.noise as Float32Array,
+      latentSize: denoiser.latentSize,
+      guidanceScale: job.guidanceScale,
+      signal,
+      predict: (x, timestep) => denoiser.predict(x, timestep),
+      onStep: async (step, x0) => {
+        const event = { image, step, steps: plan.steps };
+        const due = previewEvery > 0 && step % previewEvery === 0;
+        onStep(due ? { ...event, preview: await this.#vaeDecoder.decode(x0, latentHeight, latentWidth) } : event);
+        // The runtime holds the event loop while it computes: let an abort arrive before the next step.
+        await setImmediate();
+      },
+    });
+    signal.throwIfAborted();
+    return this.#vaeDecoder.decode(latents, latentHeight, latentWidth);
+  }
+}
