@@ -20,14 +20,14 @@ export interface RequestOptions {
   seeds?: readonly number[] | undefined;
   /** Number of pictures, 1 to 100. Default: 1. */
   n?: number | undefined;
-  /** Denoising steps, from 1 to the number of training timesteps. */
+  /** Denoising steps, from 1 to the most that the sampler takes: the number of training timesteps for most. */
   steps?: number | undefined;
   /** Classifier-free guidance: u + g * (c - u). 1 or below turns it off and halves the work. */
   guidanceScale?: number | undefined;
   /** Name of a sampler, for example `ddim`. */
   sampler?: string | undefined;
-  /** `karras` spaces the steps as Karras et al. 2022 (arXiv:2206.00364, eq. 5), for samplers that take it. Default: the model's own spacing. */
-  sigmas?: 'karras' | undefined;
+  /** `karras` spaces the steps as Karras et al. 2022 (arXiv:2206.00364, eq. 5), for samplers that take it. Default: the model's own choice. */
+  sigmas?: 'default' | 'karras' | undefined;
   /** Share of fresh noise per step, 0 (none) to 1, for samplers that take it (Song et al. 2020, arXiv:2010.02502, eq. 16). */
   eta?: number | undefined;
   /** Width in pixels. Default: the model's own. */
@@ -38,16 +38,22 @@ export interface RequestOptions {
   preview?: boolean | number | undefined;
 }
 
+/** What one sampler takes. */
+export interface SamplerLimits {
+  readonly eta: boolean;
+  readonly karras: boolean;
+  readonly maxSteps: number;
+}
+
 /** What a request is checked against: plain values of a model, and what its samplers take. */
 export interface RequestLimits {
-  readonly numTrainTimesteps: number;
   /** Default side of the picture, in pixels. */
   readonly nativeSize: number;
   /** Sides must be multiples of this many pixels. */
   readonly sizeGranularity: number;
   /** The only size, in pixels, where the graphs are static; null where they are not. */
   readonly fixedSize: { readonly width: number; readonly height: number } | null;
-  readonly samplers: Readonly<Record<string, { readonly eta: boolean; readonly karras: boolean }>>;
+  readonly samplers: Readonly<Record<string, SamplerLimits>>;
   readonly defaults: { readonly steps: number; readonly guidanceScale: number; readonly sampler: string };
 }
 
@@ -60,7 +66,8 @@ export interface Request {
   readonly steps: number;
   readonly guidanceScale: number;
   readonly sampler: string;
-  readonly sigmas: 'karras' | null;
+  /** Null for the model's own choice. */
+  readonly sigmas: 'default' | 'karras' | null;
   /** Null where the sampler takes none. */
   readonly eta: number | null;
   readonly width: number;
@@ -94,7 +101,13 @@ function side(limits: RequestLimits, name: 'width' | 'height'): Field {
   };
 }
 
-function requestFields(limits: RequestLimits): Record<keyof RequestOptions | 'signal' | 'onStep', Field> {
+function requestFields(
+  limits: RequestLimits,
+  sampler: unknown,
+): Record<keyof RequestOptions | 'signal' | 'onStep', Field> {
+  const own =
+    typeof sampler === 'string' && Object.hasOwn(limits.samplers, sampler) ? limits.samplers[sampler] : undefined;
+  const maxSteps = own?.maxSteps ?? Math.max(...Object.values(limits.samplers).map((each) => each.maxSteps));
   const prompt = text(`text of at most ${MAX_PROMPT_LENGTH} characters without NUL`, 0, MAX_PROMPT_LENGTH);
   return {
     prompt,
@@ -106,16 +119,16 @@ function requestFields(limits: RequestLimits): Record<keyof RequestOptions | 'si
         Array.isArray(value) && value.length > 0 && value.length <= MAX_IMAGES && value.every(SEED.accepts),
     },
     n: integer(1, MAX_IMAGES),
-    steps: integer(1, limits.numTrainTimesteps),
-    guidanceScale: real(0, Number.MAX_VALUE, 'a finite number of at least 0'),
+    steps: integer(1, maxSteps, `an integer from 1 to ${maxSteps}${own ? ` with sampler ${sampler}` : ''}`),
+    guidanceScale: real(0, 1000, 'a number from 0 to 1000'),
     sampler: oneOf(Object.keys(limits.samplers)),
-    sigmas: oneOf(['karras']),
+    sigmas: oneOf(['default', 'karras']),
     eta: real(0, 1, 'a number from 0 to 1'),
     width: side(limits, 'width'),
     height: side(limits, 'height'),
     preview: {
-      expected: `true, false or an integer from 1 to ${limits.numTrainTimesteps}`,
-      accepts: (value) => typeof value === 'boolean' || integer(1, limits.numTrainTimesteps).accepts(value),
+      expected: `true, false or an integer from 1 to ${maxSteps}`,
+      accepts: (value) => typeof value === 'boolean' || integer(1, maxSteps).accepts(value),
     },
     signal: { expected: 'an AbortSignal', accepts: (value) => value instanceof AbortSignal },
     onStep: { expected: 'a function', accepts: (value) => typeof value === 'function' },
@@ -134,7 +147,8 @@ const LOAD_FIELDS: Record<keyof LoadOptions, Field> = {
  * @throws T2IError OPTION_INVALID with every mistake in `issues`
  */
 export function parseRequest(options: RequestOptions, limits: RequestLimits): Request {
-  const issues = checkFields(options, requestFields(limits));
+  const sampler = (isRecord<RequestOptions>(options) && options.sampler) || limits.defaults.sampler;
+  const issues = checkFields(options, requestFields(limits, sampler));
   const bad = new Set(issues.map((issue) => issue.option));
   const known = (...names: string[]) => names.every((name) => !bad.has(name));
   if (isRecord<RequestOptions>(options)) {
@@ -192,7 +206,7 @@ function samplerIssues(options: RequestOptions, limits: RequestLimits): Issue[] 
       received: String(options.eta),
     });
   }
-  if (options.sigmas !== undefined && !limits.samplers[sampler]?.karras) {
+  if (options.sigmas === 'karras' && !limits.samplers[sampler]?.karras) {
     issues.push({
       option: 'sigmas',
       expected: `nothing with sampler ${sampler} (karras is for ${takers('karras')})`,
@@ -208,7 +222,7 @@ function fillDefaults(options: RequestOptions, limits: RequestLimits): Request {
     prompt: options.prompt,
     negativePrompt: options.negativePrompt ?? '',
     seeds: seedsOf(options),
-    steps: options.steps ?? limits.defaults.steps,
+    steps: options.steps ?? Math.min(limits.defaults.steps, limits.samplers[sampler]?.maxSteps ?? 1),
     guidanceScale: options.guidanceScale ?? limits.defaults.guidanceScale,
     sampler,
     sigmas: options.sigmas ?? null,

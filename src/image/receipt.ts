@@ -17,7 +17,8 @@ export interface Receipt {
   readonly guidanceScale: number;
   readonly plan: {
     readonly sampler: string;
-    readonly sigmas: 'karras' | null;
+    /** Null for the model's own choice. */
+    readonly sigmas: 'default' | 'karras' | null;
     /** Null where the sampler takes none. */
     readonly eta: number | null;
     readonly steps: number;
@@ -55,7 +56,7 @@ const FIELDS: Record<keyof Receipt, Field> = {
   seed: integer(0, Number.MAX_SAFE_INTEGER),
   width: integer(1, 65_535),
   height: integer(1, 65_535),
-  guidanceScale: real(0, Number.MAX_VALUE, 'a finite number of at least 0'),
+  guidanceScale: real(0, 1000, 'a number from 0 to 1000'),
   plan: record,
   model: record,
   backend: record,
@@ -65,7 +66,7 @@ const FIELDS: Record<keyof Receipt, Field> = {
 };
 const PLAN_FIELDS: Record<keyof Receipt['plan'], Field> = {
   sampler: name,
-  sigmas: orNull(oneOf(['karras'])),
+  sigmas: orNull(oneOf(['default', 'karras'])),
   eta: orNull(real(0, 1, 'a number from 0 to 1')),
   steps: integer(1, 1_000_000),
   sha256,

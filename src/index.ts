@@ -1,0 +1,13 @@
+export type { Probe, Raster, StepEvent, Timings } from './backends/backend.js';
+export { ERROR_CODES, type ErrorCode, type Issue, T2IError } from './errors.js';
+export { type EncodeOptions, encodeImage } from './image/encode.js';
+export { IMAGE_FORMATS, type ImageFormat } from './image/formats.js';
+export { GeneratedImage, type SaveOptions } from './image/generated-image.js';
+export { readReceipt } from './image/read-receipt.js';
+export type { Receipt } from './image/receipt.js';
+export type { LoadOptions, RequestOptions } from './options.js';
+export type { BackendReport, GenerateResult, StepProgress, StreamEvent } from './pipeline/events.js';
+export { optionsOfReceipt } from './pipeline/receipts.js';
+export type { Warning } from './pipeline/warnings.js';
+export { type GenerateOptions, Pipeline } from './pipeline.js';
+export { TOLERANCE, type Verification, type VerifyOptions, verifyImage } from './verify.js';

@@ -1,0 +1,185 @@
+import type { Session, StepEvent } from './backends/backend.js';
+import { selectBackend } from './backends/select.js';
+import { T2IError, T2IInternalError } from './errors.js';
+import { GeneratedImage } from './image/generated-image.js';
+import { describeModel } from './model/describe-model.js';
+import type { ModelDescription } from './model/description.js';
+import { resolveModel } from './model/resolve-model.js';
+import { loadTokenizer } from './model/tokenizer.js';
+import {
+  type LoadOptions,
+  parseLoadOptions,
+  parseRequest,
+  type Request,
+  type RequestLimits,
+  type RequestOptions,
+} from './options.js';
+import { EventQueue } from './pipeline/event-queue.js';
+import type { BackendReport, GenerateResult, StepProgress, StreamEvent } from './pipeline/events.js';
+import { limitsOf } from './pipeline/limits.js';
+import { LinkedAbort } from './pipeline/linked-abort.js';
+import { prepareJob } from './pipeline/prepare-job.js';
+import { makeReceipt } from './pipeline/receipts.js';
+import type { ClipTokenizer } from './text/clip-tokenizer.js';
+
+/** A request and how to follow it. */
+export interface GenerateOptions extends RequestOptions {
+  /** Aborting rejects with the signal's reason, within one step. */
+  signal?: AbortSignal | undefined;
+  /** Called after each step of each picture. What it throws ends the request and rejects with it. */
+  onStep?: ((event: StepProgress) => void) | undefined;
+}
+
+/** What a pipeline is made of; it owns the session and closes it. */
+export interface PipelineParts {
+  readonly model: ModelDescription;
+  readonly tokenizer: ClipTokenizer;
+  readonly session: Session;
+  readonly backend: BackendReport;
+}
+
+/**
+ * A loaded model that turns prompts into pictures.
+ *
+ *     await using t2i = await Pipeline.load();
+ *     const { images } = await t2i.generate({ prompt: 'a red apple', seed: 7 });
+ *     await images[0].toFile('apple.png');
+ */
+export class Pipeline implements AsyncDisposable {
+  readonly #parts: PipelineParts;
+  readonly #limits: RequestLimits;
+  #closed: Promise<void> | null = null;
+
+  /** @internal Use {@link Pipeline.load}. */
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+    this.#limits = limitsOf(parts.model);
+  }
+
+  /**
+   * Reads and checks a model, chooses a backend and opens the model in it.
+   *
+   * @throws T2IError OPTION_INVALID, MODEL_NOT_FOUND, MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_CRASHED, OUT_OF_MEMORY
+   */
+  static async load(options: LoadOptions = {}): Promise<Pipeline> {
+    const { model: nameOrDir, backend: wanted = 'auto', threads } = parseLoadOptions(options);
+    const { backend, tried } = await selectBackend(wanted);
+    const model = await describeModel(await resolveModel(nameOrDir));
+    const tokenizer = await loadTokenizer(model);
+    const session = await backend.open(model, { threads });
+    return new Pipeline({
+      model,
+      tokenizer,
+      session,
+      backend: { name: backend.name, runtime: backend.runtimeVersion(), tried },
+    });
+  }
+
+  /** What was read from the model's files. */
+  get model(): ModelDescription {
+    return this.#parts.model;
+  }
+
+  /** Backend that runs the model, and why it was chosen. */
+  get backend(): BackendReport {
+    return this.#parts.backend;
+  }
+
+  /**
+   * Makes one picture for each seed. Calls may overlap; they are carried out in order.
+   *
+   * @throws T2IError OPTION_INVALID with every mistake in `issues`, CLOSED, BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY;
+   *   the signal's reason when aborted
+   */
+  async generate(options: GenerateOptions): Promise<GenerateResult> {
+    const { request, abort } = this.#accept(options);
+    try {
+      return await this.#run(request, abort, options.onStep);
+    } finally {
+      abort.release();
+    }
+  }
+
+  /**
+   * As {@link Pipeline.generate}, as a loop: the steps as they are done, then the pictures, then the rest of the result.
+   * Leaving the loop ends the request.
+   *
+   * @throws T2IError as `generate`, from the loop
+   */
+  async *stream(options: GenerateOptions): AsyncGenerator<StreamEvent, void, undefined> {
+    const { request, abort } = this.#accept(options);
+    const queue = new EventQueue();
+    const running = this.#run(request, abort, (event) => {
+      options.onStep?.(event);
+      queue.push(event);
+    }).finally(() => queue.end());
+    // Reported where it is awaited; until then it must not count as unhandled.
+    running.catch(() => {});
+    try {
+      for await (const event of queue) yield { type: 'step', ...event };
+      const { images, ...rest } = await running;
+      for (const [index, image] of images.entries()) yield { type: 'image', index, image };
+      yield { type: 'done', ...rest };
+    } finally {
+      abort.abort(new DOMException('The loop over the stream was left', 'AbortError'));
+      abort.release();
+      await running.catch(() => {});
+    }
+  }
+
+  /** Refuses new requests, ends the running ones with CLOSED and frees the model. May be called twice. */
+  close(): Promise<void> {
+    this.#closed ??= this.#parts.session.close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #accept(options: GenerateOptions): { request: Request; abort: LinkedAbort } {
+    this.#refuseClosed();
+    const request = parseRequest(options, this.#limits);
+    return { request, abort: new LinkedAbort(options.signal) };
+  }
+
+  async #run(request: Request, abort: LinkedAbort, onStep: GenerateOptions['onStep']): Promise<GenerateResult> {
+    const { model, tokenizer, session, backend } = this.#parts;
+    const { job, warnings } = await prepareJob(request, model, tokenizer, abort.signal);
+    this.#refuseClosed();
+    const result = await session.generate(job, {
+      signal: abort.signal,
+      onStep: onStep && follow(request, abort, onStep),
+    });
+    // Whoever aborts gets the reason, also when the last step was quicker.
+    abort.signal.throwIfAborted();
+    const source = { request, plan: job.plan, model, backend };
+    const images = job.images.map((image, index) => {
+      const raster = result.images[index];
+      if (!raster)
+        throw new T2IInternalError(`The backend made ${result.images.length} of ${job.images.length} pictures`);
+      return new GeneratedImage(raster.rgb, makeReceipt(source, image, raster.rgb));
+    });
+    return { images, warnings, backend, timings: result.timings };
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed === null) return;
+    throw new T2IError('CLOSED', 'The pipeline is closed', { hint: 'Load a new one with Pipeline.load().' });
+  }
+}
+
+/** Adds the seed to each step event, and ends the request with what the listener throws. */
+function follow(
+  request: Request,
+  abort: LinkedAbort,
+  onStep: (event: StepProgress) => void,
+): (event: StepEvent) => void {
+  return (event) => {
+    try {
+      onStep({ ...event, seed: request.seeds[event.image] as number });
+    } catch (error) {
+      abort.abort(error);
+    }
+  };
+}

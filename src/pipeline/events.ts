@@ -1,0 +1,31 @@
+import type { StepEvent, Timings } from '../backends/backend.js';
+import type { GeneratedImage } from '../image/generated-image.js';
+import type { Warning } from './warnings.js';
+
+/** A step that is done, of one of the request's pictures. */
+export interface StepProgress extends StepEvent {
+  readonly seed: number;
+}
+
+/** Which backend ran, and how it came to be chosen. */
+export interface BackendReport {
+  readonly name: string;
+  /** Package and version of its runtime. */
+  readonly runtime: string;
+  /** What `auto` tried before it, with the reason why each cannot run here; empty for a backend that was named. */
+  readonly tried: readonly { readonly name: string; readonly reason: string }[];
+}
+
+export interface GenerateResult {
+  /** In the order of the seeds. */
+  readonly images: readonly GeneratedImage[];
+  readonly warnings: readonly Warning[];
+  readonly backend: BackendReport;
+  readonly timings: Timings;
+}
+
+/** What `Pipeline.stream` yields: steps, then every picture, then the rest of the result. */
+export type StreamEvent =
+  | ({ readonly type: 'step' } & StepProgress)
+  | { readonly type: 'image'; readonly index: number; readonly image: GeneratedImage }
+  | ({ readonly type: 'done' } & Omit<GenerateResult, 'images'>);

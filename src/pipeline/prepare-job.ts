@@ -1,0 +1,64 @@
+import { setImmediate } from 'node:timers/promises';
+import type { ImageJob, Job } from '../backends/backend.js';
+import { usesGuidance } from '../diffusion/loop.js';
+import { imageNoise, noisyRows } from '../diffusion/noise.js';
+import { createPlan, type Plan, type SamplerName } from '../diffusion/plan.js';
+import { refuse } from '../fields.js';
+import type { ModelDescription } from '../model/description.js';
+import type { Request } from '../options.js';
+import type { ClipTokenizer } from '../text/clip-tokenizer.js';
+import { type Warning, warningsOf } from './warnings.js';
+
+/** Most bytes of noise that one request may take; only samplers that add noise at each step come near. */
+const MAX_NOISE = 1 << 30;
+
+/**
+ * Turns a request into the pure data that a backend runs.
+ *
+ * @throws T2IError OPTION_INVALID where the noise of so many pictures and steps does not fit in memory; the signal's reason
+ */
+export async function prepareJob(
+  request: Request,
+  model: ModelDescription,
+  tokenizer: ClipTokenizer,
+  signal: AbortSignal,
+): Promise<{ job: Job; warnings: Warning[] }> {
+  const prompt = tokenizer.encode(request.prompt);
+  const negative = usesGuidance(request.guidanceScale) ? tokenizer.encode(request.negativePrompt) : null;
+  const plan = createPlan(model.scheduler, {
+    sampler: request.sampler as SamplerName,
+    steps: request.steps,
+    sigmas: request.sigmas ?? undefined,
+    eta: request.eta ?? undefined,
+  });
+  const latentHeight = request.height / model.vaeFactor;
+  const latentWidth = request.width / model.vaeFactor;
+  const latentSize = model.latentChannels * latentHeight * latentWidth;
+  refuseTooMuchNoise(request, plan, latentSize);
+  const images: ImageJob[] = [];
+  for (const seed of request.seeds) {
+    images.push({ seed, noise: imageNoise(seed, latentSize, plan) });
+    // The noise of many pictures takes a while: let the caller's other work run in between.
+    await setImmediate();
+    signal.throwIfAborted();
+  }
+  const job: Job = {
+    promptIds: prompt.ids,
+    negativeIds: negative?.ids ?? null,
+    guidanceScale: request.guidanceScale,
+    plan,
+    latentHeight,
+    latentWidth,
+    images,
+    previewEvery: request.previewEvery,
+  };
+  return { job, warnings: warningsOf(request, prompt, negative) };
+}
+
+function refuseTooMuchNoise({ seeds, sampler, steps }: Request, plan: Plan, latentSize: number): void {
+  const bytes = latentSize * (1 + noisyRows(plan)) * Float32Array.BYTES_PER_ELEMENT;
+  const fit = Math.floor(MAX_NOISE / bytes);
+  if (seeds.length <= fit) return;
+  const expected = `at most ${fit} pictures of this size with ${steps} steps of ${sampler}, which adds noise at each`;
+  refuse([{ option: 'n', expected, received: String(seeds.length) }]);
+}

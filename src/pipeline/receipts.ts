@@ -1,0 +1,60 @@
+import type { ImageJob } from '../backends/backend.js';
+import type { Plan } from '../diffusion/plan.js';
+import { hashArrays, RECEIPT_VERSION, type Receipt } from '../image/receipt.js';
+import type { ModelDescription } from '../model/description.js';
+import type { Request, RequestOptions } from '../options.js';
+import { packageVersion } from './package-version.js';
+
+/** What all pictures of one request share. */
+export interface ReceiptSource {
+  readonly request: Request;
+  readonly plan: Plan;
+  readonly model: Pick<ModelDescription, 'name' | 'hashes'>;
+  readonly backend: Receipt['backend'];
+}
+
+/** The receipt of one picture. */
+export function makeReceipt(
+  { request, plan, model, backend }: ReceiptSource,
+  image: ImageJob,
+  rgb: Uint8Array,
+): Receipt {
+  const { prompt, negativePrompt, width, height, guidanceScale, sampler, sigmas, eta, steps } = request;
+  return {
+    version: RECEIPT_VERSION,
+    prompt,
+    negativePrompt,
+    seed: image.seed,
+    width,
+    height,
+    guidanceScale,
+    plan: { sampler, sigmas, eta, steps, sha256: hashPlan(plan) },
+    model: { name: model.name, hashes: model.hashes },
+    backend: { name: backend.name, runtime: backend.runtime },
+    sdk: packageVersion(),
+    noiseSha256: hashArrays(image.noise),
+    rgbSha256: hashArrays(rgb),
+  };
+}
+
+/** The options that make the picture of a receipt again: `generate(optionsOfReceipt(receipt))`. */
+export function optionsOfReceipt(receipt: Receipt): RequestOptions {
+  const { prompt, negativePrompt, seed, width, height, guidanceScale, plan } = receipt;
+  return {
+    prompt,
+    negativePrompt,
+    seed,
+    width,
+    height,
+    guidanceScale,
+    sampler: plan.sampler,
+    steps: plan.steps,
+    sigmas: plan.sigmas ?? undefined,
+    eta: plan.eta ?? undefined,
+  };
+}
+
+/** Of every number of the plan; no clamp counts as 0, which no plan clamps to. */
+function hashPlan({ timesteps, rows, clip, initScale }: Plan): string {
+  return hashArrays(timesteps, rows, Float32Array.of(clip ?? 0, initScale));
+}

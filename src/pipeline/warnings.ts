@@ -1,0 +1,26 @@
+import type { Request } from '../options.js';
+import type { EncodedText } from '../text/clip-tokenizer.js';
+
+/** Something the caller should know about a request that was carried out all the same. Codes are stable. */
+export interface Warning {
+  readonly code: 'PROMPT_CUT' | 'NEGATIVE_PROMPT_CUT' | 'NEGATIVE_PROMPT_UNUSED';
+  readonly message: string;
+}
+
+/** @param negative null where guidance is off, so that the negative prompt is not used */
+export function warningsOf(request: Request, prompt: EncodedText, negative: EncodedText | null): Warning[] {
+  const warnings: Warning[] = [];
+  if (prompt.lost !== null) warnings.push({ code: 'PROMPT_CUT', message: cut('prompt', prompt, prompt.lost) });
+  if (negative !== null && negative.lost !== null) {
+    warnings.push({ code: 'NEGATIVE_PROMPT_CUT', message: cut('negative prompt', negative, negative.lost) });
+  }
+  if (negative === null && request.negativePrompt !== '') {
+    const message = `The negative prompt has no effect at guidanceScale ${request.guidanceScale}; it needs one above 1`;
+    warnings.push({ code: 'NEGATIVE_PROMPT_UNUSED', message });
+  }
+  return warnings;
+}
+
+function cut(which: string, { ids }: EncodedText, lost: string): string {
+  return `The ${which} is longer than the ${ids.length} tokens that the model reads; left out: ${JSON.stringify(lost)}`;
+}
