@@ -18,16 +18,17 @@ interface Layer {
   readonly packages?: readonly string[];
 }
 
-const CORE = ['errors.ts', 'options.ts', 'diffusion/', 'text/', 'model/', 'image/', 'backends/backend.ts'];
+const CORE = ['errors.ts', 'fields.ts', 'options.ts', 'diffusion/', 'text/', 'model/', 'image/', 'backends/backend.ts'];
 
 /** The table of the layers: each may import those it names, nobody may import a layer that none names (the command line). */
 const LAYERS: readonly Layer[] = [
   { owns: 'errors.ts', imports: [], node: false },
-  { owns: 'options.ts', imports: ['errors.ts'], node: false, packages: ['zod'] },
+  { owns: 'fields.ts', imports: ['errors.ts'], node: false },
+  { owns: 'options.ts', imports: ['errors.ts', 'fields.ts'], node: false },
   { owns: 'diffusion/', imports: ['errors.ts'], node: false },
   { owns: 'text/', imports: ['errors.ts'], node: false },
-  { owns: 'model/', imports: ['errors.ts', 'diffusion/'], packages: ['zod'] },
-  { owns: 'image/', imports: ['errors.ts', 'diffusion/'], packages: ['sharp', 'zod'] },
+  { owns: 'model/', imports: ['errors.ts', 'fields.ts', 'diffusion/', 'text/'], packages: ['zod'] },
+  { owns: 'image/', imports: ['errors.ts', 'fields.ts'], packages: ['sharp'] },
   { owns: 'backends/backend.ts', imports: ['errors.ts', 'diffusion/', 'model/'], typesOnly: true, node: false },
   {
     owns: 'backends/onnxruntime/',
@@ -37,10 +38,11 @@ const LAYERS: readonly Layer[] = [
   { owns: 'backends/select.ts', imports: ['errors.ts', 'backends/backend.ts', 'backends/onnxruntime/'] },
   { owns: 'pipeline.ts', imports: [...CORE, 'backends/select.ts', 'pipeline/'] },
   { owns: 'pipeline/', imports: [...CORE, 'backends/select.ts'] },
-  { owns: 'index.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/'] },
+  { owns: 'verify.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/'] },
+  { owns: 'index.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/', 'verify.ts'] },
   {
     owns: 'cli/',
-    imports: [...CORE, 'backends/select.ts', 'pipeline.ts', 'pipeline/', 'index.ts'],
+    imports: [...CORE, 'backends/select.ts', 'pipeline.ts', 'pipeline/', 'verify.ts'],
     packages: ['commander'],
   },
 ];

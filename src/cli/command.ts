@@ -1,0 +1,56 @@
+import type { Io } from './io.js';
+
+/** One flag of a command. */
+export interface Flag {
+  /** As commander takes it, for example `-n, --count <n>`. */
+  readonly flags: string;
+  readonly description: string;
+  /** The SDK's options that it sets, so that their error messages can name the flag instead. */
+  readonly sets?: readonly string[];
+}
+
+export interface Argument {
+  readonly name: string;
+  readonly description: string;
+  readonly required: boolean;
+}
+
+/** What the user typed, by the flags' long names in camel case. */
+export interface CommandInput {
+  readonly args: readonly (string | undefined)[];
+  readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+}
+
+/** A command is data plus a handler; `commands/index.ts` lists them all. */
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  readonly arguments: readonly Argument[];
+  readonly flags: readonly Flag[];
+  /** Whole command lines, the simplest first. */
+  readonly examples: readonly string[];
+  /** Returns the exit code; throws T2IError for what went wrong. Loads what is heavy itself, with `import()`. */
+  run(input: CommandInput, io: Io): Promise<number>;
+}
+
+export const JSON_FLAG: Flag = { flags: '--json', description: 'print JSON on standard output, also for errors' };
+
+/** Flags of every command that opens a model. */
+export const LOAD_FLAGS: readonly Flag[] = [
+  {
+    flags: '--model <dir|name>',
+    description: 'model directory, or name of a model that ships (default: the default model)',
+    sets: ['model'],
+  },
+  {
+    flags: '--backend <name>',
+    description: 'auto or onnxruntime (default: auto, the best that runs here)',
+    sets: ['backend'],
+  },
+  { flags: '--threads <n>', description: 'processor threads to use (default: the runtime decides)', sets: ['threads'] },
+];
+
+/** The long name of a flag as the user types it, for example `--count`. */
+export function longName(flag: Flag): string {
+  return /--[a-z][a-z-]*/.exec(flag.flags)?.[0] ?? flag.flags;
+}

@@ -1,0 +1,34 @@
+import { type ErrorCode, T2IError } from '../errors.js';
+import { Interrupted } from './io.js';
+
+/** What the program ends with. */
+export const EXIT = { ok: 0, failure: 1, usage: 2, model: 3, device: 4, sigint: 130, sigterm: 143 } as const;
+
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: 'Done.',
+  failure: 'Failed; also: `verify` found a different picture.',
+  usage: 'The command line is wrong; nothing was done.',
+  model: 'The model is missing or invalid.',
+  device: 'The backend or the device cannot do it, or memory ran out.',
+  sigint: 'Interrupted (Ctrl-C).',
+  sigterm: 'Ended by SIGTERM.',
+};
+
+const BY_CODE: Partial<Record<ErrorCode, number>> = {
+  OPTION_INVALID: EXIT.usage,
+  MODEL_NOT_FOUND: EXIT.model,
+  MODEL_INVALID: EXIT.model,
+  BACKEND_UNAVAILABLE: EXIT.device,
+  BACKEND_FAILED: EXIT.device,
+  BACKEND_CRASHED: EXIT.device,
+  OUT_OF_MEMORY: EXIT.device,
+};
+
+/** The exit code for what a command threw; an interruption outweighs what it caused. */
+export function exitCode(error: unknown, signal: AbortSignal): number {
+  if (signal.aborted) {
+    const { reason } = signal;
+    return reason instanceof Interrupted && reason.signal === 'SIGTERM' ? EXIT.sigterm : EXIT.sigint;
+  }
+  return (T2IError.is(error) && BY_CODE[error.code]) || EXIT.failure;
+}

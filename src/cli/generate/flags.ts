@@ -1,0 +1,106 @@
+import type { Issue } from '../../errors.js';
+import type { LoadOptions, RequestOptions } from '../../options.js';
+import { type CommandInput, type Flag, JSON_FLAG, LOAD_FLAGS } from '../command.js';
+
+export const GENERATE_FLAGS: readonly Flag[] = [
+  {
+    flags: '-o, --output <path>',
+    description:
+      'file, folder, or template with {seed}, {index} and {prompt-hash}; a file of that name is replaced (default: {prompt-hash}-{seed}.png)',
+  },
+  {
+    flags: '-n, --count <n>',
+    description: 'number of pictures; they take seed, seed + 1, ... (default: 1)',
+    sets: ['n'],
+  },
+  { flags: '--seed <n>', description: 'integer from 0 to 2^53 - 1 (default: random, printed)', sets: ['seed'] },
+  { flags: '--seeds <list>', description: 'one picture for each, for example 1,2,3', sets: ['seeds'] },
+  { flags: '--steps <n>', description: "denoising steps (default: the model's)", sets: ['steps'] },
+  {
+    flags: '--sampler <name>',
+    description: "ddim, ddpm, euler, euler-a, dpmpp-2m or lcm (default: the model's)",
+    sets: ['sampler'],
+  },
+  {
+    flags: '--sigmas <name>',
+    description: "karras, for samplers that take it (default: the model's)",
+    sets: ['sigmas'],
+  },
+  {
+    flags: '--guidance <scale>',
+    description: "classifier-free guidance; 1 or below turns it off (default: the model's)",
+    sets: ['guidanceScale'],
+  },
+  { flags: '--eta <x>', description: 'fresh noise per step, 0 to 1, for samplers that take it', sets: ['eta'] },
+  { flags: '--negative <text>', description: 'what the picture should not show', sets: ['negativePrompt'] },
+  {
+    flags: '--size <WxH>',
+    description: "pixels, for example 128x128 (default: the model's)",
+    sets: ['width', 'height'],
+  },
+  ...LOAD_FLAGS,
+  { flags: '--format <name>', description: "png, jpeg or webp (default: by the name's extension, else png)" },
+  { flags: '--no-metadata', description: 'leave out the receipt and the marker for AI-made media' },
+  {
+    flags: '--preview',
+    description: 'while it draws, keep the estimate in a file next to the output, FILE.preview.png',
+  },
+  {
+    flags: '--batch <file>',
+    description:
+      'one JSON object with "prompt" and options a line; a second run does only what is missing; - is standard input',
+  },
+  JSON_FLAG,
+];
+
+/** What the flags say, in the SDK's terms. Values are not checked here, only turned from text into numbers where they are some. */
+export interface GenerateFlags {
+  readonly request: Omit<RequestOptions, 'prompt'>;
+  readonly load: LoadOptions;
+  readonly issues: readonly Issue[];
+}
+
+export function readFlags({ flags }: CommandInput): GenerateFlags {
+  const issues: Issue[] = [];
+  const request = {
+    n: toNumber(flags.count),
+    seed: toNumber(flags.seed),
+    seeds: typeof flags.seeds === 'string' ? flags.seeds.split(',').map((part) => toNumber(part.trim())) : undefined,
+    steps: toNumber(flags.steps),
+    sampler: flags.sampler,
+    sigmas: flags.sigmas,
+    guidanceScale: toNumber(flags.guidance),
+    eta: toNumber(flags.eta),
+    negativePrompt: flags.negative,
+    ...readSize(flags.size, issues),
+    preview: flags.preview,
+  };
+  // The SDK checks every value and names what is wrong with it, so text that is no number may pass as it is.
+  return { request: withoutUndefined(request) as GenerateFlags['request'], load: readLoadFlags(flags), issues };
+}
+
+/** The options of `Pipeline.load` among the flags. */
+export function readLoadFlags({ model, backend, threads }: CommandInput['flags']): LoadOptions {
+  return withoutUndefined({ model, backend, threads: toNumber(threads) }) as LoadOptions;
+}
+
+/** The number that the text writes in decimal, else the text itself, for the check behind to refuse by name. */
+function toNumber(text: string | boolean | undefined): unknown {
+  return typeof text === 'string' && /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
+}
+
+function readSize(text: string | boolean | undefined, issues: Issue[]): { width?: number; height?: number } {
+  if (typeof text !== 'string') return {};
+  const [, width, height = width] = /^(\d+)(?:x(\d+))?$/i.exec(text) ?? [];
+  if (width !== undefined) return { width: Number(width), height: Number(height) };
+  issues.push({
+    option: '--size',
+    expected: 'width and height in pixels, for example 128x128',
+    received: JSON.stringify(text),
+  });
+  return {};
+}
+
+function withoutUndefined(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+}

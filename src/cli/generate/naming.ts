@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import type { Issue } from '../../errors.js';
+import { nearestName } from '../../fields.js';
+import { formatOfPath, IMAGE_FORMATS, type ImageFormat } from '../../image/formats.js';
+
+/** How the files of one run are named. */
+export interface Naming {
+  /** Path with placeholders. */
+  readonly template: string;
+  readonly format: ImageFormat;
+}
+
+/** What distinguishes one picture of a run from the others. */
+export interface PictureName {
+  readonly prompt: string;
+  readonly seed: number;
+  /** Counts the pictures of a run from 0. */
+  readonly index: number;
+}
+
+const PLACEHOLDERS = ['seed', 'index', 'prompt-hash'];
+const DEFAULT_NAME = '{prompt-hash}-{seed}';
+
+/**
+ * Reads `--output` and `--format`. A name without extension, one that ends in a slash and one of an existing folder are
+ * folders, whose files are named by prompt and seed.
+ *
+ * @returns what is wrong with them, where something is
+ */
+export function readNaming(output: string | undefined, format: string | undefined): Naming | { issues: Issue[] } {
+  const issues: Issue[] = [];
+  if (format !== undefined && !isFormat(format)) {
+    issues.push({
+      option: '--format',
+      expected: `one of ${IMAGE_FORMATS.join(', ')}`,
+      received: JSON.stringify(format),
+    });
+  }
+  const path = output === undefined ? DEFAULT_NAME : isFolder(output) ? join(output, DEFAULT_NAME) : output;
+  for (const [whole, name] of path.matchAll(/\{([^{}]*)\}/g)) {
+    if (!PLACEHOLDERS.includes(name as string)) {
+      const expected = `a known placeholder, perhaps {${nearestName(name as string, PLACEHOLDERS)}}`;
+      issues.push({ option: '--output', expected, received: whole });
+    }
+  }
+  if (issues.length > 0) return { issues };
+  const wanted = format as ImageFormat | undefined;
+  // Ends in a placeholder, as {prompt-hash}-{seed} does, or in nothing: the format gives the extension.
+  if (extname(basename(path)) === '') {
+    return { template: `${path}.${wanted === 'jpeg' ? 'jpg' : (wanted ?? 'png')}`, format: wanted ?? 'png' };
+  }
+  try {
+    const named = formatOfPath(path);
+    if (wanted === undefined || wanted === named) return { template: path, format: named };
+    return { issues: [{ option: '--format', expected: `${named}, as ${path} says, or nothing`, received: wanted }] };
+  } catch {
+    const expected = 'a name that ends in .png, .jpg, .jpeg or .webp, a folder or a template';
+    return { issues: [{ option: '--output', expected, received: JSON.stringify(path) }] };
+  }
+}
+
+/** The path of one picture. */
+export function pathOf(naming: Naming, { prompt, seed, index }: PictureName): string {
+  const values: Record<string, string> = {
+    seed: String(seed),
+    index: String(index),
+    'prompt-hash': createHash('sha256').update(prompt).digest('hex').slice(0, 8),
+  };
+  return naming.template.replace(/\{([^{}]*)\}/g, (whole, name: string) => values[name] ?? whole);
+}
+
+/** One issue for each path that several pictures of a run would share. */
+export function duplicatePaths(paths: readonly string[]): Issue[] {
+  const counts = new Map<string, number>();
+  for (const path of paths) counts.set(path, (counts.get(path) ?? 0) + 1);
+  return [...counts]
+    .filter(([, count]) => count > 1)
+    .map(([path, count]) => ({
+      option: '--output',
+      expected: `a name of its own for each picture, for example ${withPlaceholder(path)}`,
+      received: `${path} for ${count} pictures`,
+    }));
+}
+
+function withPlaceholder(path: string): string {
+  const extension = extname(path);
+  return `${path.slice(0, path.length - extension.length)}-{index}${extension}`;
+}
+
+function isFolder(path: string): boolean {
+  if (/[/\\]$/.test(path)) return true;
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return true;
+  return extname(path) === '' && !/\{[^{}]*\}/.test(path);
+}
+
+function isFormat(name: string): name is ImageFormat {
+  return (IMAGE_FORMATS as readonly string[]).includes(name);
+}

@@ -1,0 +1,135 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { GenerateResult } from '../../pipeline/events.js';
+import type { Pipeline } from '../../pipeline.js';
+import type { Io } from '../io.js';
+import { printJson, warn } from '../output.js';
+import { isFinished } from './finished.js';
+import { PreviewFile } from './preview-file.js';
+import { formatSeconds, Progress } from './progress.js';
+import type { Task } from './tasks.js';
+
+export interface RunOptions {
+  readonly metadata: boolean;
+  readonly json: boolean;
+}
+
+interface Work extends Task {
+  /** Paths of pictures that an earlier run of the batch has made. */
+  readonly skipped: ReadonlySet<string>;
+}
+
+/** Makes the pictures of all tasks, each saved as soon as it is done, and prints their paths. */
+export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], options: RunOptions, io: Io): Promise<void> {
+  const work = await Promise.all(tasks.map((task) => findFinished(task, pipeline)));
+  const steps = work.map(({ pictures, skipped, request }) => (pictures.length - skipped.size) * request.steps);
+  const progress = new Progress(
+    io,
+    steps.reduce((sum, count) => sum + count, 0),
+  );
+  const told = new Set<string>();
+  try {
+    for (const task of work) await runTask(pipeline, task, options, io, progress, told);
+  } finally {
+    progress.clear();
+  }
+}
+
+async function findFinished(task: Task, { model }: Pipeline): Promise<Work> {
+  const skipped = new Set<string>();
+  for (const { seed, path } of task.line === null ? [] : task.pictures) {
+    if (await isFinished(path, task.request, seed, model.hashes)) skipped.add(path);
+  }
+  return { ...task, skipped };
+}
+
+async function runTask(
+  pipeline: Pipeline,
+  task: Work,
+  options: RunOptions,
+  io: Io,
+  progress: Progress,
+  told: Set<string>,
+): Promise<void> {
+  const { request, pictures, line, skipped } = task;
+  const images = [];
+  const warnings = new Map<string, GenerateResult['warnings'][number]>();
+  for (const [index, { seed, path }] of pictures.entries()) {
+    const { width, height } = request;
+    if (skipped.has(path)) {
+      images.push({ file: path, seed, width, height, skipped: true });
+      if (!options.json) io.stderr.write(`${path} is there already\n`);
+      continue;
+    }
+    const where = [
+      line !== null && `line ${line}`,
+      pictures.length > 1 && `picture ${index + 1} of ${pictures.length}`,
+    ];
+    const label = [...where, `seed ${seed}`].filter(Boolean).join(', ');
+    const { result, replaced } = await makePicture(pipeline, task, { seed, path }, options, io, () =>
+      progress.step(label),
+    );
+    progress.clear();
+    for (const warning of result.warnings) {
+      warnings.set(warning.code, warning);
+      const text = line === null ? warning.message : `line ${line}: ${warning.message}`;
+      if (!told.has(text)) warn(io, text);
+      told.add(text);
+    }
+    images.push({ file: path, seed, width, height, skipped: false, timings: result.timings });
+    if (!options.json) io.stdout.write(`${path}\n`);
+    const seconds = formatSeconds(result.timings.total / 1000);
+    io.stderr.write(`${replaced ? 'replaced' : 'wrote'} ${path} (seed ${seed}, ${seconds}, ${result.backend.name})\n`);
+  }
+  if (options.json) {
+    const { name, runtime, tried } = pipeline.backend;
+    const at = line === null ? {} : { line };
+    printJson(io, {
+      ...at,
+      prompt: request.prompt,
+      images,
+      warnings: [...warnings.values()],
+      backend: { name, runtime, tried },
+    });
+  }
+}
+
+async function makePicture(
+  pipeline: Pipeline,
+  { request, naming }: Task,
+  { seed, path }: { seed: number; path: string },
+  { metadata }: RunOptions,
+  io: Io,
+  onStep: () => void,
+): Promise<{ result: GenerateResult; replaced: boolean }> {
+  await mkdir(dirname(path), { recursive: true });
+  const preview = request.previewEvery > 0 ? new PreviewFile(path) : null;
+  try {
+    const { prompt, negativePrompt, width, height, steps, guidanceScale, sampler, previewEvery } = request;
+    const result = await pipeline.generate({
+      prompt,
+      negativePrompt,
+      width,
+      height,
+      steps,
+      guidanceScale,
+      sampler,
+      seed,
+      sigmas: request.sigmas ?? undefined,
+      eta: request.eta ?? undefined,
+      preview: previewEvery > 0 ? previewEvery : undefined,
+      signal: io.signal,
+      onStep: (event) => {
+        if (event.preview) preview?.show(event.preview);
+        onStep();
+      },
+    });
+    const replaced = existsSync(path);
+    const [image] = result.images;
+    await image?.toFile(path, { format: naming.format, metadata });
+    return { result, replaced };
+  } finally {
+    await preview?.remove();
+  }
+}

@@ -1,0 +1,112 @@
+import { type Issue, T2IError } from '../../errors.js';
+import {
+  parseLoadOptions,
+  parseRequest,
+  type Request,
+  type RequestLimits,
+  type RequestOptions,
+} from '../../options.js';
+import { type BatchLine, readBatch } from './batch.js';
+import type { GenerateFlags } from './flags.js';
+import { duplicatePaths, type Naming, pathOf, readNaming } from './naming.js';
+
+/** One prompt of a run, checked and with every default filled in, and where its pictures go. */
+export interface Task {
+  readonly request: Request;
+  readonly pictures: readonly { readonly seed: number; readonly path: string }[];
+  readonly naming: Naming;
+  /** Line of the batch file, counted from 1; null outside of batches. */
+  readonly line: number | null;
+}
+
+/** Where the prompts come from. */
+export type Source = { readonly prompt: string } | { readonly batch: string };
+
+/** What a run is checked against. */
+export interface RunLimits extends RequestLimits {
+  /** Names that `--backend` may have. */
+  readonly backends: readonly string[];
+}
+
+/** What the command line says of the files' names. */
+export interface OutputFlags {
+  readonly output: string | undefined;
+  readonly format: string | undefined;
+}
+
+/**
+ * Checks everything that a run is asked to do, before any of it is done.
+ *
+ * @throws T2IError OPTION_INVALID with every mistake in `issues`; those of a batch name their line
+ */
+export function makeTasks(source: Source, flags: GenerateFlags, output: OutputFlags, limits: RunLimits): Task[] {
+  const naming = readNaming(output.output, output.format);
+  const prompt = 'prompt' in source ? source.prompt : '';
+  const common = checkRequest({ ...flags.request, prompt }, limits);
+  const load = attempt(() => parseLoadOptions(flags.load));
+  const issues = [...flags.issues, ...issuesOf(naming), ...issuesOf(common), ...issuesOf(load)];
+  issues.push(...checkFields({ backend: flags.load.backend }, { backend: oneOf(limits.backends) }));
+  const tasks: Task[] = [];
+  const add = (request: Request | Refused, names: Naming | Refused, line: number | null) => {
+    if ('issues' in request || 'issues' in names) return;
+    const first = tasks.reduce((count, { pictures }) => count + pictures.length, 0);
+    const pictures = request.seeds.map((seed, i) => ({
+      seed,
+      path: pathOf(names, { prompt: request.prompt, seed, index: first + i }),
+    }));
+    tasks.push({ request, pictures, naming: names, line });
+  };
+
+  if ('prompt' in source) add(common, naming, null);
+  else {
+    const batch = readBatch(source.batch);
+    issues.push(...batch.issues);
+    const told = new Set(issuesOf(common).map(({ option }) => option));
+    for (const line of batch.lines) {
+      const request = checkRequest(lineOptions(flags.request, line), limits);
+      const names = line.output === undefined ? naming : readNaming(line.output, undefined);
+      // A mistake in a flag was told already, once and not for each line.
+      const own = issuesOf(request).filter(({ option }) => Object.hasOwn(line.options, option) || !told.has(option));
+      const found = line.output === undefined ? own : [...own, ...issuesOf(names)];
+      issues.push(...found.map((issue) => ({ ...issue, option: `line ${line.line}: ${issue.option}` })));
+      add(request, names, line.line);
+    }
+  }
+  issues.push(...duplicatePaths(tasks.flatMap(({ pictures }) => pictures.map(({ path }) => path))));
+  if (issues.length > 0)
+    throw new T2IError('OPTION_INVALID', 'The command line asks for what cannot be done', { issues });
+  return tasks;
+}
+
+interface Refused {
+  readonly issues: readonly Issue[];
+}
+
+function issuesOf(value: object): readonly Issue[] {
+  return 'issues' in value ? (value as Refused).issues : [];
+}
+
+function checkRequest(options: RequestOptions, limits: RequestLimits): Request | Refused {
+  return attempt(() => parseRequest(options, limits));
+}
+
+/** What is wrong with options comes back as a value, to be told together with other mistakes. */
+function attempt<T>(parse: () => T): T | Refused {
+  try {
+    return parse();
+  } catch (error) {
+    if (T2IError.is(error) && error.code === 'OPTION_INVALID') return { issues: error.issues };
+    throw error;
+  }
+}
+
+/**
+ * The flags are the defaults of each line; a line that chooses its seeds drops what the flags say of them. A line without any
+ * takes seed 0, since with a random one a second run could not tell what is done already.
+ */
+function lineOptions(flags: GenerateFlags['request'], { options }: BatchLine): RequestOptions {
+  const { seed = 0, seeds, n, ...rest } = flags;
+  if (options.seeds !== undefined) return { ...rest, ...options };
+  const ownSeeds = options.seed !== undefined || options.n !== undefined;
+  return { ...rest, ...(seeds !== undefined && !ownSeeds ? { seeds } : { seed, n }), ...options };
+}

@@ -1,0 +1,35 @@
+/** Where text goes; `isTTY` decides about colour and progress bars. */
+export interface TextOutput {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+}
+
+/** All of the outside world that a command touches, so that tests can run one in process. */
+export interface Io {
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+  /** Data only: what a script reads. */
+  readonly stdout: TextOutput;
+  /** Progress, warnings and errors: what a person reads. */
+  readonly stderr: TextOutput;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted with an {@link Interrupted} when the user or the system ends the program. */
+  readonly signal: AbortSignal;
+}
+
+/** Why a command was aborted. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+
+  constructor(readonly signal: 'SIGINT' | 'SIGTERM') {
+    super(`interrupted by ${signal}`);
+  }
+}
+
+/** All of standard input as text, without its last line break. */
+export async function readStdin(io: Io): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of io.stdin)
+    text += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+  return (text + decoder.decode()).replace(/\r?\n$/, '');
+}

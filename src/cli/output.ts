@@ -1,0 +1,57 @@
+import { type Issue, T2IError } from '../errors.js';
+import type { Io, TextOutput } from './io.js';
+
+const ESCAPES = { red: 31, yellow: 33, green: 32, dim: 2 } as const;
+
+/** Colours the text on a terminal; plain elsewhere, and wherever NO_COLOR is set (no-color.org). */
+export function paint(io: Io, output: TextOutput, colour: keyof typeof ESCAPES, text: string): string {
+  return output.isTTY && !io.env.NO_COLOR ? `\u001b[${ESCAPES[colour]}m${text}\u001b[0m` : text;
+}
+
+export function printJson(io: Io, value: unknown): void {
+  io.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+export function warn(io: Io, message: string): void {
+  io.stderr.write(`${paint(io, io.stderr, 'yellow', 'warning:')} ${message}\n`);
+}
+
+/** Lines of `label  value` with the values below each other; a value of several lines is indented. */
+export function table(rows: readonly (readonly [label: string, value: string])[]): string {
+  const width = Math.max(...rows.map(([label]) => label.length));
+  return rows
+    .map(([label, value]) => `${label.padEnd(width)}  ${value.replaceAll('\n', `\n${' '.repeat(width + 2)}`)}\n`)
+    .join('');
+}
+
+/** Prints what went wrong: message and hint for the user's mistakes, the stack for bugs. */
+export function printError(io: Io, error: unknown, json: boolean): void {
+  if (json) printJson(io, { error: errorToJson(error) });
+  const { text, hint } = describeError(error);
+  io.stderr.write(`${paint(io, io.stderr, 'red', 'error:')} ${text}\n`);
+  if (hint) io.stderr.write(`hint: ${hint}\n`);
+}
+
+function isUserError(error: unknown): error is T2IError {
+  return T2IError.is(error) && error.code !== 'INTERNAL';
+}
+
+function describeError(error: unknown): { text: string; hint?: string | undefined } {
+  if (isUserError(error)) {
+    const text = error.code === 'OPTION_INVALID' && error.issues.length > 0 ? issueLines(error.issues) : error.message;
+    return { text, hint: error.hint };
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { text, hint: 'This is a bug in t2i; please report it with the lines above.' };
+}
+
+function issueLines(issues: readonly Issue[]): string {
+  const lines = issues.map(({ option, expected, received }) => `${option}: expected ${expected}, received ${received}`);
+  return lines.length === 1 ? (lines[0] as string) : `${lines.length} mistakes\n  ${lines.join('\n  ')}`;
+}
+
+function errorToJson(error: unknown): unknown {
+  if (!isUserError(error)) return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
+  const { code, message, hint, issues } = error;
+  return { code, message, ...(hint && { hint }), ...(issues.length > 0 && { issues }) };
+}
