@@ -22,8 +22,8 @@ export interface EncodeOptions {
   quality?: number | undefined;
 }
 
-/** A JPEG segment holds 65,535 bytes; its length and XMP's header take 31 of them. */
-const MAX_JPEG_XMP = 65_504;
+/** libvips drops longer XMP without an error; a JPEG segment itself would hold 65,504 bytes of it. */
+const MAX_JPEG_XMP = 60_000;
 
 /**
  * Pixels as the bytes of a picture file. The same pixels, options and receipt give the same bytes.

@@ -1,0 +1,156 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { comparePixels } from '../../../src/image/compare.js';
+import { decodeImage, encodeImage } from '../../../src/image/encode.js';
+import { formatOfPath, IMAGE_FORMATS } from '../../../src/image/formats.js';
+import { GeneratedImage } from '../../../src/image/generated-image.js';
+import { readPngChunks, textOfChunk } from '../../../src/image/png.js';
+import { readReceipt } from '../../../src/image/read-receipt.js';
+import { DIGITAL_SOURCE_TYPE } from '../../../src/image/xmp.js';
+import { gradient, receiptOf } from '../../support/receipts.js';
+
+const picture = gradient();
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');
+
+describe('encoding', () => {
+  it('keeps every pixel in a PNG, with and without metadata', async () => {
+    for (const receipt of [null, receiptOf()]) {
+      const back = await decodeImage(await encodeImage(picture, receipt));
+      expect(comparePixels(back, picture)).toEqual({ maxAbs: 0, meanAbs: 0, psnr: Infinity });
+    }
+  });
+
+  it.each(['jpeg', 'webp'] as const)('keeps a smooth picture in %s, less well at a low quality', async (format) => {
+    const psnr = async (quality?: number) =>
+      comparePixels(await decodeImage(await encodeImage(picture, null, { format, quality })), picture)?.psnr;
+    expect(await psnr()).toBeGreaterThan(30);
+    expect(await psnr(1)).toBeLessThan((await psnr()) as number);
+  });
+
+  it.each(IMAGE_FORMATS)('gives the same bytes for the same picture in %s', async (format) => {
+    const encode = () => encodeImage(picture, receiptOf(), { format });
+    expect(text(await encode())).toBe(text(await encode()));
+  });
+
+  it.each(IMAGE_FORMATS)('marks a picture as made by a model in %s, where programs look for it', async (format) => {
+    const bytes = await encodeImage(picture, receiptOf(), { format });
+    const xmp = (await sharp(bytes).metadata()).xmp?.toString();
+    expect(xmp).toContain(`<Iptc4xmpExt:DigitalSourceType>${DIGITAL_SOURCE_TYPE}</Iptc4xmpExt:DigitalSourceType>`);
+  });
+
+  it('writes the PNG texts that other programs read, uncompressed', async () => {
+    const ascii = [...readPngChunks(await encodeImage(picture, receiptOf()))];
+    expect(ascii.map(({ type }) => type).slice(0, 4)).toEqual(['IHDR', 'tEXt', 'tEXt', 'iTXt']);
+    expect(textOfChunk(ascii[1] as never, 'parameters')).toMatch(/^a red apple\nNegative prompt: blurry\nSteps: 30,/);
+    const unicode = [...readPngChunks(await encodeImage(picture, receiptOf({ prompt: '☕' })))];
+    expect(unicode[1]?.type).toBe('iTXt');
+    expect(textOfChunk(unicode[1] as never, 'parameters')).toMatch(/^☕\n/);
+  });
+
+  it.each(IMAGE_FORMATS)('writes no metadata into %s when told so', async (format) => {
+    const image = new GeneratedImage(picture.rgb, receiptOf());
+    const bytes = await image.toBuffer(format, { metadata: false });
+    expect(text(bytes)).not.toMatch(/apple|t2i|xmp|iptc|parameters/i);
+    await expect(readReceipt(bytes)).rejects.toMatchObject({ code: 'RECEIPT_MISSING' });
+  });
+
+  it('refuses options that it does not know or that make no sense', async () => {
+    const encode = (options: object) => encodeImage(picture, null, options);
+    await expect(encode({ format: 'gif' })).rejects.toThrow(/format: expected one of png, jpeg, webp, received "gif"/);
+    await expect(encode({ format: 'jpeg', quality: 101 })).rejects.toThrow(
+      /quality: expected an integer from 1 to 100/,
+    );
+    await expect(encode({ quality: 80 })).rejects.toThrow(/quality: expected nothing with png/);
+    const image = new GeneratedImage(picture.rgb, receiptOf());
+    await expect(image.toBuffer('png', { metdata: false } as object)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    await expect(image.toBuffer('png', { metadata: 'no' } as never)).rejects.toThrow(
+      /metadata: expected true or false/,
+    );
+  });
+
+  it('refuses a receipt that a JPEG cannot hold, and writes it into the others', async () => {
+    const receipt = receiptOf({ prompt: '<'.repeat(10_000), negativePrompt: '☕'.repeat(10_000) });
+    await expect(encodeImage(picture, receipt, { format: 'jpeg' })).rejects.toThrow(/A JPEG holds 60000 bytes/);
+    for (const format of ['png', 'webp'] as const) {
+      expect(await readReceipt(await encodeImage(picture, receipt, { format }))).toEqual(receipt);
+    }
+  });
+
+  it('writes the longest receipt that a JPEG can hold', async () => {
+    const empty = receiptOf({ prompt: '', negativePrompt: '☕'.repeat(9000) });
+    const packet = Buffer.byteLength(
+      (await sharp(await encodeImage(picture, empty, { format: 'jpeg' })).metadata()).xmp ?? '',
+    );
+    const fits = receiptOf({ ...empty, prompt: 'a'.repeat(60_000 - packet) });
+    expect(await readReceipt(await encodeImage(picture, fits, { format: 'jpeg' }))).toEqual(fits);
+    const tooLong = receiptOf({ ...empty, prompt: `${fits.prompt}a` });
+    await expect(encodeImage(picture, tooLong, { format: 'jpeg' })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+  });
+
+  it('does not decode what is no plain picture', async () => {
+    await expect(decodeImage(Buffer.from('text'))).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
+    const transparent = await sharp({ create: { width: 4, height: 4, channels: 4, background: '#ff000080' } })
+      .png()
+      .toBuffer();
+    await expect(decodeImage(transparent)).rejects.toThrow(/4 channels/);
+    const png = await encodeImage(picture, null);
+    await expect(decodeImage(png.subarray(0, png.length - 40))).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
+  });
+});
+
+describe('a file', () => {
+  let dir: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 't2i-image-'));
+  });
+  afterAll(() => rm(dir, { recursive: true }));
+  const image = new GeneratedImage(picture.rgb, receiptOf());
+
+  it.each([
+    ['a.png', 'png'],
+    ['a.JPG', 'jpeg'],
+    ['a.b.jpeg', 'jpeg'],
+    ['a.webp', 'webp'],
+  ])('%s is written as its extension says', async (name, format) => {
+    await image.toFile(join(dir, name), {});
+    expect((await sharp(await readFile(join(dir, name))).metadata()).format).toBe(format);
+    expect(await readReceipt(join(dir, name))).toEqual(image.receipt);
+  });
+
+  it('of an unknown extension is refused with the known ones, unless the format is given', async () => {
+    expect(() => formatOfPath('a.gif')).toThrow(
+      /path: expected a name that ends in \.png, \.jpg, \.jpeg, \.webp, received "a\.gif"/,
+    );
+    await expect(image.toFile(join(dir, 'toString'))).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    await image.toFile(join(dir, 'picture'), { format: 'webp' });
+    expect((await sharp(await readFile(join(dir, 'picture'))).metadata()).format).toBe('webp');
+  });
+
+  it('replaces the old one, and leaves nothing else behind', async () => {
+    const folder = await mkdtemp(join(dir, 'atomic-'));
+    await writeFile(join(folder, 'a.png'), 'old');
+    await image.toFile(join(folder, 'a.png'));
+    expect(await readdir(folder)).toEqual(['a.png']);
+    expect(text(await readFile(join(folder, 'a.png')))).toBe(text(await image.toBuffer('png')));
+  });
+
+  it('that cannot be written is an error with its path, and leaves nothing behind', async () => {
+    await expect(image.toFile(join(dir, 'missing', 'a.png'))).rejects.toMatchObject({
+      code: 'IO_FAILED',
+      message: expect.stringContaining('missing/a.png'),
+    });
+    const folder = await mkdtemp(join(dir, 'blocked-'));
+    // A folder with something in it stands where the file should go, so that only the last step, the rename, fails.
+    await image.toFile(join(folder, 'keep.png'));
+    await expect(image.toFile(folder, { format: 'png' })).rejects.toMatchObject({ code: 'IO_FAILED' });
+    expect(await readdir(dir)).not.toContainEqual(expect.stringMatching(/\.tmp$/));
+    expect(await readdir(folder)).toEqual(['keep.png']);
+  });
+
+  it('knows its size, its seed and its pixels', () => {
+    expect(image).toMatchObject({ width: 24, height: 16, seed: 7, rgb: picture.rgb });
+  });
+});

@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { encodeImage } from '../../../src/image/encode.js';
+import { IMAGE_FORMATS } from '../../../src/image/formats.js';
+import { writeParameters } from '../../../src/image/parameters.js';
+import { readReceipt } from '../../../src/image/read-receipt.js';
+import { hashArrays, hashModel, parseReceipt, type Receipt, serializeReceipt } from '../../../src/image/receipt.js';
+import { gradient, receiptOf } from '../../support/receipts.js';
+
+const HARD_PROMPTS = [
+  'plain',
+  'two\nlines\r\nand a tab\t',
+  '<b>&amp; "quotes" \'apostrophes\' ]]> --> <?xpacket end="w"?>',
+  '</t2i:receipt><t2i:receipt>{}',
+  '日本語 ☕ 👩‍👩‍👧 ❤️ naïve',
+  'lone \ud800 and \udfff surrogates',
+  '\u0001\u001b\u007f\u0085\u2028\ufffe\uffff\ufeff',
+  '&quot;&#34;&apos;',
+  '',
+];
+
+describe('a receipt', () => {
+  it.each(IMAGE_FORMATS)('survives every prompt in %s', async (format) => {
+    for (const prompt of HARD_PROMPTS) {
+      const receipt = receiptOf({ prompt, negativePrompt: [...prompt].reverse().join('') });
+      expect(await readReceipt(await encodeImage(gradient(), receipt, { format }))).toEqual(receipt);
+    }
+  });
+
+  it('survives any text as ASCII that XML leaves alone', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary' }),
+        fc.double({ min: 0, max: 1000, noNaN: true }),
+        (prompt, guidanceScale) => {
+          fc.pre(!prompt.includes('\0') && !Object.is(guidanceScale, -0));
+          const receipt = receiptOf({ prompt, guidanceScale });
+          const json = serializeReceipt(receipt);
+          expect(json).toMatch(/^[\x20-\x7e]*$/);
+          expect(json).not.toMatch(/[<>&]/);
+          expect(parseReceipt(json)).toEqual(receipt);
+        },
+      ),
+    );
+  });
+
+  it('keeps the largest seed and the numbers bit by bit', () => {
+    const receipt = receiptOf({ seed: Number.MAX_SAFE_INTEGER, guidanceScale: 0.1 + 0.2 });
+    expect(parseReceipt(serializeReceipt(receipt))).toEqual(receipt);
+  });
+});
+
+describe('a receipt that was tampered with', () => {
+  const change = (edit: (receipt: Record<string, unknown>) => void) => {
+    const receipt = structuredClone(receiptOf()) as unknown as Record<string, unknown>;
+    edit(receipt);
+    return JSON.stringify(receipt);
+  };
+  const plan = (fields: Partial<Record<keyof Receipt['plan'], unknown>>) =>
+    change((receipt) => Object.assign(receipt.plan as object, fields));
+
+  it.each([
+    ['no JSON', '{"version": 1', []],
+    ['a number', '7', ['options']],
+    ['null', 'null', ['options']],
+    ['a list', '[]', ['options']],
+    ['deep nesting', '['.repeat(500_000), []],
+    ['another version', change((receipt) => Object.assign(receipt, { version: 2 })), ['version']],
+    ['an unknown field', change((receipt) => Object.assign(receipt, { note: 'x' })), ['note']],
+    ['__proto__', '{"version":1,"__proto__":{"prompt":"x"}}', expect.arrayContaining(['__proto__', 'prompt'])],
+    ['a missing field', change((receipt) => delete receipt.seed), ['seed']],
+    ['two bad fields', change((receipt) => Object.assign(receipt, { seed: -1, width: 1.5 })), ['seed', 'width']],
+    ['a seed as text', change((receipt) => Object.assign(receipt, { seed: '7' })), ['seed']],
+    ['NUL in the prompt', change((receipt) => Object.assign(receipt, { prompt: 'a\0' })), ['prompt']],
+    ['an endless prompt', change((receipt) => Object.assign(receipt, { prompt: 'a'.repeat(10_001) })), ['prompt']],
+    ['a hash that is none', change((receipt) => Object.assign(receipt, { rgbSha256: 'abc' })), ['rgbSha256']],
+    [
+      'hashes that are none',
+      change((receipt) => Object.assign(receipt.model as object, { hashes: { a: 1 } })),
+      ['model.hashes'],
+    ],
+    ['bad steps and eta', plan({ eta: 2, steps: 0 }), ['plan.eta', 'plan.steps']],
+    ['other sigmas', plan({ sigmas: 'beta' }), ['plan.sigmas']],
+  ])('is refused with %s', (_, json, options) => {
+    try {
+      parseReceipt(json);
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'RECEIPT_INVALID' });
+      expect((error as { issues: { option: string }[] }).issues.map(({ option }) => option)).toEqual(options);
+      return;
+    }
+    expect.unreachable('it was accepted');
+  });
+});
+
+describe('the parameters text', () => {
+  it('has the form that Stable Diffusion programs read', () => {
+    const receipt = receiptOf();
+    const hash = hashModel(receipt.model.hashes).slice(0, 10);
+    expect(writeParameters(receipt)).toBe(
+      'a red apple\nNegative prompt: blurry\nSteps: 30, Sampler: Euler a, CFG scale: 7.5, Seed: 7, Size: 24x16, ' +
+        `Model hash: ${hash}, Model: tiny, Version: @t2i/sdk 0.1.0`,
+    );
+  });
+
+  it('leaves out an empty negative prompt and says what the plan adds', () => {
+    const { sha256 } = receiptOf().plan;
+    const karras = receiptOf({
+      negativePrompt: '',
+      plan: { sampler: 'dpmpp-2m', sigmas: 'karras', eta: null, steps: 20, sha256 },
+    });
+    expect(writeParameters(karras)).toMatch(/^a red apple\nSteps: 20, Sampler: DPM\+\+ 2M, Schedule type: Karras, CFG/);
+    const eta = receiptOf({ plan: { sampler: 'ddim', sigmas: null, eta: 0.5, steps: 20, sha256 } });
+    expect(writeParameters(eta)).toContain(', Eta: 0.5,');
+  });
+});
+
+describe('hashes', () => {
+  it('are those of the bytes that an array shows, not of its whole buffer', () => {
+    const floats = new Float32Array([9, 1, 2, 9]);
+    expect(hashArrays(floats.subarray(1, 3))).toBe(hashArrays(Float32Array.of(1, 2)));
+    expect(hashArrays(Float32Array.of(1), Float32Array.of(2))).toBe(hashArrays(Float32Array.of(1, 2)));
+    expect(hashArrays(Uint8Array.of())).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
+  });
+
+  it('of a model do not depend on the order of its files, but on their names and contents', () => {
+    expect(hashModel({ a: '1', b: '2' })).toBe(hashModel({ b: '2', a: '1' }));
+    expect(hashModel({ a: '1', b: '2' })).not.toBe(hashModel({ a: '2', b: '1' }));
+  });
+});
