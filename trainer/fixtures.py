@@ -5,11 +5,12 @@ python fixtures.py [--out ../test/fixtures]
 tiny        our own export: epsilon, 4 channels, factor 8, float32 timestep [1], dynamic batch and size, with a manifest
 tiny-v      another exporter's habits: v_prediction, latents/timesteps/noise_pred, a scalar timestep, int32 ids,
             the decoder's config in vae/, the tokenizer as tokenizer.json alone
-tiny-16ch   16 channels, factor 16, sample prediction, attention mask, int64 timestep [batch], float16 inputs and outputs,
-            every size fixed, the UNet at batch 2
+tiny-16ch   16 channels, factor 16, sample prediction, attention mask, int64 timestep [batch], float16 inputs and
+            outputs, every size fixed, the UNet at batch 2
 """
 
 import argparse
+import base64
 import json
 import shutil
 from pathlib import Path
@@ -30,6 +31,7 @@ from t2i_trainer.onnx_export import (
     unet_graph,
     vae_decoder_graph,
 )
+from t2i_trainer.onnx_pipeline import generate
 from t2i_trainer.onnx_weights import half_weights, write_with_shared_weights
 from t2i_trainer.tiny_tokenizer import CONTEXT, vocabulary, write_tokenizer_files, write_tokenizer_json
 
@@ -40,13 +42,42 @@ def write_fixtures(out: Path) -> None:
     for name, write in (("tiny", write_tiny), ("tiny-v", write_tiny_v), ("tiny-16ch", write_tiny_16ch)):
         shutil.rmtree(out / name, ignore_errors=True)
         write(out / name)
+    write_reference_pictures(out)
+
+
+def write_reference_pictures(out: Path) -> None:
+    size = len(vocabulary())
+    prompt = [size - 2, 320, 540, 575, *[size - 1] * (CONTEXT - 4)]  # start, "a red apple", end as padding
+    negative = [size - 2, *[size - 1] * (CONTEXT - 1)]
+    requests = [
+        {"model": "tiny", "seed": 7, "steps": 6, "guidanceScale": 5.0, "latentSize": 8},
+        {"model": "tiny", "seed": 0, "steps": 3, "guidanceScale": 1.0, "latentSize": 4},
+        {"model": "tiny-v", "seed": 8, "steps": 5, "guidanceScale": 2.5, "latentSize": 8},
+        {"model": "tiny-16ch", "seed": 9, "steps": 4, "guidanceScale": 3.0, "latentSize": 4},
+        {"model": "tiny-16ch", "seed": 9, "steps": 4, "guidanceScale": 1.0, "latentSize": 4},
+    ]
+    pictures = []
+    for request in requests:
+        negative_ids = negative if request["guidanceScale"] > 1 else None
+        rgb = generate(
+            out / request["model"],
+            prompt,
+            negative_ids,
+            request["seed"],
+            request["steps"],
+            request["guidanceScale"],
+            request["latentSize"],
+        )
+        picture = {"width": rgb.shape[1], "height": rgb.shape[0], "rgb": base64.b64encode(rgb.tobytes()).decode()}
+        pictures.append({**request, "promptIds": prompt, "negativeIds": negative_ids, **picture})
+    (out / "reference-pictures.json").write_text(json.dumps(pictures, indent=1) + "\n")
 
 
 def write_tiny(folder: Path) -> None:
     clip, unet, vae = modules(seed=0, channels=4, factor=8, sample_size=8)
     write_graph(text_encoder_graph(clip), folder / "text_encoder", clip.config.to_dict())
-    write_graph(unet_graph(unet, CONTEXT), folder / "unet", dict(unet.config))
-    write_graph(vae_decoder_graph(vae, 4, 8), folder / "vae_decoder", dict(vae.config))
+    write_graph(unet_graph(unet, CONTEXT), folder / "unet", config_of(unet))
+    write_graph(vae_decoder_graph(vae, 4, 8), folder / "vae_decoder", config_of(vae))
     write_tokenizer_files(folder / "tokenizer")
     write_scheduler(folder, beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1)
 
@@ -65,9 +96,9 @@ def write_tiny_v(folder: Path) -> None:
     )
     decoder = Graph(VaeDecoder(vae), {"latents": latents}, "image", {"latents": plane})
     write_graph(text, folder / "text_encoder", clip.config.to_dict())
-    write_graph(denoiser, folder / "unet", dict(unet.config))
+    write_graph(denoiser, folder / "unet", config_of(unet))
     write_graph(decoder, folder / "vae_decoder", None)
-    write_json(folder / "vae" / "config.json", dict(vae.config))
+    write_json(folder / "vae" / "config.json", config_of(vae))
     write_tokenizer_json(folder / "tokenizer")
     write_scheduler(folder, prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing")
 
@@ -88,8 +119,8 @@ def write_tiny_16ch(folder: Path) -> None:
     )
     decoder = Graph(Float16Ends(VaeDecoder(vae)), {"latent_sample": sample[:1]}, "sample")
     write_graph(text, folder / "text_encoder", clip.config.to_dict())
-    write_graph(denoiser, folder / "unet", dict(unet.config))
-    write_graph(decoder, folder / "vae_decoder", dict(vae.config))
+    write_graph(denoiser, folder / "unet", config_of(unet))
+    write_graph(decoder, folder / "vae_decoder", config_of(vae))
     write_tokenizer_files(folder / "tokenizer")
     write_scheduler(folder, prediction_type="sample", beta_schedule="squaredcos_cap_v2", clip_sample=True)
 
@@ -202,6 +233,11 @@ def write_scheduler(folder: Path, **options) -> None:
             "vae_decoder": ["diffusers", "OnnxRuntimeModel"],
         },
     )
+
+
+def config_of(module: nn.Module) -> dict:
+    """Without what diffusers notes for itself, which changes from run to run."""
+    return {key: value for key, value in module.config.items() if key == "_class_name" or not key.startswith("_")}
 
 
 def write_json(path: Path, value: object) -> None:

@@ -1,7 +1,7 @@
 """The three graphs of a model: wrappers with the names of their inputs, and the export to ONNX opset 17.
 
-torch's dynamo exporter starts at opset 18 and converts downwards without a promise to arrive; the TorchScript path is the one
-that truly writes 17, which is what the oldest supported runtimes read. `export_graph` checks the result instead of trusting it.
+torch's dynamo exporter starts at opset 18 and converts downwards without a promise to arrive; the TorchScript path is the
+one that truly writes 17. `export_graph` checks the result instead of trusting it.
 """
 
 import warnings
@@ -17,7 +17,10 @@ OPSET = 17
 
 
 class TextEncoder(nn.Module):
-    """input_ids [batch, context] -> last_hidden_state [batch, context, width]; no attention mask, as Stable Diffusion passes none."""
+    """input_ids [batch, context] -> last_hidden_state [batch, context, width].
+
+    No attention mask, as Stable Diffusion passes none.
+    """
 
     def __init__(self, clip: nn.Module):
         super().__init__()
@@ -28,7 +31,7 @@ class TextEncoder(nn.Module):
 
 
 class Unet(nn.Module):
-    """sample [batch, channels, height, width], timestep [1], encoder_hidden_states [batch, context, width] -> out_sample."""
+    """sample [batch, channels, height, width], timestep [1], encoder_hidden_states [batch, context, width] -> sample."""
 
     def __init__(self, unet: nn.Module):
         super().__init__()
@@ -56,7 +59,7 @@ class Graph:
 
     module: nn.Module
     inputs: Mapping[str, Tensor]
-    """Example inputs by name, in the order of `forward`; batch 2 or more, so that no dimension is taken for a constant 1."""
+    """Examples by name, in the order of `forward`; batch 2 or more, so that no dimension is taken for a constant 1."""
     output: str
     dynamic: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     """Dimensions that may vary, by input or output name: {axis: symbol}. Empty for a graph of fixed sizes."""
@@ -70,7 +73,7 @@ def text_encoder_graph(clip: nn.Module) -> Graph:
 
 
 def unet_graph(unet: nn.Module, context: int) -> Graph:
-    """The timestep is float32 of shape [1]: sigma-spaced schedules fall between the training timesteps, which an integer cannot say."""
+    """The timestep is float32 [1]: schedules spaced by sigma fall between the integers that training knew."""
     size = _side(unet.config.sample_size)
     inputs = {
         "sample": torch.zeros(2, unet.config.in_channels, size, size),

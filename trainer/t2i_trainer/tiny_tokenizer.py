@@ -8,10 +8,12 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 CONTEXT = 16
 START, END = "<|startoftext|>", "<|endoftext|>"
-WORDS = (
-    "a an the on of and with in photo picture drawing red green blue yellow white black pink purple orange apple cat dog rose tulip "
-    "sunflower daisy flower background small large two three sun moon star heart tree house boat car bird fish"
-).split()
+WORDS = [
+    *["a", "an", "the", "on", "of", "and", "with", "in", "photo", "picture", "drawing", "background", "small", "large"],
+    *["red", "green", "blue", "yellow", "white", "black", "pink", "purple", "orange", "two", "three"],
+    *["apple", "cat", "dog", "rose", "tulip", "sunflower", "daisy", "flower", "sun", "moon", "star", "heart"],
+    *["tree", "house", "boat", "car", "bird", "fish"],
+]
 
 # The pattern of OpenAI's simple_tokenizer.py, which splits text into words before the merges.
 WORD_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"

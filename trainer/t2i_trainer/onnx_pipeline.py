@@ -1,0 +1,71 @@
+"""Whole pictures from a model directory, by diffusers' scheduler and onnxruntime: the reference of the SDK's pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from diffusers import DDIMScheduler
+
+NUMPY_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
+
+
+class OnnxGraph:
+    """One graph; its inputs are given by position and cast to the types and the batch that it declares."""
+
+    def __init__(self, path: Path):
+        self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    def __call__(self, *values: np.ndarray) -> np.ndarray:
+        """Each value is [batch, ...], or a scalar that is given the shape that the graph declares."""
+        rows = len(values[0])
+        feeds = {}
+        for declared, value in zip(self.session.get_inputs(), values, strict=True):
+            shape = declared.shape
+            if value.ndim == 0:
+                value = np.full([size if isinstance(size, int) else rows for size in shape], value)
+            elif isinstance(shape[0], int):
+                value = np.concatenate([value, np.repeat(value[-1:], shape[0] - rows, axis=0)])
+            feeds[declared.name] = value.astype(NUMPY_TYPES[declared.type])
+        return self.session.run(None, feeds)[0][:rows].astype(np.float32)
+
+
+def generate(
+    folder: Path,
+    prompt_ids: list[int],
+    negative_ids: list[int] | None,  # None: no guidance
+    seed: int,
+    steps: int,
+    guidance_scale: float,
+    latent_size: int,  # side in latent pixels
+    graph: str = "model.onnx",  # or model.fp16.onnx
+) -> np.ndarray:
+    """One picture by DDIM without eta, [height, width, 3] in bytes."""
+    text, unet, vae = (OnnxGraph(folder / part / graph) for part in ("text_encoder", "unet", "vae_decoder"))
+    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
+    scheduler.set_timesteps(steps)
+    vae_folder = "vae_decoder" if (folder / "vae_decoder" / "config.json").exists() else "vae"
+    config = json.loads((folder / vae_folder / "config.json").read_text())
+    states = np.concatenate([_encode(text, ids) for ids in (negative_ids, prompt_ids) if ids is not None])
+    generator = torch.Generator("cpu").manual_seed(seed)
+    latents = torch.randn(1, config["latent_channels"], latent_size, latent_size, generator=generator)
+    for timestep in scheduler.timesteps:
+        output = unet(latents.numpy().repeat(len(states), axis=0), np.asarray(timestep.numpy(), np.float32), states)
+        if negative_ids is not None:
+            output = output[:1] + guidance_scale * (output[1:] - output[:1])
+        latents = scheduler.step(torch.from_numpy(output), timestep, latents).prev_sample
+    image = vae((latents / config["scaling_factor"]).numpy())[0]
+    image = (image / 2 + 0.5).clip(0, 1).transpose(1, 2, 0)
+    return (image * 255).round().astype(np.uint8)
+
+
+def _encode(text: OnnxGraph, ids: list[int]) -> np.ndarray:
+    row = np.array([ids])
+    mask = [np.ones_like(row)] * (len(text.session.get_inputs()) - 1)
+    return text(row, *mask)
