@@ -6,7 +6,7 @@ export { GeneratedImage, type SaveOptions } from './image/generated-image.js';
 export { readReceipt } from './image/read-receipt.js';
 export type { Receipt } from './image/receipt.js';
 export type { LoadOptions, RequestOptions } from './options.js';
-export type { BackendReport, GenerateResult, StepProgress, StreamEvent } from './pipeline/events.js';
+export type { BackendReport, FailedTry, GenerateResult, StepProgress, StreamEvent } from './pipeline/events.js';
 export { optionsOfReceipt } from './pipeline/receipts.js';
 export type { Warning } from './pipeline/warnings.js';
 export { type GenerateOptions, Pipeline } from './pipeline.js';

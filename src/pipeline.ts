@@ -2,9 +2,9 @@ import type { Session, StepEvent } from './backends/backend.js';
 import { selectBackend } from './backends/select.js';
 import { T2IError, T2IInternalError } from './errors.js';
 import { GeneratedImage } from './image/generated-image.js';
-import { describeModel } from './model/describe-model.js';
 import type { ModelDescription } from './model/description.js';
-import { resolveModel } from './model/resolve-model.js';
+import { describeModel } from './model/layout.js';
+import { resolveModel } from './model/resolve.js';
 import { loadTokenizer } from './model/tokenizer.js';
 import {
   type LoadOptions,

@@ -1,6 +1,9 @@
 import type { StepEvent, Timings } from '../backends/backend.js';
+import type { FailedTry } from '../backends/select.js';
 import type { GeneratedImage } from '../image/generated-image.js';
 import type { Warning } from './warnings.js';
+
+export type { FailedTry } from '../backends/select.js';
 
 /** A step that is done, of one of the request's pictures. */
 export interface StepProgress extends StepEvent {
@@ -13,7 +16,7 @@ export interface BackendReport {
   /** Package and version of its runtime. */
   readonly runtime: string;
   /** What `auto` tried before it, with the reason why each cannot run here; empty for a backend that was named. */
-  readonly tried: readonly { readonly name: string; readonly reason: string }[];
+  readonly tried: readonly FailedTry[];
 }
 
 export interface GenerateResult {
