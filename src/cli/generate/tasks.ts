@@ -1,4 +1,5 @@
 import { type Issue, T2IError } from '../../errors.js';
+import { checkFields, oneOf } from '../../fields.js';
 import {
   parseLoadOptions,
   parseRequest,

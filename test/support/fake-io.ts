@@ -1,0 +1,32 @@
+import type { Io } from '../../src/cli/io.js';
+
+export interface FakeIo extends Io {
+  /** All that was written so far. */
+  out(): string;
+  err(): string;
+}
+
+/** An {@link Io} that collects what a command writes. */
+export function fakeIo(
+  options: { stdin?: string; env?: Io['env']; signal?: AbortSignal; terminal?: boolean } = {},
+): FakeIo {
+  const written = { out: '', err: '' };
+  const output = (name: 'out' | 'err') => ({
+    isTTY: options.terminal ?? false,
+    write: (text: string) => {
+      written[name] += text;
+    },
+  });
+  async function* stdin() {
+    if (options.stdin !== undefined) yield options.stdin;
+  }
+  return {
+    stdin: stdin(),
+    stdout: output('out'),
+    stderr: output('err'),
+    env: options.env ?? {},
+    signal: options.signal ?? new AbortController().signal,
+    out: () => written.out,
+    err: () => written.err,
+  };
+}

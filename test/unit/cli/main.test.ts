@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../../src/cli/commands/index.js';
+import { EXIT, exitCode } from '../../../src/cli/exit-codes.js';
+import { Interrupted } from '../../../src/cli/io.js';
+import { main } from '../../../src/cli/main.js';
+import { printError } from '../../../src/cli/output.js';
+import { SAMPLER_NAMES } from '../../../src/diffusion/samplers/index.js';
+import { type ErrorCode, T2IError, T2IInternalError } from '../../../src/errors.js';
+import { IMAGE_FORMATS } from '../../../src/image/formats.js';
+import { fakeIo } from '../../support/fake-io.js';
+
+async function run(...argv: string[]) {
+  const io = fakeIo();
+  return { code: await main(argv, io), out: io.out(), err: io.err() };
+}
+
+describe('the command line', () => {
+  it('prints help on standard output, with every command', async () => {
+    const { code, out, err } = await run('--help');
+    expect([code, err]).toEqual([0, '']);
+    for (const { name } of COMMANDS) expect(out).toContain(`  ${name} `);
+  });
+
+  it('prints the version', async () => {
+    expect(await run('--version')).toEqual({
+      code: 0,
+      out: expect.stringMatching(/^@t2i\/sdk \d+\.\d+\.\d+\n$/),
+      err: '',
+    });
+  });
+
+  it.each(COMMANDS.map((command) => [command.name, command] as const))('helps with %s', async (name, command) => {
+    const { code, out } = await run(name, '--help');
+    expect(code).toBe(0);
+    for (const { flags } of command.flags) expect(out).toContain(flags);
+    for (const example of command.examples) expect(out).toContain(example);
+  });
+
+  it.each([
+    [['generat'], 'generate'],
+    [['generate', 'x', '--stpes', '3'], '--steps'],
+    [['verify', 'x.png', '--jsno'], '--json'],
+  ])('refuses %s and names the nearest', async (argv, nearest) => {
+    const { code, out, err } = await run(...argv);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(nearest);
+  });
+
+  it.each([
+    [[]],
+    [['verify']],
+    [['generate', 'a', 'red', 'apple']],
+    [['generate', 'x', '--steps']],
+    [['generate']],
+    [['generate', 'x', '--batch', 'y']],
+  ])('takes %j for a usage error', async (argv) => {
+    const { code, out, err } = await run(...argv);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).not.toBe('');
+  });
+
+  it('names every sampler and format that there is', async () => {
+    const { out } = await run('generate', '--help');
+    const text = out.replace(/\s+/g, ' ');
+    const list = (names: readonly string[]) => `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+    expect(text).toContain(list(SAMPLER_NAMES));
+    expect(text).toContain(list(IMAGE_FORMATS));
+  });
+
+  it('tells an error as JSON on standard output too where that is asked for', async () => {
+    const { code, out, err } = await run('inspect', '/no/such/model', '--json');
+    expect(code).toBe(3);
+    expect(JSON.parse(out)).toEqual({ error: expect.objectContaining({ code: 'MODEL_NOT_FOUND' }) });
+    expect(err).toContain('/no/such/model');
+  });
+});
+
+describe('errors', () => {
+  const print = (error: unknown, options: Parameters<typeof fakeIo>[0] = {}) => {
+    const io = fakeIo(options);
+    printError(io, error, false);
+    expect(io.out()).toBe('');
+    return io.err();
+  };
+
+  it('of the user come with the hint and without a stack', () => {
+    const text = print(new T2IError('IO_FAILED', 'cannot write x', { hint: 'choose another' }));
+    expect(text).toBe('error: cannot write x\nhint: choose another\n');
+  });
+
+  it.each([new T2IInternalError('a broken promise'), new TypeError('x is not a function')])(
+    'of ours come with the stack',
+    (error) => {
+      const text = print(error);
+      expect(text).toContain(error.message);
+      expect(text).toMatch(/\n {4}at /);
+    },
+  );
+
+  it('with several mistakes take a line each', () => {
+    const issue = (option: string) => ({ option, expected: 'a', received: 'b' });
+    const text = print(new T2IError('OPTION_INVALID', 'joined', { issues: [issue('--x'), issue('--y')] }));
+    expect(text).toBe('error: 2 mistakes\n  --x: expected a, received b\n  --y: expected a, received b\n');
+  });
+
+  it('are red on a terminal alone, and never under NO_COLOR', () => {
+    const error = new T2IError('CLOSED', 'x');
+    expect(print(error)).not.toContain('\u001b');
+    expect(print(error, { terminal: true })).toContain('\u001b[31m');
+    expect(print(error, { terminal: true, env: { NO_COLOR: '1' } })).not.toContain('\u001b');
+  });
+
+  const running = new AbortController().signal;
+  it.each<[ErrorCode, number]>([
+    ['OPTION_INVALID', EXIT.usage],
+    ['MODEL_NOT_FOUND', EXIT.model],
+    ['MODEL_INVALID', EXIT.model],
+    ['BACKEND_UNAVAILABLE', EXIT.device],
+    ['OUT_OF_MEMORY', EXIT.device],
+    ['RECEIPT_MISSING', EXIT.failure],
+    ['INTERNAL', EXIT.failure],
+  ])('%s ends with %d', (code, expected) => {
+    expect(exitCode(new T2IError(code, 'x'), running)).toBe(expected);
+  });
+
+  it('that follow from a signal end with its code', () => {
+    const crash = new T2IError('BACKEND_CRASHED', 'x');
+    expect(exitCode(crash, AbortSignal.abort(new Interrupted('SIGINT')))).toBe(130);
+    expect(exitCode(crash, AbortSignal.abort(new Interrupted('SIGTERM')))).toBe(143);
+  });
+});

@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { duplicatePaths, pathOf, readNaming } from '../../../src/cli/generate/naming.js';
+
+const folder = mkdtempSync(join(tmpdir(), 't2i-naming-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const apple = { prompt: 'a red apple', seed: 7, index: 2 };
+// The first 8 hex digits of: printf 'a red apple' | sha256sum
+const HASH = 'c0c74b7a';
+
+function path(output: string | undefined, format?: string): string {
+  const naming = readNaming(output, format);
+  if ('issues' in naming) throw new Error(JSON.stringify(naming.issues));
+  return `${pathOf(naming, apple)} ${naming.format}`;
+}
+
+describe('the names of pictures', () => {
+  it.each([
+    [undefined, undefined, `${HASH}-7.png png`],
+    [undefined, 'jpeg', `${HASH}-7.jpg jpeg`],
+    ['apple.png', undefined, 'apple.png png'],
+    ['apple.JPG', undefined, 'apple.JPG jpeg'],
+    ['a/b.webp', 'webp', 'a/b.webp webp'],
+    ['apples/', undefined, `apples/${HASH}-7.png png`],
+    ['apples', 'webp', `apples/${HASH}-7.webp webp`],
+    [folder, undefined, `${folder}/${HASH}-7.png png`],
+    ['{index}/{seed}.png', undefined, '2/7.png png'],
+    ['{prompt-hash}.png', undefined, `${HASH}.png png`],
+    ['apple-{seed}', undefined, 'apple-7.png png'],
+    ['v1.2-{seed}.png', undefined, 'v1.2-7.png png'],
+  ])('-o %s --format %s is %s', (output, format, expected) => {
+    expect(path(output, format)).toBe(expected);
+  });
+
+  it.each([
+    ['apple.gif', undefined, '--output'],
+    ['apple.png', 'webp', '--format'],
+    ['apple.png', 'gif', '--format'],
+    ['{sed}.png', undefined, '--output'],
+  ])('-o %s --format %s is refused at %s', (output, format, option) => {
+    expect(readNaming(output, format)).toEqual({ issues: [expect.objectContaining({ option })] });
+  });
+
+  it('names the nearest placeholder and tells all mistakes', () => {
+    expect(readNaming('{sed}-{idx}.png', 'gif')).toEqual({
+      issues: [
+        { option: '--format', expected: 'one of png, jpeg, webp', received: '"gif"' },
+        { option: '--output', expected: expect.stringContaining('{seed}'), received: '{sed}' },
+        { option: '--output', expected: expect.stringContaining('{index}'), received: '{idx}' },
+      ],
+    });
+  });
+
+  it('that several pictures share are told once each, with a way out', () => {
+    expect(duplicatePaths(['a.png', 'b.png', 'a.png', 'a.png'])).toEqual([
+      { option: '--output', expected: expect.stringContaining('a-{index}.png'), received: 'a.png for 3 pictures' },
+    ]);
+  });
+});

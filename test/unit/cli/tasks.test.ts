@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import type { CommandInput } from '../../../src/cli/command.js';
+import { readFlags } from '../../../src/cli/generate/flags.js';
+import { makeTasks, type RunLimits, type Source } from '../../../src/cli/generate/tasks.js';
+import { T2IError } from '../../../src/errors.js';
+
+const limits: RunLimits = {
+  nativeSize: 64,
+  sizeGranularity: 8,
+  fixedSize: null,
+  samplers: {
+    ddim: { eta: true, karras: false, maxSteps: 1000 },
+    euler: { eta: false, karras: true, maxSteps: 1000 },
+  },
+  defaults: { steps: 30, guidanceScale: 7.5, sampler: 'ddim' },
+  backends: ['auto', 'onnxruntime'],
+};
+
+function tasks(source: Source, flags: CommandInput['flags'] = {}, output?: string) {
+  return makeTasks(source, readFlags({ args: [], flags }), { output, format: undefined }, limits);
+}
+
+function issues(source: Source, flags: CommandInput['flags'] = {}, output?: string) {
+  try {
+    tasks(source, flags, output);
+  } catch (error) {
+    if (T2IError.is(error) && error.code === 'OPTION_INVALID') return error.issues.map(({ option }) => option);
+    throw error;
+  }
+  return [];
+}
+
+const batch = (...lines: (object | string)[]) => ({
+  batch: lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'),
+});
+const seeds = (source: Source, flags: CommandInput['flags'] = {}) =>
+  tasks(source, flags, '{index}.png').map(({ request }) => request.seeds);
+
+describe('the tasks of one prompt', () => {
+  it('take every flag', () => {
+    const flags = {
+      count: '2',
+      seed: '7',
+      steps: '20',
+      sampler: 'euler',
+      sigmas: 'karras',
+      guidance: '5.5',
+      negative: 'blue',
+      size: '64x128',
+      preview: true,
+    };
+    const [task] = tasks({ prompt: 'a cat' }, flags, '{seed}.png');
+    expect(task?.request).toEqual({
+      prompt: 'a cat',
+      negativePrompt: 'blue',
+      seeds: [7, 8],
+      steps: 20,
+      guidanceScale: 5.5,
+      sampler: 'euler',
+      sigmas: 'karras',
+      eta: null,
+      width: 64,
+      height: 128,
+      previewEvery: 1,
+    });
+    expect(task?.pictures).toEqual([
+      { seed: 7, path: '7.png' },
+      { seed: 8, path: '8.png' },
+    ]);
+  });
+
+  it.each([
+    ['64', { width: 64, height: 64 }],
+    ['128X64', { width: 128, height: 64 }],
+  ])('read --size %s', (size, expected) => {
+    expect(tasks({ prompt: 'a cat' }, { size })[0]?.request).toMatchObject(expected);
+  });
+
+  it('tell every mistake at once', () => {
+    const flags = { steps: 'many', size: 'big', guidance: '-1', seeds: '1,x', backend: 'cuda', threads: '0' };
+    expect(new Set(issues({ prompt: 'a cat' }, flags, 'x.gif'))).toEqual(
+      new Set(['--size', '--output', 'steps', 'guidanceScale', 'seeds', 'backend', 'threads']),
+    );
+  });
+
+  it('refuse text that is only partly a number', () => {
+    for (const steps of ['', ' ', '3x', '0x10', '1e', 'Infinity', '--3']) {
+      expect(issues({ prompt: 'a cat' }, { steps })).toEqual(['steps']);
+    }
+  });
+
+  it('refuse two pictures of one name', () => {
+    expect(issues({ prompt: 'a cat' }, { count: '2' }, 'cat.png')).toEqual(['--output']);
+    expect(issues({ prompt: 'a cat' }, { seeds: '1,1' }, '{seed}.png')).toEqual(['--output']);
+    expect(issues({ prompt: 'a cat' }, { seeds: '1,1' }, '{seed}-{index}.png')).toEqual([]);
+  });
+});
+
+describe('the tasks of a batch', () => {
+  it('take the flags as defaults and count pictures through', () => {
+    const source = batch({ prompt: 'a cat', n: 2 }, '', { prompt: 'a dog', steps: 5, output: 'dog.webp' });
+    const made = tasks(source, { steps: '10' }, '{index}.png');
+    expect(made.map(({ line, request, pictures }) => [line, request.steps, pictures.map(({ path }) => path)])).toEqual([
+      [1, 10, ['0.png', '1.png']],
+      [3, 5, ['dog.webp']],
+    ]);
+    expect(made[1]?.naming.format).toBe('webp');
+  });
+
+  it('always have seeds that a second run has too', () => {
+    expect(seeds(batch({ prompt: 'a' }, { prompt: 'b', n: 2 }))).toEqual([[0], [0, 1]]);
+    expect(seeds(batch({ prompt: 'a' }, { prompt: 'b', seed: 5 }), { seed: '3' })).toEqual([[3], [5]]);
+    expect(seeds(batch({ prompt: 'a' }, { prompt: 'b', seeds: [9] }), { seed: '3', count: '2' })).toEqual([
+      [3, 4],
+      [9],
+    ]);
+    expect(seeds(batch({ prompt: 'a' }, { prompt: 'b', seed: 5 }), { seeds: '1,2' })).toEqual([[1, 2], [5]]);
+  });
+
+  it('tell the bad lines by number, all of them, and a bad flag once', () => {
+    const source = batch(
+      '{"prompt": ',
+      { prompt: 'a', stpes: 3 },
+      { prompt: 'b' },
+      '[1]',
+      { steps: 3 },
+      { prompt: 'c', output: 4 },
+    );
+    expect(issues(source, { guidance: 'x' })).toEqual([
+      'guidanceScale',
+      'line 1',
+      'line 4',
+      'line 6: output',
+      'line 2: stpes',
+      'line 5: prompt',
+    ]);
+  });
+
+  it('refuse lines that write the same file', () => {
+    expect(issues(batch({ prompt: 'a' }, { prompt: 'a' }))).toEqual(['--output']);
+    expect(issues(batch({ prompt: 'a' }, { prompt: 'b' }))).toEqual([]);
+  });
+
+  it('are at least one', () => {
+    expect(issues({ batch: '\n\n' })).toEqual(['--batch']);
+  });
+});
