@@ -105,9 +105,9 @@ function requestFields(
   limits: RequestLimits,
   sampler: unknown,
 ): Record<keyof RequestOptions | 'signal' | 'onStep', Field> {
-  const own =
-    typeof sampler === 'string' && Object.hasOwn(limits.samplers, sampler) ? limits.samplers[sampler] : undefined;
-  const maxSteps = own?.maxSteps ?? Math.max(...Object.values(limits.samplers).map((each) => each.maxSteps));
+  const most = Math.max(...Object.values(limits.samplers).map((each) => each.maxSteps));
+  const own = Object.entries(limits.samplers).find(([name]) => name === sampler)?.[1].maxSteps ?? most;
+  const steps = integer(1, own, `an integer from 1 to ${own}${own < most ? ` with sampler ${sampler}` : ''}`);
   const prompt = text(`text of at most ${MAX_PROMPT_LENGTH} characters without NUL`, 0, MAX_PROMPT_LENGTH);
   return {
     prompt,
@@ -119,7 +119,7 @@ function requestFields(
         Array.isArray(value) && value.length > 0 && value.length <= MAX_IMAGES && value.every(SEED.accepts),
     },
     n: integer(1, MAX_IMAGES),
-    steps: integer(1, maxSteps, `an integer from 1 to ${maxSteps}${own ? ` with sampler ${sampler}` : ''}`),
+    steps,
     guidanceScale: real(0, 1000, 'a number from 0 to 1000'),
     sampler: oneOf(Object.keys(limits.samplers)),
     sigmas: oneOf(['default', 'karras']),
@@ -127,8 +127,8 @@ function requestFields(
     width: side(limits, 'width'),
     height: side(limits, 'height'),
     preview: {
-      expected: `true, false or an integer from 1 to ${maxSteps}`,
-      accepts: (value) => typeof value === 'boolean' || integer(1, maxSteps).accepts(value),
+      expected: `true, false or ${steps.expected}`,
+      accepts: (value) => typeof value === 'boolean' || steps.accepts(value),
     },
     signal: { expected: 'an AbortSignal', accepts: (value) => value instanceof AbortSignal },
     onStep: { expected: 'a function', accepts: (value) => typeof value === 'function' },
@@ -186,7 +186,7 @@ function seedIssues({ seed, seeds, n }: RequestOptions): Issue[] {
   if (seeds !== undefined && n !== undefined && n !== seeds.length) {
     issues.push({ option: 'n', expected: `${seeds.length}, the number of seeds, or nothing`, received: String(n) });
   }
-  if (seed !== undefined && n !== undefined && !Number.isSafeInteger(seed + n - 1)) {
+  if (seed !== undefined && n !== undefined && seed > Number.MAX_SAFE_INTEGER - (n - 1)) {
     issues.push({ option: 'seed', expected: `at most 2^53 - ${n}, to count up ${n} seeds`, received: String(seed) });
   }
   return issues;
