@@ -131,7 +131,7 @@ describe('a refused request', () => {
     ['guidance', 'guidanceScale'],
     ['Steps', 'steps'],
     ['neg', 'negativePrompt'],
-    ['sedes', 'seeds'],
+    ['seedds', 'seeds'],
     ['constructor', expect.any(String)],
     ['__proto__x', expect.any(String)],
   ])('names the option nearest to %s', (name, nearest) => {
