@@ -4,7 +4,7 @@ import { Interrupted } from './io.js';
 /** What the program ends with. */
 export const EXIT = { ok: 0, failure: 1, usage: 2, model: 3, device: 4, sigint: 130, sigterm: 143 } as const;
 
-export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'Done.',
   failure: 'Failed; also: `verify` found a different picture.',
   usage: 'The command line is wrong; nothing was done.',
@@ -13,6 +13,11 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   sigint: 'Interrupted (Ctrl-C).',
   sigterm: 'Ended by SIGTERM.',
 };
+
+/** Every exit code with its meaning, for help and docs. */
+export const EXIT_LIST = (Object.keys(EXIT) as (keyof typeof EXIT)[]).map(
+  (name) => [EXIT[name], MEANINGS[name]] as const,
+);
 
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
   OPTION_INVALID: EXIT.usage,

@@ -1,6 +1,6 @@
 import { CommanderError, Command as Program } from 'commander';
 import type { Command, CommandInput } from './command.js';
-import { EXIT, EXIT_MEANINGS } from './exit-codes.js';
+import { EXIT, EXIT_LIST } from './exit-codes.js';
 import type { Io } from './io.js';
 
 /** What the command line asks for: a command to run, or nothing more, since help or a usage error was printed. */
@@ -21,7 +21,10 @@ export function parseCommandLine(
     .description('Text to image, in this very process: no service, no download.')
     .version(version, '-V, --version', 'print the version')
     .helpCommand(false)
-    .addHelpText('after', `\nExit codes:\n${exitCodeLines()}`);
+    .addHelpText(
+      'after',
+      `\nExit codes:\n${EXIT_LIST.map(([code, meaning]) => `  ${String(code).padEnd(5)}${meaning}\n`).join('')}`,
+    );
   for (const command of commands) {
     const sub = configure(program.command(command.name), io).summary(command.summary).description(command.summary);
     for (const argument of command.arguments) {
@@ -54,9 +57,4 @@ function configure(program: Program, io: Io): Program {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-}
-
-function exitCodeLines(): string {
-  const names = Object.keys(EXIT) as (keyof typeof EXIT)[];
-  return names.map((name) => `  ${String(EXIT[name]).padEnd(5)}${EXIT_MEANINGS[name]}\n`).join('');
 }

@@ -43,7 +43,7 @@ async function probe(backend: Backend): Promise<{ name: string } & Probe> {
 
 async function findDefaultModel(): Promise<ModelReport> {
   const [{ describeModel }, { resolveModel }] = await Promise.all([
-    import('../../model/describe.js'),
+    import('../../model/layout.js'),
     import('../../model/resolve.js'),
   ]);
   try {

@@ -39,7 +39,7 @@ async function generatePictures(input: CommandInput, io: Io): Promise<number> {
 async function loadModules() {
   const [select, model, resolve, limits, tasks, pipeline, run] = await Promise.all([
     import('../../backends/select.js'),
-    import('../../model/describe.js'),
+    import('../../model/layout.js'),
     import('../../model/resolve.js'),
     import('../../pipeline/limits.js'),
     import('../generate/tasks.js'),

@@ -37,7 +37,7 @@ async function inspectPicture(path: string, json: boolean, io: Io): Promise<void
 
 async function inspectModel(nameOrDir: string | undefined, json: boolean, io: Io): Promise<void> {
   const [{ describeModel }, { resolveModel }] = await Promise.all([
-    import('../../model/describe.js'),
+    import('../../model/layout.js'),
     import('../../model/resolve.js'),
   ]);
   const model = await describeModel(await resolveModel(nameOrDir));
