@@ -2,8 +2,10 @@
 
     python trainer/data.py --out runs/emoji-128/data --count 30000
 
-Writes `pixels.npy` (uint8 [count, size, size, 3]), `samples.jsonl` (one caption with its attributes a line, in the same order), `concepts.json` and `data.json`
-(options, sources with licences, fingerprint). The same options give the same bytes. The packages are fetched with npm into --packages unless they are there.
+Writes `pixels.npy` (uint8 [count, size, size, 3]), `samples.jsonl` (one caption with its attributes a line, in the
+same order), `concepts.json` and `data.json`
+(options, sources with licences, fingerprint). The same options give the same bytes. The packages are fetched with npm
+into --packages unless they are there.
 """
 
 import argparse
@@ -44,7 +46,7 @@ def build_dataset(
     pixels = np.lib.format.open_memmap(out / "pixels.npy", "w+", np.uint8, (count, size, size, 3))
     fingerprint = hashlib.sha256()
     progress = Progress("data", count, "pictures")
-    with open(out / "samples.jsonl", "w") as lines:
+    with (out / "samples.jsonl").open("w") as lines:
         for index in range(count):
             sample = chooser.sample()
             pixels[index] = composer.draw(sample.scene)
@@ -56,8 +58,10 @@ def build_dataset(
     pixels.flush()
     write_json(out / "concepts.json", [dataclasses.asdict(concept) for concept in concepts])
     record = {
-        "count": count, "size": size, "seed": seed, "flower_weight": flower_weight, "held_out": held_out, "concepts": len(concepts),
-        "sources": {name: {"version": version, "licence": licence, "use": use} for name, (version, licence, use) in SOURCES.items()},
+        "count": count, "size": size, "seed": seed, "flower_weight": flower_weight, "held_out": held_out,
+        "concepts": len(concepts),
+        "sources": {name: {"version": version, "licence": licence, "use": use} for name, (version, licence,
+        use) in SOURCES.items()},
         "fingerprint": fingerprint.hexdigest(),
     }  # fmt: skip
     write_json(out / "data.json", record)
@@ -71,7 +75,9 @@ def fetch_packages(packages: Path) -> None:
     packages.mkdir(parents=True, exist_ok=True)
     names = [f"{name}@{version}" for name, (version, _, _) in SOURCES.items()]
     print(f"fetching {', '.join(names)} into {packages}", file=sys.stderr)
-    subprocess.run(["npm", "install", "--prefix", str(packages), "--ignore-scripts", "--no-audit", "--no-fund", *names], check=True)
+    subprocess.run(
+        ["npm", "install", "--prefix", str(packages), "--ignore-scripts", "--no-audit", "--no-fund", *names], check=True
+    )
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
     python trainer/train_vae.py --data runs/emoji-128/data --out runs/emoji-128/vae
 
-Loss: L1 + MSE + 0.5 * L1 of the finite differences; noise of 0.05 on the latents makes the decoder forgive a denoiser's small errors. Resumes from its checkpoint.
+Loss: L1 + MSE + 0.5 * L1 of the finite differences; noise of 0.05 on the latents makes the decoder forgive a
+denoiser's small errors. Resumes from its checkpoint.
 """
 
 import argparse
@@ -34,7 +35,15 @@ LATENT_NOISE = 0.05
 
 def to_unit(pixels: np.ndarray, device: str) -> Tensor:
     """uint8 [n, h, w, 3] to float32 [n, 3, h, w] in -1..1, channels last in memory."""
-    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+    return (
+        torch.from_numpy(pixels)
+        .to(device)
+        .permute(0, 3, 1, 2)
+        .float()
+        .div(127.5)
+        .sub(1)
+        .contiguous(memory_format=torch.channels_last)
+    )
 
 
 def reconstruction_loss(got: Tensor, want: Tensor) -> Tensor:
@@ -85,12 +94,25 @@ def train_vae(
         ema.update(model, step)
         progress.update((step + 1) * batch, loss=loss.item())
         if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
-            save_checkpoint(out / "checkpoint.pt", model=model.state_dict(), optimizer=optimizer.state_dict(), ema=ema.weights, step=step + 1)
+            save_checkpoint(
+                out / "checkpoint.pt",
+                model=model.state_dict(),
+                optimizer=optimizer.state_dict(),
+                ema=ema.weights,
+                step=step + 1,
+            )
     model.load_state_dict(ema.weights)
     sample = encode(model, pixels[:512], device)
     model.config["scaling_factor"] = 1 / sample.std().item()
     model.save_pretrained(out)
-    record = {"steps": steps, "batch": batch, "lr": lr, "seed": seed, "precision": precision, "psnr_db": psnr(model, pixels[:256], device)}
+    record = {
+        "steps": steps,
+        "batch": batch,
+        "lr": lr,
+        "seed": seed,
+        "precision": precision,
+        "psnr_db": psnr(model, pixels[:256], device),
+    }
     write_json(out / "training.json", record)
     print(json.dumps(record))
     return model
@@ -99,7 +121,10 @@ def train_vae(
 @torch.no_grad()
 def encode(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int = 64) -> Tensor:
     """Raw latents, float32 [n, channels, h / 8, w / 8]."""
-    parts = [model.encode(to_unit(np.ascontiguousarray(pixels[i : i + batch]), device)).float().cpu() for i in range(0, len(pixels), batch)]
+    parts = [
+        model.encode(to_unit(np.ascontiguousarray(pixels[i : i + batch]), device)).float().cpu()
+        for i in range(0, len(pixels), batch)
+    ]
     return torch.cat(parts)
 
 
@@ -115,14 +140,19 @@ def psnr(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int = 6
 
 
 def write_latents(data: Path, vae: Path, device: str) -> None:
-    """Encodes the pictures of a data folder: `latents.npy`, float16, already times the scaling factor, with a record of the autoencoder it came from."""
+    """Encodes the pictures of a data folder: `latents.npy`, float16, already times the scaling factor, with a record
+    of the autoencoder it came from."""
     model = TinyAutoencoder.from_pretrained(vae).to(device, memory_format=torch.channels_last).eval()
     pixels = np.load(data / "pixels.npy", mmap_mode="r")
     side = pixels.shape[1] // 8
-    latents = np.lib.format.open_memmap(data / "latents.npy", "w+", np.float16, (len(pixels), model.config["latent_channels"], side, side))
+    latents = np.lib.format.open_memmap(
+        data / "latents.npy", "w+", np.float16, (len(pixels), model.config["latent_channels"], side, side)
+    )
     progress = Progress("latents", len(pixels), "pictures")
     for i in range(0, len(pixels), 256):
-        latents[i : i + 256] = (encode(model, pixels[i : i + 256], device) * model.config["scaling_factor"]).half().numpy()
+        latents[i : i + 256] = (
+            (encode(model, pixels[i : i + 256], device) * model.config["scaling_factor"]).half().numpy()
+        )
         progress.update(min(i + 256, len(pixels)))
     latents.flush()
 
@@ -130,7 +160,9 @@ def write_latents(data: Path, vae: Path, device: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--also-encode", type=Path, nargs="*", default=[], help="more data folders to encode with the trained model")
+    parser.add_argument(
+        "--also-encode", type=Path, nargs="*", default=[], help="more data folders to encode with the trained model"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=6_000)
     parser.add_argument("--batch", type=int, default=16)

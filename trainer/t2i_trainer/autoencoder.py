@@ -6,7 +6,6 @@ Ten times cheaper to decode than Stable Diffusion's at 128 px, and enough for sm
 import json
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,13 +28,21 @@ class ResidualBlock(nn.Module):
 class TinyAutoencoder(nn.Module):
     """`encode`: pictures [n, 3, 8h, 8w] in -1..1 to latents [n, latent_channels, h, w]; `decode` the way back.
 
-    Latents are raw; a denoiser sees them times `scaling_factor`, which `train_vae.py` sets so that their standard deviation is 1.
+    Latents are raw; a denoiser sees them times `scaling_factor`, which `train_vae.py` sets so that their standard
+    deviation is 1.
     """
 
-    def __init__(self, latent_channels: int = 4, channels: tuple[int, int] = (64, 160), blocks: int = 2, scaling_factor: float = 1.0):
+    def __init__(
+        self,
+        latent_channels: int = 4,
+        channels: tuple[int, int] = (64, 160),
+        blocks: int = 2,
+        scaling_factor: float = 1.0,
+    ):
         super().__init__()
         self.config = {
-            "_class_name": "TinyAutoencoder", "latent_channels": latent_channels, "channels": list(channels), "blocks": blocks,
+            "_class_name": "TinyAutoencoder", "latent_channels": latent_channels, "channels": list(channels),
+            "blocks": blocks,
             "spatial_compression_ratio": 8, "scaling_factor": scaling_factor,
         }  # fmt: skip
         outer, inner = channels
@@ -46,7 +53,8 @@ class TinyAutoencoder(nn.Module):
         )  # fmt: skip
         self.decoder = nn.Sequential(
             nn.Conv2d(latent_channels, inner, 3, padding=1), *(ResidualBlock(inner) for _ in range(blocks)),
-            nn.Upsample(scale_factor=2.0, mode="nearest"), nn.Conv2d(inner, outer, 3, padding=1), *(ResidualBlock(outer) for _ in range(blocks)),
+            nn.Upsample(scale_factor=2.0, mode="nearest"), nn.Conv2d(inner, outer, 3, padding=1),
+            *(ResidualBlock(outer) for _ in range(blocks)),
             nn.GroupNorm(8, outer), nn.SiLU(), nn.Conv2d(outer, 48, 3, padding=1), nn.PixelShuffle(4),
         )  # fmt: skip
 
@@ -66,7 +74,10 @@ class TinyAutoencoder(nn.Module):
     def from_pretrained(cls, folder: Path) -> "TinyAutoencoder":
         config = read_json(Path(folder) / "config.json")
         if config.get("_class_name") != "TinyAutoencoder":
-            raise ValueError(f"{folder}/config.json: _class_name: expected TinyAutoencoder, received {json.dumps(config.get('_class_name'))}")
+            raise ValueError(
+                f"{folder}/config.json: _class_name: expected TinyAutoencoder, "
+                f"received {json.dumps(config.get('_class_name'))}"
+            )
         model = cls(config["latent_channels"], tuple(config["channels"]), config["blocks"], config["scaling_factor"])
         model.load_state_dict(load_file(Path(folder) / "diffusion_pytorch_model.safetensors"))
         return model

@@ -1,4 +1,5 @@
-"""Chooses scenes and says what they show. A combination that is held out is never chosen for training (see `held_out`)."""
+"""Chooses scenes and says what they show. A combination that is held out is never chosen for training (see
+`held_out`)."""
 
 import hashlib
 import random
@@ -23,13 +24,15 @@ class Sample:
 
 
 def held_out(concept: str, attribute: str, share: float = 0.06) -> bool:
-    """Whether training leaves this combination (concept with a background, a colour or a count) out: by hash, so the same on every machine."""
+    """Whether training leaves this combination (concept with a background, a colour or a count) out: by hash, so the
+    same on every machine."""
     digest = hashlib.sha256(f"{concept}|{attribute}".encode()).digest()
     return int.from_bytes(digest[:4], "big") < share * 2**32
 
 
 class SceneChooser:
-    """Draws random samples over the concepts; `wanted_held_out` turns the filter round and gives the combinations that training never sees."""
+    """Draws random samples over the concepts; `wanted_held_out` turns the filter round and gives the combinations that
+    training never sees."""
 
     def __init__(self, concepts: list[Concept], weights: dict[str, float], seed: int, wanted_held_out: bool = False):
         self.concepts, self.random, self.wanted = concepts, random.Random(seed), wanted_held_out
@@ -53,22 +56,35 @@ class SceneChooser:
         if concept.group == "plant-flower" and roll > 0.86:
             return self._flower_scene(index, name, jitter)
         if concept.name == "tree" and roll > 0.6:
-            return self._say(Scene(index, ground, "pink", 1, 0.86, jitter), f"a pink cherry blossom tree{rng.choice(('', ' in spring'))}", ground_words, "colour"), None
+            return self._say(
+                Scene(index, ground, "pink", 1, 0.86, jitter),
+                f"a pink cherry blossom tree{rng.choice(('', ' in spring'))}",
+                ground_words,
+                "colour",
+            ), None
         if roll < 0.1:
             count = rng.choice((2, 2, 3, 4))
             scene = Scene(index, ground, None, count, COUNT_SCALE[count], (0.0, 0.0))
             return self._say(scene, f"{NUMBERS[count]} {plural(name)}", ground_words, "count"), f"count {count}"
         if roll < 0.16:
             place, shift = rng.choice(list(POSITIONS.items()))
-            return self._say(Scene(index, ground, None, 1, 0.5, shift), f"{article(name)} {place}", ground_words, "position"), None
+            return self._say(
+                Scene(index, ground, None, 1, 0.5, shift), f"{article(name)} {place}", ground_words, "position"
+            ), None
         if roll < 0.22:
             size, scale = rng.choice(list(ADJECTIVES.items()))
-            return self._say(Scene(index, ground, None, 1, scale, jitter), article(f"{size} {name}"), ground_words, "size"), None
+            return self._say(
+                Scene(index, ground, None, 1, scale, jitter), article(f"{size} {name}"), ground_words, "size"
+            ), None
         scale = rng.uniform(0.76, 0.86)
         if concept.recolourable and roll < 0.58:
             colour = rng.choice(list(COLOURS))
-            return self._say(Scene(index, ground, colour, 1, scale, jitter), article(f"{colour} {name}"), ground_words, "colour"), f"colour {colour}"
-        return self._say(Scene(index, ground, None, 1, scale, jitter), article(name), ground_words, "background"), f"background {ground}"
+            return self._say(
+                Scene(index, ground, colour, 1, scale, jitter), article(f"{colour} {name}"), ground_words, "colour"
+            ), f"colour {colour}"
+        return self._say(
+            Scene(index, ground, None, 1, scale, jitter), article(name), ground_words, "background"
+        ), f"background {ground}"
 
     def _background(self) -> tuple[str, str]:
         """A background and the words for it; white is also what a caption without such words shows."""
@@ -96,7 +112,11 @@ class SceneChooser:
             scene = Scene(index, ground, colour, 1, 0.84, jitter, droplets=True)
             return Sample(scene, f"{article(tinted)} with water droplets on its petals{words}", "scene"), None
         bright = rng.choice(("", "bright "))
-        return Sample(Scene(index, ground, colour, 1, 0.84, jitter), f"{article(bright + tinted)} with green leaves{words}", "scene"), None
+        return Sample(
+            Scene(index, ground, colour, 1, 0.84, jitter),
+            f"{article(bright + tinted)} with green leaves{words}",
+            "scene",
+        ), None
 
     def _say(self, scene: Scene, what: str, ground_words: str, kind: str) -> Sample:
         return Sample(scene, f"{self.random.choice(OPENINGS)}{what}{ground_words}", kind)
@@ -105,14 +125,25 @@ class SceneChooser:
 def article(words: str) -> str:
     """`words` with the article it takes: none before a plural or a mass noun."""
     last = words.split()[-1]
-    if last.endswith("s") and not last.endswith("ss") and last not in ("octopus", "cactus", "lotus", "bus", "hibiscus", "tyrannosaurus", "hippopotamus", "rhinoceros"):
+    if (
+        last.endswith("s")
+        and not last.endswith("ss")
+        and last not in ("octopus", "cactus", "lotus", "bus", "hibiscus", "tyrannosaurus", "hippopotamus", "rhinoceros")
+    ):
         return words
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def plural(name: str) -> str:
     """The English plural, as far as the concepts need it."""
-    irregular = {"mouse": "mice", "fish": "fish", "goose": "geese", "shrimp": "shrimps", "wolf": "wolves", "cup of coffee": "cups of coffee"}
+    irregular = {
+        "mouse": "mice",
+        "fish": "fish",
+        "goose": "geese",
+        "shrimp": "shrimps",
+        "wolf": "wolves",
+        "cup of coffee": "cups of coffee",
+    }
     if name in irregular:
         return irregular[name]
     if name.startswith("glass of "):

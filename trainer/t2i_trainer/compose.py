@@ -1,11 +1,12 @@
-"""Draws one training picture: a concept, perhaps in another colour, several times, moved or scaled, on a named background.
+"""Draws one training picture: a concept, perhaps in another colour, several times, moved or scaled, on a named
+background.
 
 Everything is decided by the `Scene`, so that the same scene is the same pixels.
 """
 
 import colorsys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,23 @@ from PIL import Image
 
 # sRGB, soft enough that an object of the same colour still shows against its background.
 BACKGROUNDS = {
-    "white": (250, 250, 250), "black": (24, 24, 28), "grey": (150, 152, 156), "red": (214, 58, 58), "orange": (242, 148, 54), "yellow": (248, 220, 84),
-    "green": (92, 178, 92), "blue": (72, 126, 218), "purple": (142, 88, 190), "pink": (246, 170, 200), "brown": (142, 100, 70), "light blue": (168, 214, 246),
+    "white": (250, 250, 250), "black": (24, 24, 28), "grey": (150, 152, 156), "red": (214, 58, 58),
+    "orange": (242, 148, 54), "yellow": (248, 220, 84),
+    "green": (92, 178, 92), "blue": (72, 126, 218), "purple": (142, 88, 190), "pink": (246, 170, 200),
+    "brown": (142, 100, 70), "light blue": (168, 214, 246),
 }  # fmt: skip
 # Hue in turns, or None for the greys with the lightness they are drawn towards.
 COLOURS = {
-    "red": 0.99, "orange": 0.075, "yellow": 0.145, "green": 0.34, "blue": 0.6, "purple": 0.77, "pink": 0.91, "white": (0.97, None), "black": (0.22, None),
+    "red": 0.99, "orange": 0.075, "yellow": 0.145, "green": 0.34, "blue": 0.6, "purple": 0.77, "pink": 0.91,
+    "white": (0.97, None), "black": (0.22, None),
 }  # fmt: skip
 SCENES = ("at sunset", "on a grassy meadow", "under a night sky", "on a sandy beach", "in the snow", "under a blue sky")
-POSITIONS = {"on the left": (-0.2, 0.0), "on the right": (0.2, 0.0), "at the top": (0.0, -0.2), "at the bottom": (0.0, 0.2)}
+POSITIONS = {
+    "on the left": (-0.2, 0.0),
+    "on the right": (0.2, 0.0),
+    "at the top": (0.0, -0.2),
+    "at the bottom": (0.0, 0.2),
+}
 COUNT_LAYOUT = {
     1: [(0.5, 0.5)],
     2: [(0.27, 0.5), (0.73, 0.5)],
@@ -50,11 +59,13 @@ class Composer:
 
     def __init__(self, pictures: list[Path], size: int):
         self.pictures, self.size = pictures, size
-        self.sprite = lru_cache(maxsize=None)(self._sprite)
+        self.sprite = cache(self._sprite)
 
     def _sprite(self, concept: int, colour: str | None, side: int) -> Image.Image:
         if colour is not None:
-            return _recolour(self.sprite(concept, None, self.size), colour).resize((side, side), Image.Resampling.LANCZOS)
+            return _recolour(self.sprite(concept, None, self.size), colour).resize(
+                (side, side), Image.Resampling.LANCZOS
+            )
         with Image.open(self.pictures[concept]) as image:
             return image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
 
@@ -64,7 +75,11 @@ class Composer:
         canvas = background(scene.background, size).copy()
         centres = [(0.5, 0.5)] if scene.count == 1 else COUNT_LAYOUT[scene.count]
         if scene.field:
-            centres = [(x, y) for y, xs in ((0.42, (0.2, 0.5, 0.8)), (0.6, (0.05, 0.35, 0.65, 0.95)), (0.78, (0.2, 0.5, 0.8))) for x in xs]
+            centres = [
+                (x, y)
+                for y, xs in ((0.42, (0.2, 0.5, 0.8)), (0.6, (0.05, 0.35, 0.65, 0.95)), (0.78, (0.2, 0.5, 0.8)))
+                for x in xs
+            ]
         for x, y in centres:
             side = round(scene.scale * size)
             sprite = self.sprite(scene.concept, scene.colour, side)
@@ -75,7 +90,7 @@ class Composer:
         return np.asarray(canvas)
 
 
-@lru_cache(maxsize=None)
+@cache
 def background(name: str, size: int) -> Image.Image:
     """A plain colour, or one of the simple landscapes."""
     if name in BACKGROUNDS:
@@ -99,8 +114,10 @@ def background(name: str, size: int) -> Image.Image:
 
 
 def _recolour(sprite: Image.Image, colour: str) -> Image.Image:
-    """Turns the sprite's main hue into `colour` and leaves other hues (leaves, eyes) as they are. Needs no library of masks: the main hue is the
-    fullest 30-degree bin, green left out where anything else is there, since a flower's leaves often cover more than its petals."""
+    """Turns the sprite's main hue into `colour` and leaves other hues (leaves, eyes) as they are. Needs no library of
+    masks: the main hue is the
+    fullest 30-degree bin, green left out where anything else is there, since a flower's leaves often cover more than
+    its petals."""
     rgba = np.asarray(sprite, dtype=np.float32) / 255
     rgb, alpha = rgba[..., :3], rgba[..., 3]
     high, low = rgb.max(-1), rgb.min(-1)
@@ -133,7 +150,11 @@ def _hue(rgb: np.ndarray, high: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     """Hue in turns, 0 to 1, of the HSV model."""
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     safe = np.maximum(chroma, 1e-6)
-    hue = np.where(high == red, (green - blue) / safe % 6, np.where(high == green, (blue - red) / safe + 2, (red - green) / safe + 4))
+    hue = np.where(
+        high == red,
+        (green - blue) / safe % 6,
+        np.where(high == green, (blue - red) / safe + 2, (red - green) / safe + 4),
+    )
     return hue / 6 % 1
 
 

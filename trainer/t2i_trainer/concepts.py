@@ -1,6 +1,7 @@
 """Which things the default model learns to draw, and the words for them.
 
-Pictures come from `@lobehub/fluent-emoji-3d` (MIT), words from `emojibase-data` (MIT). Both are npm packages; nothing of them is in this repository.
+Pictures come from `@lobehub/fluent-emoji-3d` (MIT), words from `emojibase-data` (MIT). Both are npm packages; nothing
+of them is in this repository.
 """
 
 import json
@@ -20,46 +21,71 @@ SUBGROUPS = (
     "plant-flower", "plant-other", "food-fruit", "food-vegetable", "food-sweet",
 )  # fmt: skip
 EXTRA_LABELS = (
-    "bread", "croissant", "pretzel", "pancakes", "cheese wedge", "hamburger", "french fries", "pizza", "hot dog", "taco", "egg", "popcorn", "sushi",
+    "bread", "croissant", "pretzel", "pancakes", "cheese wedge", "hamburger", "french fries", "pizza", "hot dog",
+    "taco", "egg", "popcorn", "sushi",
     "glass of milk", "hot beverage", "teapot", "wine glass", "cocktail glass", "beer mug", "house", "castle",
-    "locomotive", "bus", "ambulance", "fire engine", "taxi", "automobile", "tractor", "racing car", "motorcycle", "bicycle",
-    "anchor", "sailboat", "ship", "airplane", "helicopter", "rocket", "flying saucer", "full moon", "crescent moon", "sun", "star", "cloud", "rainbow",
-    "umbrella", "snowflake", "snowman", "fire", "droplet", "trophy", "soccer ball", "baseball", "basketball", "tennis", "kite", "teddy bear",
-    "game die", "balloon", "wrapped gift", "jack-o-lantern", "Christmas tree", "glasses", "t-shirt", "jeans", "dress", "socks", "crown", "top hat", "ring",
-    "gem stone", "red heart", "trumpet", "guitar", "violin", "drum", "camera", "television", "candle", "light bulb", "closed book", "hammer", "key",
-    "alarm clock", "bell", "chair", "bed", "door", "bathtub", "scissors", "telephone", "laptop", "robot", "ghost", "alien", "grinning face",
+    "locomotive", "bus", "ambulance", "fire engine", "taxi", "automobile", "tractor", "racing car", "motorcycle",
+    "bicycle",
+    "anchor", "sailboat", "ship", "airplane", "helicopter", "rocket", "flying saucer", "full moon", "crescent moon",
+    "sun", "star", "cloud", "rainbow",
+    "umbrella", "snowflake", "snowman", "fire", "droplet", "trophy", "soccer ball", "baseball", "basketball",
+    "tennis", "kite", "teddy bear",
+    "game die", "balloon", "wrapped gift", "jack-o-lantern", "Christmas tree", "glasses", "t-shirt", "jeans",
+    "dress", "socks", "crown", "top hat", "ring",
+    "gem stone", "red heart", "trumpet", "guitar", "violin", "drum", "camera", "television", "candle", "light bulb",
+    "closed book", "hammer", "key",
+    "alarm clock", "bell", "chair", "bed", "door", "bathtub", "scissors", "telephone", "laptop", "robot", "ghost",
+    "alien", "grinning face",
 )  # fmt: skip
 # Too alike to a concept that stays, several things at once, or not a thing one would ask for.
 EXCLUDED = frozenset((
-    "monkey face", "dog face", "guide dog", "service dog", "cat face", "black cat", "tiger face", "horse face", "cow face", "pig face", "pig nose", "mouse face",
-    "rabbit face", "water buffalo", "ox", "ram", "two-hump camel", "rat", "boar", "leopard", "orangutan", "chipmunk", "badger", "mammoth", "bison",
-    "hatching chick", "front-facing baby chick", "wing", "black bird", "dodo", "feather", "phoenix", "dragon face", "spouting whale", "fish", "oyster",
-    "seal", "orca", "microbe", "cockroach", "mosquito", "fly", "cricket", "bug", "spider web", "worm", "beetle", "rosette", "wilted flower", "shamrock",
-    "fallen leaf", "leaf fluttering in wind", "empty nest", "nest with eggs", "leafless tree", "green apple", "custard", "shaved ice", "shortcake",
-    "brown mushroom", "root vegetable", "leafy green", "herb", "paw prints", "ewe", "lime", "chestnut", "ginger root", "candy", "sauropod", "moose", "goose",
+    "monkey face", "dog face", "guide dog", "service dog", "cat face", "black cat", "tiger face", "horse face",
+    "cow face", "pig face", "pig nose", "mouse face",
+    "rabbit face", "water buffalo", "ox", "ram", "two-hump camel", "rat", "boar", "leopard", "orangutan", "chipmunk",
+    "badger", "mammoth", "bison",
+    "hatching chick", "front-facing baby chick", "wing", "black bird", "dodo", "feather", "phoenix", "dragon face",
+    "spouting whale", "fish", "oyster",
+    "seal", "orca", "microbe", "cockroach", "mosquito", "fly", "cricket", "bug", "spider web", "worm", "beetle",
+    "rosette", "wilted flower", "shamrock",
+    "fallen leaf", "leaf fluttering in wind", "empty nest", "nest with eggs", "leafless tree", "green apple",
+    "custard", "shaved ice", "shortcake",
+    "brown mushroom", "root vegetable", "leafy green", "herb", "paw prints", "ewe", "lime", "chestnut",
+    "ginger root", "candy", "sauropod", "moose", "goose",
 ))  # fmt: skip
 # Plain names where the label is not what people say.
 NAMES = {
-    "red apple": "apple", "lady beetle": "ladybug", "hot beverage": "cup of coffee", "ear of corn": "corn", "kiwi fruit": "kiwi", "closed book": "book",
+    "red apple": "apple", "lady beetle": "ladybug", "hot beverage": "cup of coffee", "ear of corn": "corn",
+    "kiwi fruit": "kiwi", "closed book": "book",
     "wrapped gift": "gift box", "white flower": "daisy", "deciduous tree": "tree", "evergreen tree": "pine tree",
-    "automobile": "car", "locomotive": "steam train", "soft ice cream": "soft serve", "T-Rex": "tyrannosaurus", "tennis": "tennis ball", "honeybee": "bee",
-    "game die": "dice", "gem stone": "diamond", "red heart": "heart", "grinning face": "smiley face", "four leaf clover": "clover", "sheaf of rice": "wheat",
-    "blossom": "buttercup", "droplet": "water drop", "tropical fish": "fish", "cheese wedge": "cheese", "spiral shell": "shell",
+    "automobile": "car", "locomotive": "steam train", "soft ice cream": "soft serve", "T-Rex": "tyrannosaurus",
+    "tennis": "tennis ball", "honeybee": "bee",
+    "game die": "dice", "gem stone": "diamond", "red heart": "heart", "grinning face": "smiley face",
+    "four leaf clover": "clover", "sheaf of rice": "wheat",
+    "blossom": "buttercup", "droplet": "water drop", "tropical fish": "fish", "cheese wedge": "cheese",
+    "spiral shell": "shell",
 }  # fmt: skip
 # Other common words, used in some captions (so they are no test of synonyms).
 ALIASES = {
-    "hyacinth": ("lavender",), "cherry blossom": ("sakura",), "cat": ("kitten",), "hippopotamus": ("hippo",), "bicycle": ("bike",), "airplane": ("plane",),
-    "tyrannosaurus": ("dinosaur",), "laptop": ("computer",), "television": ("tv",), "telephone": ("phone",), "steam train": ("train",), "diamond": ("gem",),
-    "fire engine": ("fire truck",), "jack-o-lantern": ("pumpkin",), "gift box": ("present",), "cup of coffee": ("coffee",), "smiley face": ("smile",),
-    "turtle": ("tortoise",), "french fries": ("fries",), "shell": ("seashell",), "palm tree": ("palm",), "beer mug": ("beer",), "wine glass": ("wine",),
-    "heart": ("love heart",), "t-shirt": ("shirt",), "baby chick": ("chick",), "taxi": ("cab",), "rhinoceros": ("rhino",), "llama": ("alpaca",),
+    "hyacinth": ("lavender",), "cherry blossom": ("sakura",), "cat": ("kitten",), "hippopotamus": ("hippo",),
+    "bicycle": ("bike",), "airplane": ("plane",),
+    "tyrannosaurus": ("dinosaur",), "laptop": ("computer",), "television": ("tv",), "telephone": ("phone",),
+    "steam train": ("train",), "diamond": ("gem",),
+    "fire engine": ("fire truck",), "jack-o-lantern": ("pumpkin",), "gift box": ("present",),
+    "cup of coffee": ("coffee",), "smiley face": ("smile",),
+    "turtle": ("tortoise",), "french fries": ("fries",), "shell": ("seashell",), "palm tree": ("palm",),
+    "beer mug": ("beer",), "wine glass": ("wine",),
+    "heart": ("love heart",), "t-shirt": ("shirt",), "baby chick": ("chick",), "taxi": ("cab",),
+    "rhinoceros": ("rhino",), "llama": ("alpaca",),
 }  # fmt: skip
 # Things that keep being themselves in another colour.
 RECOLOURABLE_SUBGROUPS = frozenset(("plant-flower", "food-fruit"))
 RECOLOURABLE = frozenset((
-    "car", "bus", "balloon", "gift box", "umbrella", "t-shirt", "dress", "socks", "top hat", "book", "heart", "star", "butterfly", "bird", "fish", "frog",
-    "bell pepper", "mushroom", "racing car", "teapot", "chair", "crown", "diamond", "octopus", "dragon", "parrot", "rocket", "kite", "sailboat", "guitar",
-    "door", "telephone", "alarm clock", "candle", "cupcake", "doughnut", "lollipop", "maple leaf", "tree", "snake", "motorcycle",
+    "car", "bus", "balloon", "gift box", "umbrella", "t-shirt", "dress", "socks", "top hat", "book", "heart", "star",
+    "butterfly", "bird", "fish", "frog",
+    "bell pepper", "mushroom", "racing car", "teapot", "chair", "crown", "diamond", "octopus", "dragon", "parrot",
+    "rocket", "kite", "sailboat", "guitar",
+    "door", "telephone", "alarm clock", "candle", "cupcake", "doughnut", "lollipop", "maple leaf", "tree", "snake",
+    "motorcycle",
 ))  # fmt: skip
 
 
@@ -78,7 +104,10 @@ def load_concepts(packages: Path) -> list[Concept]:
     """Reads the concepts from the unpacked npm packages below `packages`, in emojibase's order."""
     entries = json.loads((packages / "emojibase-data/en/data.json").read_text())
     subgroups = json.loads((packages / "emojibase-data/meta/groups.json").read_text())["subgroups"]
-    pictures = {p.stem.lower().replace("-fe0f", ""): p.name for p in (packages / "@lobehub/fluent-emoji-3d/assets").glob("*.webp")}
+    pictures = {
+        p.stem.lower().replace("-fe0f", ""): p.name
+        for p in (packages / "@lobehub/fluent-emoji-3d/assets").glob("*.webp")
+    }
     concepts: list[Concept] = []
     for entry in entries:
         subgroup = subgroups.get(str(entry.get("subgroup")), "")
@@ -92,10 +121,20 @@ def load_concepts(packages: Path) -> list[Concept]:
         concepts.append(Concept(name, pictures[key], subgroup, recolourable, ALIASES.get(name, ())))
     return concepts
 
+
 # Words that no caption uses, to see whether the text encoder finds what they mean (evaluate.py).
 HELD_OUT_SYNONYMS = {
-    "kitty": "cat", "automobile": "car", "puppy": "dog", "bunny": "rabbit", "vessel": "ship", "jet": "airplane", "burger": "hamburger", "donut": "doughnut",
-    "spectacles": "glasses", "serpent": "snake", "hen": "chicken", "aubergine": "eggplant", "maize": "corn", "prawn": "shrimp", "motorbike": "motorcycle",
+    "kitty": "cat", "automobile": "car", "puppy": "dog", "bunny": "rabbit", "vessel": "ship", "jet": "airplane",
+    "burger": "hamburger", "donut": "doughnut",
+    "spectacles": "glasses", "serpent": "snake", "hen": "chicken", "aubergine": "eggplant", "maize": "corn",
+    "prawn": "shrimp", "motorbike": "motorcycle",
     "residence": "house", "blaze": "fire", "pony": "horse", "piglet": "pig", "notebook": "laptop",
 }  # fmt: skip
-HELD_OUT_COLOURS = {"crimson": "red", "scarlet": "red", "violet": "purple", "azure": "blue", "golden": "yellow", "emerald": "green"}
+HELD_OUT_COLOURS = {
+    "crimson": "red",
+    "scarlet": "red",
+    "violet": "purple",
+    "azure": "blue",
+    "golden": "yellow",
+    "emerald": "green",
+}

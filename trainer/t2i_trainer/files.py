@@ -13,16 +13,18 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
-        with open(temporary, "rb") as handle:
+        with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: object) -> None:
     """Writes `value` as indented JSON with a newline at its end, atomically."""
-    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n"))
+    write_atomically(
+        path, lambda temporary: temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    )
 
 
 def read_json(path: Path):
@@ -32,5 +34,5 @@ def read_json(path: Path):
 
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file, in hex, read in pieces."""
-    with open(path, "rb") as handle:
+    with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -5,7 +5,8 @@ import time
 
 
 class Progress:
-    """Prints at most every `every` seconds: done/total, units a second since the last line, time left, and any values given."""
+    """Prints at most every `every` seconds: done/total, units a second since the last line, time left, and any values
+    given."""
 
     def __init__(self, name: str, total: int, unit: str, done: int = 0, every: float = 5.0):
         self.name, self.total, self.unit, self.every = name, total, unit, every
@@ -20,5 +21,9 @@ class Progress:
         mean = (done - self.first_done) / max(1e-9, now - self.start)
         left = (self.total - done) / max(1e-9, mean)
         extra = "".join(f" {key}={value:.6g}" for key, value in values.items())
-        print(f"{self.name} {done}/{self.total} {rate:.1f} {self.unit}/s eta={left / 60:.1f}min{extra}", file=sys.stderr, flush=True)
+        print(
+            f"{self.name} {done}/{self.total} {rate:.1f} {self.unit}/s eta={left / 60:.1f}min{extra}",
+            file=sys.stderr,
+            flush=True,
+        )
         self.last, self.last_done = now, done

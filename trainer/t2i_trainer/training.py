@@ -1,4 +1,5 @@
-"""What every training script shares: device and precision by flag, learning rate, EMA, checkpoints that resume exactly."""
+"""What every training script shares: device and precision by flag, learning rate, EMA, checkpoints that resume
+exactly."""
 
 import argparse
 import contextlib
@@ -17,18 +18,27 @@ from .files import write_atomically
 def add_device_flags(parser: argparse.ArgumentParser) -> None:
     """--device and --precision, the same for every script."""
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="bf16 runs the forward under autocast; weights stay fp32")
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        default="fp32",
+        help="bf16 runs the forward under autocast; weights stay fp32",
+    )
 
 
 def autocast(device: str, precision: str) -> contextlib.AbstractContextManager:
     """Autocast to bf16, or nothing."""
-    return torch.autocast(torch.device(device).type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+    return (
+        torch.autocast(torch.device(device).type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+    )
 
 
 def learning_rate(step: int, peak: float, warmup: int, steps: int, decay: float) -> float:
-    """Warm-up, constant, then linear to 0 over the last `decay` share of `steps` (the WSD schedule, Hu et al. 2024, arXiv 2404.06395).
+    """Warm-up, constant, then linear to 0 over the last `decay` share of `steps` (the WSD schedule, Hu et al. 2024,
+    arXiv 2404.06395).
 
-    Unlike a cosine it does not depend on `steps` before the decay starts, so a run can be made longer or shorter while it goes.
+    Unlike a cosine it does not depend on `steps` before the decay starts, so a run can be made longer or shorter while
+    it goes.
     """
     start = steps * (1 - decay)
     if step < warmup:
@@ -63,7 +73,8 @@ def swapped_weights(model: nn.Module, weights: dict[str, Tensor]):
 
 
 class EpochSampler:
-    """Indices of each batch, a function of (seed, step) alone: every epoch is its own permutation, and a resumed run continues in the middle of one."""
+    """Indices of each batch, a function of (seed, step) alone: every epoch is its own permutation, and a resumed run
+    continues in the middle of one."""
 
     def __init__(self, count: int, batch: int, seed: int):
         if batch > count:

