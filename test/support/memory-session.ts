@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import type { GenerateControl, Job, JobResult, Raster, Session } from '../../src/backends/backend.js';
+import { denoise } from '../../src/diffusion/loop.js';
+import { parseSchedulerConfig } from '../../src/diffusion/schedule.js';
+import { T2IError } from '../../src/errors.js';
+import type { ModelDescription } from '../../src/model/description.js';
+import { Pipeline } from '../../src/pipeline.js';
+import { ClipTokenizer } from '../../src/text/clip-tokenizer.js';
+import { receiptOf } from './receipts.js';
+
+const FACTOR = 4;
+const CHANNELS = 4;
+const CONTEXT = 16;
+
+/**
+ * A session without a runtime: the real loop over the real plan, around a formula in place of the networks. It keeps what the
+ * contract of sessions says of order, aborts and closing, and notes what it was asked.
+ */
+export class MemorySession implements Session {
+  readonly jobs: Job[] = [];
+  closes = 0;
+  #tail: Promise<unknown> = Promise.resolve();
+  #closed = new AbortController();
+
+  generate(job: Job, control: GenerateControl = {}): Promise<JobResult> {
+    this.jobs.push(job);
+    const run = this.#tail.then(() => this.#run(job, control));
+    this.#tail = run.catch(() => {});
+    return run;
+  }
+
+  async close(): Promise<void> {
+    this.closes++;
+    this.#closed.abort(new T2IError('CLOSED', 'The session was closed'));
+    await this.#tail;
+  }
+
+  async #run(job: Job, { signal, onStep }: GenerateControl): Promise<JobResult> {
+    const { plan, latentHeight, latentWidth, previewEvery } = job;
+    const latentSize = CHANNELS * latentHeight * latentWidth;
+    const images: Raster[] = [];
+    for (const [image, { noise }] of job.images.entries()) {
+      const latents = await denoise({
+        ...job,
+        plan,
+        noise,
+        latentSize,
+        signal: AbortSignal.any([this.#closed.signal, ...(signal ? [signal] : [])]),
+        predict: async (x) => {
+          await setImmediate();
+          const out = (ids: Int32Array) => x.map((value, i) => value * 0.5 + Math.sin(i * (ids[1] ?? 0)));
+          return { conditional: out(job.promptIds), unconditional: job.negativeIds && out(job.negativeIds) };
+        },
+        onStep: (step, x0) => {
+          const preview = previewEvery > 0 && step % previewEvery === 0 ? { preview: decode(x0, job) } : {};
+          onStep?.({ image, step, steps: plan.steps, ...preview });
+        },
+      });
+      images.push(decode(latents, job));
+    }
+    return { images, timings: { textEncoder: 1, unet: 2, vaeDecoder: 3, total: 6 } };
+  }
+}
+
+function decode(latents: Float32Array, { latentHeight, latentWidth }: Job): Raster {
+  const [width, height] = [latentWidth * FACTOR, latentHeight * FACTOR];
+  const rgb = Uint8Array.from(
+    { length: width * height * 3 },
+    (_, i) => 128 + 60 * Math.tanh(latents[i % latents.length] ?? 0),
+  );
+  return { rgb, width, height };
+}
+
+const scheduler = parseSchedulerConfig({
+  _class_name: 'DDIMScheduler',
+  beta_start: 0.00085,
+  beta_end: 0.012,
+  beta_schedule: 'scaled_linear',
+});
+
+/** What a model's reader would say of the session's formula; graphs are not there, because nothing opens them. */
+export const MEMORY_MODEL = {
+  name: 'formula',
+  scheduler,
+  latentChannels: CHANNELS,
+  vaeFactor: FACTOR,
+  nativeSize: 32,
+  fixedSize: null,
+  sizeGranularity: 8,
+  hashes: receiptOf().model.hashes,
+  manifest: null,
+} as unknown as ModelDescription;
+
+const tiny = (name: string) => readFileSync(new URL(`../fixtures/tiny/tokenizer/${name}`, import.meta.url), 'utf8');
+
+/** A pipeline around a session without a runtime. */
+export function memoryPipeline(model: Partial<ModelDescription> = {}): { pipeline: Pipeline; session: MemorySession } {
+  const tokenizer = ClipTokenizer.fromFiles(
+    { vocab: JSON.parse(tiny('vocab.json')), merges: tiny('merges.txt') },
+    {
+      contextLength: CONTEXT,
+      bosToken: '<|startoftext|>',
+      eosToken: '<|endoftext|>',
+      padToken: '<|endoftext|>',
+      unkToken: '<|endoftext|>',
+      addedTokens: [],
+    },
+  );
+  const session = new MemorySession();
+  const backend = { name: 'memory', runtime: 'formula 1.0', tried: [] };
+  return { pipeline: new Pipeline({ model: { ...MEMORY_MODEL, ...model }, tokenizer, session, backend }), session };
+}
