@@ -17,7 +17,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def byte_characters() -> list[str]:
-    """The printable stand-in of each byte, in the order of CLIP's vocabulary: printable Latin-1 first, then the rest."""
+    """The printable stand-in of each byte in the order of CLIP's vocabulary: printable Latin-1, then the rest."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     return [chr(b) for b in printable] + [chr(256 + n) for n in range(256 - len(printable))]
 
@@ -64,11 +64,11 @@ def main() -> None:
     parser.add_argument("--bpe", type=Path, required=True, help="bpe_simple_vocab_16e6.txt, .txt.gz, or a module of it")
     parser.add_argument("--out", type=Path, required=True, help="folder to write, for example MODEL/tokenizer")
     parser.add_argument("--model-max-length", type=int, default=77, help="tokens of a prompt with start and end")
-    parser.add_argument("--pad-token", default=END, help=f"{END} as Stable Diffusion 1.x, or ! (id 0) as OpenAI and 2.x")
-    options = parser.parse_args()
-    make_tokenizer(
-        options.bpe, options.out, model_max_length=options.model_max_length, pad_token=options.pad_token
+    parser.add_argument(
+        "--pad-token", default=END, help=f"{END} as Stable Diffusion 1.x, or ! (id 0) as OpenAI and 2.x"
     )
+    options = parser.parse_args()
+    make_tokenizer(options.bpe, options.out, model_max_length=options.model_max_length, pad_token=options.pad_token)
 
 
 if __name__ == "__main__":

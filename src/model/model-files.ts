@@ -110,11 +110,15 @@ export async function readJson(path: string, label: string = path): Promise<unkn
 
 function parseJson(text: string, label: string): unknown {
   try {
-    // Python's json writes these three bare words, which JSON lacks; they come out as strings.
-    return JSON.parse(
-      text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (part) => (part[0] === '"' ? part : `"${part}"`)),
-    );
+    return JSON.parse(text);
   } catch (cause) {
-    throw invalidModel(label, 'JSON', cause instanceof Error ? cause.message : String(cause));
+    try {
+      return JSON.parse(text.replace(STRING_OR_BARE_WORD, (part) => (part[0] === '"' ? part : `"${part}"`)));
+    } catch {
+      throw invalidModel(label, 'JSON', cause instanceof Error ? cause.message : String(cause));
+    }
   }
 }
+
+/** Python's json writes three bare words that JSON lacks (a diffusers scheduler may hold -Infinity); they are read as strings. */
+const STRING_OR_BARE_WORD = /"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN/g;

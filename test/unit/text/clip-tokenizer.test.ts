@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import { ClipTokenizer, type ClipTokenizerConfig } from '../../../src/text/clip-tokenizer.js';
+import { clipFiles, END, readGolden, SETTINGS, START } from './clip-vocabulary.js';
+
+const files = clipFiles();
+const golden = readGolden();
+const make = (settings: Partial<ClipTokenizerConfig> = {}) =>
+  ClipTokenizer.fromFiles(files, { ...SETTINGS, ...settings });
+const clip = make();
+const json = {
+  added_tokens: [START, END].map((content) => ({
+    id: files.vocab[content],
+    content,
+    normalized: false,
+    special: true,
+  })),
+  normalizer: { type: 'Sequence', normalizers: [{ type: 'NFC' }, { type: 'Replace' }, { type: 'Lowercase' }] },
+  pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'Split' }, { type: 'ByteLevel' }] },
+  model: {
+    type: 'BPE',
+    dropout: null,
+    continuing_subword_prefix: '',
+    end_of_word_suffix: '</w>',
+    vocab: files.vocab,
+    merges: files.merges.split('\n').slice(1, -1),
+  },
+};
+/** Ids between start and end. */
+const body = (tokenizer: ClipTokenizer, text: string) => {
+  const { ids, tokens } = tokenizer.encode(text);
+  return Array.from(ids.subarray(1, tokens - 1));
+};
+
+describe('ids', () => {
+  it('equal those of transformers on every golden string, from both forms of the files', () => {
+    expect(golden.plain.length).toBeGreaterThanOrEqual(2000);
+    const forms = [
+      make({ contextLength: 4096 }),
+      ClipTokenizer.fromTokenizerJson(json, { ...SETTINGS, contextLength: 4096 }),
+    ];
+    for (const tokenizer of forms) {
+      const different = golden.plain.filter(([text, ids]) => `${body(tokenizer, text)}` !== `${ids}`);
+      expect(different.map(([text]) => text)).toEqual([]);
+    }
+  });
+
+  it.each(golden.padded)('are cut and padded with $pad as transformers does: $text', ({ pad, text, ids }) => {
+    expect(Array.from(make({ padToken: pad }).encode(text).ids)).toEqual(ids);
+  });
+
+  it.each([
+    ['a photo of a cat', [320, 1125, 539, 320, 2368]],
+    ['A diagram, 3 dogs & 2 cats!', [320, 22697, 267, 274, 3255, 261, 273, 3989, 256]],
+    ['naïve façade ☕', [1097, 35689, 563, 778, 10067, 1928, 26561]],
+    ['日本語 テスト', [39121, 44353, 34002, 508, 2429, 228, 32421, 486]],
+    ['red heart ❤️', [736, 1936, 1752]],
+    // OpenAI's own clean-up turns HTML entities into characters (261 alone); transformers' tokenizer does not.
+    ['  multiple   spaces\n&amp; entities', [6470, 9006, 261, 6259, 282, 38134]],
+  ])('of %s are the published ones', (text, ids) => {
+    expect(body(clip, text)).toEqual(ids);
+  });
+
+  it('count a lone surrogate as the replacement character', () => {
+    expect(body(clip, 'a\ud800b')).toEqual(body(clip, 'a\ufffdb'));
+  });
+
+  it('stand for the unknown token where a small vocabulary lacks a character', () => {
+    const small = {
+      vocab: { a: 0, 'b</w>': 1, 'ab</w>': 2, [START]: 3, [END]: 4 },
+      merges: '#version: 0.2\na b</w>\n',
+    };
+    expect(body(ClipTokenizer.fromFiles(small, SETTINGS), 'ab xb')).toEqual([2, 4, 1]);
+  });
+});
+
+describe('added tokens', () => {
+  const added = (content: string, normalized: boolean) => make({ addedTokens: [{ content, id: 49408, normalized }] });
+
+  it('are found as written, or in the normalized text', () => {
+    expect(body(added('<Cat>', false), 'a<Cat>b')).toEqual([...body(clip, 'a'), 49408, ...body(clip, 'b')]);
+    expect(body(added('<Cat>', false), '<cat>')).toEqual(body(clip, '<cat>'));
+    expect(body(added('<Cat>', true), '<cAt>')).toEqual([49408]);
+  });
+
+  it('take the longest of two that begin alike', () => {
+    const tokens = ['<a>', '<a><b>'].map((content, i) => ({ content, id: 49408 + i, normalized: false }));
+    expect(body(make({ addedTokens: tokens }), '<a><b><a>')).toEqual([49409, 49408]);
+    expect(make({ addedTokens: tokens }).vocabSize).toBe(49410);
+  });
+});
+
+describe('a text beyond the context', () => {
+  const five = make({ contextLength: 5 });
+
+  it('is cut, and the words that were lost are given', () => {
+    const cut = five.encode('Red  apple on a   BLUE table');
+    expect(Array.from(cut.ids)).toEqual([49406, ...body(clip, 'red apple on'), 49407]);
+    expect(cut).toMatchObject({ tokens: 5, lost: 'a blue table' });
+  });
+
+  it('loses a word of which one token is cut, added tokens too', () => {
+    expect(five.encode('a b supercalifragilistic x').lost).toBe('supercalifragilistic x');
+    expect(five.encode(`a b c ${END} Tail`).lost).toBe(`${END} tail`);
+  });
+
+  it('loses nothing where it fits to the last token', () => {
+    expect(five.encode('a b c')).toMatchObject({ tokens: 5, lost: null });
+    expect(five.encode('')).toMatchObject({ tokens: 2, lost: null });
+  });
+});
+
+describe('a hostile text', () => {
+  it.each([
+    ['words', 'hello '.repeat(170_000)],
+    ['one word', 'abcdefghij'.repeat(10_000)],
+    ['white space', ' \t'.repeat(500_000)],
+    ['punctuation', '!?'.repeat(500_000)],
+    ['marks out of order', `a${'\u0315\u0316'.repeat(500_000)}`],
+    ['marks just short of a run', `a${'\u0315\u0316'.repeat(32)}`.repeat(15_000)],
+    ['special tokens', END.repeat(80_000)],
+    ['apostrophes', "'".repeat(1_000_000)],
+  ])('of a megabyte of %s is done within seconds', (_, text) => {
+    const start = performance.now();
+    expect(clip.encode(text).ids).toHaveLength(77);
+    expect(performance.now() - start).toBeLessThan(20_000);
+  });
+});
+
+describe('damaged files', () => {
+  const refused = (run: () => unknown) => {
+    try {
+      run();
+    } catch (error) {
+      return error;
+    }
+    return null;
+  };
+
+  it.each<[string, unknown, string, RegExp]>([
+    ['a vocabulary that is a list', [], '', /vocab\.json.*object of token to id/],
+    ['an id that is no whole number', { ...files.vocab, a: 1.5 }, '', /token "a".*1\.5/],
+    ['a negative id', { ...files.vocab, a: -1 }, '', /token "a".*-1/],
+    ['no end token', { ...files.vocab, [END]: undefined }, '', /endoftext/],
+    ['a merge of one token', files.vocab, 'ab\n', /line 1.*"ab"/],
+    ['a merge of three tokens', files.vocab, '#version: 0.2\na b c\n', /line 2.*"a b c"/],
+    ['a merge of unknown tokens', files.vocab, 'zq qz\n', /merge 1.*"zq qz"/],
+  ])('are refused: %s', (_, vocab, merges, message) => {
+    const error = refused(() => ClipTokenizer.fromFiles({ vocab, merges }, SETTINGS));
+    expect(error).toMatchObject({ code: 'MODEL_INVALID', message: expect.stringMatching(message) });
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['no object', null, /tokenizer\.json.*object/],
+    ['another model', { ...json, model: { ...json.model, type: 'WordPiece' } }, /model\.type.*WordPiece/],
+    ['another suffix', { ...json, model: { ...json.model, end_of_word_suffix: null } }, /end_of_word_suffix.*null/],
+    ['another normalizer', { ...json, normalizer: { type: 'NFKC' } }, /normalizer.*NFKC/],
+    ['other words', { ...json, pre_tokenizer: { type: 'Whitespace' } }, /pre_tokenizer.*Whitespace/],
+    ['merges that are no list', { ...json, model: { ...json.model, merges: 'a b' } }, /model\.merges.*list/],
+    ['a merge of one', { ...json, model: { ...json.model, merges: [['a']] } }, /merge 1/],
+    ['a token that swallows spaces', { ...json, added_tokens: [{ id: 1, content: 'x', lstrip: true }] }, /lstrip/],
+    ['a token without an id', { ...json, added_tokens: [{ content: 'x' }] }, /added token/],
+  ])('are refused: a tokenizer.json with %s', (_, value, message) => {
+    const error = refused(() => ClipTokenizer.fromTokenizerJson(value, SETTINGS));
+    expect(error).toMatchObject({ code: 'MODEL_INVALID', message: expect.stringMatching(message) });
+  });
+
+  it.each([0, 2, 2.5, Number.NaN, 1e12])('are refused: a context of %s tokens', (contextLength) => {
+    expect(refused(() => make({ contextLength }))).toMatchObject({ code: 'MODEL_INVALID' });
+  });
+});
