@@ -60,15 +60,6 @@ export class FieldReader {
     return null;
   }
 
-  /** A finite number, or null for "no limit", which Python writes as -Infinity. */
-  lambda(field: string): number | null {
-    const value = this.#get(field);
-    if (value === undefined || value === -Infinity || value === '-Infinity') return null;
-    if (typeof value === 'number' && Number.isFinite(value)) return value;
-    this.#wrong(field, 'a finite number or -Infinity', value);
-    return null;
-  }
-
   /** Records an issue unless the field is absent or has one of the `allowed` values. */
   oneOf(field: string, allowed: readonly unknown[], expected: string): void {
     const value = this.#get(field);

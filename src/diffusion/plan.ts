@@ -1,7 +1,7 @@
 import { describeIssues, type Issue, T2IError } from '../errors.js';
 import { classDefaults } from './class-defaults.js';
 import { SAMPLER_NAMES, SAMPLERS, type SamplerName } from './samplers/index.js';
-import type { Sampler, Trajectory } from './samplers/sampler.js';
+import type { Sampler } from './samplers/sampler.js';
 import type { SchedulerConfig } from './schedule.js';
 
 export { SAMPLER_NAMES, type SamplerName } from './samplers/index.js';
@@ -48,12 +48,6 @@ export function defaultSampler(config: SchedulerConfig): SamplerName {
   return classDefaults(config.className).sampler;
 }
 
-/** Whether a sampler takes `eta`, and whether it takes `sigmas: 'karras'`. */
-export function samplerAccepts(name: SamplerName): { readonly eta: boolean; readonly karras: boolean } {
-  const sampler = SAMPLERS[name];
-  return { eta: sampler.acceptsEta, karras: sampler.acceptsKarras };
-}
-
 /**
  * Turns a request into the data that every backend executes.
  *
@@ -61,7 +55,7 @@ export function samplerAccepts(name: SamplerName): { readonly eta: boolean; read
  * schedule has no finite step (epsilon prediction at zero terminal SNR)
  */
 export function createPlan(config: SchedulerConfig, options: PlanOptions): Plan {
-  refuse(planIssues(config, options));
+  refuse(optionIssues(config, options));
   const sampler: Sampler = SAMPLERS[options.sampler];
   const { steps, eta = 0 } = options;
   const sigmas = options.sigmas ?? (config.useKarrasSigmas && sampler.acceptsKarras ? 'karras' : 'default');
@@ -74,17 +68,26 @@ export function createPlan(config: SchedulerConfig, options: PlanOptions): Plan 
     clip: sampler.clips && config.clipSample ? config.clipSampleRange : null,
     initScale: Math.fround(initScale),
   };
-  if (!plan.rows.every(Number.isFinite)) {
-    const received = `"${options.sampler}" with ${config.predictionType} at timestep ${timesteps[0]}`;
-    const expected =
-      'a sampler that is finite on this schedule (euler, euler-a or dpmpp-2m where the first step has zero SNR)';
-    refuse([{ option: 'sampler', expected, received }]);
-  }
+  refuse(planIssues(config, sampler, plan));
   return plan;
 }
 
-/** Everything wrong with `options` for a model with this schedule; empty when a plan can be made. */
-export function planIssues(config: SchedulerConfig, options: PlanOptions): Issue[] {
+/** What only shows in the finished plan: timesteps beyond training, and divisions by a signal of zero. */
+function planIssues(config: SchedulerConfig, sampler: Sampler, plan: Plan): Issue[] {
+  const { timesteps, steps } = plan;
+  if (sampler.indexesTraining && (timesteps[0] as number) >= config.numTrainTimesteps) {
+    const expected = `another number: with steps_offset ${config.stepsOffset} it starts beyond the ${config.numTrainTimesteps} timesteps of training`;
+    return [{ option: 'steps', expected, received: String(steps) }];
+  }
+  if (plan.rows.every(Number.isFinite)) return [];
+  const received = `"${plan.sampler}" with ${config.predictionType} at timestep ${timesteps[0]}`;
+  const expected =
+    'a sampler that is finite on this schedule (euler, euler-a or dpmpp-2m where the first step has zero SNR)';
+  return [{ option: 'sampler', expected, received }];
+}
+
+/** Everything wrong with the options themselves. */
+function optionIssues(config: SchedulerConfig, options: PlanOptions): Issue[] {
   const issues: Issue[] = [];
   const wrong = (option: string, expected: string, value: unknown) =>
     issues.push({ option, expected, received: typeof value === 'string' ? `"${value}"` : String(value) });
@@ -95,12 +98,6 @@ export function planIssues(config: SchedulerConfig, options: PlanOptions): Issue
   const maxSteps = sampler?.maxSteps(config) ?? config.numTrainTimesteps;
   if (!Number.isInteger(steps) || steps < 1 || steps > maxSteps) {
     wrong('steps', `an integer from 1 to ${maxSteps}`, steps);
-  } else if (sampler?.indexesTraining && firstTimestep(sampler, config, steps) >= config.numTrainTimesteps) {
-    wrong(
-      'steps',
-      `fewer steps, since steps_offset ${config.stepsOffset} leaves the ${config.numTrainTimesteps} of training`,
-      steps,
-    );
   }
 
   if (sigmas !== undefined && sigmas !== 'default' && sigmas !== 'karras') wrong('sigmas', 'default or karras', sigmas);
@@ -113,11 +110,6 @@ export function planIssues(config: SchedulerConfig, options: PlanOptions): Issue
     wrong('eta', `0 or none, since ${name} has no eta (${namesOf('acceptsEta')} has)`, eta);
   }
   return issues;
-}
-
-function firstTimestep(sampler: Sampler, config: SchedulerConfig, steps: number): number {
-  const { timesteps }: Trajectory = sampler.trajectory(config, { steps, sigmas: 'default', eta: 0 });
-  return timesteps[0] as number;
 }
 
 function namesOf(ability: 'acceptsKarras' | 'acceptsEta'): string {

@@ -27,8 +27,6 @@ export interface SchedulerConfig {
   readonly lowerOrderFinal: boolean;
   /** dpmpp-2m: last step of first order always. */
   readonly eulerAtFinal: boolean;
-  /** dpmpp-2m: timesteps whose log signal-to-noise ratio (half of log SNR) is below this are left out; null for none. */
-  readonly lambdaMinClipped: number | null;
   /** lcm: number of steps of the schedule that the model was distilled on. */
   readonly originalInferenceSteps: number;
   /** lcm: factor on the timestep in the boundary condition. */
@@ -55,6 +53,7 @@ const OFF: readonly (readonly [field: string, off: readonly unknown[], why: stri
   ['timestep_type', ['discrete', null], '"discrete"'],
   ['sigma_min', [null], 'null'],
   ['sigma_max', [null], 'null'],
+  ['lambda_min_clipped', [-Infinity, null], '-Infinity'],
 ];
 
 /** As {@link OFF}, for the class that `dpmpp-2m` stands for. */
@@ -106,7 +105,6 @@ export function parseSchedulerConfig(json: unknown): SchedulerConfig {
     finalSigmasType: reader.choice('final_sigmas_type', 'zero', ['zero', 'sigma_min']),
     lowerOrderFinal: reader.boolean('lower_order_final', true),
     eulerAtFinal: reader.boolean('euler_at_final', false),
-    lambdaMinClipped: reader.lambda('lambda_min_clipped'),
     originalInferenceSteps: reader.integer('original_inference_steps', 50, 1, MAX_TRAIN_TIMESTEPS),
     timestepScaling: reader.number('timestep_scaling', 10, 0, 1e6),
   };

@@ -13,7 +13,7 @@ export function spacedTimesteps(config: SchedulerConfig, steps: number, whole: b
     case 'leading':
       return leading(Math.floor(total / steps), steps, config.stepsOffset);
     case 'trailing':
-      return trailing(total, total / steps, steps);
+      return trailing(total, steps);
     case 'linspace': {
       const values = linspace(total - 1, steps);
       return Float32Array.from({ length: steps }, (_, i) => {
@@ -27,19 +27,19 @@ export function spacedTimesteps(config: SchedulerConfig, steps: number, whole: b
 /**
  * Timesteps of `dpmpp-2m`: the step after the last one counts as a step of its own, so leading and linspace divide by `steps + 1`.
  *
- * @param end one past the largest timestep that may be used
  * @returns length `steps`
  */
-export function dpmSolverTimesteps(config: SchedulerConfig, steps: number, end: number): Float32Array {
+export function dpmSolverTimesteps(config: SchedulerConfig, steps: number): Float32Array {
+  const total = config.numTrainTimesteps;
   switch (config.timestepSpacing) {
     case 'leading': {
-      const ratio = Math.floor(end / (steps + 1));
+      const ratio = Math.floor(total / (steps + 1));
       return leading(ratio, steps, config.stepsOffset + ratio);
     }
     case 'trailing':
-      return trailing(end, config.numTrainTimesteps / steps, steps);
+      return trailing(total, steps);
     case 'linspace': {
-      const values = linspace(end - 1, steps + 1);
+      const values = linspace(total - 1, steps + 1);
       return Float32Array.from({ length: steps }, (_, i) => roundHalfEven(values(steps - i)));
     }
   }
@@ -69,10 +69,11 @@ function leading(ratio: number, steps: number, offset: number): Float32Array {
   return Float32Array.from({ length: steps }, (_, i) => (steps - 1 - i) * ratio + offset);
 }
 
-function trailing(end: number, ratio: number, steps: number): Float32Array {
+/** For some numbers of steps diffusers' rounding yields one timestep more, -1, which no model was trained for: it is left out. */
+function trailing(total: number, steps: number): Float32Array {
   // numpy.arange adds multiples of the difference of its first two elements, which decides how halves round.
-  const delta = end - ratio - end;
-  return Float32Array.from({ length: steps }, (_, i) => roundHalfEven(end + i * delta) - 1);
+  const delta = total - total / steps - total;
+  return Float32Array.from({ length: steps }, (_, i) => roundHalfEven(total + i * delta) - 1);
 }
 
 /** Element i of numpy.linspace(0, last, count). */

@@ -16,10 +16,9 @@ export const dpmpp2m: Sampler = {
   acceptsKarras: true,
   clips: false,
   indexesTraining: false,
-  maxSteps: (config) =>
-    config.timestepSpacing === 'leading'
-      ? Math.max(lastTimestep(config, trainingSigmas(config)), 1)
-      : config.numTrainTimesteps,
+  // Leading spacing divides by one step more than there are.
+  maxSteps: ({ numTrainTimesteps: total, timestepSpacing }) =>
+    timestepSpacing === 'leading' ? Math.max(total - 1, 1) : total,
 
   trajectory(config, { steps, sigmas: kind }) {
     const { timesteps, sigmas } = solverSteps(config, steps, kind === 'karras');
@@ -68,7 +67,7 @@ function solverSteps(
   const training = trainingSigmas(config);
   const last = finalSigma(training, config.finalSigmasType);
   if (!karras) {
-    const timesteps = dpmSolverTimesteps(config, steps, lastTimestep(config, training));
+    const timesteps = dpmSolverTimesteps(config, steps);
     return {
       timesteps,
       sigmas: Float32Array.from([...timesteps.map((timestep) => sigmaAt(training, timestep)), last]),
@@ -79,11 +78,4 @@ function solverSteps(
   const whole = config.betaSchedule === 'squaredcos_cap_v2' ? Math.trunc : roundHalfEven;
   const timesteps = Float32Array.from(sigmas, (sigma) => whole(sigmaToTimestep(sigma, logSigmas)));
   return { timesteps, sigmas: Float32Array.from([...sigmas, last]) };
-}
-
-/** One past the last training timestep whose lambda is not below `lambdaMinClipped`. */
-function lastTimestep(config: SchedulerConfig, training: Float32Array): number {
-  const { lambdaMinClipped } = config;
-  if (lambdaMinClipped === null) return training.length;
-  return training.filter((sigma) => -Math.log(sigma) >= lambdaMinClipped).length;
 }

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MersenneTwister } from '../../../src/diffusion/mersenne-twister.js';
+import { checkSeed, imageNoise, MAX_SEED, noisyRows } from '../../../src/diffusion/noise.js';
+import { createPlan } from '../../../src/diffusion/plan.js';
+import { parseSchedulerConfig } from '../../../src/diffusion/schedule.js';
+import { TorchGenerator } from '../../../src/diffusion/torch-generator.js';
+import { T2IError } from '../../../src/errors.js';
+import { readGolden } from './golden.js';
+
+interface NoiseCase {
+  readonly seed: number;
+  readonly calls: number[];
+  readonly drawn: number[][];
+}
+
+const TOLERANCE = 1e-6;
+const config = parseSchedulerConfig({});
+
+describe('TorchGenerator against torch.randn', () => {
+  for (const { seed, calls, drawn } of readGolden<NoiseCase[]>('noise')) {
+    it(`seed ${seed}, sizes ${calls.join(', ')}`, () => {
+      const generator = new TorchGenerator(seed);
+      for (const [call, size] of calls.entries()) {
+        const actual = generator.randn(size);
+        const expected = drawn[call] as number[];
+        expect(actual.length).toBe(expected.length);
+        for (const [i, value] of expected.entries()) {
+          expect(Math.abs((actual[i] as number) - value), `value ${i} of call ${call}`).toBeLessThanOrEqual(TOLERANCE);
+        }
+      }
+    });
+  }
+});
+
+describe('MersenneTwister', () => {
+  it('gives the 10000th number that the C++ standard demands of mt19937', () => {
+    const random = new MersenneTwister(5489);
+    let last = 0;
+    for (let i = 0; i < 10_000; i++) last = random.next();
+    expect(last).toBe(4123659995);
+  });
+});
+
+describe('imageNoise', () => {
+  it('draws the latents and then a block for each row that adds noise, by calls of their own', () => {
+    const plan = createPlan(config, { sampler: 'euler-a', steps: 5 });
+    expect(noisyRows(plan)).toBe(4);
+    const noise = imageNoise(7, 40, plan);
+    const generator = new TorchGenerator(7);
+    expect(noise.length).toBe(5 * 40);
+    for (let block = 0; block < 5; block++) {
+      expect(noise.slice(block * 40, (block + 1) * 40)).toEqual(generator.randn(40));
+    }
+  });
+
+  it('is one block where no step adds noise', () => {
+    expect(imageNoise(7, 40, createPlan(config, { sampler: 'ddim', steps: 5 }))).toEqual(
+      new TorchGenerator(7).randn(40),
+    );
+  });
+
+  it('is the same for a seed and different for another', () => {
+    const plan = createPlan(config, { sampler: 'ddim', steps: 1 });
+    const seed = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+    fc.assert(
+      fc.property(seed, seed, fc.integer({ min: 1, max: 70 }), (a, b, size) => {
+        expect(imageNoise(a, size, plan)).toEqual(imageNoise(a, size, plan));
+        if (a !== b) expect(imageNoise(a, size, plan)).not.toEqual(imageNoise(b, size, plan));
+        expect(imageNoise(a, size, plan).every(Number.isFinite)).toBe(true);
+      }),
+    );
+  });
+
+  it('is normal: mean 0, variance 1, and nothing beyond what 24 bits reach', () => {
+    const noise = new TorchGenerator(3).randn(200_000);
+    const mean = noise.reduce((sum, value) => sum + value, 0) / noise.length;
+    const variance = noise.reduce((sum, value) => sum + value * value, 0) / noise.length;
+    expect(Math.abs(mean)).toBeLessThan(0.01);
+    expect(Math.abs(variance - 1)).toBeLessThan(0.02);
+    expect(noise.every((value) => Math.abs(value) < 5.78)).toBe(true);
+  });
+});
+
+describe('seeds', () => {
+  it.each([0, 1, 2 ** 32, MAX_SEED])('takes %d', (seed) => expect(() => checkSeed(seed)).not.toThrow());
+
+  it.each([-1, 0.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY])('refuses %d by name', (seed) => {
+    const refused = expect.toSatisfy(
+      (error) =>
+        T2IError.is(error) && error.code === 'OPTION_INVALID' && /^seed: expected .* received /.test(error.message),
+    );
+    expect(() => imageNoise(seed, 4, createPlan(config, { sampler: 'ddim', steps: 1 }))).toThrow(refused);
+  });
+});
