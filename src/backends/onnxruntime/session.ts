@@ -93,7 +93,8 @@ export class OnnxruntimeSession implements Session {
       await this.#run(entry);
     }
     this.#running = null;
-    this.#process.release();
+    // `close` waits for the process and must not lose its hold.
+    if (this.#closing === null) this.#process.release();
   }
 
   async #run(entry: Entry): Promise<void> {

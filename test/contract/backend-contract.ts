@@ -1,0 +1,217 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Backend, Job, Raster, Session, StepEvent } from '../../src/backends/backend.js';
+import type { ModelDescription } from '../../src/model/description.js';
+import { describeModel } from '../../src/model/layout.js';
+import { fixture, REFERENCE_PICTURES, tinyJob } from './tiny-jobs.js';
+
+/** More steps than a test waits for. */
+const LONG = 500;
+
+export interface Tolerance {
+  /** Largest difference of one byte from the reference pictures. */
+  readonly byte: number;
+  /** Share of bytes that may differ at all. */
+  readonly share: number;
+}
+
+/** What every backend promises, whatever it runs on. Call it in a test file of the backend. */
+export function backendContract(backend: Backend, tolerance: Tolerance): void {
+  describe(`the contract of a backend, ${backend.name}`, () => {
+    let model: ModelDescription;
+    let session: Session;
+    const draw = async (job: Job): Promise<Raster[]> => [...(await session.generate(job)).images];
+
+    beforeAll(async () => {
+      model = await describeModel(fixture('tiny'));
+      session = await backend.open(model);
+    });
+    afterAll(() => session.close());
+
+    it('says that it can run here and names its runtime', async () => {
+      expect(await backend.probe()).toMatchObject({ available: true, detail: expect.stringMatching(/\d/) });
+      expect(backend.runtimeVersion()).toMatch(/^\S+ \d+\.\d+/);
+    });
+
+    it.each(REFERENCE_PICTURES.map((picture, index) => ({ index, name: picture.model, picture })))(
+      'draws reference picture $index, of $name',
+      async ({ picture }) => {
+        const other = await describeModel(fixture(picture.model));
+        const opened = await backend.open(other);
+        try {
+          const { images } = await opened.generate(tinyJob(other, { ...picture, seeds: [picture.seed] }));
+          expect(images[0]).toMatchObject({ width: picture.width, height: picture.height });
+          const { largest, share } = difference(images[0]?.rgb as Uint8Array, Buffer.from(picture.rgb, 'base64'));
+          expect(largest).toBeLessThanOrEqual(tolerance.byte);
+          expect(share).toBeLessThanOrEqual(tolerance.share);
+        } finally {
+          await opened.close();
+        }
+      },
+    );
+
+    describe('pictures', () => {
+      it('are those of their seeds alone, bit for bit, whatever stands beside them', async () => {
+        const seeds = [3, 1, 2, 0];
+        const together = await draw(tinyJob(model, { seeds, sampler: 'ddpm' }));
+        for (const [index, seed] of seeds.entries()) {
+          expect(await draw(tinyJob(model, { seeds: [seed], sampler: 'ddpm' }))).toEqual([together[index]]);
+        }
+        expect(together[0]).not.toEqual(together[1]);
+      });
+
+      it('depend on the prompt and, with guidance alone, on the negative prompt', async () => {
+        const otherIds = tinyJob(model).promptIds.map((id, place) => (place === 2 ? 547 : id));
+        const [plain, prompt, negative] = await Promise.all([
+          draw(tinyJob(model)),
+          draw(tinyJob(model, { promptIds: [...otherIds] })),
+          draw(tinyJob(model, { negativeIds: [...otherIds] })),
+        ]);
+        expect(prompt).not.toEqual(plain);
+        expect(negative).not.toEqual(plain);
+      });
+
+      it('ignore the negative prompt where guidance is off', async () => {
+        const off = tinyJob(model, { guidanceScale: 1 });
+        expect(await draw({ ...off, negativeIds: tinyJob(model).negativeIds })).toEqual(await draw(off));
+        expect(await draw({ ...tinyJob(model), negativeIds: null })).toEqual(await draw(off));
+      });
+
+      it('take any size that the graphs take', async () => {
+        const job = { ...tinyJob(model, { latentSize: 4 }), latentHeight: 2, latentWidth: 8 };
+        expect((await draw(job))[0]).toMatchObject({ width: 8 * model.vaeFactor, height: 2 * model.vaeFactor });
+      });
+
+      it('come with the time that each network took', async () => {
+        const { timings } = await session.generate(
+          tinyJob(model, { promptIds: [...tinyJob(model).promptIds].reverse() }),
+        );
+        const { textEncoder, unet, vaeDecoder, total } = timings;
+        for (const time of [textEncoder, unet, vaeDecoder]) expect(time).toBeGreaterThan(0);
+        expect(total).toBeGreaterThanOrEqual(textEncoder + unet + vaeDecoder);
+      });
+    });
+
+    describe('steps', () => {
+      it('are reported in order, with a preview where one is due', async () => {
+        const events: StepEvent[] = [];
+        const job = tinyJob(model, { seeds: [1, 2], steps: 3, previewEvery: 2 });
+        const { images } = await session.generate(job, { onStep: (event) => events.push(event) });
+        const expected = [0, 1].flatMap((image) => [1, 2, 3].map((step) => ({ image, step, steps: 3 })));
+        expect(events.map(({ image, step, steps }) => ({ image, step, steps }))).toEqual(expected);
+        expect(events.map((event) => event.preview !== undefined)).toEqual([false, true, false, false, true, false]);
+        expect(events[1]?.preview).toMatchObject({ width: images[0]?.width, height: images[0]?.height });
+        expect(events[1]?.preview?.rgb.length).toBe(images[0]?.rgb.length);
+      });
+
+      it('change nothing in the picture by being watched', async () => {
+        const job = tinyJob(model, { steps: 3 });
+        const watched = await session.generate({ ...job, previewEvery: 1 }, { onStep: () => {} });
+        expect([...watched.images]).toEqual(await draw(job));
+      });
+
+      it('end the job, and it alone, with what the callback throws', async () => {
+        const mistake = new Error('mistake of the caller');
+        const onStep = () => {
+          throw mistake;
+        };
+        await expect(session.generate(tinyJob(model, { steps: LONG }), { onStep })).rejects.toBe(mistake);
+        expect(await draw(tinyJob(model))).toHaveLength(1);
+      });
+    });
+
+    describe('an abort', () => {
+      const reason = new Error('changed my mind');
+
+      it('before the call rejects with its reason', async () => {
+        let steps = 0;
+        const control = { signal: AbortSignal.abort(reason), onStep: () => steps++ };
+        await expect(session.generate(tinyJob(model), control)).rejects.toBe(reason);
+        await draw(tinyJob(model));
+        expect(steps).toBe(0);
+      });
+
+      it('in the middle rejects with its reason and frees the backend within a step', async () => {
+        const whole = await session.generate(tinyJob(model, { steps: LONG }));
+        const controller = new AbortController();
+        let steps = 0;
+        const onStep = () => {
+          if (++steps === 3) controller.abort(reason);
+        };
+        const job = tinyJob(model, { steps: LONG });
+        await expect(session.generate(job, { signal: controller.signal, onStep })).rejects.toBe(reason);
+        const start = performance.now();
+        await draw(tinyJob(model, { steps: 1 }));
+        expect(performance.now() - start).toBeLessThan(whole.timings.total / 4);
+        expect(steps).toBe(3);
+      });
+
+      it('in the queue rejects at once and leaves the others alone', async () => {
+        const controller = new AbortController();
+        const settled: string[] = [];
+        const first = session.generate(tinyJob(model, { steps: 200 })).then(() => settled.push('first'));
+        const second = session.generate(tinyJob(model), { signal: controller.signal }).catch((error) => {
+          settled.push('second');
+          return error;
+        });
+        const third = session.generate(tinyJob(model)).then(() => settled.push('third'));
+        controller.abort(reason);
+        expect(await second).toBe(reason);
+        await Promise.all([first, third]);
+        expect(settled).toEqual(['second', 'first', 'third']);
+      });
+
+      it('after the end does nothing', async () => {
+        const controller = new AbortController();
+        await session.generate(tinyJob(model), { signal: controller.signal });
+        controller.abort(reason);
+        expect(await draw(tinyJob(model))).toHaveLength(1);
+      });
+    });
+
+    it('runs jobs in the order of their calls', async () => {
+      const order: number[] = [];
+      const seeds = [5, 4, 3, 2, 1];
+      await Promise.all(
+        seeds.map((seed) => session.generate(tinyJob(model, { seeds: [seed] })).then(() => order.push(seed))),
+      );
+      expect(order).toEqual(seeds);
+    });
+
+    it('leaves the event loop of the caller free: p99 of its delay is at most 20 ms', async () => {
+      const delay = monitorEventLoopDelay({ resolution: 5 });
+      delay.enable();
+      await session.generate(tinyJob(model, { steps: LONG, latentSize: 16 }));
+      delay.disable();
+      expect(delay.count).toBeGreaterThan(50);
+      // The histogram counts the whole interval between two ticks, the timer's own 5 ms included.
+      expect(delay.percentile(99) / 1e6).toBeLessThanOrEqual(5 + 20);
+    });
+
+    describe('closing', () => {
+      it('refuses new jobs, ends those under way, and may be called twice', async () => {
+        const closing = await backend.open(model);
+        const jobs = [LONG, 1].map((steps) => closing.generate(tinyJob(model, { steps })));
+        const outcomes = Promise.allSettled(jobs);
+        await Promise.all([closing.close(), closing.close()]);
+        for (const outcome of await outcomes) {
+          expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CLOSED' } });
+        }
+        await closing.close();
+        await expect(closing.generate(tinyJob(model))).rejects.toMatchObject({ code: 'CLOSED' });
+      });
+
+      it('leaves other sessions alone', async () => {
+        const other = await backend.open(model);
+        await other.close();
+        expect(await draw(tinyJob(model))).toHaveLength(1);
+      });
+    });
+  });
+}
+
+function difference(a: Uint8Array, b: Uint8Array): { largest: number; share: number } {
+  expect(a.length).toBe(b.length);
+  const differences = a.map((value, index) => Math.abs(value - (b[index] as number)));
+  return { largest: Math.max(...differences), share: differences.filter((value) => value > 0).length / a.length };
+}

@@ -1,0 +1,184 @@
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { onnxruntime } from '../../src/backends/onnxruntime/onnxruntime.js';
+import { OnnxruntimeSession } from '../../src/backends/onnxruntime/session.js';
+import type { ModelDescription } from '../../src/model/description.js';
+import { describeModel } from '../../src/model/layout.js';
+import { functionChain } from './function-chain.js';
+import { isAlive, startCaller } from './start-caller.js';
+import { fixture, tinyJob } from './tiny-jobs.js';
+
+const LONG = 500;
+const linux = process.platform === 'linux';
+
+describe('the process of the onnxruntime backend', () => {
+  let model: ModelDescription;
+  let session: OnnxruntimeSession;
+
+  beforeAll(async () => {
+    model = await describeModel(fixture('tiny'));
+    session = await OnnxruntimeSession.open(model, 1);
+  });
+  afterAll(() => session.close());
+
+  describe('a crash', () => {
+    it('in the middle fails that job alone; the next starts a fresh process', async () => {
+      const before = session.pid as number;
+      const next: Promise<unknown>[] = [];
+      const onStep = () => {
+        if (next.length > 0) return;
+        next.push(session.generate(tinyJob(model)));
+        process.kill(before, 'SIGKILL');
+      };
+      const job = session.generate(tinyJob(model, { steps: LONG }), { onStep });
+      await expect(job).rejects.toMatchObject({ code: 'BACKEND_CRASHED', message: expect.stringMatching(/SIGKILL/) });
+      expect(await next[0]).toMatchObject({ images: [{ width: 32 }] });
+      expect(session.pid).not.toBe(before);
+      expect(isAlive(before)).toBe(false);
+    });
+
+    it('between jobs is not noticed by the next one', async () => {
+      const before = session.pid as number;
+      process.kill(before, 'SIGSEGV');
+      while (isAlive(before)) await setTimeout(10);
+      expect((await session.generate(tinyJob(model))).images).toHaveLength(1);
+      expect(session.pid).not.toBe(before);
+    });
+
+    it('in an aborted job does not change its reason', async () => {
+      const controller = new AbortController();
+      const onStep = () => {
+        controller.abort('enough');
+        process.kill(session.pid as number, 'SIGKILL');
+      };
+      const job = session.generate(tinyJob(model, { steps: LONG }), { signal: controller.signal, onStep });
+      await expect(job).rejects.toBe('enough');
+      expect((await session.generate(tinyJob(model))).images).toHaveLength(1);
+    });
+  });
+
+  it('ends with close, also while a new one starts after a crash', async () => {
+    const closing = await OnnxruntimeSession.open(model, 1);
+    const first = closing.pid as number;
+    process.kill(first, 'SIGKILL');
+    while (isAlive(first)) await setTimeout(10);
+    const job = closing.generate(tinyJob(model));
+    const second = closing.pid as number;
+    await Promise.all([expect(job).rejects.toMatchObject({ code: 'CLOSED' }), closing.close()]);
+    expect(second).not.toBe(first);
+    expect(isAlive(second)).toBe(false);
+  });
+
+  describe('a model that the runtime refuses', () => {
+    let dir: string;
+    let copied: ModelDescription;
+    const unet = () => copied.unet.path;
+
+    beforeAll(async () => {
+      dir = await mkdtemp(join(tmpdir(), 't2i-refused-'));
+    });
+    afterEach(() => rm(dir, { recursive: true }));
+    const copy = async () => {
+      await cp(fixture('tiny'), dir, { recursive: true });
+      copied = { ...model, unet: { ...model.unet, path: join(dir, 'unet', 'model.onnx') } };
+    };
+
+    it('is MODEL_INVALID by the name of the file: truncated', async () => {
+      await copy();
+      await truncate(unet(), 5000);
+      await expect(onnxruntime.open(copied)).rejects.toMatchObject({
+        code: 'MODEL_INVALID',
+        message: expect.stringContaining(unet()),
+      });
+    });
+
+    it('is MODEL_INVALID by the name of the file: weights missing', async () => {
+      await copy();
+      await rm(join(dir, 'unet', 'model.weights'));
+      await expect(onnxruntime.open(copied)).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+    });
+
+    it('is MODEL_INVALID, and no end of the caller, where it crashes the runtime', async () => {
+      await copy();
+      await writeFile(unet(), functionChain(3000));
+      await expect(onnxruntime.open(copied)).rejects.toMatchObject({
+        code: 'MODEL_INVALID',
+        message: expect.stringMatching(/crashed \(SIG\w+\)/),
+      });
+    });
+
+    it('fails the job where a file turns bad before a restart', async () => {
+      await copy();
+      const opened = await OnnxruntimeSession.open(copied, 1);
+      await truncate(unet(), 5000);
+      process.kill(opened.pid as number, 'SIGKILL');
+      while (isAlive(opened.pid as number)) await setTimeout(10);
+      await expect(opened.generate(tinyJob(model))).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+      await opened.close();
+    });
+
+    it('is BACKEND_FAILED where it contradicts its description', async () => {
+      await copy();
+      const lying = { ...copied, vaeFactor: 2 * copied.vaeFactor };
+      const opened = await onnxruntime.open(lying);
+      await expect(opened.generate(tinyJob(lying))).rejects.toMatchObject({ code: 'BACKEND_FAILED' });
+      await opened.close();
+    });
+  });
+
+  describe('and the process of its caller', () => {
+    it.each(['open', 'generate'])('lets it exit by itself without close, after %s', async (scene) => {
+      const caller = startCaller(scene, model, tinyJob(model));
+      expect(await caller.exit).toEqual({ code: 0, signal: null });
+      expect(caller.lines).toEqual([expect.stringMatching(/^child \d+$/), `done ${scene}`]);
+      await caller.childGone();
+    });
+
+    it.each(['SIGKILL', 'SIGTERM'] as const)('goes when the caller is ended by %s, even in a job', async (signal) => {
+      const caller = startCaller('busy', model, tinyJob(model, { steps: LONG }));
+      await caller.line('step');
+      caller.kill(signal);
+      await caller.exit;
+      await caller.childGone();
+    });
+  });
+
+  it.runIf(linux)(
+    'keeps its memory and the handles of its caller over 1,000 pictures',
+    async () => {
+      const measured: { images: number; bytes: number }[] = [];
+      const job = tinyJob(model, { steps: 2 });
+      const handles = () =>
+        process.getActiveResourcesInfo().filter((name) => name !== 'Timeout' && name !== 'Immediate');
+      for (let images = 0; images < 200; images++) await session.generate(job);
+      const before = handles();
+      for (let images = 0; images < 1000; images++) {
+        await session.generate({
+          ...job,
+          promptIds: job.promptIds.map((id, place) => (place === 3 ? images % 600 : id)),
+        });
+        if (images % 20 === 0) measured.push({ images, bytes: await residentBytes(session.pid as number) });
+      }
+      expect(slope(measured)).toBeLessThan(2048);
+      expect(handles().sort()).toEqual(before.sort());
+    },
+    120_000,
+  );
+});
+
+async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+}
+
+/** Bytes an image, by least squares. */
+function slope(points: readonly { images: number; bytes: number }[]): number {
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const x = mean(points.map((point) => point.images));
+  const y = mean(points.map((point) => point.bytes));
+  const covariance = points.map((point) => (point.images - x) * (point.bytes - y));
+  return mean(covariance) / mean(points.map((point) => (point.images - x) ** 2));
+}

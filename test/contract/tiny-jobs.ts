@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Job } from '../../src/backends/backend.js';
+import { imageNoise } from '../../src/diffusion/noise.js';
+import { createPlan, type SamplerName } from '../../src/diffusion/plan.js';
+import type { ModelDescription } from '../../src/model/description.js';
+
+/** A picture of a tiny model that diffusers and onnxruntime made (trainer/fixtures.py). */
+export interface ReferencePicture {
+  readonly model: string;
+  readonly seed: number;
+  readonly steps: number;
+  readonly guidanceScale: number;
+  readonly latentSize: number;
+  readonly promptIds: readonly number[];
+  readonly negativeIds: readonly number[] | null;
+  readonly width: number;
+  readonly height: number;
+  /** Base64. */
+  readonly rgb: string;
+}
+
+export function fixture(name: string): string {
+  return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+}
+
+export const REFERENCE_PICTURES = JSON.parse(
+  readFileSync(fixture('reference-pictures.json'), 'utf8'),
+) as ReferencePicture[];
+
+/** "a red apple", and nothing, in the ids of the tiny tokenizer. */
+const PROMPT = REFERENCE_PICTURES[0]?.promptIds as readonly number[];
+const NEGATIVE = REFERENCE_PICTURES[0]?.negativeIds as readonly number[];
+
+export interface JobOptions {
+  readonly seeds?: readonly number[];
+  readonly steps?: number;
+  readonly sampler?: SamplerName;
+  readonly guidanceScale?: number;
+  /** Side in latent pixels. */
+  readonly latentSize?: number;
+  readonly previewEvery?: number;
+  readonly promptIds?: readonly number[];
+  readonly negativeIds?: readonly number[] | null;
+}
+
+export function tinyJob(model: ModelDescription, options: JobOptions = {}): Job {
+  const { seeds = [7], steps = 2, sampler = 'ddim', guidanceScale = 5, latentSize = 4 } = options;
+  const { promptIds = PROMPT, negativeIds = guidanceScale > 1 ? NEGATIVE : null, previewEvery = 0 } = options;
+  const plan = createPlan(model.scheduler, { sampler, steps });
+  const size = model.latentChannels * latentSize * latentSize;
+  return {
+    promptIds: Int32Array.from(promptIds),
+    negativeIds: negativeIds === null ? null : Int32Array.from(negativeIds),
+    guidanceScale,
+    plan,
+    latentHeight: latentSize,
+    latentWidth: latentSize,
+    images: seeds.map((seed) => ({ seed, noise: imageNoise(seed, size, plan) })),
+    previewEvery,
+  };
+}
