@@ -47,19 +47,45 @@ export interface Verification {
  */
 export async function verifyImage(path: string, options: VerifyOptions = {}): Promise<Verification> {
   const { signal, ...load } = options;
+  const picture = await readPicture(path);
+  await using pipeline = await Pipeline.load(load);
+  return verifyWith(pipeline, picture, signal);
+}
+
+/** A picture file that was read, with what it says of itself. */
+export interface PictureFile {
+  readonly pixels: Pixels;
+  readonly lossless: boolean;
+  readonly receipt: Receipt;
+}
+
+/**
+ * Reads a picture and its receipt.
+ *
+ * @throws T2IError IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID
+ */
+export async function readPicture(path: string): Promise<PictureFile> {
   const bytes = await readImageFile(path);
   const receipt = await readReceipt(bytes);
-  const file = await decodeImage(bytes);
-  await using pipeline = await Pipeline.load(load);
+  return { pixels: await decodeImage(bytes), lossless: isPng(bytes), receipt };
+}
+
+/** As {@link verifyImage}, for a picture that was read and by a model that is loaded. */
+export async function verifyWith(
+  pipeline: Pipeline,
+  picture: PictureFile,
+  signal?: AbortSignal,
+): Promise<Verification> {
+  const { receipt } = picture;
   const otherModel = modelReasons(receipt, pipeline.model.hashes);
-  if (otherModel.length > 0) {
-    return { verdict: 'different', maxAbs: null, meanAbs: null, psnr: null, reasons: otherModel, receipt };
-  }
+  if (otherModel.length > 0) return { ...NOT_COMPARED, reasons: otherModel, receipt };
   const { images } = await pipeline.generate({ ...optionsOfReceipt(receipt), signal });
   const [again] = images;
   if (!again) throw new T2IInternalError('The receipt gave no picture');
-  return judge(receipt, file, isPng(bytes), again);
+  return judge(picture, again);
 }
+
+const NOT_COMPARED = { verdict: 'different', maxAbs: null, meanAbs: null, psnr: null } as const;
 
 /** Every file of the model that is not the one of the receipt. */
 function modelReasons(receipt: Receipt, here: Readonly<Record<string, string>>): string[] {
@@ -76,18 +102,17 @@ function modelReasons(receipt: Receipt, here: Readonly<Record<string, string>>):
   ];
 }
 
-function judge(receipt: Receipt, file: Pixels, lossless: boolean, again: GeneratedImage): Verification {
-  const difference = comparePixels(file, again);
+function judge({ receipt, pixels, lossless }: PictureFile, again: GeneratedImage): Verification {
+  const difference = comparePixels(pixels, again);
   if (difference === null) {
-    const reasons = [
-      `size: the file has ${file.width}x${file.height} pixels, the receipt says ${again.width}x${again.height}`,
-    ];
-    return { verdict: 'different', maxAbs: null, meanAbs: null, psnr: null, reasons, receipt };
+    const sizes = `${pixels.width}x${pixels.height} pixels, the receipt says ${again.width}x${again.height}`;
+    return { ...NOT_COMPARED, reasons: [`size: the file has ${sizes}`], receipt };
   }
   const forged = forgeries(receipt, again.receipt);
   // A lossless file has the pixels that the receipt was written for, or was changed since.
-  if (lossless && hashArrays(file.rgb) !== receipt.rgbSha256)
+  if (lossless && hashArrays(pixels.rgb) !== receipt.rgbSha256) {
     forged.push('pixels: not those that the receipt was written for');
+  }
   const reasons = [...forged, ...observations(receipt, lossless, again.receipt, difference)];
   return { verdict: verdictOf(forged.length > 0, lossless, difference), ...difference, reasons, receipt };
 }

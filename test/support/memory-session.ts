@@ -49,7 +49,7 @@ export class MemorySession implements Session {
         signal: AbortSignal.any([this.#closed.signal, ...(signal ? [signal] : [])]),
         predict: async (x) => {
           await setImmediate();
-          const out = (ids: Int32Array) => x.map((value, i) => value * 0.5 + Math.sin(i * (ids[1] ?? 0)));
+          const out = (ids: Int32Array) => x.map((value, i) => value * 0.5 + Math.sin(i + meaning(ids)));
           return { conditional: out(job.promptIds), unconditional: job.negativeIds && out(job.negativeIds) };
         },
         onStep: (step, x0) => {
@@ -63,12 +63,17 @@ export class MemorySession implements Session {
   }
 }
 
+/** One number for a prompt. */
+const meaning = (ids: Int32Array) => ids.reduce((sum, id, place) => sum + id * (place + 1), 0);
+
+/** Every latent pixel becomes a square of one colour. */
 function decode(latents: Float32Array, { latentHeight, latentWidth }: Job): Raster {
   const [width, height] = [latentWidth * FACTOR, latentHeight * FACTOR];
-  const rgb = Uint8Array.from(
-    { length: width * height * 3 },
-    (_, i) => 128 + 60 * Math.tanh(latents[i % latents.length] ?? 0),
-  );
+  const rgb = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
+    const [channel, x, y] = [i % 3, Math.floor(i / 3) % width, Math.floor(i / 3 / width)];
+    const latent = (channel * latentHeight + Math.floor(y / FACTOR)) * latentWidth + Math.floor(x / FACTOR);
+    return 128 + 60 * Math.tanh(latents[latent] ?? 0);
+  });
   return { rgb, width, height };
 }
 
