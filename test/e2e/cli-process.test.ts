@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BIN = join(ROOT, 'bin', 't2i.mjs');
+const TINY = join(ROOT, 'test/fixtures/tiny');
+
+function output(child: ChildProcess): () => string {
+  let text = '';
+  child.stdout?.on('data', (chunk) => (text += chunk));
+  child.stderr?.on('data', (chunk) => (text += chunk));
+  return () => text;
+}
+
+describe('the program', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('ends on %s to its whole group with %i and leaves nothing', async (signal, expected) => {
+    const folder = mkdtempSync(join(tmpdir(), 't2i-cli-'));
+    try {
+      const argv = [
+        BIN,
+        'generate',
+        'a cat',
+        '--model',
+        TINY,
+        '--steps',
+        '1000',
+        '-n',
+        '100',
+        '-o',
+        join(folder, '{seed}.png'),
+      ];
+      // A group of its own, as a terminal gives it: Ctrl-C reaches the runtime's process, too.
+      const child = spawn(process.execPath, argv, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+      const text = output(child);
+      while (!text().includes('wrote')) {
+        if (child.exitCode !== null) throw new Error(text());
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      process.kill(-(child.pid as number), signal);
+      const [code] = await once(child, 'exit');
+      expect(code, text()).toBe(expected);
+      expect(text()).not.toContain('error');
+      expect(readdirSync(folder).every((name) => /^\d+\.png$/.test(name))).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('ends quietly when its reader goes away', async () => {
+    const child = spawn(process.execPath, [BIN, 'inspect', TINY, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let err = '';
+    child.stderr.on('data', (chunk) => (err += chunk));
+    const [code] = await once(child, 'close');
+    expect(err).toBe('');
+    expect([0, 141]).toContain(code);
+  });
+
+  it('answers --help within 50 ms of bare node', () => {
+    // Processor time and the least of several, in turns: what is left is the work itself and not the machine's load.
+    const report =
+      "process.on('exit', () => { const { user, system } = process.cpuUsage(); console.error(user + system); });";
+    const milliseconds = (code: string) => {
+      const argv = ['--input-type=module', '-e', report + code, '--', '--help'];
+      const { status, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8' });
+      expect(status, stderr).toBe(0);
+      return Number(stderr) / 1000;
+    };
+    const start = `process.argv.splice(1, 0, 't2i'); await import(${JSON.stringify(pathToFileURL(BIN).href)});`;
+    let bare = Number.POSITIVE_INFINITY;
+    let help = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 5; i++) {
+      bare = Math.min(bare, milliseconds(''));
+      help = Math.min(help, milliseconds(start));
+    }
+    expect(help - bare).toBeLessThan(50);
+    expect(help).toBeGreaterThan(bare);
+  });
+});

@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { main } from '../../src/cli/main.js';
+import { GeneratedImage } from '../../src/image/generated-image.js';
+import { Pipeline } from '../../src/pipeline.js';
+import { fakeIo } from '../support/fake-io.js';
+
+const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+const TINY = fixture('tiny');
+
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 't2i-cli-'));
+  await using pipeline = await Pipeline.load({ model: TINY });
+  const { images } = await pipeline.generate({ prompt: 'a red apple', seed: 7, steps: 2 });
+  const [image] = images;
+  if (!image) throw new Error('no picture');
+  await image.toFile(join(folder, 'true.png'));
+  await image.toFile(join(folder, 'true.jpg'));
+  const dark = new GeneratedImage(
+    image.rgb.map((value) => value >> 1),
+    image.receipt,
+  );
+  await dark.toFile(join(folder, 'dark.png'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function t2i(...argv: string[]) {
+  const io = fakeIo();
+  return { code: await main(argv, io), out: io.out(), err: io.err() };
+}
+const verify = (name: string, ...argv: string[]) => t2i('verify', join(folder, name), ...argv);
+
+describe('t2i verify', () => {
+  it('finds the same picture exact', async () => {
+    expect(await verify('true.png', '--model', TINY)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^exact\n/),
+    });
+  });
+
+  it('finds a lossy file within tolerance, with numbers', async () => {
+    const { code, out } = await verify('true.jpg', '--model', TINY, '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ verdict: 'within tolerance', psnr: expect.any(Number) });
+  });
+
+  it.each([
+    ['dark.png', TINY],
+    ['true.png', fixture('tiny-v')],
+  ])('finds %s with %s different', async (name, model) => {
+    const { code, out } = await verify(name, '--model', model);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^different\n./);
+  });
+
+  it('ends with 1 where there is no picture', async () => {
+    expect(await verify('absent.png')).toMatchObject({ code: 1, out: '', err: expect.stringContaining('absent.png') });
+  });
+});
+
+describe('t2i inspect', () => {
+  it('shows the receipt of a picture', async () => {
+    const { code, out } = await t2i('inspect', join(folder, 'true.jpg'));
+    expect(code).toBe(0);
+    expect(out).toMatch(/^prompt +a red apple$/m);
+    expect(out).toMatch(/^seed +7$/m);
+  });
+
+  it('shows what a model directory holds', async () => {
+    const { code, out } = await t2i('inspect', TINY);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^prediction +epsilon$/m);
+    expect(out).toContain('unet/model.onnx');
+    expect(JSON.parse((await t2i('inspect', TINY, '--json')).out)).toMatchObject({ dir: TINY });
+  });
+});
+
+describe('t2i doctor', () => {
+  it('says what can run here', async () => {
+    const { code, out } = await t2i('doctor', '--json');
+    const report = JSON.parse(out);
+    expect(report.backends).toEqual([expect.objectContaining({ name: 'onnxruntime', available: true })]);
+    expect(report.node).toBe(process.version);
+    expect(code).toBe(report.model.found ? 0 : 3);
+    expect((await t2i('doctor')).out).toMatch(/^backend onnxruntime +ok /m);
+  });
+});

@@ -1,0 +1,140 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TINY = join(ROOT, 'test/fixtures/tiny');
+const DEFAULT_MODEL = join(ROOT, 'models/emoji-128');
+
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string; readonly size: number }[];
+}
+
+let folder: string;
+let packed: Packed;
+
+/** npm as a user of the package runs it: without the settings that the npm around these tests hands down. */
+function npm(cwd: string, ...args: string[]): string {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')));
+  return execFileSync('npm', args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+const node = (...args: string[]) => execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 't2i-package-'));
+  const [result] = JSON.parse(
+    npm(ROOT, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder),
+  ) as Packed[];
+  packed = result as Packed;
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'user', version: '1.0.0', type: 'module' }));
+  const tarball = join(folder, packed.filename);
+  npm(
+    folder,
+    'install',
+    '--ignore-scripts',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    tarball,
+  );
+}, 300_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('the packed package', () => {
+  it('holds what runs and what a reader needs, and nothing else', () => {
+    const paths = packed.files.map(({ path }) => path);
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        'package.json',
+        'LICENSE',
+        'CHANGELOG.md',
+        'bin/t2i.mjs',
+        'dist/index.js',
+        'dist/index.d.ts',
+        'dist/cli/process.js',
+        'dist/backends/onnxruntime/child.js',
+        'docs/cli.md',
+        'trainer/requirements.lock',
+      ]),
+    );
+    const strange = paths.filter(
+      (path) => !/^(dist|bin|models|trainer|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path),
+    );
+    expect(strange).toEqual([]);
+    expect(paths.filter((path) => /tests?\/|\.test\.|__pycache__|\.pyc|tsbuildinfo|_cache/.test(path))).toEqual([]);
+  });
+
+  it('is at most 60 MB of model and 1 MB of everything else', () => {
+    const size = (of: (path: string) => boolean) =>
+      packed.files.filter(({ path }) => of(path)).reduce((sum, file) => sum + file.size, 0);
+    expect(size((path) => path.startsWith('models/'))).toBeLessThanOrEqual(60e6);
+    expect(size((path) => !path.startsWith('models/'))).toBeLessThanOrEqual(1e6);
+  });
+
+  it('says the version on the command line', () => {
+    const { name, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(npm(folder, 'exec', '--offline', '--', 't2i', '--version')).toBe(`${name} ${version}\n`);
+  });
+
+  it('can be imported without loading what is heavy', () => {
+    const code = `
+      const before = performance.now();
+      const sdk = await import('@t2i/sdk');
+      const loaded = process.report.getReport().sharedObjects.filter((path) => /onnxruntime|sharp|vips/.test(path));
+      console.log(JSON.stringify({ names: Object.keys(sdk), loaded }));`;
+    const { names, loaded } = JSON.parse(node('--input-type=module', '-e', code));
+    expect(names).toEqual(expect.arrayContaining(['Pipeline', 'T2IError', 'verifyImage', 'readReceipt']));
+    expect(loaded).toEqual([]);
+  });
+
+  it('gives types to strict TypeScript', () => {
+    writeFileSync(
+      join(folder, 'user.ts'),
+      `import { type GenerateResult, Pipeline, T2IError } from '@t2i/sdk';
+       export async function draw(): Promise<GenerateResult> {
+         await using t2i = await Pipeline.load({ backend: 'onnxruntime' });
+         // @ts-expect-error a number is no prompt
+         await t2i.generate({ prompt: 1 }).catch((error: unknown) => T2IError.is(error) && error.code === 'CLOSED');
+         return t2i.generate({ prompt: 'a red apple', seed: 7, n: 2, onStep: ({ step, steps }) => void (step / steps) });
+       }`,
+    );
+    mkdirSync(join(folder, 'types'));
+    const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const options = [
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--noEmit',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+    ];
+    const libraries = [
+      '--lib',
+      'es2023,esnext.disposable',
+      '--types',
+      'node',
+      '--typeRoots',
+      join(ROOT, 'node_modules/@types'),
+    ];
+    expect(node(compiler, ...options, ...libraries, 'user.ts')).toBe('');
+  });
+
+  it('generates a picture', async () => {
+    const argv = ['generate', 'a red apple', '--model', TINY, '--steps', '2', '-o', 'apple.png'];
+    expect(npm(folder, 'exec', '--offline', '--', 't2i', ...argv)).toBe('apple.png\n');
+    expect(readFileSync(join(folder, 'apple.png')).subarray(1, 4).toString()).toBe('PNG');
+  });
+
+  it.runIf(existsSync(DEFAULT_MODEL))('generates a picture with the model that it brings', () => {
+    npm(folder, 'exec', '--offline', '--', 't2i', 'generate', 'a red apple', '--steps', '2', '-o', 'default.png');
+    expect(readdirSync(folder)).toContain('default.png');
+  });
+});
