@@ -35,6 +35,11 @@ export function makeSteps(scratch) {
     { name: 'lint (biome)', quiet: true, action: () => tool('biome', 'check', '.') },
     { name: 'unused code (knip)', quiet: true, action: () => tool('knip') },
     {
+      name: 'API reference (typedoc)',
+      quiet: true,
+      action: () => tool('typedoc', '--entryPoints', 'src/index.ts', '--emit', 'none', '--treatWarningsAsErrors'),
+    },
+    {
       name: 'pack',
       quiet: true,
       action: () => ({ command: ['npm', 'pack', '--ignore-scripts', '--pack-destination', scratch], cwd: ROOT }),

@@ -21,12 +21,17 @@ export const inspect: Command = {
   async run({ args, flags }, io) {
     const [path] = args;
     const json = flags.json === true;
-    const isFile = path !== undefined && (await stat(path).catch(() => null))?.isFile();
-    if (isFile) await inspectPicture(path, json, io);
+    if (path !== undefined && (await isPicture(path))) await inspectPicture(path, json, io);
     else await inspectModel(path, json, io);
     return EXIT.ok;
   },
 };
+
+/** A file, or what would be a picture if it existed, so that a slip in its name is told as such. */
+async function isPicture(path: string): Promise<boolean> {
+  const info = await stat(path).catch(() => null);
+  return info ? info.isFile() : /\.(png|jpe?g|webp)$/i.test(path);
+}
 
 async function inspectPicture(path: string, json: boolean, io: Io): Promise<void> {
   const { readReceipt } = await import('../../image/read-receipt.js');
