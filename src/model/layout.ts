@@ -1,13 +1,63 @@
-import { T2IInternalError } from '../errors.js';
+import { basename } from 'node:path';
+import { parseSchedulerConfig } from '../diffusion/schedule.js';
+import { readTextConfig, readUnetConfig, readVaeConfig } from './configs.js';
+import { agree } from './consistency.js';
 import type { ModelDescription } from './description.js';
+import { readGraphs } from './graphs.js';
+import { checkHashes, hashFiles } from './hashes.js';
+import { parseManifest } from './manifest.js';
 import { ModelFiles } from './model-files.js';
+import { Problems } from './problems.js';
+import { readTokenizer } from './tokenizer.js';
+
+const MANIFEST = 't2i.json';
+const CLIP_CONTEXT = 77;
+/** Side of the latents that diffusers' ONNX pipelines assume where no file says it. */
+const DEFAULT_SAMPLE_SIZE = 64;
 
 /**
- * Reads and checks a model directory (diffusers' layout with one `model.onnx` in each of text_encoder/, unet/ and
- * vae_decoder/) without running anything of it and without writing.
- * @throws T2IError MODEL_NOT_FOUND, or MODEL_INVALID with every contradiction at once.
+ * Reads and checks a model directory without running anything of it and without writing: diffusers' layout with one
+ * `model.onnx` in each of text_encoder/, unet/ and vae_decoder/, scheduler/scheduler_config.json, tokenizer/, and
+ * optionally a config.json beside each graph (the autoencoder's also in vae/) and the manifest t2i.json.
+ * Hashes every file that decides the picture, so it takes about a second for each gigabyte of weights.
+ * @throws T2IError MODEL_NOT_FOUND, or MODEL_INVALID with everything that is wrong: files that are missing, damaged, reach
+ *   outside the directory, contradict each other, or differ from the manifest's hashes.
  */
 export async function describeModel(dir: string): Promise<ModelDescription> {
-  await ModelFiles.open(dir);
-  throw new T2IInternalError('The reader of model directories follows in the next commit.');
+  const files = await ModelFiles.open(dir);
+  const problems = new Problems();
+  const manifest = (await files.has(MANIFEST))
+    ? await problems.collect(async () => parseManifest(await files.json(MANIFEST)))
+    : null;
+  files.used.delete(MANIFEST);
+  const scheduler = await problems.collect(async () =>
+    parseSchedulerConfig(await files.json('scheduler/scheduler_config.json')),
+  );
+  const textConfig = await readTextConfig(files, problems);
+  const unetConfig = await readUnetConfig(files, problems);
+  const vaeConfig = await readVaeConfig(files, problems);
+  const { textEncoder, unet, vaeDecoder, shared } = await readGraphs(files, problems);
+  const context = textEncoder?.ids.shape[1] ?? textConfig.contextLength ?? CLIP_CONTEXT;
+  const text = await problems.collect(() => readTokenizer(files, context));
+  const [contextLength, vocabSize] = [text?.tokenizer.contextLength ?? null, text?.tokenizer.vocabSize ?? null];
+  const graphs = textEncoder && unet && vaeDecoder && { textEncoder, unet, vaeDecoder };
+  const agreed = graphs && agree({ ...graphs, textConfig, unetConfig, vaeConfig, contextLength, vocabSize }, problems);
+  problems.throwIfAny();
+  const hashes = await hashFiles(files, problems);
+  checkHashes(hashes, manifest, shared, problems);
+  problems.throwIfAny();
+  return {
+    dir: files.dir,
+    name: manifest?.name ?? basename(files.dir),
+    ...graphs!,
+    scheduler: scheduler!,
+    tokenizer: text!.description,
+    ...agreed!,
+    scalingFactor: vaeConfig.scalingFactor,
+    shiftFactor: vaeConfig.shiftFactor,
+    nativeSize: (unetConfig.sampleSize ?? DEFAULT_SAMPLE_SIZE) * agreed!.vaeFactor,
+    sizeGranularity: agreed!.vaeFactor * 2 ** unetConfig.halvings,
+    hashes,
+    manifest,
+  };
 }

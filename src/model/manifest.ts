@@ -1,13 +1,46 @@
-/** `t2i.json`, the manifest of a model that our own exporter wrote. */
-export interface Manifest {
-  readonly formatVersion: 1;
-  readonly name: string;
+import { z } from 'zod';
+import { invalidModel, Problems } from './problems.js';
+
+const SHA256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex');
+
+const MANIFEST = z.strictObject({
+  formatVersion: z.literal(1),
+  name: z.string().regex(/^[\w.-]{1,100}$/, 'a name of letters, digits, dots and dashes'),
   /** SHA-256 in hex by path in the model directory. */
-  readonly files: Readonly<Record<string, string>>;
-  readonly defaults: { readonly steps: number; readonly guidanceScale: number; readonly sampler: string };
-  readonly training: Readonly<Record<string, unknown>>;
-  readonly dataFingerprint: string;
-  readonly nullEmbeddingSha256: string;
-  readonly evaluation: Readonly<Record<string, unknown>> | null;
-  readonly licence: string;
+  files: z.record(z.string(), SHA256),
+  defaults: z.strictObject({
+    steps: z.int().min(1).max(1000),
+    guidanceScale: z.number().min(0).max(1000),
+    sampler: z.string(),
+  }),
+  training: z.record(z.string(), z.unknown()),
+  dataFingerprint: z.string(),
+  nullEmbeddingSha256: SHA256,
+  evaluation: z.record(z.string(), z.unknown()).nullable(),
+  licence: z.string(),
+});
+
+/** `t2i.json`, the manifest of a model that our own exporter wrote. */
+export type Manifest = z.infer<typeof MANIFEST>;
+
+/**
+ * Checks the parsed content of t2i.json.
+ * @throws T2IError MODEL_INVALID with every wrong field at once; a later format version is named alone.
+ */
+export function parseManifest(json: unknown): Manifest {
+  const version = typeof json === 'object' && json !== null && 'formatVersion' in json ? json.formatVersion : undefined;
+  if (version !== 1) {
+    throw invalidModel(
+      't2i.json: formatVersion',
+      '1, which this version of the package reads',
+      JSON.stringify(version) ?? 'none',
+    );
+  }
+  const result = MANIFEST.safeParse(json);
+  if (result.success) return result.data;
+  const problems = new Problems();
+  for (const issue of result.error.issues)
+    problems.add(['t2i.json', ...issue.path].join(': '), 'a valid field', issue.message);
+  problems.throwIfAny();
+  throw result.error;
 }

@@ -3,10 +3,14 @@ import { normalize } from './words.js';
 /** A token that is found in the text as a whole, before words are split, and never merged. */
 export interface AddedToken {
   readonly content: string;
-  readonly id: number;
+  /** Null where the vocabulary gives it. */
+  readonly id: number | null;
   /** Looked for in the normalized text (lower case) instead of the text as written. */
   readonly normalized: boolean;
 }
+
+/** An added token whose id is known. */
+export type KnownToken = AddedToken & { readonly id: number };
 
 /** A stretch of text, or an added token in its place. */
 export type Segment = { readonly text: string; readonly id: number | null };
@@ -20,7 +24,7 @@ export class AddedTokenSplitter {
   private readonly asWritten: Matcher;
   private readonly inNormalized: Matcher;
 
-  constructor(tokens: readonly AddedToken[]) {
+  constructor(tokens: readonly KnownToken[]) {
     this.asWritten = new Matcher(tokens.filter((token) => !token.normalized));
     this.inNormalized = new Matcher(
       tokens.filter((token) => token.normalized).map((token) => ({ ...token, content: normalize(token.content) })),
@@ -39,7 +43,7 @@ class Matcher {
   private readonly ids: ReadonlyMap<string, number>;
   private readonly pattern: RegExp | null;
 
-  constructor(tokens: readonly AddedToken[]) {
+  constructor(tokens: readonly KnownToken[]) {
     const filled = tokens.filter((token) => token.content !== '');
     this.ids = new Map(filled.map((token) => [token.content, token.id]));
     const longestFirst = [...this.ids.keys()].sort((a, b) => b.length - a.length);

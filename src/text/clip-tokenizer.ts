@@ -1,4 +1,4 @@
-import { type AddedToken, AddedTokenSplitter } from './added-tokens.js';
+import { type AddedToken, AddedTokenSplitter, type KnownToken } from './added-tokens.js';
 import { Bpe } from './bpe.js';
 import { type BpeTables, buildTables, invalid, parseMerges, quote } from './tables.js';
 import { readTokenizerJson } from './tokenizer-json.js';
@@ -45,13 +45,17 @@ export class ClipTokenizer {
     if (!Number.isSafeInteger(contextLength) || contextLength < 3 || contextLength > LONGEST_CONTEXT) {
       throw invalid('context length', `3 to ${LONGEST_CONTEXT} tokens`, quote(contextLength));
     }
-    const added = new Map(config.addedTokens.map((token) => [token.content, token]));
-    const special = (role: string, content: string) => {
-      const id = added.get(content)?.id ?? tables.vocab.get(content);
-      if (id === undefined) throw invalid(`${source}: ${role} token`, 'a token of the vocabulary', quote(content));
-      if (!added.has(content)) added.set(content, { content, id, normalized: false });
+    const added = new Map<string, KnownToken>();
+    const add = (token: AddedToken, label: string) => {
+      const id = token.id ?? tables.vocab.get(token.content);
+      if (id === undefined)
+        throw invalid(`${source}: ${label} token`, 'a token of the vocabulary', quote(token.content));
+      added.set(token.content, { ...token, id });
       return id;
     };
+    const special = (label: string, content: string) =>
+      added.get(content)?.id ?? add({ content, id: null, normalized: false }, label);
+    for (const token of config.addedTokens) add(token, 'added');
     this.contextLength = contextLength;
     this.bosTokenId = special('bos', config.bosToken);
     this.eosTokenId = special('eos', config.eosToken);

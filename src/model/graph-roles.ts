@@ -1,0 +1,127 @@
+import type { TensorInfo, TensorType } from './description.js';
+import type { OnnxValue } from './onnx-file.js';
+import type { Problems } from './problems.js';
+
+const TYPES: ReadonlyMap<number, TensorType> = new Map([
+  [1, 'float32'],
+  [6, 'int32'],
+  [7, 'int64'],
+  [10, 'float16'],
+]);
+const FLOATS: readonly TensorType[] = ['float32', 'float16'];
+const INTEGERS: readonly TensorType[] = ['int32', 'int64'];
+
+/** What an input or output is for: the names exporters give it, and the form that tells it where the name is another. */
+export interface Role {
+  readonly label: string;
+  /** Best name first. */
+  readonly names: readonly string[];
+  readonly types: readonly TensorType[];
+  /** Allowed numbers of dimensions. */
+  readonly ranks: readonly number[];
+}
+
+export const ROLES = {
+  ids: { label: 'token ids', names: ['input_ids'], types: INTEGERS, ranks: [2] },
+  attentionMask: { label: 'attention mask', names: ['attention_mask'], types: [...INTEGERS, ...FLOATS], ranks: [2] },
+  states: { label: 'token states', names: ['last_hidden_state', 'hidden_states'], types: FLOATS, ranks: [3] },
+  sample: { label: 'noisy latents', names: ['sample', 'latents', 'latent_sample', 'x'], types: FLOATS, ranks: [4] },
+  timestep: {
+    label: 'timestep',
+    names: ['timestep', 'timesteps', 't'],
+    types: [...INTEGERS, ...FLOATS],
+    ranks: [0, 1],
+  },
+  encoderHiddenStates: {
+    label: 'text states',
+    names: ['encoder_hidden_states', 'context', 'text_embeddings'],
+    types: FLOATS,
+    ranks: [3],
+  },
+  noise: { label: 'prediction', names: ['out_sample', 'noise_pred', 'sample', 'output'], types: FLOATS, ranks: [4] },
+  latents: {
+    label: 'latents',
+    names: ['latent_sample', 'latents', 'latent', 'z', 'sample'],
+    types: FLOATS,
+    ranks: [4],
+  },
+  image: { label: 'picture', names: ['sample', 'image', 'images', 'output'], types: FLOATS, ranks: [4] },
+} satisfies Record<string, Role>;
+
+/**
+ * Gives each role one value of a graph: by name first, then by type and rank where just one value is left that fits.
+ * Values that no role takes are refused where `refuseRest` is set, since an input must be fed.
+ * @returns null for roles that nothing fits; each is noted in `problems` unless it is among `optional`.
+ */
+export function assignRoles<Name extends string>(
+  values: readonly OnnxValue[],
+  roles: Readonly<Record<Name, Role>>,
+  where: { readonly label: string; readonly refuseRest: boolean; readonly optional?: readonly NoInfer<Name>[] },
+  problems: Problems,
+): Record<Name, TensorInfo | null> {
+  const names = Object.keys(roles) as Name[];
+  const left = new Set(values);
+  const found = new Map<Name, OnnxValue>();
+  const take = (name: Name, value: OnnxValue | undefined) => {
+    if (value === undefined) return;
+    found.set(name, value);
+    left.delete(value);
+  };
+  for (const name of names) {
+    const known = roles[name].names.map((candidate) => [...left].find((value) => value.name === candidate));
+    take(
+      name,
+      known.find((value) => value !== undefined),
+    );
+  }
+  for (const name of names) {
+    if (found.has(name) || where.optional?.includes(name)) continue;
+    const fitting = [...left].filter((value) => fits(value, roles[name]));
+    take(name, fitting.length === 1 ? fitting[0] : undefined);
+  }
+  if (where.refuseRest) {
+    for (const value of left)
+      problems.add(
+        `${where.label} ${JSON.stringify(value.name)}`,
+        'none but the inputs of a Stable Diffusion model',
+        'one more, which must be given',
+      );
+  }
+  const result = {} as Record<Name, TensorInfo | null>;
+  for (const name of names) {
+    const value = found.get(name);
+    if (value !== undefined) result[name] = tensorInfo(value, roles[name], where.label, problems);
+    else {
+      result[name] = null;
+      if (!where.optional?.includes(name)) {
+        const received = values.map((other) => JSON.stringify(other.name)).join(', ') || 'none';
+        problems.add(`${where.label} for the ${roles[name].label}`, describeRole(roles[name]), received);
+      }
+    }
+  }
+  return result;
+}
+
+function fits(value: OnnxValue, role: Role): boolean {
+  const type = TYPES.get(value.elementType ?? 0);
+  return (
+    type !== undefined && role.types.includes(type) && value.shape !== null && role.ranks.includes(value.shape.length)
+  );
+}
+
+/** The value as backends see it; a shape that the file leaves out counts as dynamic in every dimension. */
+function tensorInfo(value: OnnxValue, role: Role, label: string, problems: Problems): TensorInfo | null {
+  const type = TYPES.get(value.elementType ?? 0);
+  const shape = value.shape ?? Array.from({ length: role.ranks[0] as number }, () => null);
+  const sound = shape.every((size) => size === null || (Number.isSafeInteger(size) && size > 0));
+  if (type !== undefined && role.types.includes(type) && role.ranks.includes(shape.length) && sound) {
+    return { name: value.name, type, shape };
+  }
+  const received = `element type ${type ?? value.elementType ?? 'none'}, shape [${shape.map((size) => size ?? '?').join(', ')}]`;
+  problems.add(`${label} ${JSON.stringify(value.name)}`, describeRole(role), received);
+  return null;
+}
+
+function describeRole(role: Role): string {
+  return `${role.types.join(' or ')} of ${role.ranks.join(' or ')} dimensions of at least 1, as ${role.names.join(' or ')}`;
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Manifest } from './manifest.js';
+import type { ModelFiles } from './model-files.js';
+import { invalidModel, type Problems } from './problems.js';
+
+/** SHA-256 in hex of every file that was used, by its path in the model directory, in the order of the paths. */
+export async function hashFiles(files: ModelFiles, problems: Problems): Promise<Record<string, string>> {
+  const hashes: Record<string, string> = {};
+  for (const path of [...files.used].sort()) {
+    const hash = createHash('sha256');
+    await problems.collect(() =>
+      pipeline(createReadStream(join(files.dir, path)), hash).catch((error: Error) => {
+        throw invalidModel(path, 'a file that can be read', error.message);
+      }),
+    );
+    hashes[path] = hash.digest('hex');
+  }
+  return hashes;
+}
+
+/**
+ * Notes files whose content is not what the manifest lists, and external data with other names on the disk (hard links,
+ * through which a file outside could be read as weights) that no manifest vouches for. Package managers make such links
+ * too, so a listed hash that matches is enough.
+ */
+export function checkHashes(
+  hashes: Readonly<Record<string, string>>,
+  manifest: Manifest | null,
+  shared: readonly string[],
+  problems: Problems,
+): void {
+  const listed = new Map(Object.entries(manifest?.files ?? {}));
+  for (const [path, hash] of Object.entries(hashes)) {
+    const expected = listed.get(path);
+    if (expected !== undefined && expected !== hash) problems.add(path, `SHA-256 ${expected} as t2i.json lists`, hash);
+  }
+  for (const path of shared) {
+    if (!listed.has(path)) {
+      problems.add(
+        path,
+        'one name on the disk, or a SHA-256 in t2i.json',
+        'a hard link to a file that may lie elsewhere',
+      );
+    }
+  }
+}
