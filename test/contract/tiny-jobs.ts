@@ -32,6 +32,11 @@ export const REFERENCE_PICTURES = JSON.parse(
 const PROMPT = REFERENCE_PICTURES[0]?.promptIds as readonly number[];
 const NEGATIVE = REFERENCE_PICTURES[0]?.negativeIds as readonly number[];
 
+/** Ids of a prompt whose second word is the token `id`. */
+export function tinyPrompt(id: number): number[] {
+  return PROMPT.with(2, id);
+}
+
 export interface JobOptions {
   readonly seeds?: readonly number[];
   readonly steps?: number;
