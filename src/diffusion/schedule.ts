@@ -53,7 +53,7 @@ const OFF: readonly (readonly [field: string, off: readonly unknown[], why: stri
   ['timestep_type', ['discrete', null], '"discrete"'],
   ['sigma_min', [null], 'null'],
   ['sigma_max', [null], 'null'],
-  ['lambda_min_clipped', [-Infinity, null], '-Infinity'],
+  ['lambda_min_clipped', [-Infinity, '-Infinity', null], '-Infinity'],
 ];
 
 /** As {@link OFF}, for the class that `dpmpp-2m` stands for. */

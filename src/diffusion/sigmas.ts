@@ -42,7 +42,12 @@ export function karrasSigmas(min: number, max: number, steps: number): number[] 
 export function sigmaToTimestep(sigma: number, logSigmas: Float32Array): number {
   const logSigma = Math.log(Math.max(sigma, 1e-10));
   let index = 0;
-  while (index < logSigmas.length - 2 && logSigma >= (logSigmas[index + 1] as number)) index += 1;
+  let above = Math.max(logSigmas.length - 1, 1);
+  while (above - index > 1) {
+    const middle = (index + above) >> 1;
+    if (logSigma >= (logSigmas[middle] as number)) index = middle;
+    else above = middle;
+  }
   const low = logSigmas[index] as number;
   const high = logSigmas[index + 1] ?? low;
   const weight = Math.min(Math.max((low - logSigma) / f32(low - high), 0), 1);

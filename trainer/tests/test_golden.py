@@ -1,4 +1,4 @@
-"""The committed golden vectors are what diffusers and PyTorch give: an edit by hand or a change of theirs shows here."""
+"""The committed golden vectors are what diffusers and PyTorch give: edits by hand and changes of theirs show here."""
 
 import json
 

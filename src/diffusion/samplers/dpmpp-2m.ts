@@ -28,10 +28,9 @@ export const dpmpp2m: Sampler = {
       const p = prediction(config.predictionType, from.alpha, from.noise);
       const predicted = [p.x0FromX, p.x0FromOut, ...EPS_IS_X] as const;
       const h = f32(to.lambda - from.lambda);
-      // Two steps may have one sigma: nothing happens between them, and nothing can be extrapolated over them.
-      if (h === 0) return [...predicted, 0, 1, 0, 0];
       const fromX = to.noise / from.noise;
       const fromX0 = -f32(to.alpha * f32(f32(Math.exp(-h)) - 1));
+      // Two steps may have one sigma: there h is 0, and the step after it has nothing to extrapolate over.
       const h0 = previous === undefined ? 0 : f32(from.lambda - previous.lambda);
       const firstOrder = h0 === 0 || (i === steps - 1 && endsInFirstOrder(config, steps));
       const extrapolation = firstOrder ? 0 : 0.5 / f32(h0 / h);

@@ -136,10 +136,11 @@ describe('parseSchedulerConfig', () => {
       thresholding: false,
       use_karras_sigmas: false,
       sigma_min: null,
-      lambda_min_clipped: -Infinity,
+      lambda_min_clipped: '-Infinity',
       solver_type: 'bh2',
     };
     expect(issuesOf({ ...off, _class_name: 'UniPCMultistepScheduler' })).toEqual([]);
+    expect(issuesOf({ lambda_min_clipped: -Infinity })).toEqual([]);
   });
 });
 
