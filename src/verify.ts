@@ -49,7 +49,8 @@ export async function verifyImage(path: string, options: VerifyOptions = {}): Pr
   const { signal, ...load } = options;
   const picture = await readPicture(path);
   await using pipeline = await Pipeline.load(load);
-  return verifyWith(pipeline, picture, signal);
+  // Awaited here: the pipeline is closed when this function is left.
+  return await verifyWith(pipeline, picture, signal);
 }
 
 /** A picture file that was read, with what it says of itself. */
