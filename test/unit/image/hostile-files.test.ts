@@ -51,16 +51,17 @@ describe('a damaged picture', () => {
   );
 
   it.each(IMAGE_FORMATS)('in %s never crashes or hangs, whichever byte is changed', async (format) => {
+    const codes = new Set<string>();
     for (let index = 0; index < files[format].length; index++) {
       for (const change of [0x01, 0x80, 0xff]) {
         const file = Buffer.from(files[format]);
         file[index] = (file[index] as number) ^ change;
-        const code = await codeOf(file);
-        if (format === 'png') expect(['IMAGE_INVALID', 'OK']).toContain(code);
-        else expect(['IMAGE_INVALID', 'RECEIPT_MISSING', 'RECEIPT_INVALID', 'OK']).toContain(code);
-        if (format === 'png') expect(code).not.toBe('OK');
+        codes.add(await codeOf(file));
       }
     }
+    // A PNG has checksums; in the others a change of a pixel or of a text goes unseen here.
+    const possible = ['IMAGE_INVALID', 'RECEIPT_MISSING', 'RECEIPT_INVALID', 'OK'];
+    expect([...codes].sort()).toEqual(format === 'png' ? ['IMAGE_INVALID'] : possible.sort());
   });
 
   it.each([

@@ -28,19 +28,16 @@ describe('a receipt', () => {
   });
 
   it('survives any text as ASCII that XML leaves alone', () => {
+    // Code units, not characters: lone surrogates come up often.
+    const text = fc.array(fc.integer({ min: 1, max: 0xffff })).map((units) => String.fromCharCode(...units));
     fc.assert(
-      fc.property(
-        fc.string({ unit: 'binary' }),
-        fc.double({ min: 0, max: 1000, noNaN: true }),
-        (prompt, guidanceScale) => {
-          fc.pre(!prompt.includes('\0') && !Object.is(guidanceScale, -0));
-          const receipt = receiptOf({ prompt, guidanceScale });
-          const json = serializeReceipt(receipt);
-          expect(json).toMatch(/^[\x20-\x7e]*$/);
-          expect(json).not.toMatch(/[<>&]/);
-          expect(parseReceipt(json)).toEqual(receipt);
-        },
-      ),
+      fc.property(text, fc.double({ min: 0, max: 1000, noNaN: true }), (prompt, scale) => {
+        const receipt = receiptOf({ prompt, guidanceScale: scale + 0 });
+        const json = serializeReceipt(receipt);
+        expect(json).toMatch(/^[\x20-\x7e]*$/);
+        expect(json).not.toMatch(/[<>&]/);
+        expect(parseReceipt(json)).toEqual(receipt);
+      }),
     );
   });
 
