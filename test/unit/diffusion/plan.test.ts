@@ -128,6 +128,8 @@ describe('createPlan', () => {
     expect(plan({ sampler: 'euler', steps: 5 })).toEqual(asked);
     expect(plan({ sampler: 'euler', steps: 5, sigmas: 'default' })).not.toEqual(asked);
     expect(() => plan({ sampler: 'ddim', steps: 5 })).not.toThrow();
+    const plain = parseSchedulerConfig({ timestep_spacing: 'linspace' });
+    expect(Array.from(createPlan(plain, { sampler: 'euler', steps: 5 }).timesteps)).not.toEqual(asked);
   });
 
   it('says which samplers take which options', () => {

@@ -120,6 +120,13 @@ describe('parseSchedulerConfig', () => {
     ],
     ['learned variance', { variance_type: 'learned_range' }, ['variance_type']],
     ['beta sigmas', { use_beta_sigmas: true }, ['use_beta_sigmas']],
+    [
+      'other sigmas',
+      { use_exponential_sigmas: true, use_lu_lambdas: true, use_flow_sigmas: true, sigma_min: 0.1, sigma_max: 9 },
+      ['use_exponential_sigmas', 'use_lu_lambdas', 'use_flow_sigmas', 'sigma_min', 'sigma_max'],
+    ],
+    ['log-linear sigmas', { interpolation_type: 'log_linear' }, ['interpolation_type']],
+    ['continuous timesteps', { timestep_type: 'continuous' }, ['timestep_type']],
     ['a clipped lambda', { lambda_min_clipped: -5.1 }, ['lambda_min_clipped']],
     ['too few betas', { trained_betas: [0.1], num_train_timesteps: 2 }, ['trained_betas']],
     ['betas that are no numbers', { trained_betas: ['x'], num_train_timesteps: 1 }, ['trained_betas']],
