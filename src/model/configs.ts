@@ -1,4 +1,5 @@
 import { FieldReader } from '../diffusion/field-reader.js';
+import { describeValue } from '../fields.js';
 import type { ModelFiles } from './model-files.js';
 import type { Problems } from './problems.js';
 
@@ -89,7 +90,7 @@ async function readConfig(files: ModelFiles, path: string, problems: Problems) {
       reader.issues.push({
         option: `${path}: ${field}`,
         expected: `a list of 1 to ${MOST_LEVELS}`,
-        received: JSON.stringify(value).slice(0, 60),
+        received: describeValue(value),
       });
       return null;
     },
@@ -107,7 +108,7 @@ async function readConfig(files: ModelFiles, path: string, problems: Problems) {
       reader.issues.push({
         option: `${path}: ${field}`,
         expected: `whole numbers from 1 to ${LARGEST_SIDE}`,
-        received: JSON.stringify(value).slice(0, 60),
+        received: describeValue(value),
       });
       return null;
     },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeValue } from '../fields.js';
 import { invalidModel, Problems } from './problems.js';
 
 const SHA256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex');
@@ -33,7 +34,7 @@ export function parseManifest(json: unknown): Manifest {
     throw invalidModel(
       't2i.json: formatVersion',
       '1, which this version of the package reads',
-      JSON.stringify(version) ?? 'none',
+      version === undefined ? 'none' : describeValue(version),
     );
   }
   const result = MANIFEST.safeParse(json);

@@ -1,7 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { T2IError } from '../errors.js';
+import { nearestName } from '../fields.js';
 
 /** The model that is used where none is named. */
 export const DEFAULT_MODEL = 'emoji-128';
@@ -22,7 +23,7 @@ export async function resolveModel(nameOrDir: string = DEFAULT_MODEL): Promise<s
     for (const path of candidates) if (await isDirectory(path)) return path;
   }
   const names = await packagedNames();
-  const near = nearest(nameOrDir, names);
+  const near = names.length === 0 ? null : nearestName(basename(nameOrDir), names);
   throw new T2IError(
     'MODEL_NOT_FOUND',
     `No model ${JSON.stringify(nameOrDir)}: tried ${candidates.map((path) => JSON.stringify(path)).join(' and ')}.`,
@@ -46,27 +47,4 @@ async function packagedNames(): Promise<string[]> {
 
 async function isDirectory(path: string): Promise<boolean> {
   return (await stat(path).catch(() => null))?.isDirectory() ?? false;
-}
-
-/** The packaged name that shares most with what was asked for: the last part of a path, letters in order. */
-function nearest(asked: string, names: readonly string[]): string | null {
-  const wanted = asked.split(/[\\/]/).at(-1)?.toLowerCase() ?? '';
-  return names.reduce<string | null>(
-    (best, name) => (best === null || distance(wanted, name) < distance(wanted, best) ? name : best),
-    null,
-  );
-}
-
-/** Levenshtein's edit distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

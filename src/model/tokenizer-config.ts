@@ -1,3 +1,4 @@
+import { describeValue } from '../fields.js';
 import type { AddedToken } from '../text/added-tokens.js';
 import type { ClipTokenizerConfig } from '../text/clip-tokenizer.js';
 import { readAddedToken } from '../text/tokenizer-json.js';
@@ -48,11 +49,7 @@ export async function readTokenizerSettings(files: ModelFiles, json: JsonDefault
     if (typeof value === 'string') return value;
     const { content, normalized = false } = record(value, `tokenizer/: ${field}`);
     if (typeof content !== 'string' || typeof normalized !== 'boolean') {
-      throw invalidModel(
-        `tokenizer/: ${field}`,
-        'a token, or an object with its content',
-        JSON.stringify(value).slice(0, 80),
-      );
+      throw invalidModel(`tokenizer/: ${field}`, 'a token, or an object with its content', describeValue(value));
     }
     if (!known.has(content)) tokens.push({ content, id: null, normalized });
     return content;
@@ -77,5 +74,5 @@ async function optional(files: ModelFiles, path: string): Promise<Record<string,
 
 function record(value: unknown, label: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw invalidModel(label, 'a JSON object', (JSON.stringify(value) ?? 'none').slice(0, 80));
+  throw invalidModel(label, 'a JSON object', describeValue(value));
 }

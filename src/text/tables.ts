@@ -79,8 +79,10 @@ function readVocab(json: unknown, source: string): Map<string, number> {
   return vocab;
 }
 
-/** A value as JSON, shortened: files are hostile and messages are read by people. */
+/** A value as an error message shows it: short, and never walked through, since files are hostile and nest at will. */
 export function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -98,6 +98,13 @@ describe('describeModel', () => {
     ]);
   });
 
+  it('reads the bare words that Python writes into JSON', async () => {
+    const schedule =
+      '{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity, "note": "NaN \\" -Infinity"}';
+    const { scheduler } = await describeModel(writeModel({ 'scheduler/scheduler_config.json': schedule }));
+    expect(scheduler.className).toBe('DPMSolverMultistepScheduler');
+  });
+
   it('takes the size from static graphs', async () => {
     const dir = writeModel({
       'unet/model.onnx': unet({ sample: input('sample', FLOAT, [2, 4, 8, 16]) }),
@@ -312,6 +319,27 @@ describe('the tokenizer’s settings', () => {
   it('hold the tokens of added_tokens.json', async () => {
     const { config } = await settings({ 'added_tokens.json': { '<cat>': 8 } });
     expect(config.addedTokens).toEqual([{ content: '<cat>', id: 8, normalized: true }]);
+  });
+});
+
+describe('JSON that nests a million deep', () => {
+  const deep = `${'['.repeat(1e6)}${']'.repeat(1e6)}`;
+
+  it.each([
+    [
+      'vae/config.json',
+      `{"block_out_channels": {"a": ${deep}}}`,
+      /block_out_channels: expected a list.*received an object/,
+    ],
+    ['unet/config.json', `{"sample_size": ${deep}}`, /sample_size: expected whole numbers/],
+    ['t2i.json', `{"formatVersion": ${deep}}`, /formatVersion/],
+    ['t2i.json', deep, /formatVersion/],
+    ['tokenizer/vocab.json', deep, /vocab\.json.*expected a vocabulary/],
+    ['tokenizer/tokenizer_config.json', `{"pad_token": ${deep}}`, /pad_token: expected a JSON object/],
+    ['tokenizer/tokenizer.json', `{"model": ${deep}}`, /tokenizer\.json: model: expected an object/],
+    ['scheduler/scheduler_config.json', `{"beta_start": ${deep}}`, /beta_start/],
+  ])('is refused in %s', async (path, content, reason) => {
+    expect(await refusal(writeModel({ [path]: content }))).toMatch(reason);
   });
 });
 

@@ -1,0 +1,145 @@
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { T2IError } from '../../../src/errors.js';
+import { describeModel } from '../../../src/model/layout.js';
+import { readOnnxFile } from '../../../src/model/onnx-file.js';
+import { ProtobufError } from '../../../src/model/protobuf.js';
+import { refusal, SMALLEST, scratch, writeModel } from './model-dir.js';
+import { message, model, varint } from './onnx-writer.js';
+
+const fixture = (path: string) => readFileSync(new URL(`../../fixtures/${path}`, import.meta.url));
+const refusedGraph = (content: Buffer) => refusal(writeModel({ 'unet/model.onnx': content }));
+
+describe('a graph', () => {
+  it('beyond 2 GB is refused without being read', async () => {
+    const dir = writeModel();
+    truncateSync(join(dir, 'unet/model.onnx'), 2 ** 31);
+    expect(await refusal(dir)).toMatch(/unet\/model\.onnx: expected less than 2 GiB, received 2147483648 bytes/);
+  });
+
+  it('of 1.9 GB of weights is read past, not through', async () => {
+    const path = join(scratch(), 'large.onnx');
+    const weights = 1.9e9;
+    // An initializer whose raw_data is a hole in the file.
+    const raw = Buffer.concat([Buffer.from([0x4a]), varint(1, weights).subarray(1)]);
+    const tensor = Buffer.concat([Buffer.from([0x2a]), varint(1, weights + raw.length).subarray(1), raw]);
+    const graph = Buffer.concat([Buffer.from([0x3a]), varint(1, weights + tensor.length).subarray(1), tensor]);
+    writeFileSync(path, graph);
+    truncateSync(path, weights + graph.length);
+    const before = process.memoryUsage().rss;
+    const start = performance.now();
+    expect(readOnnxFile(path).inputs).toEqual([]);
+    expect(performance.now() - start).toBeLessThan(2000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
+  });
+
+  const nested = (depth: number) => {
+    let inner: Buffer = Buffer.alloc(0);
+    for (let i = 0; i < depth; i++) inner = message(1, message(5, message(6, inner)));
+    return model([inner]);
+  };
+
+  it.each<[string, Buffer, RegExp]>([
+    ['nested deeply', nested(2000), /nested deeper than 100/],
+    ['with two graphs', Buffer.concat([model([]), message(7)]), /two graphs/],
+    ['with training information', model([], message(20)), /training information/],
+    [
+      'with a field that is longer than the file',
+      Buffer.concat([model([]), Buffer.from([0x3a, 0xff, 0x7f])]),
+      /a field of 16383 bytes/,
+    ],
+    [
+      'with a number that never ends',
+      Buffer.concat([Buffer.from([0x08]), Buffer.alloc(12, 0xff)]),
+      /more than 10 bytes/,
+    ],
+    ['with field number 0', Buffer.from([0x00, 0x00]), /field number 0/],
+    ['with a group', Buffer.from([0x3b]), /wire type 3/],
+    ['with a number for a graph', varint(7, 5), /a number where a message/],
+    ['with a text for a version', Buffer.concat([model([]), message(8, message(2, 'x'))]), /where a number is due/],
+    ['with a name of a megabyte', model([message(11, message(1, 'x'.repeat(1e6)))]), /a name of 1000000 bytes/],
+    ['with millions of fields', model([Buffer.alloc(5e6, Buffer.from([0x68, 0x01]))]), /more than 2000000 fields/],
+    [
+      'with millions of packed numbers',
+      model([message(5, message(1, Buffer.alloc(3e6, 1)))]),
+      /more than 2000000 fields/,
+    ],
+    ['with a packed number cut off', model([message(5, message(1, Buffer.from([0x80])))]), /does not end/],
+  ])('%s is refused', async (_, content, reason) => {
+    expect(await refusedGraph(content)).toMatch(reason);
+  });
+
+  it('cut off anywhere is refused', () => {
+    const whole = fixture('tiny/text_encoder/model.onnx');
+    const path = join(scratch(), 'cut.onnx');
+    for (let length = 0; length < whole.length; length += 37) {
+      writeFileSync(path, whole.subarray(0, length));
+      expect(() => readOnnxFile(path), `cut at ${length}`).toThrow(ProtobufError);
+    }
+  });
+});
+
+describe('a random change', () => {
+  const bytes = (content: Buffer | string | null) => Buffer.from(content ?? '');
+  const paths = Object.keys(SMALLEST);
+  /** Overwrites, cuts or inserts at a place given as a fraction of the length. */
+  const mutate = (content: Buffer, place: number, cut: number, insert: Uint8Array) => {
+    const at = Math.floor(place * content.length);
+    return Buffer.concat([content.subarray(0, at), insert, content.subarray(at + cut)]);
+  };
+  const change = fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(8), fc.uint8Array({ maxLength: 8 }));
+
+  it('of any file gives a description or MODEL_INVALID', async () => {
+    const dir = writeModel();
+    const outcomes = { described: 0, refused: 0 };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...paths),
+        fc.array(change, { minLength: 1, maxLength: 4 }),
+        async (path, changes) => {
+          const original = bytes(SMALLEST[path] ?? null);
+          const changed = changes.reduce(
+            (content, [place, cut, insert]) => mutate(content, place, cut, insert),
+            original,
+          );
+          writeFileSync(join(dir, path), changed);
+          try {
+            await describeModel(dir);
+            outcomes.described++;
+          } catch (error) {
+            if (!T2IError.is(error) || error.code !== 'MODEL_INVALID') throw error;
+            outcomes.refused++;
+          } finally {
+            writeFileSync(join(dir, path), original);
+          }
+        },
+      ),
+      { numRuns: 250, seed: 7 },
+    );
+    expect(outcomes.described).toBeGreaterThan(10);
+    expect(outcomes.refused).toBeGreaterThan(10);
+  });
+
+  it('of a real graph gives a reading or a ProtobufError', () => {
+    const whole = fixture('tiny/unet/model.onnx');
+    const folder = scratch();
+    mkdirSync(folder, { recursive: true });
+    const path = join(folder, 'changed.onnx');
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 6 }), (changes) => {
+        writeFileSync(
+          path,
+          changes.reduce((content, [place, cut, insert]) => mutate(content, place, cut, insert), whole),
+        );
+        try {
+          readOnnxFile(path);
+        } catch (error) {
+          if (!(error instanceof ProtobufError)) throw error;
+        }
+      }),
+      { numRuns: 1000, seed: 7 },
+    );
+  });
+});

@@ -1,0 +1,81 @@
+import { linkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { describeModel } from '../../../src/model/layout.js';
+import { parseManifest } from '../../../src/model/manifest.js';
+import { refusal, scratch, writeModel } from './model-dir.js';
+import { externalTensor, FLOAT, input, model, output } from './onnx-writer.js';
+
+const HASH = 'a'.repeat(64);
+const MANIFEST = {
+  formatVersion: 1,
+  name: 'tiny',
+  files: { 'unet/model.onnx': HASH },
+  defaults: { steps: 30, guidanceScale: 7.5, sampler: 'ddim' },
+  training: { steps: 1 },
+  dataFingerprint: 'x',
+  nullEmbeddingSha256: HASH,
+  evaluation: null,
+  licence: 'Apache-2.0',
+};
+
+describe('parseManifest', () => {
+  it('gives what it was given', () => {
+    expect(parseManifest(MANIFEST)).toEqual(MANIFEST);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['no object', 'x', /formatVersion.*none/],
+    ['no version', { ...MANIFEST, formatVersion: undefined }, /formatVersion/],
+    ['a later version', { ...MANIFEST, formatVersion: 2 }, /formatVersion.*received 2/],
+    ['a hash that is none', { ...MANIFEST, files: { a: 'x' } }, /files: a.*SHA-256/],
+    ['an unknown field', { ...MANIFEST, extra: 1 }, /extra/],
+    ['steps of 0', { ...MANIFEST, defaults: { ...MANIFEST.defaults, steps: 0 } }, /defaults: steps/],
+    ['a name with a slash', { ...MANIFEST, name: '../x' }, /name.*letters/],
+  ])('refuses %s', (_, json, message) => {
+    expect(() => parseManifest(json)).toThrow(
+      expect.objectContaining({ code: 'MODEL_INVALID', message: expect.stringMatching(message) }),
+    );
+  });
+
+  it('names every wrong field at once', () => {
+    expect(() => parseManifest({ ...MANIFEST, licence: 1, dataFingerprint: 2 })).toThrow(/dataFingerprint.*licence/);
+  });
+});
+
+describe('a model with a manifest', () => {
+  const write = (dir: string, files: Record<string, string>) =>
+    writeFileSync(join(dir, 't2i.json'), JSON.stringify({ ...MANIFEST, files }));
+
+  it('has its name, and is described where every hash agrees', async () => {
+    const dir = writeModel();
+    write(dir, (await describeModel(dir)).hashes);
+    expect(await describeModel(dir)).toMatchObject({ name: 'tiny', manifest: { dataFingerprint: 'x' } });
+  });
+
+  it('is refused where a file is not what the manifest lists', async () => {
+    const dir = writeModel();
+    const { hashes } = await describeModel(dir);
+    write(dir, { ...hashes, 'unet/config.json': HASH, 'tokenizer/merges.txt': HASH });
+    const message = await refusal(dir);
+    expect(message).toMatch(/tokenizer\/merges\.txt: expected SHA-256 a+ as t2i\.json lists.*unet\/config\.json/);
+  });
+
+  it('is refused where the manifest is damaged', async () => {
+    expect(await refusal(writeModel({ 't2i.json': '{' }))).toMatch(/t2i\.json: expected JSON/);
+  });
+
+  it('may share its data by hard links, as package managers do, where the manifest vouches for the content', async () => {
+    const graph = model([
+      input('z', FLOAT, ['b', 4, 'h', 'w']),
+      output('image', FLOAT, ['b', 3, 'h', 'w']),
+      externalTensor('w', [10], { location: 'model.weights' }),
+    ]);
+    const dir = writeModel({ 'vae_decoder/model.onnx': graph, 'vae_decoder/model.weights': Buffer.alloc(40) });
+    const { hashes } = await describeModel(dir);
+    linkSync(join(dir, 'vae_decoder/model.weights'), join(scratch(), 'store'));
+    expect(await refusal(dir)).toMatch(/hard link/);
+    write(dir, hashes);
+    expect((await describeModel(dir)).hashes).toEqual(hashes);
+  });
+});

@@ -1,0 +1,43 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_MODEL, resolveModel } from '../../../src/model/resolve.js';
+import { scratch } from './model-dir.js';
+
+const packaged = fileURLToPath(new URL('../../../models/', import.meta.url));
+
+describe('resolveModel', () => {
+  it('takes a path as it is, absolute or relative', async () => {
+    const dir = scratch();
+    expect(await resolveModel(dir)).toBe(dir);
+    expect(await resolveModel(`./${relative(process.cwd(), dir)}`)).toBe(dir);
+    mkdirSync(join(dir, 'a b'));
+    expect(await resolveModel(join(dir, 'a b', '..', 'a b'))).toBe(join(dir, 'a b'));
+  });
+
+  it('finds packaged models by name, and a folder of the working directory after them', async () => {
+    for (const name of readdirSync(packaged, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? [entry.name] : [],
+    )) {
+      expect(await resolveModel(name)).toBe(join(packaged, name));
+    }
+    expect(await resolveModel('test')).toBe(resolve('test'));
+  });
+
+  it.each(['emoji-129', './nowhere', '/nowhere/at/all', '', 'a\0b', 'package.json'])(
+    'says what was tried for %j',
+    async (name) => {
+      await expect(resolveModel(name)).rejects.toMatchObject({
+        code: 'MODEL_NOT_FOUND',
+        message: expect.stringContaining(`No model ${JSON.stringify(name)}: tried "`),
+        hint: expect.stringContaining('path of a model directory'),
+      });
+    },
+  );
+
+  it('takes the default model where none is named', async () => {
+    const outcome = await resolveModel().catch((error: Error) => error.message);
+    expect(outcome).toContain(join(packaged, DEFAULT_MODEL));
+  });
+});
