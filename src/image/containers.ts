@@ -46,9 +46,10 @@ function receiptsInJpeg(file: Buffer): string[] {
     while (file[offset + 1] === 0xff) offset++;
     const marker = file[offset + 1];
     if (marker === 0xda || marker === 0xd9) return receipts;
+    // A length below 2, its own size, is no way on: no marker can follow inside it.
     const length = offset + 4 <= file.length ? file.readUInt16BE(offset + 2) : 0;
     const end = offset + 2 + length;
-    if (length < 2 || end > file.length) {
+    if (end > file.length) {
       throw new T2IError('IMAGE_INVALID', `The JPEG has a segment at byte ${offset} that runs past its end`);
     }
     const body = file.subarray(offset + 4, end);
