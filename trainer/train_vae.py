@@ -36,7 +36,7 @@ LATENT_NOISE = 0.05
 def to_unit(pixels: np.ndarray, device: str) -> Tensor:
     """uint8 [n, h, w, 3] to float32 [n, 3, h, w] in -1..1, channels last in memory."""
     return (
-        torch.from_numpy(pixels)
+        torch.from_numpy(np.array(pixels))
         .to(device)
         .permute(0, 3, 1, 2)
         .float()
@@ -122,7 +122,7 @@ def train_vae(
 def encode(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int = 64) -> Tensor:
     """Raw latents, float32 [n, channels, h / 8, w / 8]."""
     parts = [
-        model.encode(to_unit(np.ascontiguousarray(pixels[i : i + batch]), device)).float().cpu()
+        model.encode(to_unit(pixels[i : i + batch], device)).float().cpu()
         for i in range(0, len(pixels), batch)
     ]
     return torch.cat(parts)
@@ -133,7 +133,7 @@ def psnr(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int = 6
     """Mean peak signal-to-noise ratio of the reconstructions, in dB, after clamping."""
     values = []
     for i in range(0, len(pixels), batch):
-        want = to_unit(np.ascontiguousarray(pixels[i : i + batch]), device)
+        want = to_unit(pixels[i : i + batch], device)
         error = F.mse_loss(model.decode(model.encode(want)).clamp(-1, 1), want, reduction="none").mean((1, 2, 3))
         values.append(10 * torch.log10(4 / error.clamp_min(1e-10)))
     return torch.cat(values).mean().item()

@@ -1,0 +1,162 @@
+"""Writes the model card from what a run recorded; a number that nobody measured is called so.
+
+    python trainer/card.py --run runs/emoji-128 --data runs/emoji-128/data --out models/emoji-128
+
+Copies `evaluation.json` and `contact-sheet.png` beside the card (`README.md`), so that what it says can be checked.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from string import Template
+
+from t2i_trainer.files import read_json, write_atomically
+
+MISSING = "not measured"
+CARD = Template("""\
+# $name
+
+The default model of @t2i/sdk: $size x $size pixels, drawings of $concept_count things on named backgrounds, in many
+colours, sizes, counts and places, flowers first. Trained by `trainer/` of the same repository with the commands below.
+
+$sheet
+
+## What it knows
+
+$concepts.
+
+Prompts read like `a red apple on a blue background`, `two cats on a grassy meadow` or
+`a purple tulip with water droplets on its petals`. Nothing else is refused, but the nearest known thing comes out. It
+draws no scenes of several different things, no people and no text, and no photographs.
+
+## Measured
+
+$measured
+
+## Training
+
+| part | what | result |
+|---|---|---|
+| denoiser | $parameters parameters, $prediction, $steps steps of $batch | validation loss $val_loss |
+| autoencoder | $vae_steps steps of $vae_batch | $psnr dB |
+| text encoder | $text_layers layers of $text_width, $text_steps steps of $text_batch | contrastive loss $text_loss |
+
+torch $torch, $device, $precision. The loss over the run is in `training.jsonl`.
+
+```bash
+python trainer/data.py --out runs/$name/data --count $count
+python trainer/data.py --out runs/$name/val --count 500 --seed 1
+python trainer/data.py --out runs/$name/heldout --count 400 --seed 2 --held-out
+python trainer/train_vae.py --data runs/$name/data --also-encode runs/$name/val runs/$name/heldout \\
+    --out runs/$name/vae --steps $vae_steps
+python trainer/train_text.py --data runs/$name/data --also-encode runs/$name/val runs/$name/heldout \\
+    --out runs/$name --steps $text_steps
+python trainer/train.py --data runs/$name/data --val runs/$name/val --out runs/$name \\
+    --channels $channels --layers $layers --batch $batch --lr $lr --decay $decay --steps $total_steps
+python trainer/train_judge.py --data runs/$name/data --test runs/$name/val --out runs/$name/judge
+python trainer/evaluate.py --run runs/$name --data runs/$name/data --held-out runs/$name/heldout \\
+    --judge runs/$name/judge --guidance $guidance
+python trainer/export.py --run runs/$name --out models/$name --name $name
+python trainer/card.py --run runs/$name --data runs/$name/data --out models/$name
+```
+
+## Data and licences
+
+$count composed pictures, fingerprint `$fingerprint`.
+
+$sources
+
+The weights are under Apache-2.0, as the code.
+""")
+TABLE = Template("""\
+Share of pictures in which a judge sees what was asked for ($sampler, $steps steps, guidance $guidance). The judge is a
+classifier trained apart, on composed pictures alone; of $test_pictures that it had not seen it names
+$accuracy right.
+
+| suite | pictures | concept | background | colour, when asked | count, when asked |
+|---|---|---|---|---|---|
+$rows""")
+# Files of the run that stand beside the card, and their names there.
+EVIDENCE = {
+    "evaluation.json": "evaluation.json",
+    "contact-sheet.png": "contact-sheet.png",
+    "metrics.jsonl": "training.jsonl",
+}
+
+
+def write_card(
+    run: Path,  # run folder with options.json, metrics.jsonl and, once measured, evaluation.json
+    data: Path,  # training data folder with data.json, concepts.json
+    out: Path,  # model directory
+) -> str:
+    """Writes README.md, copies the evidence and returns the card's text."""
+    options, record = read_json(run / "options.json"), read_json(data / "data.json")
+    vae, text = read_json(run / "vae/training.json"), read_json(run / "text_encoder/training.json")
+    evaluation = read_json(run / "evaluation.json") if (run / "evaluation.json").exists() else None
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    last = metrics[-1] if metrics else {}
+    concepts = sorted(concept["name"] for concept in read_json(data / "concepts.json"))
+    sources = record["sources"].items()
+    card = CARD.substitute(
+        options,
+        name=out.name,
+        size=record["size"],
+        count=record["count"],
+        fingerprint=record["fingerprint"],
+        concept_count=len(concepts),
+        concepts=", ".join(concepts),
+        sheet="![Prompts with several seeds each](contact-sheet.png)" if evaluation else f"Contact sheet: {MISSING}.",
+        measured=judged(evaluation),
+        parameters=f"{options['parameters']:,}",
+        channels=" ".join(map(str, options["channels"])),
+        steps=f"{last.get('step', 0):,}",
+        total_steps=options["steps"],
+        val_loss=number(last.get("val_loss")),
+        vae_steps=vae["steps"],
+        vae_batch=vae["batch"],
+        psnr=number(vae.get("psnr_db")),
+        text_layers=text["layers"],
+        text_width=text["width"],
+        text_steps=text["steps"],
+        text_batch=text["batch"],
+        text_loss=number(text.get("loss")),
+        guidance=evaluation["guidance"] if evaluation else 5.0,
+        sources="\n".join(f"- `{name}` {s['version']}, {s['licence']}: {s['use']}" for name, s in sources),
+    )
+    write_atomically(out / "README.md", lambda path: path.write_text(card))
+    for source, name in EVIDENCE.items():
+        if (run / source).exists():
+            write_atomically(out / name, lambda path, source=run / source: shutil.copyfile(source, path))
+    return card
+
+
+def judged(evaluation: dict | None) -> str:
+    """The judge's table, with the judge's own accuracy, since no number of it can be better than that."""
+    if evaluation is None:
+        return f"The judge's table: {MISSING}."
+    judge = evaluation["judge"]
+    columns = ("concept_top1", "background", "colour_when_asked", "count_when_asked")
+    rows = []
+    for suite, scores in evaluation["suites"].items():
+        cells = " | ".join(number(scores.get(column), "-") for column in columns)
+        rows.append(f"| {suite} | {scores['pictures']} | {cells} |")
+    questions = ("concept", "background", "colour", "count")
+    accuracy = ", ".join(f"the {question} of {number(judge[f'test_{question}_accuracy'])}" for question in questions)
+    return TABLE.substitute(evaluation, test_pictures=judge["test_pictures"], accuracy=accuracy, rows="\n".join(rows))
+
+
+def number(value: float | None, missing: str = MISSING) -> str:
+    return missing if value is None else f"{value:.3g}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    write_card(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

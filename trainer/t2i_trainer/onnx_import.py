@@ -1,0 +1,49 @@
+"""The way back from a model directory to PyTorch: parameters by their names out of the exported graphs.
+
+For benchmarks and comparisons on the very weights that ship, where no training run is at hand.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from onnx import numpy_helper
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from .autoencoder import TinyAutoencoder
+from .files import read_json
+from .sampling import Run
+
+
+def load_parameters(module: nn.Module, graph: Path, prefix: str) -> None:
+    """Fills `module` from the initialisers of `graph` that are named `prefix` + parameter, as float32.
+
+    ValueError names the parameters that the graph lacks.
+    """
+    model = onnx.load(str(graph))
+    values = {tensor.name.removesuffix(".fp16"): numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    wanted = {name: parameter.shape for name, parameter in module.named_parameters()}
+    missing = [name for name, shape in wanted.items() if values.get(prefix + name, np.empty(0)).shape != shape]
+    if missing:
+        raise ValueError(f"{graph}: no weights of the right shape for {len(missing)} parameters, first {missing[0]}")
+    state = {name: torch.from_numpy(values[prefix + name].astype(np.float32)) for name in wanted}
+    module.load_state_dict(state, strict=False)
+
+
+def load_model_directory(folder: Path) -> Run:
+    """A model directory that `export.py` wrote, as PyTorch modules in float32 on the CPU."""
+    text_encoder = CLIPTextModel(CLIPTextConfig(**read_json(folder / "text_encoder/config.json")))
+    unet = UNet2DConditionModel.from_config(read_json(folder / "unet/config.json"))
+    config = read_json(folder / "vae_decoder/config.json")
+    vae = TinyAutoencoder(
+        config["latent_channels"], tuple(config["channels"]), config["blocks"], config["scaling_factor"]
+    )
+    load_parameters(text_encoder, folder / "text_encoder/model.onnx", "clip.")
+    load_parameters(unet, folder / "unet/model.onnx", "unet.")
+    load_parameters(vae.decoder, folder / "vae_decoder/model.onnx", "vae.decoder.")
+    parts = [module.eval().requires_grad_(False) for module in (text_encoder, unet, vae)]
+    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
+    return Run(CLIPTokenizer.from_pretrained(folder / "tokenizer"), *parts, scheduler, "cpu")
