@@ -2,7 +2,7 @@
 
 python fixtures.py [--out ../test/fixtures]
 
-tiny        our own export: epsilon, 4 channels, factor 8, float32 timestep [1], dynamic batch and size, with a manifest
+tiny        our own export: epsilon, 4 channels, factor 8, float32 timestep [1], dynamic batch and size
 tiny-v      another exporter's habits: v_prediction, latents/timesteps/noise_pred, a scalar timestep, int32 ids,
             the decoder's config in vae/, the tokenizer as tokenizer.json alone
 tiny-16ch   16 channels, factor 16, sample prediction, attention mask, int64 timestep [batch], float16 inputs and

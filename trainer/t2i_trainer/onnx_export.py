@@ -1,7 +1,7 @@
 """The three graphs of a model: wrappers with the names of their inputs, and the export to ONNX opset 17.
 
-torch's dynamo exporter starts at opset 18 and converts downwards without a promise to arrive; the TorchScript path is the
-one that truly writes 17. `export_graph` checks the result instead of trusting it.
+torch's dynamo exporter starts at opset 18 and converts downwards without a promise to arrive; the TorchScript path
+truly writes 17. `export_graph` checks the result instead of trusting it.
 """
 
 import warnings
@@ -31,7 +31,8 @@ class TextEncoder(nn.Module):
 
 
 class Unet(nn.Module):
-    """sample [batch, channels, height, width], timestep [1], encoder_hidden_states [batch, context, width] -> sample."""
+    """sample [batch, channels, height, width], timestep [1], encoder_hidden_states [batch, context, width] -> the same
+    shape as sample."""
 
     def __init__(self, unet: nn.Module):
         super().__init__()
@@ -66,8 +67,9 @@ class Graph:
 
 
 def text_encoder_graph(clip: nn.Module) -> Graph:
+    """The example holds the largest id, from which the gate knows the vocabulary."""
     context = clip.config.max_position_embeddings
-    ids = torch.arange(2 * context, dtype=torch.int64).reshape(2, context) % clip.config.vocab_size
+    ids = torch.full((2, context), clip.config.vocab_size - 1)
     axes = {"input_ids": {0: "batch"}, "last_hidden_state": {0: "batch"}}
     return Graph(TextEncoder(clip), {"input_ids": ids}, "last_hidden_state", axes)
 
@@ -95,9 +97,9 @@ def vae_decoder_graph(vae: nn.Module, latent_channels: int, latent_size: int) ->
 
 
 def export_graph(graph: Graph, path: Path) -> onnx.ModelProto:
-    """Writes `graph` to `path` and returns it; weights inside the file, all float32 as in the module.
+    """Writes `graph` to `path` and returns it; weights inside the file, all float32, by their names in the module.
 
-    Raises RuntimeError when the result is not opset 17 or a name or symbol did not arrive.
+    Raises RuntimeError when the result is not opset 17 or a name did not arrive.
     """
     module = graph.module.eval()
     with torch.inference_mode(), warnings.catch_warnings():
@@ -113,6 +115,8 @@ def export_graph(graph: Graph, path: Path) -> onnx.ModelProto:
             dynamic_axes={name: dict(axes) for name, axes in graph.dynamic.items()},
             opset_version=OPSET,
             dynamo=False,
+            # Folding would turn the weights of linear layers into nameless transposed copies; runtimes fold on loading.
+            do_constant_folding=False,
         )
         example = module(*graph.inputs.values())
     model = onnx.load(str(path))

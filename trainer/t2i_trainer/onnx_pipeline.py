@@ -1,4 +1,4 @@
-"""Whole pictures from a model directory, by diffusers' scheduler and onnxruntime: the reference of the SDK's pictures."""
+"""Whole pictures from a model directory, by diffusers' scheduler and onnxruntime: what the SDK is held against."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,9 @@ class OnnxGraph:
     """One graph; its inputs are given by position and cast to the types and the batch that it declares."""
 
     def __init__(self, path: Path):
-        self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def __call__(self, *values: np.ndarray) -> np.ndarray:
         """Each value is [batch, ...], or a scalar that is given the shape that the graph declares."""
@@ -52,7 +54,7 @@ def generate(
     scheduler.set_timesteps(steps)
     vae_folder = "vae_decoder" if (folder / "vae_decoder" / "config.json").exists() else "vae"
     config = json.loads((folder / vae_folder / "config.json").read_text())
-    states = np.concatenate([_encode(text, ids) for ids in (negative_ids, prompt_ids) if ids is not None])
+    states = np.concatenate([encode(text, ids) for ids in (negative_ids, prompt_ids) if ids is not None])
     generator = torch.Generator("cpu").manual_seed(seed)
     latents = torch.randn(1, config["latent_channels"], latent_size, latent_size, generator=generator)
     for timestep in scheduler.timesteps:
@@ -65,7 +67,8 @@ def generate(
     return (image * 255).round().astype(np.uint8)
 
 
-def _encode(text: OnnxGraph, ids: list[int]) -> np.ndarray:
+def encode(text: OnnxGraph, ids: list[int]) -> np.ndarray:
+    """Text states of one prompt, float32 [1, context, width]; an attention mask is all ones."""
     row = np.array([ids])
     mask = [np.ones_like(row)] * (len(text.session.get_inputs()) - 1)
     return text(row, *mask)

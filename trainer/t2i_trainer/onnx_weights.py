@@ -1,23 +1,18 @@
 """Weights stored once: both graphs of a component point into one external file of fp16 values.
 
-`model.onnx` casts the stored fp16 weights to float32 and computes in float32: for CPUs, whose runtime folds the casts when it
-loads. `model.fp16.onnx` computes in fp16 and keeps in float32 only what fp16 would spoil; inputs and outputs of both graphs are
-float32, so that a caller need not know which of the two it runs.
+`model.onnx` casts the stored fp16 weights to float32 and computes in float32: for CPUs, whose runtime folds the casts
+when it loads. `model.fp16.onnx` (onnx_half.py) computes in fp16. Inputs and outputs of both are float32, so that a
+caller need not know which of the two it runs.
 """
 
 import copy
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.transformers.float16 import convert_float_to_float16
 
 WEIGHTS_FILE = "model.weights"
-
-# Sums over many values (norms) and exponentials; transformers' and TensorRT's own fp16 modes keep these in float32 as well.
-FLOAT32_OPS = ["InstanceNormalization", "LayerNormalization", "Softmax", "Resize"]
 
 # Tensors of fewer bytes stay inside the graph: shape constants must be readable without the external file.
 SMALLEST_EXTERNAL = 64
@@ -73,18 +68,6 @@ def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def half_compute(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph computing in fp16, float32 outside. The embedding of the timestep stays in float32: fp16 holds 999 only to 0.5."""
-    converted = convert_float_to_float16(
-        copy.deepcopy(model),
-        keep_io_types=True,
-        op_block_list=FLOAT32_OPS,
-        node_block_list=_ancestors_of_sinusoids(model.graph.node),
-        disable_shape_infer=False,
-    )
-    return half_weights(converted)
-
-
 def write_with_shared_weights(graphs: dict[str, onnx.ModelProto], folder: Path) -> None:
     """Writes each graph to folder/name, and the weights of all of them to folder/model.weights."""
     weights = WeightFile(folder / WEIGHTS_FILE)
@@ -98,17 +81,3 @@ def write_with_shared_weights(graphs: dict[str, onnx.ModelProto], folder: Path) 
 
 def _size(tensor: TensorProto) -> int:
     return numpy_helper.to_array(tensor).nbytes
-
-
-def _ancestors_of_sinusoids(nodes: Iterable[onnx.NodeProto]) -> list[str]:
-    """Names of every Sin and Cos and of all nodes that they depend on."""
-    nodes = list(nodes)
-    producer = {output: node for node in nodes for output in node.output}
-    pending = [node for node in nodes if node.op_type in ("Sin", "Cos")]
-    found: dict[str, None] = {}
-    while pending:
-        node = pending.pop()
-        if node.name not in found:
-            found[node.name] = None
-            pending.extend(producer[name] for name in node.input if name in producer)
-    return list(found)
