@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TINY = join(ROOT, 'test/fixtures/tiny');
-const DEFAULT_MODEL = join(ROOT, 'models/emoji-128');
+const DEFAULT_MODEL = join(ROOT, 'models/emoji-128/unet/model.onnx');
 
 interface Packed {
   readonly filename: string;
