@@ -62,6 +62,25 @@ describe('the process of the onnxruntime backend', () => {
     });
   });
 
+  it('encodes a prompt once: the next job with it spends no time in the text encoder', async () => {
+    const job = tinyJob(model, { promptIds: tinyPrompt(77) });
+    expect((await session.generate(job)).timings.textEncoder).toBeGreaterThan(0);
+    expect((await session.generate(job)).timings.textEncoder).toBe(0);
+    for (let id = 100; id < 120; id++) await session.generate(tinyJob(model, { promptIds: tinyPrompt(id), steps: 1 }));
+    expect((await session.generate(job)).timings.textEncoder).toBeGreaterThan(0);
+  });
+
+  it.runIf(linux)('names the threads it may use to the runtime', async () => {
+    const threads = async (count: number) => {
+      const opened = await OnnxruntimeSession.open(model, count);
+      const status = await readFile(`/proc/${opened.pid}/status`, 'utf8');
+      await opened.close();
+      return Number(/Threads:\s+(\d+)/.exec(status)?.[1]);
+    };
+    // Each of the three networks has a pool of its own; the calling thread is one of each.
+    expect((await threads(3)) - (await threads(1))).toBe(3 * 2);
+  });
+
   it('ends with close, also while a new one starts after a crash', async () => {
     const closing = await OnnxruntimeSession.open(model, 1);
     const first = closing.pid as number;

@@ -3,7 +3,7 @@
  * that is terminated within it aborts the process, and some model files crash it: so it gets a process of its own.
  */
 import { T2IError } from '../../errors.js';
-import type { Job } from '../backend.js';
+import type { StepEvent } from '../backend.js';
 import type { Reply, Request } from './messages.js';
 import { ModelRunner } from './model-runner.js';
 import type { Runtime } from './port.js';
@@ -35,11 +35,12 @@ function serve(runtime: Runtime): void {
     runner = await ModelRunner.load(runtime, model, threads, (path) => send({ type: 'opening', path }));
     return { type: 'done', result: null };
   };
-  const run = async (job: Job): Promise<Reply> => {
+  const run = async ({ job, watched }: Extract<Request, { type: 'run' }>): Promise<Reply> => {
     controller = new AbortController();
     const { signal } = controller;
     try {
-      return { type: 'done', result: await runner.run(job, (event) => void send({ type: 'step', event }), signal) };
+      const onStep = watched ? (event: StepEvent) => void send({ type: 'step', event }) : null;
+      return { type: 'done', result: await runner.run(job, onStep, signal) };
     } catch (error) {
       if (signal.aborted && error === signal.reason) return { type: 'aborted' };
       throw error;
@@ -47,7 +48,7 @@ function serve(runtime: Runtime): void {
   };
   process.on('message', (request: Request) => {
     if (request.type === 'abort') controller.abort();
-    else (request.type === 'load' ? load(request) : run(request.job)).catch(failure).then(send);
+    else (request.type === 'load' ? load(request) : run(request)).catch(failure).then(send);
   });
 }
 

@@ -5,7 +5,8 @@ import type { Job, JobResult, StepEvent } from '../backend.js';
 /** What the caller's process tells the child. At most one `load` or `run` is under way at a time. */
 export type Request =
   | { readonly type: 'load'; readonly model: ModelDescription; readonly threads: number | undefined }
-  | { readonly type: 'run'; readonly job: Job }
+  /** `watched`: whether anybody wants the steps; each one told wakes the caller's process. */
+  | { readonly type: 'run'; readonly job: Job; readonly watched: boolean }
   | { readonly type: 'abort' };
 
 /** What the child answers: `ready` or `unavailable` once, then one `done`, `aborted` or `failed` for every `load` and `run`. */

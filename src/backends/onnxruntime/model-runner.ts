@@ -8,6 +8,8 @@ import type { Runtime } from './port.js';
 import { TextEncoder } from './text-encoder.js';
 import { VaeDecoder } from './vae-decoder.js';
 
+type OnStep = (event: StepEvent) => void;
+
 interface Networks {
   readonly textEncoder: Network;
   readonly unet: Network;
@@ -52,9 +54,10 @@ export class ModelRunner {
    * The pictures of `job`, each with forwards of its own: kernels may round differently by batch size, and picture i must
    * be the picture of its seed alone, bit for bit.
    *
+   * @param onStep null where nobody watches: then no preview is decoded
    * @throws T2IError BACKEND_FAILED, OUT_OF_MEMORY; the signal's reason when aborted
    */
-  async run(job: Job, onStep: (event: StepEvent) => void, signal: AbortSignal): Promise<JobResult> {
+  async run(job: Job, onStep: OnStep | null, signal: AbortSignal): Promise<JobResult> {
     const start = performance.now();
     const { textEncoder, unet, vaeDecoder } = this.networks;
     for (const network of [textEncoder, unet, vaeDecoder]) network.takeTime();
@@ -81,7 +84,7 @@ export class ModelRunner {
     job: Job,
     image: number,
     denoiser: Denoiser,
-    onStep: (event: StepEvent) => void,
+    onStep: OnStep | null,
     signal: AbortSignal,
   ): Promise<Raster> {
     const { plan, previewEvery, latentHeight, latentWidth } = job;
@@ -93,9 +96,9 @@ export class ModelRunner {
       signal,
       predict: (x, timestep) => denoiser.predict(x, timestep),
       onStep: async (step, x0) => {
-        const event = { image, step, steps: plan.steps };
-        const due = previewEvery > 0 && step % previewEvery === 0;
-        onStep(due ? { ...event, preview: await this.#vaeDecoder.decode(x0, latentHeight, latentWidth) } : event);
+        const due = onStep !== null && previewEvery > 0 && step % previewEvery === 0;
+        const preview = due ? { preview: await this.#vaeDecoder.decode(x0, latentHeight, latentWidth) } : {};
+        onStep?.({ image, step, steps: plan.steps, ...preview });
         // The runtime holds the event loop while it computes: let an abort arrive before the next step.
         await setImmediate();
       },

@@ -19,10 +19,12 @@ const QUOTED_STDERR = 2000;
 
 const INSTALL_HINT = 'Run `npm install onnxruntime-node`; `t2i doctor` shows every backend.';
 
+type OnStep = (event: StepEvent) => void;
+
 interface Pending {
   readonly resolve: (result: JobResult | null) => void;
   readonly reject: (error: unknown) => void;
-  readonly onStep: (event: StepEvent) => void;
+  readonly onStep: OnStep | undefined;
 }
 
 /**
@@ -88,8 +90,8 @@ export class RuntimeProcess {
   }
 
   /** @throws T2IError BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY; an AbortError once `abort` has taken effect */
-  async run(job: Job, onStep: (event: StepEvent) => void): Promise<JobResult> {
-    return (await this.#request({ type: 'run', job }, onStep)) as JobResult;
+  async run(job: Job, onStep: OnStep | undefined): Promise<JobResult> {
+    return (await this.#request({ type: 'run', job, watched: onStep !== undefined }, onStep)) as JobResult;
   }
 
   /** Ends the running job after the step that it is in. */
@@ -118,7 +120,7 @@ export class RuntimeProcess {
     (this.#child.stderr as Socket | null)?.unref();
   }
 
-  #request(request: Request | null, onStep: (event: StepEvent) => void = () => {}): Promise<JobResult | null> {
+  #request(request: Request | null, onStep?: OnStep): Promise<JobResult | null> {
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject, onStep };
       if (this.#ended) this.#end('before the request');
@@ -133,7 +135,7 @@ export class RuntimeProcess {
 
   #receive(reply: Reply): void {
     if (reply.type === 'opening') this.#opening = reply.path;
-    else if (reply.type === 'step') this.#pending?.onStep(reply.event);
+    else if (reply.type === 'step') this.#pending?.onStep?.(reply.event);
     else {
       const pending = this.#pending;
       this.#pending = null;

@@ -104,7 +104,9 @@ export class OnnxruntimeSession implements Session {
         await this.#load();
       }
       if (entry.settled) return;
-      entry.resolve(await this.#process.run(entry.job, (event) => this.#report(entry, event)));
+      const { onStep } = entry;
+      const report = onStep && ((event: StepEvent) => this.#report(entry, () => onStep(event)));
+      entry.resolve(await this.#process.run(entry.job, report));
     } catch (error) {
       if (!entry.settled) entry.reject(error);
     }
@@ -119,10 +121,10 @@ export class OnnxruntimeSession implements Session {
     }
   }
 
-  #report(entry: Entry, event: StepEvent): void {
+  #report(entry: Entry, call: () => void): void {
     if (entry.settled) return;
     try {
-      entry.onStep?.(event);
+      call();
     } catch (error) {
       this.#giveUp(entry, error);
     }
