@@ -53,7 +53,8 @@ python trainer/train_vae.py --data runs/$name/data --also-encode runs/$name/val 
 python trainer/train_text.py --data runs/$name/data --also-encode runs/$name/val runs/$name/heldout \\
     --out runs/$name --steps $text_steps
 python trainer/train.py --data runs/$name/data --val runs/$name/val --out runs/$name \\
-    --channels $channels --layers $layers --batch $batch --lr $lr --decay $decay --steps $total_steps
+    --channels $channels --layers $layers --batch $batch --lr $lr --decay $decay \\
+    --timestep-exponent $timestep_exponent --steps $total_steps
 python trainer/train_judge.py --data runs/$name/data --test runs/$name/val --out runs/$name/judge
 python trainer/evaluate.py --run runs/$name --data runs/$name/data --held-out runs/$name/heldout \\
     --judge runs/$name/judge --guidance $guidance

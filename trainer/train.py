@@ -76,14 +76,15 @@ def train(
     out: Path,  # run folder
     steps: int = 15_000,
     batch: int = 16,
-    lr: float = 6e-4,
+    lr: float = 1e-3,
     warmup: int = 300,
     decay: float = 0.3,  # share of the steps over which the learning rate falls to 0
-    channels: tuple[int, ...] = (96, 192, 288),
+    channels: tuple[int, ...] = (64, 128, 256),
     layers: int = 1,  # residual blocks a level
     prediction: str = "v_prediction",  # or epsilon, sample
     caption_dropout: float = 0.1,  # share of samples that see the empty caption
     ema_decay: float = 0.999,
+    timestep_exponent: float = 0.5,  # 1 draws timesteps uniformly, less draws the noisy ones more often
     min_snr: float | None = None,  # gamma of min-SNR weighting, off when None; validation is never weighted
     clip: float = 0.5,  # largest gradient norm
     seed: int = 0,
@@ -122,7 +123,7 @@ def train(
         drop = torch.rand(batch, generator=draw) < caption_dropout
         latents, states = training.batch(torch.from_numpy(sampler.indices(step)), drop)
         noise = torch.randn(latents.shape, generator=draw)
-        timesteps = stratified_timesteps(batch, total, draw)
+        timesteps = stratified_timesteps(batch, total, timestep_exponent, draw)
         latents, states, noise, timesteps = (tensor.to(device) for tensor in (latents, states, noise, timesteps))
         with autocast(device, precision):
             said = forward(scheduler.add_noise(latents, noise, timesteps), timesteps, states).sample
@@ -183,13 +184,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=15_000)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.3)
-    parser.add_argument("--channels", type=int, nargs="+", default=(96, 192, 288))
+    parser.add_argument("--channels", type=int, nargs="+", default=(64, 128, 256))
     parser.add_argument("--layers", type=int, default=1)
     parser.add_argument("--prediction", choices=("epsilon", "v_prediction", "sample"), default="v_prediction")
     parser.add_argument("--caption-dropout", type=float, default=0.1)
     parser.add_argument("--ema-decay", type=float, default=0.999)
+    parser.add_argument("--timestep-exponent", type=float, default=0.5)
     parser.add_argument("--min-snr", type=float)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint-every", type=int, default=500)

@@ -8,17 +8,32 @@ from torch import Tensor
 
 
 def new_unet(
-    channels: tuple[int, ...], layers: int, text_width: int, latent_channels: int, side: int, heads: int = 8
+    channels: tuple[int, ...], layers: int, text_width: int, latent_channels: int, side: int, heads: int = 4
 ) -> UNet2DConditionModel:
     """A UNet with the block order of the reference system: no attention at the full latent size, cross-attention below
-    it."""
+    it.
+
+    The text also reaches every residual block: its states, pooled by attention, are added to the timestep's embedding,
+    which
+    scales and shifts the features (as the class does in Dhariwal and Nichol 2021). Without it the first pictures had
+    colours
+    and backgrounds long before they had shapes.
+    """
+    attending = len(channels) - 1
     return UNet2DConditionModel(
-        sample_size=side, in_channels=latent_channels, out_channels=latent_channels, layers_per_block=layers,
+        sample_size=side,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        layers_per_block=layers,
         block_out_channels=channels,
-        down_block_types=("DownBlock2D", *["CrossAttnDownBlock2D"] * (len(channels) - 1)),
-        up_block_types=(*["CrossAttnUpBlock2D"] * (len(channels) - 1), "UpBlock2D"),
-        cross_attention_dim=text_width, attention_head_dim=heads,
-    )  # fmt: skip
+        down_block_types=("DownBlock2D", *["CrossAttnDownBlock2D"] * attending),
+        up_block_types=(*["CrossAttnUpBlock2D"] * attending, "UpBlock2D"),
+        cross_attention_dim=text_width,
+        attention_head_dim=heads,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=heads,
+        resnet_time_scale_shift="scale_shift",
+    )
 
 
 def new_scheduler(prediction: str) -> DDPMScheduler:
@@ -35,11 +50,15 @@ def sampling_scheduler(training: DDPMScheduler) -> DDIMScheduler:
     )
 
 
-def stratified_timesteps(count: int, total: int, generator: torch.Generator) -> Tensor:
-    """`count` timesteps, one uniform in each of as many equal parts of 0..total-1, in random order: less variance than
-    independent draws."""
+def stratified_timesteps(count: int, total: int, exponent: float, generator: torch.Generator) -> Tensor:
+    """`count` timesteps of 0..total-1 in random order, t = total * u^exponent with one u in each of `count` equal
+    parts of 0..1.
+
+    Exponent 1 is uniform; below 1 the noisy timesteps, where it is decided what the picture shows, come more often.
+    """
     places = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    return (places * total).long().clamp_max(total - 1)[torch.randperm(count, generator=generator)]
+    timesteps = (places**exponent * total).long().clamp_max(total - 1)
+    return timesteps[torch.randperm(count, generator=generator)]
 
 
 def target_of(scheduler: DDPMScheduler, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:

@@ -127,8 +127,10 @@ def test_targets_and_weights(prediction):
 
 
 def test_timesteps_are_stratified():
-    t = stratified_timesteps(20, 1000, torch.Generator().manual_seed(0))
+    t = stratified_timesteps(20, 1000, 1.0, torch.Generator().manual_seed(0))
     assert sorted(int(value) // 50 for value in t) == list(range(20))
+    noisy = stratified_timesteps(1000, 1000, 0.5, torch.Generator().manual_seed(0))
+    assert (noisy >= 500).float().mean().item() == pytest.approx(0.75, abs=0.01)
     assert list(t) != sorted(t)
 
 
