@@ -58,16 +58,14 @@ def export(
     steps: int = 30,  # defaults for requests that leave them out
     guidance_scale: float = 5.0,
     sampler: str = "ddim",
-    components: Callable[[Path], list[Component]] | None = None,  # how to read the run
 ) -> dict:
     """Returns the manifest. Raises ParityError where a graph differs from PyTorch; then nothing is published."""
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
-        parts = (components or load_components)(run)
         parity = {}
-        for part in parts:
+        for part in load_components(run):
             parity |= export_component(part, run, temporary)
         shutil.copytree(run / "tokenizer", temporary / "tokenizer")
         (temporary / "scheduler").mkdir()

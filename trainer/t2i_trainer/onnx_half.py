@@ -8,13 +8,13 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from .onnx_weights import LARGEST_HALF
+
 # Sums over many values, and exponentials; autocast of PyTorch keeps these in float32 as well.
 FLOAT32_OPS = {"InstanceNormalization", "LayerNormalization", "Softmax"}
 
 # Inputs whose type the operator fixes at float32: the scales of Resize.
 FIXED_INPUTS = {"Resize": {1, 2}}
-
-LARGEST_HALF = 65504.0
 
 
 def half_compute(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -61,7 +61,7 @@ class _Converter:
 
     def restore(self, output: str) -> None:
         """Gives the graph's output its name and float32 back."""
-        if (output, TensorProto.FLOAT) not in self.held:
+        if self.held.get((output, TensorProto.FLOAT)) != output:
             half = self.held[output, TensorProto.FLOAT16]
             self.nodes.append(helper.make_node("Cast", [half], [output], f"{output}/to_float", to=TensorProto.FLOAT))
 

@@ -14,6 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 WEIGHTS_FILE = "model.weights"
 
+LARGEST_HALF = 65504.0
+
 # Tensors of fewer bytes stay inside the graph: shape constants must be readable without the external file.
 SMALLEST_EXTERNAL = 64
 
@@ -57,10 +59,10 @@ def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     for tensor in model.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT and _size(tensor) >= SMALLEST_EXTERNAL:
             name = tensor.name
-            values = numpy_helper.to_array(tensor).astype(np.float16)
-            if not np.isfinite(values).all():
-                raise ValueError(f"weight {name} holds values beyond the range of fp16 (65504)")
-            tensor.CopyFrom(numpy_helper.from_array(values, f"{name}.fp16"))
+            values = numpy_helper.to_array(tensor)
+            if not np.abs(values).max() <= LARGEST_HALF:
+                raise ValueError(f"weight {name} holds values beyond the range of fp16 (65504), or no numbers")
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.fp16"))
             casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]

@@ -1,0 +1,242 @@
+"""The exporter on a tiny random run: what it writes, what its gate lets through, and what it refuses."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from diffusers import DDIMScheduler
+
+import export as exporter
+import fixtures
+from export import export, export_component, load_components, main, publish
+from t2i_trainer.autoencoder import TinyAutoencoder
+from t2i_trainer.files import read_json, sha256_file
+from t2i_trainer.onnx_export import unet_graph
+from t2i_trainer.onnx_half import half_compute
+from t2i_trainer.onnx_parity import ParityError, Tolerance, judge, measure
+from t2i_trainer.onnx_weights import half_weights
+from t2i_trainer.tiny_tokenizer import CONTEXT, write_tokenizer_files
+
+PARTS = ("text_encoder", "unet", "vae_decoder")
+
+
+def write_run(folder: Path, vae: torch.nn.Module | None = None) -> Path:
+    """A run with random weights that fp16 does not hold exactly, as training leaves them."""
+    clip, unet, kl = fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)
+    parts = {"text_encoder": clip, "unet": unet, "vae": vae or kl}
+    for name, module in parts.items():
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.mul_(1 + 1e-4)
+        module.save_pretrained(folder / name)
+    DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
+    write_tokenizer_files(folder / "tokenizer")
+    (folder / "data").mkdir()
+    data = {"fingerprint": "ab" * 32, "sources": {"drawings": {"version": "1.0", "licence": "MIT", "use": "all"}}}
+    (folder / "data" / "data.json").write_text(json.dumps(data))
+    (folder / "options.json").write_text(json.dumps({"steps": 3}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    return write_run(tmp_path_factory.mktemp("export") / "run", TinyAutoencoder(4, (8, 16), 1, 0.9))
+
+
+@pytest.fixture(scope="module")
+def model(run, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("exported") / "tiny"
+    assert main(["--run", str(run), "--out", str(out), "--name", "tiny", "--steps", "12"]) == 0
+    return out
+
+
+def test_graphs_have_opset_17_the_documented_names_and_no_weights_of_their_own(model):
+    names = {
+        "text_encoder": (["input_ids"], ["last_hidden_state"]),
+        "unet": (["sample", "timestep", "encoder_hidden_states"], ["out_sample"]),
+        "vae_decoder": (["latents"], ["image"]),
+    }
+    for part, (inputs, outputs) in names.items():
+        for file in ("model.onnx", "model.fp16.onnx"):
+            onnx.checker.check_model(str(model / part / file), full_check=True)
+            graph = onnx.load(str(model / part / file), load_external_data=False)
+            assert [(entry.domain, entry.version) for entry in graph.opset_import] == [("", 17)]
+            assert [value.name for value in graph.graph.input] == inputs
+            assert [value.name for value in graph.graph.output] == outputs
+            ends = (*graph.graph.input, *graph.graph.output)
+            assert all(value.type.tensor_type.elem_type in (1, 7) for value in ends), "ends are float32 or int64"
+            large = [tensor for tensor in graph.graph.initializer if np.prod(tensor.dims) >= 32]
+            assert large and all(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in large)
+            for tensor in large:
+                assert {entry.key: entry.value for entry in tensor.external_data}["location"] == "model.weights"
+
+
+def test_weights_are_stored_once_for_both_graphs(model, run):
+    from safetensors.numpy import load_file
+
+    weights = load_file(run / "unet" / "diffusion_pytorch_model.safetensors")
+    stored = (model / "unet" / "model.weights").stat().st_size
+    count = sum(tensor.size for tensor in weights.values())
+    assert stored < 1.2 * 2 * count  # two bytes each, and the gaps of the alignment
+    names = {tensor.name for tensor in onnx.load(str(model / "unet" / "model.onnx")).graph.initializer}
+    assert "unet.conv_in.weight.fp16" in names
+    assert "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_q.weight.fp16" in names
+
+
+def test_any_batch_and_size_runs(model):
+    session = onnxruntime.InferenceSession(str(model / "unet" / "model.onnx"))
+    for batch, height, width in ((1, 8, 8), (3, 4, 12)):
+        feeds = {
+            "sample": np.zeros((batch, 4, height, width), np.float32),
+            "timestep": np.array([10.5], np.float32),
+            "encoder_hidden_states": np.zeros((batch, CONTEXT, 16), np.float32),
+        }
+        assert session.run(None, feeds)[0].shape == (batch, 4, height, width)
+
+
+def test_the_manifest_lists_every_other_file_with_its_hash(model):
+    manifest = read_json(model / "t2i.json")
+    files = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()}
+    assert set(manifest["files"]) == files - {"t2i.json"}
+    assert all(sha256_file(model / path) == hash for path, hash in manifest["files"].items())
+    assert manifest["formatVersion"] == 1
+    assert manifest["defaults"] == {"steps": 12, "guidanceScale": 5.0, "sampler": "ddim"}
+    assert manifest["dataFingerprint"] == "ab" * 32
+    assert manifest["licence"] == "drawings 1.0: MIT"
+    assert manifest["evaluation"] is None
+    assert len(manifest["nullEmbeddingSha256"]) == 64
+    assert manifest["training"]["denoiser"] == {"steps": 3}
+    assert manifest["training"]["float16PicturePsnr"] >= 35
+
+
+def test_the_gate_saw_every_batch_and_size_and_passed_within_its_tolerance(model):
+    parity = read_json(model / "t2i.json")["training"]["parity"]
+    assert set(parity) == {f"{part}/{file}" for part in PARTS for file in ("model.onnx", "model.fp16.onnx")}
+    for name, seen in parity.items():
+        assert seen["inputs"] == (3 if name.startswith("text") else 6)
+        if name.endswith("/model.onnx"):
+            assert seen["max_abs"] < 1e-4
+            assert seen["max_abs_to_float32_weights"] > seen["max_abs"], (
+                "rounding the weights costs more than the graph"
+            )
+        else:
+            assert 1e-5 < seen["max_abs"] < 0.1, "fp16 arithmetic must show, and not much"
+
+
+def test_an_export_replaces_the_old_one_as_a_whole(run, tmp_path):
+    out = tmp_path / "tiny"
+    out.mkdir()
+    (out / "left-over").write_text("of an older export")
+    export(run, out, "tiny")
+    assert not (out / "left-over").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("damage", ["weights", "output"])
+def test_a_graph_that_differs_publishes_nothing(run, tmp_path, monkeypatch, capsys, damage):
+    def damaged(model: onnx.ModelProto) -> onnx.ModelProto:
+        model = half_weights(model)
+        graph = model.graph
+        if damage == "weights":
+            weight = max(graph.initializer, key=lambda tensor: np.prod(tensor.dims))
+            values = onnx.numpy_helper.to_array(weight).copy()
+            values.flat[0] += 1
+            weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+        else:
+            last = graph.node[-1]
+            name, last.output[0] = last.output[0], "before"
+            graph.node.append(onnx.helper.make_node("Add", ["before", "before"], [name]))
+        return model
+
+    out = tmp_path / "tiny"
+    out.mkdir()
+    (out / "older").write_text("export")
+    monkeypatch.setattr(exporter, "half_weights", damaged)
+    assert main(["--run", str(run), "--out", str(out), "--name", "tiny"]) == 1
+    assert re.search(r"nothing was published: \w+/model\.onnx differs from PyTorch", capsys.readouterr().err)
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["tiny", "tiny/older"]
+
+
+def test_the_gate_refuses_what_is_no_number(run, tmp_path):
+    graph = unet_graph(fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)[1], CONTEXT)
+    exporter.export_graph(graph, tmp_path / "model.onnx")
+    with torch.no_grad():
+        next(graph.module.parameters()).fill_(torch.nan)
+    parity = measure(tmp_path / "model.onnx", graph, graph.module, 2)
+    with pytest.raises(ParityError, match="nan"):
+        judge("unet/model.onnx", parity, Tolerance(1e-3, 0.9999))
+
+
+def test_the_embedding_of_the_timestep_stays_in_float32(tmp_path):
+    """In fp16 the timesteps 999 and 998.5 would be one."""
+    graph = unet_graph(fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)[1], CONTEXT)
+    model = half_compute(half_weights(exporter.export_graph(graph, tmp_path / "model.onnx")))
+    inferred = onnx.shape_inference.infer_shapes(model)
+    types = {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}
+    sinusoids = [node for node in inferred.graph.node if node.op_type in ("Sin", "Cos")]
+    assert len(sinusoids) == 2
+    assert all(types[name] == onnx.TensorProto.FLOAT for node in sinusoids for name in node.output)
+    convolutions = [node for node in inferred.graph.node if node.op_type == "Conv"]
+    assert all(types[node.input[0]] == onnx.TensorProto.FLOAT16 for node in convolutions[1:])
+
+
+def test_weights_beyond_fp16_are_refused(tmp_path):
+    graph = unet_graph(fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)[1], CONTEXT)
+    with torch.no_grad():
+        graph.module.unet.conv_in.weight[0, 0, 0, 0] = 1e5
+    with pytest.raises(ValueError, match=r"conv_in\.weight holds values beyond the range of fp16"):
+        half_weights(exporter.export_graph(graph, tmp_path / "model.onnx"))
+
+
+def test_another_opset_is_refused(tmp_path, monkeypatch):
+    import t2i_trainer.onnx_export as module
+
+    graph = unet_graph(fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)[1], CONTEXT)
+    monkeypatch.setattr(module, "OPSET", 16)
+    monkeypatch.setattr(torch.onnx, "export", with_opset(torch.onnx.export, 15))
+    with pytest.raises(RuntimeError, match="expected the default domain at 16"):
+        exporter.export_graph(graph, tmp_path / "model.onnx")
+
+
+def with_opset(original, opset: int):
+    return lambda *args, **options: original(*args, **{**options, "opset_version": opset})
+
+
+def test_an_autoencoder_of_diffusers_is_exported_too(tmp_path):
+    run = write_run(tmp_path / "run")
+    assert len(export_component(load_components(run)[2], run, tmp_path)) == 2
+    image = onnx.load(str(tmp_path / "vae_decoder" / "model.onnx")).graph.output[0]
+    assert [dim.dim_param or dim.dim_value for dim in image.type.tensor_type.shape.dim] == [
+        "batch", 3, "image_height", "image_width",
+    ]  # fmt: skip
+
+
+def test_the_committed_fixtures_are_what_the_script_writes(tmp_path):
+    """Another CPU may round a weight or a pixel differently; graphs, configurations and tokenizers are the same."""
+    fixtures.write_fixtures(tmp_path)
+    committed = Path(__file__).parents[2] / "test" / "fixtures"
+    for path in sorted(path for path in tmp_path.rglob("*") if path.is_file()):
+        relative = path.relative_to(tmp_path)
+        if relative.name == "model.weights":
+            written, kept = (np.fromfile(file, np.float16) for file in (path, committed / relative))
+            np.testing.assert_allclose(written, kept, rtol=2e-3, atol=1e-6, err_msg=str(relative))
+        elif relative.name != "reference-pictures.json":
+            assert path.read_bytes() == (committed / relative).read_bytes(), f"{relative}: run trainer/fixtures.py"
+
+
+def test_a_kill_in_the_middle_leaves_the_target_alone(tmp_path, monkeypatch):
+    """The folder is renamed as the last thing, when its files are on the disk."""
+    (tmp_path / "written").mkdir()
+    (tmp_path / "written" / "model.onnx").write_text("graph")
+    order = []
+    monkeypatch.setattr(os, "fsync", lambda handle: order.append("sync"))
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda self, target: (order.append("rename"), rename(self, target))[1])
+    publish(tmp_path / "written", tmp_path / "tiny")
+    assert order == ["sync", "rename"]
