@@ -31,7 +31,7 @@ describe('the program', () => {
         '--model',
         TINY,
         '--steps',
-        '1000',
+        '500',
         '-n',
         '100',
         '-o',

@@ -37,7 +37,17 @@ export function makeSteps(scratch) {
     {
       name: 'API reference (typedoc)',
       quiet: true,
-      action: () => tool('typedoc', '--entryPoints', 'src/index.ts', '--emit', 'none', '--treatWarningsAsErrors'),
+      action: () =>
+        tool(
+          'typedoc',
+          '--entryPoints',
+          'src/index.ts',
+          '--readme',
+          'none',
+          '--emit',
+          'none',
+          '--treatWarningsAsErrors',
+        ),
     },
     {
       name: 'pack',
