@@ -32,6 +32,7 @@ def build_dataset(
     size: int = 128,  # side in pixels
     seed: int = 0,  # of the choice of scenes
     flower_weight: float = 2.0,  # how much more often a flower is drawn than another concept
+    jitter: float = 0.01,  # how far a thing strays from the middle, as a fraction of the side
     held_out: bool = False,  # draw only the combinations that training never sees
     limit: int | None = None,  # use the first so many concepts only
 ) -> dict:
@@ -42,7 +43,7 @@ def build_dataset(
     out.mkdir(parents=True, exist_ok=True)
     assets = packages / "node_modules/@lobehub/fluent-emoji-3d/assets"
     composer = Composer([assets / concept.picture for concept in concepts], size)
-    chooser = SceneChooser(concepts, {"plant-flower": flower_weight}, seed, held_out)
+    chooser = SceneChooser(concepts, {"plant-flower": flower_weight}, seed, held_out, jitter)
     pixels = np.lib.format.open_memmap(out / "pixels.npy", "w+", np.uint8, (count, size, size, 3))
     fingerprint = hashlib.sha256()
     progress = Progress("data", count, "pictures")
@@ -58,7 +59,8 @@ def build_dataset(
     pixels.flush()
     write_json(out / "concepts.json", [dataclasses.asdict(concept) for concept in concepts])
     record = {
-        "count": count, "size": size, "seed": seed, "flower_weight": flower_weight, "held_out": held_out,
+        "count": count, "size": size, "seed": seed, "flower_weight": flower_weight, "jitter": jitter,
+        "held_out": held_out,
         "concepts": len(concepts),
         "sources": {name: {"version": version, "licence": licence, "use": use} for name, (version, licence,
         use) in SOURCES.items()},
@@ -88,6 +90,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--flower-weight", type=float, default=2.0)
+    parser.add_argument("--jitter", type=float, default=0.01)
     parser.add_argument("--held-out", action="store_true")
     parser.add_argument("--limit", type=int)
     args = vars(parser.parse_args())

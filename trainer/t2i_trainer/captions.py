@@ -11,6 +11,7 @@ from .concepts import Concept
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 # What stands before a plain name; the model should not care.
 OPENINGS = ("", "", "", "a picture of ", "a photo of ", "an image of ")
+USUAL_SCALE = 0.82
 ADJECTIVES = {"small": 0.5, "big": 0.98}
 
 
@@ -32,9 +33,19 @@ def held_out(concept: str, attribute: str, share: float = 0.06) -> bool:
 
 class SceneChooser:
     """Draws random samples over the concepts; `wanted_held_out` turns the filter round and gives the combinations that
-    training never sees."""
+    training never sees. `jitter` is how far a thing strays from the middle, as a fraction of the side: little of it
+    makes
+    pictures that are learnt soon, much of it pictures that differ from seed to seed."""
 
-    def __init__(self, concepts: list[Concept], weights: dict[str, float], seed: int, wanted_held_out: bool = False):
+    def __init__(
+        self,
+        concepts: list[Concept],
+        weights: dict[str, float],
+        seed: int,
+        wanted_held_out: bool = False,
+        jitter: float = 0.01,
+    ):
+        self.jitter = jitter
         self.concepts, self.random, self.wanted = concepts, random.Random(seed), wanted_held_out
         self.weights = [weights.get(concept.group, 1.0) for concept in concepts]
 
@@ -50,14 +61,15 @@ class SceneChooser:
     def _propose(self, index: int) -> tuple[Sample, str | None]:
         rng, concept = self.random, self.concepts[index]
         name = rng.choice(concept.aliases) if concept.aliases and rng.random() < 0.2 else concept.name
-        jitter = (rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03))
+        jitter = (rng.uniform(-self.jitter, self.jitter), rng.uniform(-self.jitter, self.jitter))
+        scale = USUAL_SCALE + rng.uniform(-self.jitter, self.jitter)
         ground, ground_words = self._background()
         roll = rng.random()
         if concept.group == "plant-flower" and roll > 0.86:
-            return self._flower_scene(index, name, jitter)
+            return self._flower_scene(index, name, scale, jitter)
         if concept.name == "tree" and roll > 0.6:
             return self._say(
-                Scene(index, ground, "pink", 1, 0.86, jitter),
+                Scene(index, ground, "pink", 1, scale, jitter),
                 f"a pink cherry blossom tree{rng.choice(('', ' in spring'))}",
                 ground_words,
                 "colour",
@@ -72,11 +84,10 @@ class SceneChooser:
                 Scene(index, ground, None, 1, 0.5, shift), f"{article(name)} {place}", ground_words, "position"
             ), None
         if roll < 0.22:
-            size, scale = rng.choice(list(ADJECTIVES.items()))
+            size, sized = rng.choice(list(ADJECTIVES.items()))
             return self._say(
-                Scene(index, ground, None, 1, scale, jitter), article(f"{size} {name}"), ground_words, "size"
+                Scene(index, ground, None, 1, sized, jitter), article(f"{size} {name}"), ground_words, "size"
             ), None
-        scale = rng.uniform(0.76, 0.86)
         if concept.recolourable and roll < 0.58:
             colour = rng.choice(list(COLOURS))
             return self._say(
@@ -98,7 +109,7 @@ class SceneChooser:
         form = self.random.choice((" on a {} background", " on a {} background", ", {} background", " on {}"))
         return colour, form.format(colour)
 
-    def _flower_scene(self, index: int, name: str, jitter: tuple[float, float]) -> tuple[Sample, None]:
+    def _flower_scene(self, index: int, name: str, scale: float, jitter: tuple[float, float]) -> tuple[Sample, None]:
         """The flowers' own captions: fields, water droplets, green leaves."""
         rng = self.random
         colour = rng.choice((None, *COLOURS))
@@ -109,11 +120,11 @@ class SceneChooser:
             scene = Scene(index, rng.choice(SCENES), colour, 1, 0.4, (0.0, 0.0), field=True)
             return Sample(scene, f"{article(tinted)} field {scene.background}", "scene"), None
         if kind == "droplets":
-            scene = Scene(index, ground, colour, 1, 0.84, jitter, droplets=True)
+            scene = Scene(index, ground, colour, 1, scale, jitter, droplets=True)
             return Sample(scene, f"{article(tinted)} with water droplets on its petals{words}", "scene"), None
         bright = rng.choice(("", "bright "))
         return Sample(
-            Scene(index, ground, colour, 1, 0.84, jitter),
+            Scene(index, ground, colour, 1, scale, jitter),
             f"{article(bright + tinted)} with green leaves{words}",
             "scene",
         ), None
