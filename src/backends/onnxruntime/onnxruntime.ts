@@ -17,7 +17,7 @@ export const onnxruntime: Backend = {
     const process = new RuntimeProcess();
     try {
       await process.ready();
-      return { available: true, detail: `${this.runtimeVersion()} on the CPU` };
+      return { available: true, detail: `${onnxruntime.runtimeVersion()} on the CPU` };
     } catch (error) {
       if (!T2IError.is(error)) throw error;
       return { available: false, reason: error.message, hint: error.hint ?? '' };

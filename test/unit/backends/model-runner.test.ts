@@ -1,0 +1,71 @@
+import * as runtime from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { ModelRunner } from '../../../src/backends/onnxruntime/model-runner.js';
+import type { Runtime } from '../../../src/backends/onnxruntime/port.js';
+import { describeModel } from '../../../src/model/layout.js';
+import { fixture, tinyJob } from '../../contract/tiny-jobs.js';
+
+/** onnxruntime, with `afterRun` called for each graph that ran, by the part of the model. */
+function watched(afterRun: (part: string) => void): Runtime {
+  const create = async (path: string, options: runtime.InferenceSession.SessionOptions) => {
+    const session = await runtime.InferenceSession.create(path, options);
+    const part = path.split('/').at(-2) as string;
+    const run = async (...values: Parameters<typeof session.run>) => {
+      const results = await session.run(...values);
+      afterRun(part);
+      return results;
+    };
+    return { run };
+  };
+  return { ...runtime, InferenceSession: { create } } as unknown as Runtime;
+}
+
+async function load(afterRun: (part: string) => void) {
+  const model = await describeModel(fixture('tiny'));
+  const runner = await ModelRunner.load(watched(afterRun), model, 1, async () => {});
+  return { model, runner };
+}
+
+describe('a model runner', () => {
+  it('runs the denoiser once a step, with guidance or without, and the decoder once a picture', async () => {
+    const parts: string[] = [];
+    const { model, runner } = await load((part) => parts.push(part));
+    const count = async (guidanceScale: number) => {
+      parts.length = 0;
+      const job = tinyJob(model, { steps: 3, seeds: [1, 2], guidanceScale });
+      await runner.run(job, null, new AbortController().signal);
+      return ['text_encoder', 'unet', 'vae_decoder'].map((part) => parts.filter((each) => each === part).length);
+    };
+    expect(await count(5)).toEqual([2, 6, 2]);
+    // The prompt is known by now.
+    expect(await count(1)).toEqual([0, 6, 2]);
+  });
+
+  it('starts no step after an abort that arrived, as messages do, while the runtime held the event loop', async () => {
+    const controller = new AbortController();
+    let steps = 0;
+    const { model, runner } = await load((part) => {
+      if (part !== 'unet' || ++steps !== 3) return;
+      setTimeout(() => controller.abort(), 0);
+      for (const start = performance.now(); performance.now() - start < 5; );
+    });
+    const job = tinyJob(model, { steps: 10 });
+    await expect(runner.run(job, null, controller.signal)).rejects.toMatchObject({ name: 'AbortError' });
+    expect(steps).toBe(3);
+  });
+
+  it('decodes no preview where nobody watches', async () => {
+    const parts: string[] = [];
+    const { model, runner } = await load((part) => parts.push(part));
+    const job = tinyJob(model, { steps: 3, previewEvery: 1 });
+    await runner.run(job, null, new AbortController().signal);
+    expect(parts.filter((part) => part === 'vae_decoder')).toHaveLength(1);
+  });
+
+  it('names each file before it is opened', async () => {
+    const model = await describeModel(fixture('tiny'));
+    const opened: string[] = [];
+    await ModelRunner.load(runtime as unknown as Runtime, model, 1, async (path) => void opened.push(path));
+    expect(opened).toEqual([model.textEncoder.path, model.unet.path, model.vaeDecoder.path]);
+  });
+});
