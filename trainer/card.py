@@ -42,7 +42,7 @@ $measured
 | autoencoder | $vae_steps steps of $vae_batch | $psnr dB |
 | text encoder | $text_layers layers of $text_width, $text_steps steps of $text_batch | contrastive loss $text_loss |
 
-torch $torch, $device, $precision. The loss over the run is in `training.jsonl`.
+torch $torch, $device, $precision. The loss over the run is in `training.jsonl`.$notes
 
 ```bash
 python trainer/data.py --out runs/$name/data --count $count
@@ -87,7 +87,7 @@ EVIDENCE = {
 
 
 def write_card(
-    run: Path,  # run folder with options.json, metrics.jsonl and, once measured, evaluation.json
+    run: Path,  # run folder; notes.md in it says what no other file records
     data: Path,  # training data folder with data.json, concepts.json
     out: Path,  # model directory
 ) -> str:
@@ -122,6 +122,7 @@ def write_card(
         text_steps=text["steps"],
         text_batch=text["batch"],
         text_loss=number(text.get("loss")),
+        notes=" " + notes.read_text().strip() if (notes := run / "notes.md").exists() else "",
         guidance=evaluation["guidance"] if evaluation else 5.0,
         sources="\n".join(f"- `{name}` {s['version']}, {s['licence']}: {s['use']}" for name, s in sources),
     )
