@@ -138,28 +138,38 @@ def test_an_export_replaces_the_old_one_as_a_whole(run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 
 
-@pytest.mark.parametrize("damage", ["weights", "output"])
-def test_a_graph_that_differs_publishes_nothing(run, tmp_path, monkeypatch, capsys, damage):
-    def damaged(model: onnx.ModelProto) -> onnx.ModelProto:
-        model = half_weights(model)
-        graph = model.graph
-        if damage == "weights":
-            weight = max(graph.initializer, key=lambda tensor: np.prod(tensor.dims))
-            values = onnx.numpy_helper.to_array(weight).copy()
-            values.flat[0] += 1
-            weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
-        else:
-            last = graph.node[-1]
-            name, last.output[0] = last.output[0], "before"
-            graph.node.append(onnx.helper.make_node("Add", ["before", "before"], [name]))
-        return model
+def doubled(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with twice its output: another length, the same direction."""
+    last = model.graph.node[-1]
+    name, last.output[0] = last.output[0], "before"
+    model.graph.node.append(onnx.helper.make_node("Add", ["before", "before"], [name]))
+    return model
 
+
+def with_a_wrong_weight(model: onnx.ModelProto) -> onnx.ModelProto:
+    weight = max(model.graph.initializer, key=lambda tensor: np.prod(tensor.dims))
+    values = onnx.numpy_helper.to_array(weight).copy()
+    values.flat[0] += 1
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("form", "damage", "message"),
+    [
+        ("half_weights", with_a_wrong_weight, r"\w+/model\.onnx differs from PyTorch"),
+        ("half_weights", doubled, r"text_encoder/model\.onnx differs from PyTorch"),
+        ("half_compute", doubled, r"a picture by the fp16 graphs is \d+\.\d dB from float32"),
+    ],
+)
+def test_a_graph_that_differs_publishes_nothing(run, tmp_path, monkeypatch, capsys, form, damage, message):
     out = tmp_path / "tiny"
     out.mkdir()
     (out / "older").write_text("export")
-    monkeypatch.setattr(exporter, "half_weights", damaged)
+    original = getattr(exporter, form)
+    monkeypatch.setattr(exporter, form, lambda model: damage(original(model)))
     assert main(["--run", str(run), "--out", str(out), "--name", "tiny"]) == 1
-    assert re.search(r"nothing was published: \w+/model\.onnx differs from PyTorch", capsys.readouterr().err)
+    assert re.search(f"nothing was published: {message}", capsys.readouterr().err)
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["tiny", "tiny/older"]
 
 
