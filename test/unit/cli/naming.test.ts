@@ -25,6 +25,7 @@ describe('the names of pictures', () => {
     ['apple.JPG', undefined, 'apple.JPG jpeg'],
     ['a/b.webp', 'webp', 'a/b.webp webp'],
     ['apples/', undefined, `apples/${HASH}-7.png png`],
+    ['v1.2/', undefined, `v1.2/${HASH}-7.png png`],
     ['apples', 'webp', `apples/${HASH}-7.webp webp`],
     [folder, undefined, `${folder}/${HASH}-7.png png`],
     ['{index}/{seed}.png', undefined, '2/7.png png'],
