@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -30,6 +30,7 @@ from t2i_trainer.onnx_half import half_compute
 from t2i_trainer.onnx_parity import ParityError, Tolerance, judge, measure
 from t2i_trainer.onnx_pipeline import OnnxGraph, encode, generate
 from t2i_trainer.onnx_weights import half_weights, write_with_shared_weights
+from t2i_trainer.sketch import unet_class
 
 FLOAT32, FLOAT16 = "model.onnx", "model.fp16.onnx"
 # fp16 arithmetic is judged by direction and by the picture: the size of its error depends on the scale of an output.
@@ -91,7 +92,7 @@ def export(
 def load_components(run: Path) -> list[Component]:
     """The networks of a run, float32 on the CPU."""
     clip = CLIPTextModel.from_pretrained(run / "text_encoder")
-    unet = UNet2DConditionModel.from_pretrained(run / "unet")
+    unet = unet_class(run / "unet").from_pretrained(run / "unet")
     vae = AUTOENCODERS[read_json(run / "vae" / "config.json")["_class_name"]].from_pretrained(run / "vae")
     context = clip.config.max_position_embeddings
     latents = (unet.config.in_channels, unet.config.sample_size)
@@ -170,6 +171,7 @@ def training_record(run: Path) -> dict:
     """The options of every stage, as the run folder keeps them."""
     records = {
         "denoiser": run / "options.json",
+        "sketch": run / "sketch" / "training.json",
         "textEncoder": run / "text_encoder" / "training.json",
         "autoencoder": run / "vae" / "training.json",
     }

@@ -12,9 +12,8 @@ import math
 import os
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from t2i_trainer.denoiser import (
@@ -26,7 +25,8 @@ from t2i_trainer.denoiser import (
     target_of,
     validation_draws,
 )
-from t2i_trainer.files import read_json, write_json
+from t2i_trainer.files import write_json
+from t2i_trainer.latents import LatentSet
 from t2i_trainer.progress import Progress
 from t2i_trainer.training import (
     Ema,
@@ -41,39 +41,15 @@ from t2i_trainer.training import (
     step_generator,
     swapped_weights,
 )
-
-
-class LatentSet:
-    """Latents [n, c, h, w] with the text states [n, context, width] of their captions; `null` is the state of the
-    empty caption."""
-
-    def __init__(self, folder: Path):
-        self.latents = torch.from_numpy(np.load(folder / "latents.npy"))
-        self.states = torch.from_numpy(np.load(folder / "states.npy"))
-        row = {caption: index for index, caption in enumerate(read_json(folder / "captions.json"))}
-        self.captions = [json.loads(line)["caption"] for line in (folder / "samples.jsonl").read_text().splitlines()]
-        self.rows = torch.tensor([row[caption] for caption in self.captions])
-        if len(self.rows) != len(self.latents):
-            raise SystemExit(
-                f"{folder}: samples.jsonl has {len(self.rows)} lines, "
-                f"latents.npy {len(self.latents)} rows; run train_vae.py again"
-            )
-
-    def __len__(self) -> int:
-        return len(self.latents)
-
-    def batch(self, indices: Tensor, drop: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Latents and states as float32; where `drop` is true the state is that of the empty caption."""
-        rows = self.rows[indices]
-        if drop is not None:
-            rows = rows.masked_fill(drop, 0)
-        return self.latents[indices].float(), self.states[rows].float()
+from train_sketch import load_sketch
 
 
 def train(
     data: Path,  # folder with latents.npy, states.npy, captions.json, samples.jsonl
     val: Path,  # the same for validation
     out: Path,  # run folder
+    sketch: Path | None = None,  # folder of train_sketch.py; the sketch starts from it and stays as it is
+    init_from: Path | None = None,  # folder of a UNet whose weights to start from, as far as names and shapes agree
     steps: int = 15_000,
     batch: int = 16,
     lr: float = 1e-3,
@@ -103,10 +79,16 @@ def train(
     unet = new_unet(
         tuple(channels), layers, training.states.shape[-1], training.latents.shape[1], training.latents.shape[-1]
     ).to(device)
+    if init_from:
+        start_from(unet, init_from)
+    if sketch:
+        unet.sketch.load_state_dict(load_sketch(sketch))
+        unet.sketch.requires_grad_(False)
     forward = torch.compile(unet) if compile else unet
     scheduler = new_scheduler(prediction)
     total = scheduler.config.num_train_timesteps
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    trained = [parameter for parameter in unet.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     ema, sampler, first = Ema(unet, ema_decay), EpochSampler(len(training), batch, seed), 0
     if state := load_checkpoint(out / "checkpoint.pt", device):
         unet.load_state_dict(state["model"])
@@ -133,7 +115,7 @@ def train(
         loss = (error * min_snr_weights(scheduler, timesteps, min_snr)).mean() if min_snr else error.mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(unet.parameters(), clip)
+        torch.nn.utils.clip_grad_norm_(trained, clip)
         optimizer.step()
         ema.update(unet, step)
         mean = loss.item() if math.isnan(mean) else 0.99 * mean + 0.01 * loss.item()
@@ -156,6 +138,18 @@ def train(
             print(f"step={done} train_loss={mean!r} val_loss={val_loss!r}", flush=True)
         if done == stop_after:
             return
+
+
+def start_from(unet: torch.nn.Module, folder: Path) -> None:
+    """Copies the weights of `folder` that fit. A first convolution of fewer inputs fills the first of ours; the rest
+    start at 0."""
+    state = unet.state_dict()
+    for name, tensor in load_file(folder / "diffusion_pytorch_model.safetensors").items():
+        if name == "conv_in.weight" and tensor.shape != state[name].shape:
+            tensor = F.pad(tensor, (0, 0, 0, 0, 0, state[name].shape[1] - tensor.shape[1]))
+        if name in state and tensor.shape == state[name].shape:
+            state[name].copy_(tensor)
+    unet.load_state_dict(state)
 
 
 @torch.no_grad()
@@ -182,6 +176,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--sketch", type=Path)
+    parser.add_argument("--init-from", type=Path)
     parser.add_argument("--steps", type=int, default=15_000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=1e-3)

@@ -121,10 +121,7 @@ def train_vae(
 @torch.no_grad()
 def encode(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int = 64) -> Tensor:
     """Raw latents, float32 [n, channels, h / 8, w / 8]."""
-    parts = [
-        model.encode(to_unit(pixels[i : i + batch], device)).float().cpu()
-        for i in range(0, len(pixels), batch)
-    ]
+    parts = [model.encode(to_unit(pixels[i : i + batch], device)).float().cpu() for i in range(0, len(pixels), batch)]
     return torch.cat(parts)
 
 

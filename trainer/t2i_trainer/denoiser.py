@@ -3,13 +3,15 @@
 import hashlib
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor
+
+from .sketch import SketchUNet
 
 
 def new_unet(
     channels: tuple[int, ...], layers: int, text_width: int, latent_channels: int, side: int, heads: int = 4
-) -> UNet2DConditionModel:
+) -> SketchUNet:
     """A UNet with the block order of the reference system: no attention at the full latent size, cross-attention below
     it.
 
@@ -20,7 +22,7 @@ def new_unet(
     and backgrounds long before they had shapes.
     """
     attending = len(channels) - 1
-    return UNet2DConditionModel(
+    return SketchUNet(
         sample_size=side,
         in_channels=latent_channels,
         out_channels=latent_channels,

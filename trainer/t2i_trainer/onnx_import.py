@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler
 from onnx import numpy_helper
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -16,6 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from .autoencoder import TinyAutoencoder
 from .files import read_json
 from .sampling import Run
+from .sketch import unet_class
 
 
 def load_parameters(module: nn.Module, graph: Path, prefix: str) -> None:
@@ -36,7 +37,7 @@ def load_parameters(module: nn.Module, graph: Path, prefix: str) -> None:
 def load_model_directory(folder: Path) -> Run:
     """A model directory that `export.py` wrote, as PyTorch modules in float32 on the CPU."""
     text_encoder = CLIPTextModel(CLIPTextConfig(**read_json(folder / "text_encoder/config.json")))
-    unet = UNet2DConditionModel.from_config(read_json(folder / "unet/config.json"))
+    unet = unet_class(folder / "unet").from_config(read_json(folder / "unet/config.json"))
     config = read_json(folder / "vae_decoder/config.json")
     vae = TinyAutoencoder(
         config["latent_channels"], tuple(config["channels"]), config["blocks"], config["scaling_factor"]

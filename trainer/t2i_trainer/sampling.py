@@ -10,6 +10,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from .autoencoder import TinyAutoencoder
 from .progress import Progress
+from .sketch import unet_class
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Run:
     def load(cls, folder: Path, device: str = "cpu") -> "Run":
         models = [
             CLIPTextModel.from_pretrained(folder / "text_encoder"),
-            UNet2DConditionModel.from_pretrained(folder / "unet"),
+            unet_class(folder / "unet").from_pretrained(folder / "unet"),
             TinyAutoencoder.from_pretrained(folder / "vae"),
         ]
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")

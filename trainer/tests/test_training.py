@@ -9,9 +9,10 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from t2i_trainer.denoiser import min_snr_weights, stratified_timesteps, target_of, validation_draws
+from t2i_trainer.latents import LatentSet
 from t2i_trainer.sampling import Run, generate
 from t2i_trainer.training import Ema, EpochSampler, learning_rate, load_checkpoint
-from train import LatentSet, train
+from train import train
 from train_vae import train_vae
 
 TINY = {"batch": 16, "channels": (32, 64), "layers": 1, "lr": 2e-3, "warmup": 5, "ema_decay": 0.9}

@@ -1,4 +1,5 @@
-"""Word vectors: whole words keep their place in the token table, and the lexicon moves strangers towards what they mean."""
+"""Word vectors: whole words keep their place in the token table, and the lexicon moves strangers towards what they
+mean."""
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from t2i_trainer.words import load_word_vectors, neighbours, token_table
 
 @pytest.fixture
 def lexicon(tmp_path):
-    """cat (1) <- domestic cat (2) <- kitty (3); a second sense of kitty is a pool of money (4); puss is another word of 2."""
+    """cat (1) <- domestic cat (2) <- kitty (3); a second sense of kitty is a pool of money (4); puss is another word
+    of 2."""
     lines = [
         "00000001 05 n 01 cat 0 000 | feline",
         "00000002 05 n 02 domestic_cat 0 puss 0 001 @ 00000001 n 0000 | at home",
