@@ -8,19 +8,31 @@ export function paint(io: Io, output: TextOutput, colour: keyof typeof ESCAPES, 
   return output.isTTY && !io.env.NO_COLOR ? `\u001b[${ESCAPES[colour]}m${text}\u001b[0m` : text;
 }
 
+/**
+ * Text of others (prompts, names, messages that quote them) as a terminal may show it: control characters, which could move its
+ * cursor or rename its window, and marks that turn the direction of writing become visible escapes. Line feeds stay.
+ */
+export function printable(text: string): string {
+  const escaped = (unit: string) => `\\u{${unit.charCodeAt(0).toString(16)}}`;
+  return text.replace(/(?!\n)[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, escaped);
+}
+
 export function printJson(io: Io, value: unknown): void {
   io.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
 export function warn(io: Io, message: string): void {
-  io.stderr.write(`${paint(io, io.stderr, 'yellow', 'warning:')} ${message}\n`);
+  io.stderr.write(`${paint(io, io.stderr, 'yellow', 'warning:')} ${printable(message)}\n`);
 }
 
 /** Lines of `label  value` with the values below each other; a value of several lines is indented. */
 export function table(rows: readonly (readonly [label: string, value: string])[]): string {
   const width = Math.max(...rows.map(([label]) => label.length));
   return rows
-    .map(([label, value]) => `${label.padEnd(width)}  ${value.replaceAll('\n', `\n${' '.repeat(width + 2)}`)}\n`)
+    .map(
+      ([label, value]) =>
+        `${label.padEnd(width)}  ${printable(value).replaceAll('\n', `\n${' '.repeat(width + 2)}`)}\n`,
+    )
     .join('');
 }
 
@@ -28,8 +40,8 @@ export function table(rows: readonly (readonly [label: string, value: string])[]
 export function printError(io: Io, error: unknown, json: boolean): void {
   if (json) printJson(io, { error: errorToJson(error) });
   const { text, hint } = describeError(error);
-  io.stderr.write(`${paint(io, io.stderr, 'red', 'error:')} ${text}\n`);
-  if (hint) io.stderr.write(`hint: ${hint}\n`);
+  io.stderr.write(`${paint(io, io.stderr, 'red', 'error:')} ${printable(text)}\n`);
+  if (hint) io.stderr.write(`hint: ${printable(hint)}\n`);
 }
 
 function isUserError(error: unknown): error is T2IError {

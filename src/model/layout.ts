@@ -5,7 +5,7 @@ import { agree } from './consistency.js';
 import type { ModelDescription } from './description.js';
 import { readGraphs } from './graphs.js';
 import { checkHashes, hashFiles } from './hashes.js';
-import { parseManifest } from './manifest.js';
+import type { Manifest } from './manifest.js';
 import { ModelFiles } from './model-files.js';
 import { Problems } from './problems.js';
 import { readTokenizer } from './tokenizer.js';
@@ -26,9 +26,7 @@ const DEFAULT_SAMPLE_SIZE = 64;
 export async function describeModel(dir: string): Promise<ModelDescription> {
   const files = await ModelFiles.open(dir);
   const problems = new Problems();
-  const manifest = (await files.has(MANIFEST))
-    ? await problems.collect(async () => parseManifest(await files.json(MANIFEST)))
-    : null;
+  const manifest = (await files.has(MANIFEST)) ? await problems.collect(() => readManifest(files)) : null;
   files.used.delete(MANIFEST);
   const scheduler = await problems.collect(async () =>
     parseSchedulerConfig(await files.json('scheduler/scheduler_config.json')),
@@ -60,4 +58,10 @@ export async function describeModel(dir: string): Promise<ModelDescription> {
     hashes,
     manifest,
   };
+}
+
+/** Its schema, and the package that checks it, are loaded only where there is a manifest. */
+async function readManifest(files: ModelFiles): Promise<Manifest> {
+  const { parseManifest } = await import('./manifest.js');
+  return parseManifest(await files.json(MANIFEST));
 }

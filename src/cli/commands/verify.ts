@@ -1,7 +1,7 @@
 import { type Command, JSON_FLAG, LOAD_FLAGS } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { readLoadFlags } from '../generate/flags.js';
-import { paint, printJson } from '../output.js';
+import { paint, printable, printJson } from '../output.js';
 
 export const verify: Command = {
   name: 'verify',
@@ -22,7 +22,7 @@ export const verify: Command = {
           `largest difference ${maxAbs} of 255, mean ${meanAbs.toFixed(4)}, PSNR ${psnr.toFixed(1)} dB\n`,
         );
       }
-      for (const reason of reasons) io.stdout.write(`${reason}\n`);
+      for (const reason of reasons) io.stdout.write(`${printable(reason)}\n`);
     }
     return verdict === 'different' ? EXIT.failure : EXIT.ok;
   },

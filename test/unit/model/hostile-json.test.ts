@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { describeModel } from '../../../src/model/layout.js';
+import { refusal, writeModel } from './model-dir.js';
+
+const END = '<|endoftext|>';
+
+describe('the tokenizer’s settings', () => {
+  const settings = async (files: Record<string, unknown>) => {
+    const changes = Object.entries(files).map(([name, json]) => [`tokenizer/${name}`, JSON.stringify(json)] as const);
+    return (
+      await describeModel(writeModel({ 'tokenizer/tokenizer_config.json': null, ...Object.fromEntries(changes) }))
+    ).tokenizer;
+  };
+  const token = (content: string, normalized: boolean) => ({
+    content,
+    normalized,
+    lstrip: false,
+    rstrip: false,
+    single_word: false,
+  });
+
+  it('come from transformers’ defaults and the graph where no file says them', async () => {
+    expect(await settings({})).toMatchObject({ padTokenId: 7, contextLength: 16 });
+    expect(await settings({ 'tokenizer_config.json': { model_max_length: 1e30 } })).toMatchObject({
+      contextLength: 16,
+    });
+  });
+
+  it('come from special_tokens_map.json before tokenizer_config.json, unless that has its own list of added tokens', async () => {
+    const map = { pad_token: token('!', true) };
+    expect(
+      await settings({ 'tokenizer_config.json': { pad_token: END }, 'special_tokens_map.json': map }),
+    ).toMatchObject({
+      padTokenId: 5,
+      config: { addedTokens: [{ content: '!', id: null, normalized: true }] },
+    });
+    const config = { pad_token: END, added_tokens_decoder: { 7: token(END, false) } };
+    expect(await settings({ 'tokenizer_config.json': config, 'special_tokens_map.json': map })).toMatchObject({
+      padTokenId: 7,
+    });
+  });
+
+  it('hold the tokens of added_tokens.json', async () => {
+    const { config } = await settings({ 'added_tokens.json': { '<cat>': 8 } });
+    expect(config.addedTokens).toEqual([{ content: '<cat>', id: 8, normalized: true }]);
+  });
+});
+
+describe('JSON that nests a million deep', () => {
+  const deep = `${'['.repeat(1e6)}${']'.repeat(1e6)}`;
+
+  it.each([
+    [
+      'vae/config.json',
+      `{"block_out_channels": {"a": ${deep}}}`,
+      /block_out_channels: expected a list.*received an object/,
+    ],
+    ['unet/config.json', `{"sample_size": ${deep}}`, /sample_size: expected whole numbers/],
+    ['t2i.json', `{"formatVersion": ${deep}}`, /formatVersion/],
+    ['t2i.json', deep, /formatVersion/],
+    ['tokenizer/vocab.json', deep, /vocab\.json.*expected a vocabulary/],
+    ['tokenizer/tokenizer_config.json', `{"pad_token": ${deep}}`, /pad_token: expected a JSON object/],
+    ['tokenizer/tokenizer.json', `{"model": ${deep}}`, /tokenizer\.json: model: expected an object/],
+    ['scheduler/scheduler_config.json', `{"beta_start": ${deep}}`, /beta_start/],
+  ])('is refused in %s', async (path, content, reason) => {
+    expect(await refusal(writeModel({ [path]: content }))).toMatch(reason);
+  });
+});
