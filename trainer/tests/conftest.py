@@ -69,6 +69,7 @@ def tiny_run(packages, tmp_path_factory) -> Path:
     import shutil
 
     from data import build_dataset
+    from train_sketch import train_sketch
     from train_text import train_text, write_states
     from train_vae import train_vae, write_latents
 
@@ -82,4 +83,5 @@ def tiny_run(packages, tmp_path_factory) -> Path:
     for folder in ("data", "val", "held-out"):
         write_latents(run / folder, run / "vae", "cpu")
         write_states(run / folder, run, "cpu")
+    train_sketch(run / "data", run / "val", run / "sketch", steps=120, batch=32)
     return run

@@ -6,13 +6,15 @@ import json
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 
-from t2i_trainer.denoiser import min_snr_weights, stratified_timesteps, target_of, validation_draws
+from t2i_trainer.denoiser import min_snr_weights, new_unet, stratified_timesteps, target_of, validation_draws
 from t2i_trainer.latents import LatentSet
 from t2i_trainer.sampling import Run, generate
+from t2i_trainer.sketch import Sketch, SketchUNet, unet_class
 from t2i_trainer.training import Ema, EpochSampler, learning_rate, load_checkpoint
-from train import train
+from train import start_from, train
+from train_sketch import load_sketch
 from train_vae import train_vae
 
 TINY = {"batch": 16, "channels": (32, 64), "layers": 1, "lr": 2e-3, "warmup": 5, "ema_decay": 0.9}
@@ -20,7 +22,8 @@ TINY = {"batch": 16, "channels": (32, 64), "layers": 1, "lr": 2e-3, "warmup": 5,
 
 @pytest.fixture(scope="module")
 def trained(tiny_run):
-    train(tiny_run / "data", tiny_run / "val", tiny_run, steps=120, checkpoint_every=30, **TINY)
+    sketch = tiny_run / "sketch"
+    train(tiny_run / "data", tiny_run / "val", tiny_run, sketch=sketch, steps=120, checkpoint_every=30, **TINY)
     return tiny_run
 
 
@@ -66,6 +69,45 @@ def test_the_autoencoder_resumes_to_the_same_weights(tiny_run, tmp_path):
     assert all(torch.equal(tensor, state["ema"][name]) for name, tensor in whole.state_dict().items())
     losses = json.loads((tiny_run / "vae/training.json").read_text())
     assert losses["psnr_db"] > 8
+
+
+def test_the_sketch_learns_the_mean_picture_of_a_caption(tiny_run):
+    latents, states = LatentSet(tiny_run / "data").batch(torch.arange(96))
+    sketch = Sketch(states.shape[-1], latents.shape[1], latents.shape[-1])
+    sketch.load_state_dict(load_sketch(tiny_run / "sketch"))
+    with torch.no_grad():
+        error = (sketch(states) - latents).square().mean().item()
+    mean_alone = (latents - latents.mean(0)).square().mean().item()
+    assert error < 0.5 * mean_alone
+
+
+def test_the_sketch_stays_as_it_was_trained_and_is_saved_with_the_denoiser(trained):
+    unet = SketchUNet.from_pretrained(trained / "unet")
+    wanted = load_sketch(trained / "sketch")
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in unet.sketch.state_dict().items())
+    assert unet_class(trained / "unet") is SketchUNet
+    assert unet.config.in_channels == 4 and unet.conv_in.weight.shape[1] == 8
+
+
+def test_the_denoiser_sees_the_sketch_and_stretches_it(trained):
+    unet = SketchUNet.from_pretrained(trained / "unet").eval()
+    states = LatentSet(trained / "data").states[1:2].float()
+    sample, t = torch.randn(1, 4, 8, 8), torch.tensor([900])
+    with torch.no_grad():
+        seen = unet(sample, t, states).sample
+        assert unet(torch.randn(1, 4, 16, 12), t, states).sample.shape == (1, 4, 16, 12)
+        unet.sketch.layers[-1].bias += 1
+        assert not torch.allclose(unet(sample, t, states).sample, seen, atol=1e-3)
+
+
+def test_starting_from_weights_of_fewer_inputs_gives_the_same_output_at_first(tiny_run, tmp_path):
+    plain = UNet2DConditionModel(**dict(new_unet((32, 64), 1, 32, 4, 8).config))
+    plain.save_pretrained(tmp_path)
+    unet = new_unet((32, 64), 1, 32, 4, 8)
+    start_from(unet, tmp_path)
+    sample, t, states = torch.randn(2, 4, 8, 8), torch.tensor([100, 900]), torch.randn(2, 5, 32)
+    with torch.no_grad():
+        assert torch.allclose(unet(sample, t, states).sample, plain(sample, t, states).sample, atol=1e-5)
 
 
 def test_latents_have_unit_spread(tiny_run):
