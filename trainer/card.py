@@ -39,6 +39,7 @@ $measured
 | part | what | result |
 |---|---|---|
 | denoiser | $parameters parameters, $prediction, $steps steps of $batch | validation loss $val_loss |
+| sketch | $sketch_steps steps of $sketch_batch | squared error $sketch_loss |
 | autoencoder | $vae_steps steps of $vae_batch | $psnr dB |
 | text encoder | $text_layers layers of $text_width, $text_steps steps of $text_batch | contrastive loss $text_loss |
 
@@ -52,8 +53,9 @@ python trainer/train_vae.py --data runs/$name/data --also-encode runs/$name/val 
     --out runs/$name/vae --steps $vae_steps
 python trainer/train_text.py --data runs/$name/data --also-encode runs/$name/val runs/$name/heldout \\
     --out runs/$name --steps $text_steps
+python trainer/train_sketch.py --data runs/$name/data --val runs/$name/val --out runs/$name/sketch --steps $sketch_steps
 python trainer/train.py --data runs/$name/data --val runs/$name/val --out runs/$name \\
-    --channels $channels --layers $layers --batch $batch --lr $lr --decay $decay \\
+    --sketch runs/$name/sketch --channels $channels --layers $layers --batch $batch --lr $lr --decay $decay \\
     --timestep-exponent $timestep_exponent --steps $total_steps
 python trainer/train_judge.py --data runs/$name/data --test runs/$name/val --out runs/$name/judge
 python trainer/evaluate.py --run runs/$name --data runs/$name/data --held-out runs/$name/heldout \\
@@ -93,7 +95,7 @@ def write_card(
 ) -> str:
     """Writes README.md, copies the evidence and returns the card's text."""
     options, record = read_json(run / "options.json"), read_json(data / "data.json")
-    vae, text = read_json(run / "vae/training.json"), read_json(run / "text_encoder/training.json")
+    vae, text, sketch = (read_json(run / part / "training.json") for part in ("vae", "text_encoder", "sketch"))
     evaluation = read_json(run / "evaluation.json") if (run / "evaluation.json").exists() else None
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     last = metrics[-1] if metrics else {}
@@ -114,6 +116,9 @@ def write_card(
         steps=f"{last.get('step', 0):,}",
         total_steps=options["steps"],
         val_loss=number(last.get("val_loss")),
+        sketch_steps=sketch["steps"],
+        sketch_batch=sketch["batch"],
+        sketch_loss=number(sketch["val_loss"]),
         vae_steps=vae["steps"],
         vae_batch=vae["batch"],
         psnr=number(vae.get("psnr_db")),

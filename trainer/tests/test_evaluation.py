@@ -19,7 +19,7 @@ from train_judge import read_pictures, train_judge
 @pytest.fixture(scope="module")
 def judged_run(tiny_run, tmp_path_factory):
     run = tmp_path_factory.mktemp("judged")
-    for part in ("tokenizer", "text_encoder", "vae"):
+    for part in ("tokenizer", "text_encoder", "vae", "sketch"):
         shutil.copytree(tiny_run / part, run / part)
     train(tiny_run / "data", tiny_run / "val", run, steps=4, batch=8, channels=(32, 64), checkpoint_every=2)
     train_judge(tiny_run / "data", tiny_run / "val", run / "judge", steps=60, batch=32)
