@@ -25,14 +25,15 @@ class Judge(nn.Module):
         super().__init__()
         self.sizes = {"concept": concepts, "background": len(GROUNDS), "colour": len(TINTS), "count": len(COUNTS)}
         layers: list[nn.Module] = []
-        for inner, outer in ((3, 32), (32, 64), (64, 128), (128, 192)):
-            layers += [
-                nn.Conv2d(inner, outer, 3, padding=1, stride=2 if inner == 3 else 1),
-                nn.BatchNorm2d(outer),
-                nn.SiLU(),
-            ]
-            layers += [nn.Conv2d(outer, outer, 3, padding=1), nn.BatchNorm2d(outer), nn.SiLU()]
-            layers += [nn.MaxPool2d(2)] if inner != 3 else []
+        for inner, outer, stride in (
+            (3, 32, 2),
+            (32, 64, 2),
+            (64, 128, 2),
+            (128, 128, 1),
+            (128, 192, 2),
+            (192, 192, 1),
+        ):
+            layers += [nn.Conv2d(inner, outer, 3, stride, padding=1), nn.BatchNorm2d(outer), nn.SiLU()]
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(192 * 16, 384), nn.SiLU())
         self.heads = nn.ModuleDict({name: nn.Linear(384, size) for name, size in self.sizes.items()})
 
