@@ -60,7 +60,7 @@ python trainer/train.py --data runs/$name/data --val runs/$name/val --out runs/$
 python trainer/train_judge.py --data runs/$name/data --test runs/$name/val --out runs/$name/judge
 python trainer/evaluate.py --run runs/$name --data runs/$name/data --held-out runs/$name/heldout \\
     --judge runs/$name/judge --guidance $guidance
-python trainer/export.py --run runs/$name --out models/$name --name $name
+python trainer/export.py --run runs/$name --out models/$name --name $name --guidance-scale $guidance
 python trainer/card.py --run runs/$name --data runs/$name/data --out models/$name
 ```
 

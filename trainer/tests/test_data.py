@@ -4,11 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from data import build_dataset
 from t2i_trainer.captions import SceneChooser, article, held_out, plural
-from t2i_trainer.compose import BACKGROUNDS, SCENES, Composer, Scene, background
+from t2i_trainer.compose import BACKGROUNDS, COLOURS, SCENES, Composer, Scene, background
 from t2i_trainer.concepts import HELD_OUT_COLOURS, HELD_OUT_SYNONYMS, Concept, load_concepts
 
 CONCEPTS = [Concept(name, "x.webp", "plant-flower", True, ()) for name in ("rose", "tulip", "daisy", "lotus")]
@@ -51,6 +52,15 @@ def test_as_many_things_as_the_caption_counts(packages, count):
     assert ndimage.label(picture[..., 1] < 128)[1] == count
 
 
+def test_the_petals_take_the_colour_and_the_leaves_keep_theirs(tmp_path):
+    flower = Image.new("RGBA", (64, 64), (60, 170, 60, 255))
+    flower.paste((230, 60, 150, 255), (0, 0, 64, 24))
+    flower.save(tmp_path / "flower.webp", lossless=True)
+    picture = Composer([tmp_path / "flower.webp"], 64).draw(Scene(0, "white", colour="blue", scale=1.0)).astype(int)
+    assert picture[8, 32, 2] > picture[8, 32, 0] + 60
+    assert np.abs(picture[50, 32] - (60, 170, 60)).max() <= 3
+
+
 def test_scenes_differ_from_each_other():
     pictures = {background(scene, 32).tobytes() for scene in SCENES}
     assert len(pictures) == len(SCENES)
@@ -77,7 +87,11 @@ def test_the_held_out_share_is_what_it_says():
 
 def test_no_caption_uses_a_word_of_the_synonym_test():
     chooser = SceneChooser(CONCEPTS, {}, 5)
-    words = {word for _ in range(2000) for word in chooser.sample().caption.replace(",", "").split()}
+    samples = [chooser.sample() for _ in range(2000)]
+    words = {word for sample in samples for word in sample.caption.replace(",", "").split()}
+    assert {sample.scene.colour for sample in samples} == {None, *COLOURS}
+    assert {sample.scene.background for sample in samples} == {*BACKGROUNDS, *SCENES}
+    assert {sample.scene.count for sample in samples} == {1, 2, 3, 4}
     assert not words & (set(HELD_OUT_SYNONYMS) | set(HELD_OUT_COLOURS))
     assert {"rose", "droplets", "field", "two", "blue"} <= words
 

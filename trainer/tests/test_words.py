@@ -68,10 +68,11 @@ def test_the_table_keeps_the_angles_between_words():
 
 
 def test_neighbours_belong_to_the_nearest_name_alone():
-    words = ["cat", "dog", "kitten", "hound", "stone"]
-    angles = np.radians([0, 90, 15, 80, 225])
+    words = ["cat", "dog", "kitten", "hound", "stone", "pet"]
+    angles = np.radians([0, 90, 15, 80, 225, 40])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    assert neighbours(["cat", "dog"], words, vectors, {"kitten", "hound", "stone"}) == [["kitten"], ["hound"]]
+    allowed = {"kitten", "hound", "stone", "pet"}
+    assert neighbours(["cat", "dog"], words, vectors, allowed) == [["kitten", "pet"], ["hound"]]
 
 
 def test_vectors_are_read_once_and_centred(packages, tmp_path):
