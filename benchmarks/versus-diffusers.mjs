@@ -33,7 +33,7 @@ const threads = Number(values.threads);
 const request = { prompt: 'a red apple on a blue background', seed: 7, steps, guidance: 5 };
 const say = (text) => process.stderr.write(`${text}\n`);
 
-await using t2i = await Pipeline.load({ threads, ...(values.model && { model: values.model }) });
+const t2i = await Pipeline.load({ threads, ...(values.model && { model: values.model }) });
 const reference = await startReference(t2i.model.dir);
 const results = { sdk: [], sdkUnet: [], outside: [], diffusers: [], diffusersUnet: [] };
 let pictures = {};
@@ -44,6 +44,7 @@ for (const run of cases) await run();
 for (const list of Object.values(results)) list.length = 0;
 await rotate(cases, rounds, say);
 reference.child.stdin.end();
+await t2i.close();
 
 const sdk = median(results.sdk);
 const diffusers = median(results.diffusers);
@@ -62,6 +63,7 @@ process.stdout.write(
         ratio: median(results.diffusersUnet) / median(results.sdkUnet),
       },
       outsideNetworksShare: median(results.outside),
+      picturesIdentical: psnr(pictures.sdk, pictures.diffusers) === Number.POSITIVE_INFINITY,
       picturesPsnrDb: psnr(pictures.sdk, pictures.diffusers),
       firstPictureOfAProcessMs: firstPicture(),
     },
