@@ -1,10 +1,13 @@
 export type { Probe, Raster, StepEvent, Timings } from './backends/backend.js';
-export { ERROR_CODES, type ErrorCode, type Issue, T2IError } from './errors.js';
-export { type EncodeOptions, encodeImage } from './image/encode.js';
+export type { SchedulerConfig } from './diffusion/schedule.js';
+export { ERROR_CODES, type ErrorCode, type Issue, T2IError, type T2IErrorOptions } from './errors.js';
+export { type EncodeOptions, encodeImage, type Pixels } from './image/encode.js';
 export { IMAGE_FORMATS, type ImageFormat } from './image/formats.js';
 export { GeneratedImage, type SaveOptions } from './image/generated-image.js';
 export { readReceipt } from './image/read-receipt.js';
 export type { Receipt } from './image/receipt.js';
+export type * from './model/description.js';
+export type { Manifest } from './model/manifest.js';
 export type { LoadOptions, RequestOptions } from './options.js';
 export type { BackendReport, FailedTry, GenerateResult, StepProgress, StreamEvent } from './pipeline/events.js';
 export { optionsOfReceipt } from './pipeline/receipts.js';

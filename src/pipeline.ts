@@ -30,7 +30,11 @@ export interface GenerateOptions extends RequestOptions {
   onStep?: ((event: StepProgress) => void) | undefined;
 }
 
-/** What a pipeline is made of; it owns the session and closes it. */
+/**
+ * What a pipeline is made of; it owns the session and closes it.
+ *
+ * @internal
+ */
 export interface PipelineParts {
   readonly model: ModelDescription;
   readonly tokenizer: ClipTokenizer;

@@ -22,7 +22,7 @@ export interface Receipt {
     /** Null where the sampler takes none. */
     readonly eta: number | null;
     readonly steps: number;
-    /** Of the plan's numbers, see {@link hashArrays}; the same on every machine. */
+    /** Of the plan's numbers, see `hashArrays`; the same on every machine. */
     readonly sha256: string;
   };
   readonly model: { readonly name: string; readonly hashes: Readonly<Record<string, string>> };

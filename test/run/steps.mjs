@@ -46,6 +46,9 @@ export function makeSteps(scratch) {
           'none',
           '--emit',
           'none',
+          '--excludeInternal',
+          // Where a line lies in a repository is nothing to check, and a clone need not have a remote.
+          '--disableSources',
           '--treatWarningsAsErrors',
         ),
     },
