@@ -13,4 +13,6 @@ export type { BackendReport, FailedTry, GenerateResult, StepProgress, StreamEven
 export { optionsOfReceipt } from './pipeline/receipts.js';
 export type { Warning } from './pipeline/warnings.js';
 export { type GenerateOptions, Pipeline } from './pipeline.js';
+export type { AddedToken } from './text/added-tokens.js';
+export type { ClipTokenizerConfig } from './text/clip-tokenizer.js';
 export { TOLERANCE, type Verification, type VerifyOptions, verifyImage } from './verify.js';

@@ -2,12 +2,32 @@ import { z } from 'zod';
 import { describeValue } from '../fields.js';
 import { invalidModel, Problems } from './problems.js';
 
+/** `t2i.json`, the manifest of a model that our own exporter wrote. */
+export interface Manifest {
+  readonly formatVersion: 1;
+  /** Name of the model in receipts. */
+  readonly name: string;
+  /** SHA-256 in hex by path in the model directory. */
+  readonly files: Readonly<Record<string, string>>;
+  /** For requests that leave them out. */
+  readonly defaults: { readonly steps: number; readonly guidanceScale: number; readonly sampler: string };
+  /** Options and results of every stage of the training. */
+  readonly training: Readonly<Record<string, unknown>>;
+  /** SHA-256 in hex of the training data. */
+  readonly dataFingerprint: string;
+  /** Of the empty prompt's states, float32, on the machine that exported. */
+  readonly nullEmbeddingSha256: string;
+  /** The judge's report, or null where nothing was measured. */
+  readonly evaluation: Readonly<Record<string, unknown>> | null;
+  /** Licences of the training data. */
+  readonly licence: string;
+}
+
 const SHA256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex');
 
-const MANIFEST = z.strictObject({
+const MANIFEST: z.ZodType<Manifest> = z.strictObject({
   formatVersion: z.literal(1),
   name: z.string().regex(/^[\w.-]{1,100}$/, 'a name of letters, digits, dots and dashes'),
-  /** SHA-256 in hex by path in the model directory. */
   files: z.record(z.string(), SHA256),
   defaults: z.strictObject({
     steps: z.int().min(1).max(1000),
@@ -20,9 +40,6 @@ const MANIFEST = z.strictObject({
   evaluation: z.record(z.string(), z.unknown()).nullable(),
   licence: z.string(),
 });
-
-/** `t2i.json`, the manifest of a model that our own exporter wrote. */
-export type Manifest = z.infer<typeof MANIFEST>;
 
 /**
  * Checks the parsed content of t2i.json.

@@ -8,7 +8,7 @@ const LONGEST_CONTEXT = 65_536;
 
 /** What the files beside the vocabulary decide about a tokenizer. */
 export interface ClipTokenizerConfig {
-  /** Length of every result of {@link ClipTokenizer.encode}, start and end token included; at least 3. */
+  /** Length of every result of `ClipTokenizer.encode`, start and end token included; at least 3. */
   readonly contextLength: number;
   readonly bosToken: string;
   readonly eosToken: string;
