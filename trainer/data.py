@@ -23,6 +23,7 @@ from t2i_trainer.compose import Composer
 from t2i_trainer.concepts import SOURCES, load_concepts
 from t2i_trainer.files import write_json
 from t2i_trainer.progress import Progress
+from t2i_trainer.styles import ICON_SETS, STYLES, PictureBook
 
 
 def build_dataset(
@@ -34,16 +35,18 @@ def build_dataset(
     flower_weight: float = 2.0,  # how much more often a flower is drawn than another concept
     jitter: float = 0.01,  # how far a thing strays from the middle, as a fraction of the side
     held_out: bool = False,  # draw only the combinations that training never sees
+    styles: tuple[str, ...] = ("shaded",),  # of STYLES; captions name every one but the first
     limit: int | None = None,  # use the first so many concepts only
 ) -> dict:
     """Writes the data set and returns its record (the content of data.json)."""
-    concepts = load_concepts(packages / "node_modules")[:limit]
+    book = PictureBook(packages / "node_modules")
+    every = load_concepts(packages / "node_modules")[:limit]
+    concepts = [concept for concept in every if all(book.has(concept.code, style) for style in styles)]
     if not concepts:
         raise SystemExit(f"--packages: no concept found below {packages}; delete the folder and run again")
     out.mkdir(parents=True, exist_ok=True)
-    assets = packages / "node_modules/@lobehub/fluent-emoji-3d/assets"
-    composer = Composer([assets / concept.picture for concept in concepts], size)
-    chooser = SceneChooser(concepts, {"plant-flower": flower_weight}, seed, held_out, jitter)
+    composer = Composer(lambda concept, style: book.open(concepts[concept].code, style), size)
+    chooser = SceneChooser(concepts, {"plant-flower": flower_weight}, seed, held_out, jitter, tuple(styles))
     pixels = np.lib.format.open_memmap(out / "pixels.npy", "w+", np.uint8, (count, size, size, 3))
     fingerprint = hashlib.sha256()
     progress = Progress("data", count, "pictures")
@@ -58,14 +61,23 @@ def build_dataset(
             progress.update(index + 1)
     pixels.flush()
     write_json(out / "concepts.json", [dataclasses.asdict(concept) for concept in concepts])
+    unused = {package for style, package in ICON_SETS.items() if style not in styles}
     record = {
-        "count": count, "size": size, "seed": seed, "flower_weight": flower_weight, "jitter": jitter,
+        "count": count,
+        "size": size,
+        "seed": seed,
+        "flower_weight": flower_weight,
+        "jitter": jitter,
+        "styles": list(styles),
         "held_out": held_out,
         "concepts": len(concepts),
-        "sources": {name: {"version": version, "licence": licence, "use": use} for name, (version, licence,
-        use) in SOURCES.items()},
+        "sources": {
+            name: {"version": version, "licence": licence, "use": use}
+            for name, (version, licence, use) in SOURCES.items()
+            if name not in unused
+        },
         "fingerprint": fingerprint.hexdigest(),
-    }  # fmt: skip
+    }
     write_json(out / "data.json", record)
     return record
 
@@ -92,6 +104,7 @@ def main() -> None:
     parser.add_argument("--flower-weight", type=float, default=2.0)
     parser.add_argument("--jitter", type=float, default=0.01)
     parser.add_argument("--held-out", action="store_true")
+    parser.add_argument("--styles", nargs="+", choices=list(STYLES), default=["shaded"])
     parser.add_argument("--limit", type=int)
     args = vars(parser.parse_args())
     fetch_packages(args["packages"])

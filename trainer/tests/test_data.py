@@ -11,8 +11,14 @@ from data import build_dataset
 from t2i_trainer.captions import SceneChooser, article, held_out, plural
 from t2i_trainer.compose import BACKGROUNDS, COLOURS, SCENES, Composer, Scene, background
 from t2i_trainer.concepts import HELD_OUT_COLOURS, HELD_OUT_SYNONYMS, Concept, load_concepts
+from t2i_trainer.styles import PictureBook
 
-CONCEPTS = [Concept(name, "x.webp", "plant-flower", True, ()) for name in ("rose", "tulip", "daisy", "lotus")]
+CONCEPTS = [Concept(name, "1f600", "plant-flower", True, ()) for name in ("rose", "tulip", "daisy", "lotus")]
+
+
+def book_composer(packages, size):
+    book, concepts = PictureBook(packages / "node_modules"), load_concepts(packages / "node_modules")
+    return Composer(lambda concept, style: book.open(concepts[concept].code, style), size)
 
 
 def test_same_options_give_the_same_bytes(packages, tmp_path):
@@ -31,9 +37,7 @@ def test_concepts_come_with_their_plain_names(packages):
 
 
 def test_a_picture_shows_its_background_and_its_colour(packages):
-    concepts = load_concepts(packages / "node_modules")
-    assets = packages / "node_modules/@lobehub/fluent-emoji-3d/assets"
-    composer = Composer([assets / concept.picture for concept in concepts], 64)
+    composer = book_composer(packages, 64)
     for name, colour in BACKGROUNDS.items():
         picture = composer.draw(Scene(0, name))
         assert tuple(picture[1, 1]) == colour
@@ -46,19 +50,30 @@ def test_a_picture_shows_its_background_and_its_colour(packages):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_as_many_things_as_the_caption_counts(packages, count):
-    composer = Composer([packages / "node_modules/@lobehub/fluent-emoji-3d/assets/1f600.webp"], 128)
+    composer = book_composer(packages, 128)
     picture = composer.draw(Scene(0, "white", count=count, scale=0.8 if count == 1 else 0.4))
 
     assert ndimage.label(picture[..., 1] < 128)[1] == count
 
 
-def test_the_petals_take_the_colour_and_the_leaves_keep_theirs(tmp_path):
+def test_the_petals_take_the_colour_and_the_leaves_keep_theirs():
     flower = Image.new("RGBA", (64, 64), (60, 170, 60, 255))
     flower.paste((230, 60, 150, 255), (0, 0, 64, 24))
-    flower.save(tmp_path / "flower.webp", lossless=True)
-    picture = Composer([tmp_path / "flower.webp"], 64).draw(Scene(0, "white", colour="blue", scale=1.0)).astype(int)
+    picture = Composer(lambda *_: flower, 64).draw(Scene(0, "white", colour="blue", scale=1.0)).astype(int)
     assert picture[8, 32, 2] > picture[8, 32, 0] + 60
     assert np.abs(picture[50, 32] - (60, 170, 60)).max() <= 3
+
+
+def test_styles_are_drawn_and_named(packages, tmp_path):
+    record = build_dataset(tmp_path, packages, count=60, size=64, styles=("shaded", "flat"))
+    lines = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
+    assert record["concepts"] == 2  # the icon set of the stand-in lacks the others
+    assert "@iconify-json/fluent-emoji-flat" in record["sources"] and "@iconify-json/noto" not in record["sources"]
+    assert {line["style"] for line in lines} == {"shaded", "flat"}
+    assert all(line["caption"].endswith(", flat style") == (line["style"] == "flat") for line in lines)
+    composer = book_composer(packages, 64)
+    shaded, flat = (composer.draw(Scene(0, "white", style=style))[32, 32].astype(int) for style in ("shaded", "flat"))
+    assert np.abs(shaded - (220, 30, 30)).max() <= 2 and np.abs(flat - (10, 200, 20)).max() <= 2
 
 
 def test_scenes_differ_from_each_other():
@@ -99,9 +114,7 @@ def test_no_caption_uses_a_word_of_the_synonym_test():
 def test_captions_are_written_in_the_order_of_the_pictures(packages, tmp_path):
     build_dataset(tmp_path, packages, count=6, size=64)
     lines = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
-    concepts = load_concepts(packages / "node_modules")
-    assets = packages / "node_modules/@lobehub/fluent-emoji-3d/assets"
-    composer = Composer([assets / concept.picture for concept in concepts], 64)
+    composer = book_composer(packages, 64)
     pixels = np.load(tmp_path / "pixels.npy")
     for line, picture in zip(lines, pixels, strict=True):
         scene = {key: line[key] for key in Scene.__dataclass_fields__}
