@@ -17,7 +17,7 @@ import numpy as np
 
 from t2i_trainer.captions import article
 from t2i_trainer.concepts import HELD_OUT_COLOURS, HELD_OUT_SYNONYMS
-from t2i_trainer.files import read_json, write_atomically, write_json
+from t2i_trainer.files import read_json, read_samples, write_atomically, write_json
 from t2i_trainer.judge import TINTS, Judge, ask, labels
 from t2i_trainer.sampling import Run, generate
 from t2i_trainer.sheet import contact_sheet
@@ -89,7 +89,7 @@ def evaluate(
 
 def pick(folder: Path, count: int) -> list[dict]:
     """`count` lines of a data set, chosen by a fixed seed."""
-    lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    lines = read_samples(folder)
     return random.Random(0).sample(lines, min(count, len(lines)))
 
 

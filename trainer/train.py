@@ -34,6 +34,7 @@ from t2i_trainer.training import (
     add_device_flags,
     autocast,
     count_parameters,
+    descend,
     learning_rate,
     load_checkpoint,
     save_checkpoint,
@@ -99,8 +100,6 @@ def train(
     )
     progress, mean = Progress("unet", steps * batch, "samples", first * batch), math.nan
     for step in range(first, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, lr, warmup, steps, decay)
         draw = step_generator(seed, step)
         drop = torch.rand(batch, generator=draw) < caption_dropout
         latents, states = training.batch(torch.from_numpy(sampler.indices(step)), drop)
@@ -113,10 +112,7 @@ def train(
             (1, 2, 3)
         )
         loss = (error * min_snr_weights(scheduler, timesteps, min_snr)).mean() if min_snr else error.mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, clip)
-        optimizer.step()
+        descend(optimizer, loss, learning_rate(step, lr, warmup, steps, decay), clip)
         ema.update(unet, step)
         mean = loss.item() if math.isnan(mean) else 0.99 * mean + 0.01 * loss.item()
         progress.update((step + 1) * batch, loss=mean)

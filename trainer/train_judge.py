@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from t2i_trainer.files import read_samples
 from t2i_trainer.judge import Judge, ask, augment, labels, shrink
 from t2i_trainer.progress import Progress
 from t2i_trainer.training import (
     EpochSampler,
     add_device_flags,
     autocast,
+    descend,
     learning_rate,
     seed_everything,
     step_generator,
@@ -43,8 +45,6 @@ def train_judge(
     optimizer = torch.optim.AdamW(judge.parameters(), lr=lr, weight_decay=0.02)
     sampler, progress = EpochSampler(len(scenes), batch, seed), Progress("judge", steps * batch, "pictures")
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, lr, 50, steps, 0.6)
         chosen = np.sort(sampler.indices(step))
         pictures = augment(shrink(pixels[chosen]), step_generator(seed, step)).to(device)
         with autocast(device, precision):
@@ -53,9 +53,7 @@ def train_judge(
                 F.cross_entropy(logits[name].float(), answer[torch.from_numpy(chosen)].to(device))
                 for name, answer in answers.items()
             )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        descend(optimizer, loss, learning_rate(step, lr, 50, steps, 0.6), clip=None)
         progress.update((step + 1) * batch, loss=loss.item())
     judge.cpu().eval()
     test_pixels, test_scenes = read_pictures(test)
@@ -70,9 +68,7 @@ def train_judge(
 
 def read_pictures(folder: Path) -> tuple[np.ndarray, list[dict]]:
     """Pictures and scenes of a data folder."""
-    return np.load(folder / "pixels.npy", mmap_mode="r"), [
-        json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()
-    ]
+    return np.load(folder / "pixels.npy", mmap_mode="r"), read_samples(folder)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from t2i_trainer.training import (
     EpochSampler,
     add_device_flags,
     autocast,
+    descend,
     learning_rate,
     seed_everything,
     step_generator,
@@ -45,16 +46,11 @@ def train_sketch(
     optimizer = torch.optim.AdamW(sketch.parameters(), lr=lr, weight_decay=0.01, betas=(0.9, 0.99))
     sampler, progress = EpochSampler(len(training), batch, seed), Progress("sketch", steps * batch, "samples")
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, lr, 100, steps, 0.5)
         drop = torch.rand(batch, generator=step_generator(seed, step)) < caption_dropout
         latents, states = training.batch(torch.from_numpy(sampler.indices(step)), drop)
         with autocast(device, precision):
             loss = F.mse_loss(sketch(states.to(device)).float(), latents.to(device))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(sketch.parameters(), 1.0)
-        optimizer.step()
+        descend(optimizer, loss, learning_rate(step, lr, 100, steps, 0.5))
         progress.update((step + 1) * batch, loss=loss.item())
     with torch.no_grad():
         latents, states = validation.batch(torch.arange(len(validation)))

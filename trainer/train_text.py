@@ -26,13 +26,14 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from make_tokenizer import make_tokenizer
 from t2i_trainer.compose import COLOURS
 from t2i_trainer.concepts import HELD_OUT_COLOURS, HELD_OUT_SYNONYMS
-from t2i_trainer.files import read_json, write_json
+from t2i_trainer.files import read_json, read_samples, write_json
 from t2i_trainer.lexicon import Lexicon, retrofit
 from t2i_trainer.progress import Progress
 from t2i_trainer.training import (
     EpochSampler,
     add_device_flags,
     autocast,
+    descend,
     learning_rate,
     seed_everything,
     step_generator,
@@ -159,7 +160,7 @@ def train_text(
     """Trains the encoder and saves it; returns it frozen."""
     seed_everything(seed)
     tokenizer = load_tokenizer(packages, out)
-    samples = [json.loads(line) for line in (data / "samples.jsonl").read_text().splitlines()]
+    samples = read_samples(data)
     concepts = read_json(data / "concepts.json")
     vocabulary = tokenizer.get_vocab()
     words, vectors, near = near_words(packages, vocabulary, samples, [concept["name"] for concept in concepts])
@@ -176,8 +177,6 @@ def train_text(
         lambda _m, _i, rows: rows + spread * torch.randn(rows.shape, generator=noise[0]).to(device)
     )
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, lr, 50, steps, 0.5)
         noise[:] = [step_generator(seed, step)]
         chosen = sampler.indices(step)
         ids, lengths = tokenize(tokenizer, [captions.at(int(index), step) for index in chosen])
@@ -187,10 +186,7 @@ def train_text(
             loss = contrastive_loss(
                 text, tower(pictures[torch.from_numpy(chosen)].to(device)), head.log_scale.exp().clamp(max=50)
             )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
+        descend(optimizer, loss, learning_rate(step, lr, 50, steps, 0.5))
         progress.update((step + 1) * batch, loss=loss.item())
     hook.remove()
     model.eval().requires_grad_(False)
@@ -247,7 +243,7 @@ def write_states(data: Path, run: Path, device: str) -> None:
     model = CLIPTextModel.from_pretrained(run / "text_encoder").to(device).eval()
     captions = [
         "",
-        *dict.fromkeys(json.loads(line)["caption"] for line in (data / "samples.jsonl").read_text().splitlines()),
+        *dict.fromkeys(sample["caption"] for sample in read_samples(data)),
     ]
     states = np.lib.format.open_memmap(
         data / "states.npy", "w+", np.float16, (len(captions), CONTEXT, model.config.hidden_size)

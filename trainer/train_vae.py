@@ -23,6 +23,7 @@ from t2i_trainer.training import (
     EpochSampler,
     add_device_flags,
     autocast,
+    descend,
     learning_rate,
     load_checkpoint,
     save_checkpoint,
@@ -78,8 +79,6 @@ def train_vae(
         ema.weights, first = state["ema"], state["step"]
     progress = Progress("vae", steps * batch, "samples", first * batch)
     for step in range(first, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, lr, 100, steps, decay)
         want = to_unit(pixels[np.sort(sampler.indices(step))], device)
         with autocast(device, precision):
             latents = model.encode(want)
@@ -87,10 +86,7 @@ def train_vae(
             size_loss = 1e-3 * latents.float().square().mean()
             noise = torch.randn(latents.shape, generator=step_generator(seed, step)).to(device)
             loss = reconstruction_loss(model.decode(latents + LATENT_NOISE * noise).float(), want) + size_loss
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        descend(optimizer, loss, learning_rate(step, lr, 100, steps, decay))
         ema.update(model, step)
         progress.update((step + 1) * batch, loss=loss.item())
         if (step + 1) % checkpoint_every == 0 or step + 1 == steps:

@@ -32,6 +32,11 @@ def read_json(path: Path):
     return json.loads(path.read_text())
 
 
+def read_samples(folder: Path) -> list[dict]:
+    """The lines of a data set's `samples.jsonl`, in the order of its pictures."""
+    return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+
+
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file, in hex, read in pieces."""
     with path.open("rb") as handle:

@@ -1,13 +1,12 @@
 """A data set as training sees it: latents, and the text states of their captions."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .files import read_json
+from .files import read_json, read_samples
 
 
 class LatentSet:
@@ -18,7 +17,7 @@ class LatentSet:
         self.latents = torch.from_numpy(np.load(folder / "latents.npy"))
         self.states = torch.from_numpy(np.load(folder / "states.npy"))
         row = {caption: index for index, caption in enumerate(read_json(folder / "captions.json"))}
-        self.captions = [json.loads(line)["caption"] for line in (folder / "samples.jsonl").read_text().splitlines()]
+        self.captions = [sample["caption"] for sample in read_samples(folder)]
         self.rows = torch.tensor([row[caption] for caption in self.captions])
         if len(self.rows) != len(self.latents):
             raise SystemExit(

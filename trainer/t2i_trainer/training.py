@@ -3,7 +3,6 @@ exactly."""
 
 import argparse
 import contextlib
-import os
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,6 +43,18 @@ def learning_rate(step: int, peak: float, warmup: int, steps: int, decay: float)
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * min(1.0, max(0.0, (steps - step) / max(1.0, steps - start)))
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float, clip: float | None = 1.0) -> None:
+    """One step of the optimizer down the gradient of `loss` at the learning rate `lr`, the gradient's norm limited to
+    `clip`."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if clip is not None:
+        torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+    optimizer.step()
 
 
 class Ema:
@@ -110,13 +121,6 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-def use_threads(threads: int | None) -> None:
-    """Limits torch to `threads` CPU threads; None leaves its own default."""
-    if threads:
-        torch.set_num_threads(threads)
-        os.environ["OMP_NUM_THREADS"] = str(threads)
 
 
 def count_parameters(parameters: Iterable[Tensor]) -> int:
