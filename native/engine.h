@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cuda/device.h"
+#include "dtype.h"
+
+namespace t2i {
+
+namespace tensorrt {
+class Library;
+}
+
+using Dims = std::vector<int64_t>;
+
+/// One input or output of an engine.
+struct TensorSpec {
+  std::string name;
+  bool is_input;
+  DataType type;
+  /// -1 where it is dynamic.
+  Dims dims;
+  /// Smallest and largest shape of the profile, for inputs.
+  Dims min;
+  Dims max;
+};
+
+/// A deserialised TensorRT engine. Keeps its library open; the bytes it was made from are not needed afterwards.
+class Engine {
+ public:
+  /// @param plan bytes whose hash was checked; what TensorRT cannot read is refused
+  /// @throws Error ENGINE_INVALID with TensorRT's own words, OUT_OF_MEMORY, BACKEND_UNAVAILABLE
+  Engine(std::shared_ptr<tensorrt::Library> library, const void* plan, std::size_t bytes);
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  const std::vector<TensorSpec>& tensors() const;
+  /// @throws Error ENGINE_INVALID, naming the tensors that there are
+  const TensorSpec& tensor(const std::string& name) const;
+
+  struct Impl;
+
+ private:
+  friend class Context;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// What one execution of an engine works in; for one thread and one stream at a time. Must not outlive its engine.
+class Context {
+ public:
+  /// @throws Error OUT_OF_MEMORY, BACKEND_FAILED
+  explicit Context(Engine& engine);
+  Context(Context&&) noexcept;
+  Context& operator=(Context&&) noexcept;
+  ~Context();
+
+  /// @throws Error BACKEND_FAILED where the shape lies outside the profile, naming the tensor, its range and the shape
+  void set_shape(const std::string& input, const Dims& shape);
+  /// Shape of any tensor once all inputs have theirs.
+  Dims shape(const std::string& tensor) const;
+  /// Device memory, aligned to 256 bytes.
+  void set_address(const std::string& tensor, void* memory);
+  /// Queues one forward; may be captured, after one run outside a capture.
+  /// @throws Error BACKEND_FAILED, OUT_OF_MEMORY, DEVICE_LOST
+  void enqueue(cuda::StreamHandle stream);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace t2i

@@ -1,0 +1,51 @@
+/**
+ * Builds the addon in one of its flavours, each in a folder of its own:
+ *
+ *     node native/tools/build.mjs none     build/none: no CUDA compiler needed; finds TensorRT and builds engines ahead of time
+ *     node native/tools/build.mjs cuda     build/cuda: with our kernels; T2I_CUDA_HOME is a folder with bin/nvcc
+ *     node native/tools/build.mjs sim      build/sim: a simulated device, stand-ins for TensorRT and the core's tests
+ *     node native/tools/build.mjs asan     as sim, under AddressSanitizer and UndefinedBehaviorSanitizer
+ *     node native/tools/build.mjs tsan     as sim, under ThreadSanitizer
+ *
+ * Exits with 69 where a compiler is missing.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const MISSING_TOOL = 69;
+
+/** What CMake is told for each flavour. */
+const FLAVOURS = {
+  none: { T2I_DEVICE: 'none' },
+  cuda: { T2I_DEVICE: 'cuda' },
+  sim: { T2I_DEVICE: 'sim', T2I_TESTS: 'ON' },
+  asan: { T2I_DEVICE: 'sim', T2I_TESTS: 'ON', T2I_SANITIZE: 'address,undefined' },
+  tsan: { T2I_DEVICE: 'sim', T2I_TESTS: 'ON', T2I_SANITIZE: 'thread' },
+};
+
+function fail(message, code) {
+  console.error(message);
+  process.exit(code);
+}
+
+const [flavour, ...rest] = process.argv.slice(2);
+const settings = FLAVOURS[flavour];
+if (settings === undefined || rest.length > 0) {
+  fail(`expected one of ${Object.keys(FLAVOURS).join(', ')}, received ${process.argv.slice(2).join(' ')}`, 2);
+}
+for (const tool of ['cmake', 'g++']) {
+  if (spawnSync(tool, ['--version']).status !== 0) fail(`${tool} is not installed`, MISSING_TOOL);
+}
+const cudaHome = process.env.T2I_CUDA_HOME ?? process.env.CUDA_HOME;
+if (flavour === 'cuda' && !cudaHome) fail('T2I_CUDA_HOME names no folder with bin/nvcc', MISSING_TOOL);
+
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const defines = { ...settings, T2I_VERSION: version, ...(flavour === 'cuda' && { T2I_CUDA_HOME: cudaHome }) };
+const args = ['compile', '--log-level', 'warn', '--out', join(ROOT, 'build', flavour)];
+for (const [name, value] of Object.entries(defines)) args.push(`--CD${name}=${value}`);
+const cmakeJs = join(ROOT, 'node_modules', 'cmake-js', 'bin', 'cmake-js');
+const { status } = spawnSync(process.execPath, [cmakeJs, ...args], { cwd: ROOT, stdio: 'inherit' });
+process.exit(status ?? 1);
