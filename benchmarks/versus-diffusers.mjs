@@ -6,15 +6,14 @@
  * Prints JSON: medians in milliseconds of a whole picture and of one UNet step, their ratios, the share of the SDK's wall time
  * that is spent outside the networks, and the first picture of a fresh process with everything loaded anew.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Pipeline } from '../dist/index.js';
+import { startPeer } from './python-peer.mjs';
 import { machine, median, psnr, rotate } from './report.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -34,7 +33,7 @@ const request = { prompt: 'a red apple on a blue background', seed: 7, steps, gu
 const say = (text) => process.stderr.write(`${text}\n`);
 
 const t2i = await Pipeline.load({ threads, ...(values.model && { model: values.model }) });
-const reference = await startReference(t2i.model.dir);
+const reference = await startPeer('diffusers_reference.py', [t2i.model.dir, String(threads)], values.python);
 const results = { sdk: [], sdkUnet: [], outside: [], diffusers: [], diffusersUnet: [] };
 let pictures = {};
 
@@ -43,7 +42,7 @@ say('warming up');
 for (const run of cases) await run();
 for (const list of Object.values(results)) list.length = 0;
 await rotate(cases, rounds, say);
-reference.child.stdin.end();
+reference.end();
 await t2i.close();
 
 const sdk = median(results.sdk);
@@ -93,35 +92,6 @@ async function runDiffusers() {
   results.diffusers.push(ms);
   results.diffusersUnet.push(unetMs / steps);
   pictures = { ...pictures, diffusers: Buffer.from(rgb, 'base64') };
-}
-
-async function startReference(dir) {
-  const python = values.python ?? trainerPython();
-  const script = path.join(root, 'benchmarks', 'diffusers_reference.py');
-  const child = spawn(python, ['-W', 'ignore', script, dir, String(threads)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async () => {
-    const { value, done } = await Promise.race([
-      lines.next(),
-      once(child, 'error').then(([error]) => {
-        throw error;
-      }),
-    ]);
-    if (done) throw new Error(`${python} ended before it answered; --python names another interpreter`);
-    return JSON.parse(value);
-  };
-  const ask = (question) => {
-    child.stdin.write(`${JSON.stringify(question)}\n`);
-    return next();
-  };
-  return { child, versions: await next(), ask };
-}
-
-/** The interpreter of the trainer's environment, which `npm test` also uses. */
-function trainerPython() {
-  const found = spawnSync('python3', [path.join(root, 'trainer', 'env.py')], { encoding: 'utf8' });
-  if (found.status !== 0) throw new Error(`trainer/env.py failed: ${found.stderr}`);
-  return found.stdout.trim().split('\n').at(-1);
 }
 
 /** Wall time of `t2i generate` in a process of its own, program start and model load included. */
