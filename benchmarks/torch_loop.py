@@ -1,5 +1,5 @@
-"""The PyTorch side of fused-loop.mjs: the denoising loop of one model in diffusers, one JSON request a line on stdin, one
-answer a line on stdout.
+"""The PyTorch side of fused-loop.mjs: the denoising loop of one model in diffusers, one JSON request a line on stdin,
+one answer a line on stdout.
 
 A request {mode: "eager" | "compile", steps, guidance} is answered with {ms}: the loop alone, from the first latents to
 the last, on the device's own clock where it has one. The first line says what runs here. The weights are the model

@@ -9,8 +9,8 @@
     jni10     a library compiled against the headers of TensorRT 10.15 (Maven Central): its calls show their layout
     headers   NVIDIA's headers of TensorRT 11 and TensorRT-RTX (crates.io)
 
-Nothing of it is part of the package. Every file is pinned by its SHA-256, unpacked once into a cache folder named by its
-contents, and shared by all clones. Standard library only.
+Nothing of it is part of the package. Every file is pinned by its SHA-256, unpacked once into a cache folder named by
+its contents, and shared by all clones. Standard library only.
 """
 
 import argparse
@@ -44,9 +44,7 @@ PACKAGES = {
         "tensorrt-rtx-cu13-libs==1.7.1.116": "e3fd45fed001240d63304e77a2d4006319b839994237cb294b6e7ad72acaabcd",
         "nvidia-cuda-runtime==13.5.37": "df2b79a8852f10d1fef8c848489c49eebb5754051bf870202a862831412b179d",
     },
-    "lean": {
-        "tensorrt-lean-cu13-libs==11.4.0.106": "e022b8d0e21f19258657aec6760e1de8b454ed176f76217e3f7ec2036c5a9410"
-    },
+    "lean": {"tensorrt-lean-cu13-libs==11.4.0.106": "e022b8d0e21f19258657aec6760e1de8b454ed176f76217e3f7ec2036c5a9410"},
     "trt10": {
         f"{MAVEN}tensorrt-10.15-1.5.13-linux-x86_64-redist.jar": (
             "8543a6bda95c5d42141d409e1b74024b444e96334a3815d53997cc4ec3cfce83"
