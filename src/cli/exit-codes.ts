@@ -6,10 +6,10 @@ export const EXIT = { ok: 0, failure: 1, usage: 2, model: 3, device: 4, sigint: 
 
 const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'Done.',
-  failure: 'Failed; also: `verify` found a different picture.',
+  failure: 'Failed; also: `verify` found a different picture, `doctor --gpu` a check that failed.',
   usage: 'The command line is wrong; nothing was done.',
-  model: 'The model is missing or invalid.',
-  device: 'The backend or the device cannot do it, or memory ran out.',
+  model: 'The model or an engine is missing, invalid or inaccurate.',
+  device: 'The backend or the device cannot do it, TensorRT could not build an engine, or memory ran out.',
   sigint: 'Interrupted (Ctrl-C).',
   sigterm: 'Ended by SIGTERM.',
 };
@@ -23,9 +23,13 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   OPTION_INVALID: EXIT.usage,
   MODEL_NOT_FOUND: EXIT.model,
   MODEL_INVALID: EXIT.model,
+  ENGINE_INVALID: EXIT.model,
+  ENGINE_INACCURATE: EXIT.model,
   BACKEND_UNAVAILABLE: EXIT.device,
   BACKEND_FAILED: EXIT.device,
   BACKEND_CRASHED: EXIT.device,
+  ENGINE_BUILD_FAILED: EXIT.device,
+  DEVICE_LOST: EXIT.device,
   OUT_OF_MEMORY: EXIT.device,
 };
 

@@ -117,6 +117,10 @@ describe('errors', () => {
     ['MODEL_INVALID', EXIT.model],
     ['BACKEND_UNAVAILABLE', EXIT.device],
     ['OUT_OF_MEMORY', EXIT.device],
+    ['ENGINE_INVALID', EXIT.model],
+    ['ENGINE_INACCURATE', EXIT.model],
+    ['ENGINE_BUILD_FAILED', EXIT.device],
+    ['DEVICE_LOST', EXIT.device],
     ['RECEIPT_MISSING', EXIT.failure],
     ['INTERNAL', EXIT.failure],
   ])('%s ends with %d', (code, expected) => {
