@@ -88,6 +88,8 @@ void destroy_graph(GraphHandle graph) noexcept;
 EventHandle create_event();
 void destroy_event(EventHandle event) noexcept;
 void record(EventHandle event, StreamHandle stream);
+/// Whether the stream has come past the last `record`, without waiting; throws where it failed.
+bool passed(EventHandle event);
 /// Milliseconds between two events that have passed.
 float elapsed(EventHandle start, EventHandle end);
 

@@ -32,6 +32,13 @@ struct PrepareArgs {
 };
 void launch_prepare(const PrepareArgs& args, StreamHandle stream);
 
+/// What a request decides about a step. In device memory, so that a captured step serves every request of its shapes.
+struct StepSettings {
+  float guidance_scale;
+  /// Largest magnitude of x0; infinity for no clamp.
+  float clip;
+};
+
 /// After the network: guidance and the plan's row; then the step index goes up by one and the host is told.
 struct StepArgs {
   /// [images, latent_size] float32, overwritten
@@ -50,9 +57,7 @@ struct StepArgs {
   int32_t images;
   int32_t copies;
   int64_t latent_size;
-  float guidance_scale;
-  /// Largest magnitude of x0; infinity for no clamp.
-  float clip;
+  const StepSettings* settings;
   /// Index of the step, raised by one at the end.
   int32_t* step;
   /// Counts the blocks that are done; starts at 0 and returns to it.

@@ -41,6 +41,7 @@ void destroy_graph(GraphHandle) noexcept {}
 EventHandle create_event() { refuse(); }
 void destroy_event(EventHandle) noexcept {}
 void record(EventHandle, StreamHandle) { refuse(); }
+bool passed(EventHandle) { refuse(); }
 float elapsed(EventHandle, EventHandle) { refuse(); }
 
 void launch_prepare(const PrepareArgs&, StreamHandle) { refuse(); }
