@@ -1,7 +1,7 @@
 import type { Tensor } from 'onnxruntime-node';
+import { fromHalf, writeHalves } from '../../diffusion/float16.js';
 import { roundHalfEven } from '../../diffusion/timesteps.js';
 import type { TensorInfo, TensorType } from '../../model/description.js';
-import { fromHalf, writeHalves } from './float16.js';
 
 export type Runtime = typeof import('onnxruntime-node');
 

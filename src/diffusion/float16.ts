@@ -1,4 +1,4 @@
-import { roundHalfEven } from '../../diffusion/timesteps.js';
+import { roundHalfEven } from './timesteps.js';
 
 /**
  * Writes numbers as IEEE 754 binary16 patterns, nearest with ties to even; beyond 65504 they are infinity.

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fromHalf, writeHalves } from '../../../src/backends/onnxruntime/float16.js';
+import { fromHalf, writeHalves } from '../../../src/diffusion/float16.js';
 
 function toHalf(value: number): number {
   const target = new Uint16Array(1);
