@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { COMMANDS } from '../dist/cli/commands/index.js';
 import { EXIT_LIST } from '../dist/cli/exit-codes.js';
 import { ERROR_CODES } from '../dist/errors.js';
+import { REMEDIES } from './remedies.mjs';
 import { renderCli, renderErrors } from './render.mjs';
 
 writeFileSync(new URL('cli.md', import.meta.url), renderCli(COMMANDS, EXIT_LIST));
-writeFileSync(new URL('errors.md', import.meta.url), renderErrors(ERROR_CODES));
+writeFileSync(new URL('errors.md', import.meta.url), renderErrors(ERROR_CODES, REMEDIES));

@@ -44,15 +44,16 @@ export function renderCli(commands, exitCodes) {
 /**
  * The reference of the error codes.
  *
- * @param {Readonly<Record<string, string>>} codes
+ * @param {Readonly<Record<string, string>>} codes meaning of each code
+ * @param {Readonly<Record<string, string>>} remedies what to do about each
  * @returns {string}
  */
-export function renderErrors(codes) {
+export function renderErrors(codes, remedies) {
   return page('Errors', [
     "Every error is a `T2IError` with a `code` from this list, a `message`, a `hint` that says what to do, and `issues` with everything that is wrong where several things can be. Match on the code, never on the text; codes are stable. `T2IError.is(error)` recognises one, also from another copy of the package. An aborted call rejects with its signal's reason instead.",
     table(
-      ['code', 'meaning'],
-      Object.entries(codes).map(([code, meaning]) => [`\`${code}\``, meaning]),
+      ['code', 'meaning', 'what to do'],
+      Object.entries(codes).map(([code, meaning]) => [`\`${code}\``, meaning, remedies[code] ?? '']),
     ).join('\n'),
   ]);
 }

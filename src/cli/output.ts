@@ -36,6 +36,21 @@ export function table(rows: readonly (readonly [label: string, value: string])[]
     .join('');
 }
 
+/** Lines of columns under their heads, each as wide as its widest cell. */
+export function columns(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, ...rows].map((cells) => cells.map(printable));
+  const widths = head.map((_, at) => Math.max(...lines.map((cells) => cells[at]?.length ?? 0)));
+  return lines
+    .map(
+      (cells) =>
+        `${cells
+          .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
 /** Prints what went wrong: message and hint for the user's mistakes, the stack for bugs. */
 export function printError(io: Io, error: unknown, json: boolean): void {
   if (json) printJson(io, { error: errorToJson(error) });

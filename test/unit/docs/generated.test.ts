@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { REMEDIES } from '../../../docs/remedies.mjs';
 import { renderCli, renderErrors } from '../../../docs/render.mjs';
 import { COMMANDS } from '../../../src/cli/commands/index.js';
 import { EXIT_LIST } from '../../../src/cli/exit-codes.js';
@@ -10,7 +11,7 @@ const page = (name: string) => readFileSync(new URL(`../../../docs/${name}`, imp
 describe('the generated pages', () => {
   it.each([
     ['cli.md', renderCli(COMMANDS, EXIT_LIST)],
-    ['errors.md', renderErrors(ERROR_CODES)],
+    ['errors.md', renderErrors(ERROR_CODES, REMEDIES)],
   ])('%s says what the code says', (name, rendered) => {
     expect(page(name), `docs/${name} is stale: run \`npm run docs\``).toBe(rendered);
   });
@@ -19,6 +20,6 @@ describe('the generated pages', () => {
     const command = { ...(COMMANDS[0] as (typeof COMMANDS)[number]), name: 'new-one' };
     expect(renderCli([...COMMANDS, command], EXIT_LIST)).not.toBe(page('cli.md'));
     const { CLOSED: _, ...codes } = ERROR_CODES;
-    expect(renderErrors(codes)).not.toBe(page('errors.md'));
+    expect(renderErrors(codes, REMEDIES)).not.toBe(page('errors.md'));
   });
 });

@@ -1,0 +1,25 @@
+// What to do about each error code: the last column of errors.md. A test asks for one line a code.
+
+/** @satisfies {Readonly<Record<import('../src/errors.js').ErrorCode, string>>} */
+export const REMEDIES = {
+  OPTION_INVALID: 'Read `issues`: each names the option, what was expected and what came.',
+  MODEL_NOT_FOUND: 'Give the path of a model directory, or the name of a packaged one; the hint names the nearest.',
+  MODEL_INVALID: 'Export or copy the named file again; `t2i inspect DIR` shows what was read.',
+  BACKEND_UNAVAILABLE: '`t2i doctor` says what was tried, why it failed and which command helps; see [GPU](gpu.md).',
+  BACKEND_FAILED:
+    'Read the message: it quotes the runtime. A smaller size or batch helps where a shape is outside an engine.',
+  BACKEND_CRASHED: 'Send the request again. If it comes back, run the model by another backend and report it.',
+  DEVICE_LOST:
+    'Start a new process, or load with `isolation: "process"`, which does so for you; see [GPU](gpu.md#troubleshooting).',
+  ENGINE_INVALID:
+    'Remove the file (`t2i engines prune`) and build it again with `t2i build-engine`; never edit engines.',
+  ENGINE_BUILD_FAILED: 'Read the message: it quotes TensorRT. Free memory, give a smaller profile, or run on the CPU.',
+  ENGINE_INACCURATE: 'Build with the fp32 graph, or with another TensorRT; the engine was not kept.',
+  OUT_OF_MEMORY: 'Fewer pictures at once, a smaller size, or a GPU with more memory; `nvidia-smi` shows who uses it.',
+  CLOSED: 'Load a new pipeline; requests under way when one is closed end with this code.',
+  IMAGE_INVALID: 'Check that the file is a whole PNG, JPEG or WebP.',
+  RECEIPT_MISSING: 'The picture was made elsewhere, without receipt, or a program removed it.',
+  RECEIPT_INVALID: 'Make the picture again, or read it with the version that wrote it.',
+  IO_FAILED: 'Check that the path exists, its permissions, and that the disk has space.',
+  INTERNAL: 'Report it, with the stack.',
+};
