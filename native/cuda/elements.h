@@ -42,9 +42,9 @@ T2I_BOTH inline void step_element(const StepArgs& args, int32_t index, int64_t i
   const T* output = static_cast<const T*>(args.output);
   const float* row = args.rows + static_cast<int64_t>(index) * kRowLength;
   float out = widen(output[i]);
-  if (args.copies == 2) out = guide(out, widen(output[count + i]), args.guidance_scale);
+  if (args.copies == 2) out = guide(out, widen(output[count + i]), args.settings->guidance_scale);
   const float noise = row[6] != 0.0f ? args.noise[args.noise_blocks[index] * count + i] : 0.0f;
-  const StepResult next = step(row, args.latents[i], out, noise, args.clean[i], args.clip);
+  const StepResult next = step(row, args.latents[i], out, noise, args.clean[i], args.settings->clip);
   args.latents[i] = next.x;
   args.clean[i] = next.x0;
 }
