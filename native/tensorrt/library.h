@@ -7,6 +7,7 @@
 
 namespace t2i::tensorrt {
 
+class Logger;
 struct Slots;
 
 enum class Kind {
@@ -59,14 +60,15 @@ class Library {
   const Slots& slots() const noexcept { return *slots_; }
 
   // The factories check that the device can be used before they call into TensorRT, for without a driver it returns pointers
-  // into nowhere. `logger` must outlive what is returned. Each throws Error BACKEND_UNAVAILABLE or BACKEND_FAILED.
+  // into nowhere. `logger` must outlive what is returned. Each throws Error BACKEND_UNAVAILABLE or BACKEND_FAILED, with what
+  // TensorRT logged.
 
   /// IRuntime*.
-  void* create_runtime(void* logger) const;
+  void* create_runtime(Logger& logger) const;
   /// IBuilder*; TensorRT-RTX makes one without a GPU too.
-  void* create_builder(void* logger) const;
+  void* create_builder(Logger& logger) const;
   /// nvonnxparser::IParser* for an INetworkDefinition*.
-  void* create_parser(void* network, void* logger) const;
+  void* create_parser(void* network, Logger& logger) const;
 
  private:
   Library() = default;

@@ -1,0 +1,67 @@
+#include "tensorrt/logger.h"
+
+#include <algorithm>
+
+namespace t2i::tensorrt {
+
+namespace {
+
+/// A broken model repeats itself for every node; the first lines say what is wrong.
+constexpr std::size_t kMaxLines = 64;
+constexpr std::size_t kMaxLength = 2000;
+
+void keep(std::vector<std::string>& lines, const char* message) {
+  if (lines.size() >= kMaxLines) return;
+  std::string line(message);
+  if (line.size() > kMaxLength) line.resize(kMaxLength);
+  if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
+}
+
+}  // namespace
+
+void* Logger::get() noexcept {
+  if (slots_.log == kSlots10.log) return static_cast<LoggerOf10*>(&of10_);
+  return static_cast<LoggerOf11*>(&of11_);
+}
+
+std::vector<std::string> Logger::errors() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return errors_;
+}
+
+std::vector<std::string> Logger::warnings() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return warnings_;
+}
+
+std::string Logger::words(const std::string& otherwise) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::string all;
+  for (const std::string& line : errors_) all += (all.empty() ? "" : "; ") + line;
+  return all.empty() ? otherwise : all;
+}
+
+bool Logger::out_of_memory() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return std::any_of(errors_.begin(), errors_.end(), [](const std::string& line) {
+    return line.find("out of memory") != std::string::npos || line.find("OutOfMemory") != std::string::npos;
+  });
+}
+
+void Logger::clear() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  errors_.clear();
+  warnings_.clear();
+}
+
+void Logger::add(Severity severity, const char* message) noexcept {
+  if (message == nullptr || severity > Severity::warning) return;
+  try {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    keep(severity == Severity::warning ? warnings_ : errors_, message);
+  } catch (...) {
+    // Out of host memory: a line is lost, TensorRT must not see an exception.
+  }
+}
+
+}  // namespace t2i::tensorrt

@@ -1,0 +1,112 @@
+#pragma once
+
+// Typed owners of TensorRT's objects, as thin as they can be: each method is NVIDIA's method of that name. What returns an object
+// returns an empty owner where TensorRT returned null, which it says in its log; the callers make errors of that.
+
+#include <string>
+#include <utility>
+
+#include "dtype.h"
+#include "tensorrt/interfaces.h"
+
+namespace t2i::tensorrt {
+
+/// Whether TensorRT returned an object. Without a driver some versions return small numbers in place of null, which no allocator
+/// gives out: the first page is never mapped.
+inline bool is_object(const void* pointer) noexcept { return reinterpret_cast<std::uintptr_t>(pointer) >= 4096; }
+
+/// Owns a public object and knows where its methods lie; moves, never copies. Whatever it was made from must outlive it.
+class Object {
+ public:
+  Object() = default;
+  Object(void* object, const Slots& slots) noexcept : object_(is_object(object) ? object : nullptr), slots_(&slots) {}
+  Object(Object&& other) noexcept : object_(std::exchange(other.object_, nullptr)), slots_(other.slots_) {}
+  Object& operator=(Object&& other) noexcept {
+    std::swap(object_, other.object_);
+    std::swap(slots_, other.slots_);
+    return *this;
+  }
+  ~Object() {
+    if (object_ != nullptr) call<void>(object_, kDeleteSlot);
+  }
+
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+  /// What TensorRT's own methods and factories take.
+  void* get() const noexcept { return object_; }
+
+ protected:
+  const Slots& slots() const noexcept { return *slots_; }
+  template <typename Ret, typename... Args>
+  Ret method(int slot, Args... args) const {
+    return call<Ret>(implementation(object_), slot, args...);
+  }
+
+ private:
+  void* object_ = nullptr;
+  const Slots* slots_ = nullptr;
+};
+
+class HostMemory : public Object {
+ public:
+  using Object::Object;
+  const void* data() const { return method<void*>(slots().get_host_memory_data); }
+  std::size_t size() const { return method<std::size_t>(slots().get_host_memory_size); }
+};
+
+/// Must not outlive its engine. For one thread at a time.
+class ExecutionContext : public Object {
+ public:
+  using Object::Object;
+  /// False outside the profile.
+  bool set_input_shape(const char* tensor, const Dims64& shape) {
+    return method<bool>(slots().set_input_shape, tensor, &shape);
+  }
+  /// count is -1 for an unknown name.
+  Dims64 get_tensor_shape(const char* tensor) const { return method<Dims64>(slots().get_context_tensor_shape, tensor); }
+  bool set_tensor_address(const char* tensor, void* memory) {
+    return method<bool>(slots().set_tensor_address, tensor, memory);
+  }
+  /// @param stream a cudaStream_t
+  bool enqueue_v3(void* stream) { return method<bool>(slots().enqueue_v3, stream); }
+};
+
+/// Must not outlive its runtime.
+class CudaEngine : public Object {
+ public:
+  using Object::Object;
+  ExecutionContext create_execution_context() {
+    return {method<void*>(slots().create_execution_context, AllocationStrategy::at_creation), slots()};
+  }
+  int32_t get_nb_io_tensors() const { return method<int32_t>(slots().get_nb_io_tensors); }
+  const char* get_io_tensor_name(int32_t index) const {
+    return method<const char*>(slots().get_io_tensor_name, index);
+  }
+  /// -1 where a size is dynamic.
+  Dims64 get_tensor_shape(const char* tensor) const { return method<Dims64>(slots().get_engine_tensor_shape, tensor); }
+  DataType get_tensor_data_type(const char* tensor) const {
+    return method<DataType>(slots().get_tensor_data_type, tensor);
+  }
+  TensorIOMode get_tensor_io_mode(const char* tensor) const {
+    return method<TensorIOMode>(slots().get_tensor_io_mode, tensor);
+  }
+  Dims64 get_profile_shape(const char* tensor, int32_t profile, ProfileSelector selector) const {
+    return method<Dims64>(slots().get_profile_shape, tensor, profile, selector);
+  }
+  int32_t get_nb_optimization_profiles() const { return method<int32_t>(slots().get_nb_optimization_profiles); }
+  /// Bytes that a context needs; both methods return 64 bits.
+  int64_t get_device_memory_size() const {
+    const int old = slots().get_device_memory_size;
+    return method<int64_t>(old != kNoSlot ? old : slots().get_device_memory_size_v2);
+  }
+};
+
+class Runtime : public Object {
+ public:
+  using Object::Object;
+  /// @param plan not needed afterwards
+  CudaEngine deserialize_cuda_engine(const void* plan, std::size_t bytes) {
+    return {method<void*>(slots().deserialize_cuda_engine, plan, bytes), slots()};
+  }
+};
+
+}  // namespace t2i::tensorrt

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "tensorrt/interfaces.h"
+
+namespace t2i::tensorrt {
+
+/// Hears of a build's phases, from any of the builder's threads, and ends the build when told to.
+class ProgressMonitor final : public ProgressMonitorInterface {
+ public:
+  /// `step` of `steps` of a phase are done.
+  using Report = std::function<void(const std::string& phase, int32_t step, int32_t steps)>;
+
+  /// @param cancelled ends the build at its next step
+  /// @param report may be empty; what it throws is dropped
+  ProgressMonitor(const std::atomic<bool>& cancelled, Report report)
+      : cancelled_(cancelled), report_(std::move(report)) {}
+
+  void phase_start(const char* phase, const char* parent, int32_t steps) noexcept override;
+  bool step_complete(const char* phase, int32_t step) noexcept override;
+  void phase_finish(const char* phase) noexcept override;
+
+ private:
+  const std::atomic<bool>& cancelled_;
+  Report report_;
+  std::mutex mutex_;
+  /// Steps of the phases under way.
+  std::map<std::string, int32_t> steps_;
+};
+
+}  // namespace t2i::tensorrt
