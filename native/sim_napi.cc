@@ -1,0 +1,57 @@
+#include "sim_napi.h"
+
+#ifdef T2I_SIM
+
+#include <limits>
+#include <string>
+
+#include "argument_napi.h"
+#include "cuda/sim.h"
+
+namespace t2i {
+
+namespace {
+
+cuda::SimFailure read_failure(const Argument& kind) {
+  const std::string name = kind.string();
+  if (name == "none") return cuda::SimFailure::none;
+  if (name == "out_of_memory") return cuda::SimFailure::out_of_memory;
+  if (name == "launch") return cuda::SimFailure::launch;
+  if (name == "sticky") return cuda::SimFailure::sticky;
+  kind.refuse("none, out_of_memory, launch or sticky");
+}
+
+void fail_call(const Napi::CallbackInfo& info) {
+  const int64_t call = Argument(info[0], "n").integer(0, std::numeric_limits<int32_t>::max());
+  cuda::sim_fail_call(call, read_failure(Argument(info[1], "kind")));
+}
+
+Napi::Value calls(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(cuda::sim_calls()));
+}
+
+Napi::Value live(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(cuda::sim_live()));
+}
+
+}  // namespace
+
+void export_sim(Napi::Env env, Napi::Object exports) {
+  Napi::Object sim = Napi::Object::New(env);
+  sim.Set("failCall", Napi::Function::New(env, fail_call, "failCall"));
+  sim.Set("calls", Napi::Function::New(env, calls, "calls"));
+  sim.Set("live", Napi::Function::New(env, live, "live"));
+  exports.Set("sim", sim);
+}
+
+}  // namespace t2i
+
+#else
+
+namespace t2i {
+
+void export_sim(Napi::Env, Napi::Object) {}
+
+}  // namespace t2i
+
+#endif
