@@ -1,6 +1,6 @@
 #pragma once
 
-// IEEE 754 binary16, for the host and the device: twin of src/backends/onnxruntime/float16.ts. Our own conversion and not the
+// IEEE 754 binary16, for the host and the device: twin of src/diffusion/float16.ts. Our own conversion and not the
 // device's instruction, so that NaN too has the same bits everywhere.
 
 #include <cstdint>

@@ -40,6 +40,7 @@ void launch_step(const StepArgs& args, StreamHandle stream) {
   sim_require(kCall, "rows", args.rows, bytes_of_floats(kRowLength));
   if (args.noise != nullptr) sim_require(kCall, "noise", args.noise, bytes_of_floats(count));
   sim_require(kCall, "settings", args.settings, sizeof(StepSettings));
+  sim_require(kCall, "settings", args.settings, sizeof(StepSettings));
   sim_require(kCall, "step", args.step, sizeof(int32_t));
   sim_require(kCall, "ticket", args.ticket, sizeof(uint32_t));
   sim_require(kCall, "progress", args.progress, sizeof(int32_t));

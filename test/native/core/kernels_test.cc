@@ -1,0 +1,253 @@
+// The kernels, as the simulated device runs them, against expectations written out by hand.
+
+#include "cuda/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "cuda/resources.h"
+#include "error.h"
+#include "half.h"
+#include "picture.h"
+#include "step.h"
+
+namespace t2i::cuda {
+namespace {
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+class KernelsTest : public testing::Test {
+ protected:
+  /// Device memory with these values in it.
+  template <typename T>
+  DeviceBuffer upload(const std::vector<T>& values) {
+    const PinnedBuffer host(values.size() * sizeof(T));
+    std::memcpy(host.get(), values.data(), values.size() * sizeof(T));
+    DeviceBuffer device(values.size() * sizeof(T));
+    copy_to_device(device.get(), host.get(), host.bytes(), stream_.get());
+    synchronize(stream_.get());
+    return device;
+  }
+
+  template <typename T>
+  std::vector<T> download(const DeviceBuffer& device) {
+    const PinnedBuffer host(device.bytes());
+    copy_to_host(host.get(), device.get(), device.bytes(), stream_.get());
+    synchronize(stream_.get());
+    return std::vector<T>(host.as<T>(), host.as<T>() + device.bytes() / sizeof(T));
+  }
+
+  template <typename T>
+  static T* as(const DeviceBuffer& device) {
+    return static_cast<T*>(device.get());
+  }
+
+  Stream stream_ = Stream::create();
+};
+
+void expect_backend_failed(const std::function<void()>& action) {
+  try {
+    action();
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::backend_failed);
+  }
+}
+
+std::vector<float> widened(const std::vector<Half>& halves) {
+  std::vector<float> values;
+  for (const Half half : halves) values.push_back(from_half(half));
+  return values;
+}
+
+TEST_F(KernelsTest, PrepareCopiesTheLatentsForEachConditionAndPicksTheTimestep) {
+  const DeviceBuffer latents = upload<float>({1, 2, 3, 4, 5, 6});
+  const DeviceBuffer timesteps = upload<float>({900, 500, 100});
+  const DeviceBuffer step = upload<int32_t>({1});
+  const DeviceBuffer sample(12 * sizeof(float));
+  const DeviceBuffer timestep(4 * sizeof(float));
+  launch_prepare({as<float>(latents), sample.get(), DataType::float32, as<float>(timesteps), timestep.get(),
+                  DataType::float32, 4, as<int32_t>(step), 2, 2, 3},
+                 stream_.get());
+  EXPECT_EQ(download<float>(sample), (std::vector<float>{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(download<float>(timestep), (std::vector<float>{500, 500, 500, 500}));
+  EXPECT_EQ(download<float>(latents), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+}
+
+TEST_F(KernelsTest, PrepareNarrowsToHalfAndRoundsTheTimestepTiesToEven) {
+  const DeviceBuffer latents = upload<float>({1.0f + 0x1p-11f, 1.0f + 3 * 0x1p-11f, -70000});
+  const DeviceBuffer timesteps = upload<float>({2.5f, 3.5f, 999.4f});
+  const DeviceBuffer sample(3 * sizeof(Half));
+  const std::vector<int64_t> expected = {2, 4, 999};
+  for (int32_t index = 0; index < 3; index++) {
+    const DeviceBuffer step = upload<int32_t>({index});
+    const DeviceBuffer timestep64(2 * sizeof(int64_t)), timestep32(sizeof(int32_t)), timestep16(sizeof(Half));
+    PrepareArgs args{as<float>(latents), sample.get(),     DataType::float16, as<float>(timesteps),
+                     timestep64.get(),   DataType::int64,  2,                 as<int32_t>(step),
+                     1,                  1,                3};
+    launch_prepare(args, stream_.get());
+    EXPECT_EQ(download<int64_t>(timestep64), (std::vector<int64_t>{expected[index], expected[index]}));
+    args.timestep = timestep32.get();
+    args.timestep_type = DataType::int32;
+    args.timestep_count = 1;
+    launch_prepare(args, stream_.get());
+    EXPECT_EQ(download<int32_t>(timestep32)[0], expected[index]);
+    args.timestep = timestep16.get();
+    args.timestep_type = DataType::float16;
+    launch_prepare(args, stream_.get());
+    EXPECT_EQ(widened(download<Half>(timestep16))[0], index == 2 ? 999.5f : index + 2.5f);
+  }
+  EXPECT_EQ(widened(download<Half>(sample)), (std::vector<float>{1, 1 + 0x1p-9f, -kInfinity}));
+}
+
+TEST_F(KernelsTest, StepGuidesAndAppliesTheRowAndGoesOn) {
+  // x' = 2 * x + 3 * out, and x0 = x / 2 + out, in the second row; the first must not be read.
+  const DeviceBuffer rows = upload<float>({9, 9, 9, 9, 9, 9, 9, 9, 0.5f, 1, 2, 3, 0, 1, 0, 0});
+  const DeviceBuffer latents = upload<float>({1, -2});
+  const DeviceBuffer clean = upload<float>({kNaN, kNaN});
+  // Without the prompt 1 and 2, with it 3 and 6: at scale 2 that makes 5 and 10.
+  const DeviceBuffer output = upload<float>({1, 2, 3, 6});
+  const DeviceBuffer blocks = upload<int32_t>({0, 0});
+  const DeviceBuffer step = upload<int32_t>({1});
+  const DeviceBuffer ticket = upload<uint32_t>({0});
+  const DeviceBuffer settings = upload<StepSettings>({{2, kInfinity}});
+  PinnedBuffer progress(sizeof(int32_t));
+  launch_step({as<float>(latents), as<float>(clean), output.get(), DataType::float32, as<float>(rows), nullptr,
+               as<int32_t>(blocks), 2, 2, 1, as<StepSettings>(settings), as<int32_t>(step), as<uint32_t>(ticket),
+               static_cast<int32_t*>(device_address(progress.get()))},
+              stream_.get());
+  EXPECT_EQ(download<float>(latents), (std::vector<float>{2 + 15, -4 + 30}));
+  EXPECT_EQ(download<float>(clean), (std::vector<float>{0.5f + 5, -1 + 10}));
+  EXPECT_EQ(download<int32_t>(step)[0], 2);
+  EXPECT_EQ(download<uint32_t>(ticket)[0], 0u);
+  EXPECT_EQ(*progress.as<int32_t>(), 2);
+}
+
+TEST_F(KernelsTest, StepTakesTheStepsBlockOfNoiseAndThePreviousEstimate) {
+  // x' = x0 + 10 * noise + 100 * previous x0, x0 = out, clamped to 4.
+  const DeviceBuffer rows = upload<float>({0, 1, 0, 0, 1, 0, 10, 100});
+  const DeviceBuffer latents = upload<float>({7, 7, 7, 7});
+  const DeviceBuffer clean = upload<float>({1, 2, 3, 4});
+  const DeviceBuffer output = upload<Half>({to_half(1), to_half(2), to_half(3), to_half(5)});
+  // Three blocks of two images of two latents; this step's is the third.
+  const DeviceBuffer noise = upload<float>({0, 0, 0, 0, 0, 0, 0, 0, 0.1f, 0.2f, 0.3f, 0.4f});
+  const DeviceBuffer blocks = upload<int32_t>({2});
+  const DeviceBuffer step = upload<int32_t>({0});
+  const DeviceBuffer ticket = upload<uint32_t>({0});
+  const DeviceBuffer settings = upload<StepSettings>({{99, 4}});
+  const PinnedBuffer progress(sizeof(int32_t));
+  launch_step({as<float>(latents), as<float>(clean), output.get(), DataType::float16, as<float>(rows),
+               as<float>(noise), as<int32_t>(blocks), 2, 1, 2, as<StepSettings>(settings), as<int32_t>(step), as<uint32_t>(ticket),
+               progress.as<int32_t>()},
+              stream_.get());
+  EXPECT_EQ(download<float>(latents), (std::vector<float>{1 + 1 + 100, 2 + 2 + 200, 3 + 3 + 300, 4 + 4 + 400}));
+  EXPECT_EQ(download<float>(clean), (std::vector<float>{1, 2, 3, 4}));
+}
+
+TEST_F(KernelsTest, StepsReplayFromAGraphWithTheIndexInDeviceMemory) {
+  // x' = k4 * out, with k4 of row i being i + 1; out is 1.
+  std::vector<float> rows;
+  for (int i = 0; i < 5; i++) rows.insert(rows.end(), {0, 1, 0, 0, static_cast<float>(i + 1), 0, 0, 0});
+  const DeviceBuffer device_rows = upload(rows);
+  const DeviceBuffer latents = upload<float>({0}), clean = upload<float>({0}), output = upload<float>({1});
+  const DeviceBuffer blocks = upload<int32_t>({0, 0, 0, 0, 0}), step = upload<int32_t>({0});
+  const DeviceBuffer ticket = upload<uint32_t>({0});
+  const DeviceBuffer settings = upload<StepSettings>({{1, kInfinity}});
+  const PinnedBuffer progress(sizeof(int32_t));
+  begin_capture(stream_.get());
+  launch_step({as<float>(latents), as<float>(clean), output.get(), DataType::float32, as<float>(device_rows), nullptr,
+               as<int32_t>(blocks), 1, 1, 1, as<StepSettings>(settings), as<int32_t>(step), as<uint32_t>(ticket),
+               progress.as<int32_t>()},
+              stream_.get());
+  const Graph graph(end_capture(stream_.get()));
+  for (int i = 0; i < 5; i++) {
+    launch(graph.get(), stream_.get());
+    EXPECT_EQ(download<float>(latents)[0], i + 1);
+    EXPECT_EQ(__atomic_load_n(progress.as<int32_t>(), __ATOMIC_ACQUIRE), i + 1);
+  }
+}
+
+TEST_F(KernelsTest, DecoderInputDividesAndShifts) {
+  const DeviceBuffer latents = upload<float>({0.18215f, -1, 3});
+  const DeviceBuffer wide(3 * sizeof(float)), narrow(3 * sizeof(Half));
+  launch_decoder_input({as<float>(latents), wide.get(), DataType::float32, 0.18215f, 0.5f, 3}, stream_.get());
+  launch_decoder_input({as<float>(latents), narrow.get(), DataType::float16, 2, 0, 3}, stream_.get());
+  EXPECT_EQ(download<float>(wide), (std::vector<float>{1.5f, -1 / 0.18215f + 0.5f, 3 / 0.18215f + 0.5f}));
+  EXPECT_EQ(widened(download<Half>(narrow))[2], 1.5f);
+}
+
+TEST_F(KernelsTest, RgbInterleavesClampsAndRoundsTiesToEven) {
+  // Two pictures of two pixels, [image, channel, pixel].
+  const std::vector<float> image = {-1, 1, 0, -2, 5, -kInfinity, kInfinity, 0.5f, -0.5f, 0.25f, -0.25f, 0.75f};
+  const DeviceBuffer device = upload(image);
+  const DeviceBuffer rgb(12), bad = upload<int32_t>({0});
+  launch_rgb({device.get(), DataType::float32, as<uint8_t>(rgb), 2, 2, as<int32_t>(bad)}, stream_.get());
+  EXPECT_EQ(download<uint8_t>(rgb), (std::vector<uint8_t>{0, 128, 255, 255, 0, 0, 255, 64, 96, 191, 159, 223}));
+  EXPECT_EQ(download<int32_t>(bad)[0], 0);
+}
+
+TEST_F(KernelsTest, RgbFlagsNaN) {
+  for (int place = 0; place < 6; place++) {
+    std::vector<Half> image(6, to_half(0));
+    image[place] = to_half(kNaN);
+    const DeviceBuffer device = upload(image), rgb(6), bad = upload<int32_t>({0});
+    launch_rgb({device.get(), DataType::float16, as<uint8_t>(rgb), 1, 2, as<int32_t>(bad)}, stream_.get());
+    EXPECT_EQ(download<int32_t>(bad)[0], 1) << "place " << place;
+  }
+}
+
+TEST_F(KernelsTest, RefuseTypesAndSizesThatDoNotFit) {
+  const DeviceBuffer latents = upload<float>({1, 2}), input(2 * sizeof(float));
+  DecoderInputArgs args{as<float>(latents), input.get(), DataType::int8, 1, 0, 2};
+  expect_backend_failed([&] { launch_decoder_input(args, stream_.get()); });
+  args.type = DataType::float32;
+  args.count = 3;
+  expect_backend_failed([&] { launch_decoder_input(args, stream_.get()); });
+}
+
+TEST(HalfTest, EveryPatternSurvivesTheWayThroughFloat) {
+  for (uint32_t bits = 0; bits < 0x10000; bits++) {
+    const Half half{static_cast<uint16_t>(bits)};
+    const float value = from_half(half);
+    if (std::isnan(value)) {
+      EXPECT_GT(bits & 0x7fffu, 0x7c00u);
+      EXPECT_EQ(to_half(value).bits, (bits & 0x8000u) | 0x7e00u);
+    } else {
+      ASSERT_EQ(to_half(value).bits, bits);
+    }
+  }
+}
+
+TEST(HalfTest, RoundsToTheNearestTiesToEven) {
+  // Between every two neighbours: the middle goes to the even one, what lies beside it to the nearer.
+  for (uint32_t bits = 0; bits < 0x7bff; bits++) {
+    const float low = from_half({static_cast<uint16_t>(bits)});
+    const float high = from_half({static_cast<uint16_t>(bits + 1)});
+    const float middle = (low + high) / 2;
+    ASSERT_EQ(to_half(middle).bits, bits + (bits & 1));
+    ASSERT_EQ(to_half(std::nextafter(middle, 0.0f)).bits, bits);
+    ASSERT_EQ(to_half(-std::nextafter(middle, kInfinity)).bits, 0x8000u | (bits + 1));
+  }
+  EXPECT_EQ(to_half(65519.99f).bits, 0x7bffu);
+  EXPECT_EQ(to_half(65520.0f).bits, 0x7c00u);
+  EXPECT_EQ(to_half(1e30f).bits, 0x7c00u);
+  EXPECT_EQ(to_half(-kInfinity).bits, 0xfc00u);
+  EXPECT_EQ(to_half(1e-40f).bits, 0u);
+}
+
+TEST(PictureTest, BytesFollowDiffusers) {
+  EXPECT_EQ(to_byte(-1), 0);
+  EXPECT_EQ(to_byte(1), 255);
+  EXPECT_EQ(to_byte(0), 128) << "127.5 goes to the even neighbour";
+  EXPECT_EQ(to_byte(std::nextafter(0.0f, -1.0f)), 128) << "0.5 - tiny rounds to 0.5 in float32";
+  EXPECT_EQ(to_byte(-0.01f), 126);
+}
+
+}  // namespace
+}  // namespace t2i::cuda
