@@ -82,10 +82,38 @@ export interface LoadOptions {
   model?: string | undefined;
   /** Name of a backend, or `auto` for the best one that runs here. Default: `auto`. */
   backend?: string | undefined;
-  /** Threads the runtime may use. Default: the runtime's own choice. */
+  /** Threads the runtime may use, on the CPU. Default: the runtime's own choice. */
   threads?: number | undefined;
+  /** Index of the GPU, as CUDA counts them. Default: 0. */
+  device?: number | undefined;
+  /**
+   * Where a GPU session runs: `none` for this process; `process` for a child, which a crash or a lost device ends in its place and
+   * which the next request starts again. Default: `none`. The CPU always has a child of its own.
+   */
+  isolation?: 'none' | 'process' | undefined;
+  /** Forbids every fallback: `auto` takes its first backend or fails, and what would be a BACKEND_FALLBACK warning is an error. */
+  strict?: boolean | undefined;
+  /** Folder of the TensorRT libraries; no other is searched. Default: T2I_TENSORRT_LIB_DIR, else the usual folders. */
+  tensorrtLibDir?: string | undefined;
+  /** Called while engines are built and checked, which may take minutes. */
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Ends the load with its reason. */
+  signal?: AbortSignal | undefined;
 }
 
+/** How far a load has come; only what may take minutes is told. */
+export interface LoadProgress {
+  /** `build`: TensorRT makes an engine; `check`: the engine is compared with the model it was made from. */
+  readonly phase: 'build' | 'check';
+  readonly network: 'textEncoder' | 'unet' | 'vaeDecoder';
+  /** 0 to 1, of this phase for this network. */
+  readonly fraction: number;
+  /** What the runtime says it is doing; may be empty. */
+  readonly detail: string;
+}
+
+const anAbortSignal: Field = { expected: 'an AbortSignal', accepts: (value) => value instanceof AbortSignal };
+const aFunction: Field = { expected: 'a function', accepts: (value) => typeof value === 'function' };
 const SEED = integer(0, Number.MAX_SAFE_INTEGER, 'an integer from 0 to 9007199254740991 (2^53 - 1)');
 
 function side(limits: RequestLimits, name: 'width' | 'height'): Field {
@@ -130,8 +158,8 @@ function requestFields(
       expected: `true, false or ${steps.expected}`,
       accepts: (value) => typeof value === 'boolean' || steps.accepts(value),
     },
-    signal: { expected: 'an AbortSignal', accepts: (value) => value instanceof AbortSignal },
-    onStep: { expected: 'a function', accepts: (value) => typeof value === 'function' },
+    signal: anAbortSignal,
+    onStep: aFunction,
   };
 }
 
@@ -139,6 +167,12 @@ const LOAD_FIELDS: Record<keyof LoadOptions, Field> = {
   model: text('the path or name of a model', 1, 4096),
   backend: text('the name of a backend or auto', 1, 100),
   threads: integer(1, 1024),
+  device: integer(0, 255),
+  isolation: oneOf(['none', 'process']),
+  strict: { expected: 'true or false', accepts: (value) => typeof value === 'boolean' },
+  tensorrtLibDir: text('the path of a folder', 1, 4096),
+  onProgress: aFunction,
+  signal: anAbortSignal,
 };
 
 /**

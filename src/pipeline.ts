@@ -1,5 +1,5 @@
 import type { Session, StepEvent } from './backends/backend.js';
-import { selectBackend } from './backends/select.js';
+import { openSelected, selectBackend } from './backends/select.js';
 import { T2IError, T2IInternalError } from './errors.js';
 import { GeneratedImage } from './image/generated-image.js';
 import type { ModelDescription } from './model/description.js';
@@ -61,21 +61,25 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /**
-   * Reads and checks a model, chooses a backend and opens the model in it.
+   * Reads and checks a model, chooses a backend and opens the model in it. On a GPU the first load builds engines, which takes
+   * minutes; later ones find them in the cache.
    *
-   * @throws T2IError OPTION_INVALID, MODEL_NOT_FOUND, MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_CRASHED, OUT_OF_MEMORY
+   * @throws T2IError OPTION_INVALID, MODEL_NOT_FOUND, MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_CRASHED, OUT_OF_MEMORY,
+   *   ENGINE_INVALID, ENGINE_BUILD_FAILED, ENGINE_INACCURATE, DEVICE_LOST; the signal's reason when aborted
    */
   static async load(options: LoadOptions = {}): Promise<Pipeline> {
-    const { model: nameOrDir, backend: wanted = 'auto', threads } = parseLoadOptions(options);
-    const { backend, tried } = await selectBackend(wanted);
+    const { model: nameOrDir, backend: wanted = 'auto', ...open } = parseLoadOptions(options);
+    open.signal?.throwIfAborted();
+    const selection = await selectBackend(wanted, open);
     const model = await describeModel(await resolveModel(nameOrDir));
     const tokenizer = await loadTokenizer(model);
-    const session = await backend.open(model, { threads });
+    const { backend, tried, session } = await openSelected(selection, model, open);
+    const { runtime, engines } = session;
     return new Pipeline({
       model,
       tokenizer,
       session,
-      backend: { name: backend.name, runtime: backend.runtimeVersion(), tried },
+      backend: { name: backend.name, runtime, ...(engines && { engines }), tried },
     });
   }
 
@@ -92,8 +96,8 @@ export class Pipeline implements AsyncDisposable {
   /**
    * Makes one picture for each seed. Calls may overlap; they are carried out in order.
    *
-   * @throws T2IError OPTION_INVALID with every mistake in `issues`, CLOSED, BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY;
-   *   the signal's reason when aborted
+   * @throws T2IError OPTION_INVALID with every mistake in `issues`, CLOSED, BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY,
+   *   DEVICE_LOST; the signal's reason when aborted
    */
   async generate(options: GenerateOptions): Promise<GenerateResult> {
     const { request, abort } = this.#accept(options);
@@ -164,7 +168,13 @@ export class Pipeline implements AsyncDisposable {
         throw new T2IInternalError(`The backend made ${result.images.length} of ${job.images.length} pictures`);
       return new GeneratedImage(raster.rgb, makeReceipt(source, image, raster.rgb));
     });
-    return { images, warnings, backend, timings: result.timings };
+    const fallbacks = result.warnings ?? [];
+    return {
+      images,
+      warnings: [...warnings, ...fallbacks.map((message) => ({ code: 'BACKEND_FALLBACK', message }) as const)],
+      backend,
+      timings: result.timings,
+    };
   }
 
   #refuseClosed(): void {

@@ -18,10 +18,6 @@ import { Pipeline } from './pipeline.js';
  */
 export const TOLERANCE = { png: { maxAbs: 16, meanAbs: 1 }, lossy: { psnr: 25 } } as const;
 
-export interface VerifyOptions extends LoadOptions {
-  signal?: AbortSignal | undefined;
-}
-
 /** What became of making a picture again. */
 export interface Verification {
   /** `exact` is possible for PNG alone: every pixel is the same. */
@@ -45,12 +41,11 @@ export interface Verification {
  * @param options the model and backend to use; the default model unless one is given, whatever the receipt names
  * @throws T2IError IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID, and what `Pipeline.load` and `generate` throw
  */
-export async function verifyImage(path: string, options: VerifyOptions = {}): Promise<Verification> {
-  const { signal, ...load } = options;
+export async function verifyImage(path: string, options: LoadOptions = {}): Promise<Verification> {
   const picture = await readPicture(path);
-  await using pipeline = await Pipeline.load(load);
+  await using pipeline = await Pipeline.load(options);
   // Awaited here: the pipeline is closed when this function is left.
-  return await verifyWith(pipeline, picture, signal);
+  return await verifyWith(pipeline, picture, options.signal);
 }
 
 /** A picture file that was read, with what it says of itself. */
@@ -135,6 +130,7 @@ function observations(
   const reasons: string[] = [];
   const runtimes = [receipt, again].map(({ backend }) => `${backend.name} (${backend.runtime})`);
   if (runtimes[0] !== runtimes[1]) reasons.push(`backend: ${runtimes[0]} in the receipt, ${runtimes[1]} here`);
+  else reasons.push(...engineReasons(receipt.backend.engines, again.backend.engines));
   if (receipt.sdk !== again.sdk) reasons.push(`version: ${receipt.sdk} in the receipt, ${again.sdk} here`);
   if (receipt.rgbSha256 !== again.rgbSha256) reasons.push('pixels: made again, they are not those of the receipt');
   if (maxAbs > 0) {
@@ -143,6 +139,17 @@ function observations(
   }
   if (!lossless) reasons.push('format: a lossy file can be within tolerance at best');
   return reasons;
+}
+
+/** Engines of one TensorRT may be built anew, and then round otherwise; a receipt without them says nothing. */
+function engineReasons(there: Receipt['backend']['engines'], here: Receipt['backend']['engines']): string[] {
+  if (there === undefined || here === undefined) return [];
+  return Object.keys(here)
+    .filter((network) => there[network] !== here[network])
+    .map((network) => {
+      const recorded = there[network]?.slice(0, 12) ?? 'not named';
+      return `engine: ${network} is ${recorded} in the receipt and ${here[network]?.slice(0, 12)} here`;
+    });
 }
 
 function verdictOf(

@@ -1,5 +1,6 @@
 import type { Plan } from '../diffusion/plan.js';
 import type { ModelDescription } from '../model/description.js';
+import type { LoadProgress } from '../options.js';
 
 /** Why a backend can or cannot run here. */
 export type Probe =
@@ -58,6 +59,8 @@ export interface Timings {
 export interface JobResult {
   readonly images: readonly Raster[];
   readonly timings: Timings;
+  /** Sentences for the user about what ran otherwise than it was meant to, for example without graph capture. */
+  readonly warnings?: readonly string[];
 }
 
 export interface GenerateControl {
@@ -67,21 +70,68 @@ export interface GenerateControl {
 
 /** An opened model. Jobs queue in order; `close` is idempotent, refuses new jobs and frees the runtime. */
 export interface Session {
-  /** @throws T2IError BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY, CLOSED; the signal's reason when aborted (within one step). */
+  /** Name and version of the runtime that the model runs on, for receipts, for example `onnxruntime-node 1.30.0`. */
+  readonly runtime: string;
+  /** SHA-256 in hex of the engine file of each network; absent where the runtime has none. */
+  readonly engines?: Readonly<Record<NetworkName, string>>;
+  /**
+   * Steps of one picture are reported in order; those of several pictures may interleave.
+   *
+   * @throws T2IError BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY, DEVICE_LOST, CLOSED; the signal's reason when aborted
+   *   (within one step); what `onStep` throws
+   */
   generate(job: Job, control?: GenerateControl): Promise<JobResult>;
   close(): Promise<void>;
 }
 
+/** The networks of a model, by their names in `ModelDescription`. */
+export type NetworkName = 'textEncoder' | 'unet' | 'vaeDecoder';
+
 export interface OpenOptions {
   /** Threads the runtime may use; the runtime's own default when absent. */
   readonly threads?: number | undefined;
+  /** Index of the GPU, 0 when absent; for backends that use one. */
+  readonly device?: number | undefined;
+  /** `process` runs a GPU session in a child that is restarted after a crash or a lost device; `none` when absent. */
+  readonly isolation?: 'none' | 'process' | undefined;
+  /** Turns every fallback within the backend into an error. */
+  readonly strict?: boolean | undefined;
+  /** Folder of the TensorRT libraries; nothing else is searched where it is given. */
+  readonly tensorrtLibDir?: string | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Ends the opening with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Backend {
   readonly name: string;
-  /** Package and version of the runtime, for receipts, for example `onnxruntime-node 1.30.0`. */
-  runtimeVersion(): string;
-  probe(): Promise<Probe>;
-  /** @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_CRASHED, OUT_OF_MEMORY */
+  /** Whether it can run here, with those options; never throws. */
+  probe(options?: OpenOptions): Promise<Probe>;
+  /**
+   * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_CRASHED, OUT_OF_MEMORY, ENGINE_INVALID, ENGINE_BUILD_FAILED,
+   *   ENGINE_INACCURATE, DEVICE_LOST; the signal's reason when aborted
+   */
   open(model: ModelDescription, options?: OpenOptions): Promise<Session>;
+}
+
+/** Numbers that go into a network or come out of it, row-major, whatever element type the graph declares. */
+export interface NetworkTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Single networks of a model, run once by a backend that others are measured against. */
+export interface NetworkReference {
+  /** Name and version of its runtime, for example `onnxruntime-node 1.30.0`; can be asked once a network ran. */
+  readonly runtime: string;
+  /**
+   * @param inputs every input of the graph by its name; integers are rounded, ties to even
+   * @returns every output that the model's description names, by its name in the graph
+   * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY
+   */
+  run(
+    model: ModelDescription,
+    network: NetworkName,
+    inputs: Readonly<Record<string, NetworkTensor>>,
+  ): Promise<Readonly<Record<string, NetworkTensor>>>;
 }

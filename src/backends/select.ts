@@ -1,5 +1,6 @@
-import { T2IError } from '../errors.js';
-import type { Backend } from './backend.js';
+import { type ErrorCode, T2IError } from '../errors.js';
+import type { ModelDescription } from '../model/description.js';
+import type { Backend, OpenOptions, Session } from './backend.js';
 import { onnxruntime } from './onnxruntime/onnxruntime.js';
 
 /** Every backend of this package, the one that `auto` prefers first. */
@@ -9,6 +10,8 @@ export const BACKENDS: readonly Backend[] = [onnxruntime];
 export interface Selection {
   readonly backend: Backend;
   readonly tried: readonly FailedTry[];
+  /** What `auto` may still fall back to; empty for a backend that was named. */
+  readonly rest: readonly Backend[];
 }
 
 export interface FailedTry {
@@ -18,19 +21,65 @@ export interface FailedTry {
   readonly hint: string;
 }
 
+/** Errors of opening a model that say something of the machine or the backend, not of the model or the caller. */
+const FALLBACK_CODES: ReadonlySet<ErrorCode> = new Set([
+  'BACKEND_UNAVAILABLE',
+  'BACKEND_CRASHED',
+  'DEVICE_LOST',
+  'ENGINE_INVALID',
+  'ENGINE_BUILD_FAILED',
+  'ENGINE_INACCURATE',
+  'OUT_OF_MEMORY',
+]);
+
 /**
- * Finds the backend to run. A named one must be there; only `auto` falls back to the next that is.
+ * Finds the backend to run. A named one must be there; only `auto` falls back to the next that is, and not under `strict`.
  *
  * @param name `auto` or the name of a backend
  * @throws T2IError OPTION_INVALID for an unknown name, BACKEND_UNAVAILABLE with every try, its reason and what helps
  */
-export async function selectBackend(name: string, backends: readonly Backend[] = BACKENDS): Promise<Selection> {
-  const candidates = name === 'auto' ? backends : backends.filter((backend) => backend.name === name);
+export async function selectBackend(
+  name: string,
+  options: OpenOptions = {},
+  backends: readonly Backend[] = BACKENDS,
+): Promise<Selection> {
+  const named = backends.filter((backend) => backend.name === name);
+  const candidates = name === 'auto' ? (options.strict ? backends.slice(0, 1) : backends) : named;
   if (candidates.length === 0) throw unknownName(name, backends);
-  const tried: FailedTry[] = [];
-  for (const backend of candidates) {
-    const probe = await backend.probe();
-    if (probe.available) return { backend, tried };
+  return firstUsable(name, candidates, options, []);
+}
+
+/**
+ * Opens a model in the backend that was selected, or in the next one where `auto` chose and this one cannot after all: its engine
+ * cannot be built, or its device has too little memory.
+ *
+ * @throws T2IError what `Backend.open` throws; BACKEND_UNAVAILABLE where nothing is left to try
+ */
+export async function openSelected(
+  selection: Selection,
+  model: ModelDescription,
+  options: OpenOptions,
+): Promise<Selection & { readonly session: Session }> {
+  const { backend, tried, rest } = selection;
+  try {
+    return { ...selection, session: await backend.open(model, options) };
+  } catch (error) {
+    if (rest.length === 0 || !T2IError.is(error) || !FALLBACK_CODES.has(error.code)) throw error;
+    const failed = { name: backend.name, reason: error.message, hint: error.hint ?? '' };
+    return openSelected(await firstUsable('auto', rest, options, [...tried, failed]), model, options);
+  }
+}
+
+async function firstUsable(
+  name: string,
+  candidates: readonly Backend[],
+  options: OpenOptions,
+  before: readonly FailedTry[],
+): Promise<Selection> {
+  const tried = [...before];
+  for (const [index, backend] of candidates.entries()) {
+    const probe = await backend.probe(options);
+    if (probe.available) return { backend, tried, rest: candidates.slice(index + 1) };
     tried.push({ name: backend.name, reason: probe.reason, hint: probe.hint });
   }
   const reasons = tried.map((failed) => `${failed.name}: ${failed.reason}`).join('; ');

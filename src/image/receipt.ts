@@ -26,8 +26,14 @@ export interface Receipt {
     readonly sha256: string;
   };
   readonly model: { readonly name: string; readonly hashes: Readonly<Record<string, string>> };
-  /** Backend that ran, with package and version of its runtime. */
-  readonly backend: { readonly name: string; readonly runtime: string };
+  readonly backend: {
+    /** Backend that ran. */
+    readonly name: string;
+    /** Name and version of its runtime. */
+    readonly runtime: string;
+    /** SHA-256 in hex of the engine file of each network; left out by backends without engines. */
+    readonly engines?: Readonly<Record<string, string>>;
+  };
   /** Package and version that made the picture. */
   readonly sdk: string;
   /** Of the picture's noise, float32 little-endian; the same on every machine. */
@@ -71,15 +77,19 @@ const PLAN_FIELDS: Record<keyof Receipt['plan'], Field> = {
   steps: integer(1, 1_000_000),
   sha256,
 };
-const MODEL_FIELDS: Record<keyof Receipt['model'], Field> = {
+const hashes = (most: number, by: string): Field => ({
+  expected: `at most ${most} SHA-256 in hex by ${by}`,
+  accepts: (value) =>
+    isRecord(value) && Object.keys(value).length <= most && Object.values(value).every(sha256.accepts),
+});
+const MODEL_FIELDS: Record<keyof Receipt['model'], Field> = { name, hashes: hashes(1000, 'file') };
+const BACKEND_FIELDS: Record<keyof Receipt['backend'], Field> = {
   name,
-  hashes: {
-    expected: 'at most 1000 SHA-256 in hex by file',
-    accepts: (value) =>
-      isRecord(value) && Object.keys(value).length <= 1000 && Object.values(value).every(sha256.accepts),
-  },
+  runtime: name,
+  engines: hashes(10, 'network'),
 };
-const BACKEND_FIELDS: Record<keyof Receipt['backend'], Field> = { name, runtime: name };
+/** Fields that came after the first receipts of this version were written. */
+const OPTIONAL: ReadonlySet<Field> = new Set([BACKEND_FIELDS.engines]);
 
 /** The receipt as ASCII JSON without `<`, `>` and `&`, so that it passes unchanged through every text chunk and through XML. */
 export function serializeReceipt(receipt: Receipt): string {
@@ -122,12 +132,12 @@ function receiptIssues(value: unknown): Issue[] {
   ];
 }
 
-/** As `checkFields`, with every field required. */
+/** As `checkFields`, with every field required that is not optional. */
 function strictIssues(value: unknown, fields: Readonly<Record<string, Field>>, prefix = ''): Issue[] {
   const issues = checkFields(value, fields);
   for (const [option, field] of Object.entries(fields)) {
     const missing = isRecord(value) && value[option] === undefined;
-    if (missing) issues.push({ option, expected: field.expected, received: 'nothing' });
+    if (missing && !OPTIONAL.has(field)) issues.push({ option, expected: field.expected, received: 'nothing' });
   }
   return issues.map((issue) => ({ ...issue, option: prefix + issue.option }));
 }

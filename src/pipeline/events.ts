@@ -15,7 +15,9 @@ export interface BackendReport {
   readonly name: string;
   /** Package and version of its runtime. */
   readonly runtime: string;
-  /** What `auto` tried before it, with the reason why each cannot run here; empty for a backend that was named. */
+  /** SHA-256 in hex of the engine file of each network, where the backend runs engines. */
+  readonly engines?: Readonly<Record<string, string>>;
+  /** What `auto` tried before it, with the reason why each cannot run; empty for a backend that was named. */
   readonly tried: readonly FailedTry[];
 }
 

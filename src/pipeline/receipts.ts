@@ -30,7 +30,11 @@ export function makeReceipt(
     guidanceScale,
     plan: { sampler, sigmas, eta, steps, sha256: hashPlan(plan) },
     model: { name: model.name, hashes: model.hashes },
-    backend: { name: backend.name, runtime: backend.runtime },
+    backend: {
+      name: backend.name,
+      runtime: backend.runtime,
+      ...(backend.engines && { engines: backend.engines }),
+    },
     sdk: packageVersion(),
     noiseSha256: hashArrays(image.noise),
     rgbSha256: hashArrays(rgb),

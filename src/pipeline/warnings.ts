@@ -3,7 +3,7 @@ import type { EncodedText } from '../text/clip-tokenizer.js';
 
 /** Something the caller should know about a request that was carried out all the same. Codes are stable. */
 export interface Warning {
-  readonly code: 'PROMPT_CUT' | 'NEGATIVE_PROMPT_CUT' | 'NEGATIVE_PROMPT_UNUSED';
+  readonly code: 'PROMPT_CUT' | 'NEGATIVE_PROMPT_CUT' | 'NEGATIVE_PROMPT_UNUSED' | 'BACKEND_FALLBACK';
   readonly message: string;
 }
 

@@ -30,7 +30,7 @@ export function backendContract(backend: Backend, tolerance: Tolerance): void {
 
     it('says that it can run here and names its runtime', async () => {
       expect(await backend.probe()).toMatchObject({ available: true, detail: expect.stringMatching(/\d/) });
-      expect(backend.runtimeVersion()).toMatch(/^\S+ \d+\.\d+/);
+      expect(session.runtime).toMatch(/^\S+ \d+\.\d+/);
     });
 
     it.each(REFERENCE_PICTURES.map((picture, index) => ({ index, name: picture.model, picture })))(

@@ -5,7 +5,8 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { onnxruntime } from '../../src/backends/onnxruntime/onnxruntime.js';
-import { OnnxruntimeSession } from '../../src/backends/onnxruntime/session.js';
+import { openSession } from '../../src/backends/onnxruntime/session.js';
+import type { ProcessSession } from '../../src/backends/process/process-session.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import { functionChain } from './function-chain.js';
@@ -17,11 +18,11 @@ const linux = process.platform === 'linux';
 
 describe('the process of the onnxruntime backend', () => {
   let model: ModelDescription;
-  let session: OnnxruntimeSession;
+  let session: ProcessSession;
 
   beforeAll(async () => {
     model = await describeModel(fixture('tiny'));
-    session = await OnnxruntimeSession.open(model, 1);
+    session = await openSession(model, 1);
   });
   afterEach(() => vi.unstubAllEnvs());
   afterAll(() => session.close());
@@ -72,7 +73,7 @@ describe('the process of the onnxruntime backend', () => {
 
   it.runIf(linux)('names the threads it may use to the runtime', async () => {
     const threads = async (count: number) => {
-      const opened = await OnnxruntimeSession.open(model, count);
+      const opened = await openSession(model, count);
       const status = await readFile(`/proc/${opened.pid}/status`, 'utf8');
       await opened.close();
       return Number(/Threads:\s+(\d+)/.exec(status)?.[1]);
@@ -82,7 +83,7 @@ describe('the process of the onnxruntime backend', () => {
   });
 
   it('ends with close, also while a new one starts after a crash', async () => {
-    const closing = await OnnxruntimeSession.open(model, 1);
+    const closing = await openSession(model, 1);
     const first = closing.pid as number;
     process.kill(first, 'SIGKILL');
     while (isAlive(first)) await setTimeout(10);
@@ -133,7 +134,7 @@ describe('the process of the onnxruntime backend', () => {
 
     it('fails the job where a file turns bad before a restart', async () => {
       await copy();
-      const opened = await OnnxruntimeSession.open(copied, 1);
+      const opened = await openSession(copied, 1);
       await truncate(unet(), 5000);
       process.kill(opened.pid as number, 'SIGKILL');
       while (isAlive(opened.pid as number)) await setTimeout(10);
@@ -174,7 +175,7 @@ describe('the process of the onnxruntime backend', () => {
       vi.stubEnv('NODE_OPTIONS', `--require ${fileURLToPath(new URL('./collect-garbage.cjs', import.meta.url))}`);
       // One heap of malloc instead of one for each thread: less noise in what is measured.
       vi.stubEnv('MALLOC_ARENA_MAX', '1');
-      const leaky = await OnnxruntimeSession.open(model, 1);
+      const leaky = await openSession(model, 1);
       const draw = (image: number) =>
         leaky.generate(tinyJob(model, { seeds: [image], promptIds: tinyPrompt(image % 600) }));
       const handles = () => process.getActiveResourcesInfo().filter((name) => !/Timeout|Immediate/.test(name));

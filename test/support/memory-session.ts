@@ -18,6 +18,7 @@ const CONTEXT = 16;
  * contract of sessions says of order, aborts and closing, and notes what it was asked.
  */
 export class MemorySession implements Session {
+  readonly runtime = 'formula 1.0';
   readonly jobs: Job[] = [];
   closes = 0;
   #tail: Promise<unknown> = Promise.resolve();
@@ -113,6 +114,6 @@ export function memoryPipeline(model: Partial<ModelDescription> = {}): { pipelin
     },
   );
   const session = new MemorySession();
-  const backend = { name: 'memory', runtime: 'formula 1.0', tried: [] };
+  const backend = { name: 'memory', runtime: session.runtime, tried: [] };
   return { pipeline: new Pipeline({ model: { ...MEMORY_MODEL, ...model }, tokenizer, session, backend }), session };
 }

@@ -41,6 +41,14 @@ describe('a receipt', () => {
     );
   });
 
+  it('names the engines that ran, or none, as those of before did', async () => {
+    const sha256 = hashArrays(new Uint8Array([2]));
+    const engines = { textEncoder: sha256, unet: sha256, vaeDecoder: sha256 };
+    const receipt = receiptOf({ backend: { name: 'tensorrt', runtime: 'tensorrt 10.15.1', engines } });
+    expect(parseReceipt(serializeReceipt(receipt))).toEqual(receipt);
+    expect(parseReceipt(serializeReceipt(receiptOf())).backend).not.toHaveProperty('engines');
+  });
+
   it('keeps the largest seed and the numbers bit by bit', () => {
     const receipt = receiptOf({ seed: Number.MAX_SAFE_INTEGER, guidanceScale: 0.1 + 0.2 });
     expect(parseReceipt(serializeReceipt(receipt))).toEqual(receipt);
@@ -80,6 +88,22 @@ describe('a receipt that was tampered with', () => {
       change((receipt) => Object.assign(receipt.model as object, { hashes: { a: 1 } })),
       ['model.hashes'],
     ],
+    ...[
+      7,
+      'x',
+      ['x'],
+      null,
+      { unet: 'abc' },
+      Object.fromEntries(
+        Array(11)
+          .fill(0)
+          .map((_, i) => [i, '0'.repeat(64)]),
+      ),
+    ].map((engines): [string, string, string[]] => [
+      `engines that are none, ${JSON.stringify(engines).slice(0, 20)}`,
+      change((receipt) => Object.assign(receipt.backend as object, { engines })),
+      ['backend.engines'],
+    ]),
     ['bad steps and eta', plan({ eta: 2, steps: 0 }), ['plan.eta', 'plan.steps']],
     ['other sigmas', plan({ sigmas: 'beta' }), ['plan.sigmas']],
   ])('is refused with %s', (_, json, options) => {

@@ -2,34 +2,42 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { T2IError, T2IInternalError } from '../../errors.js';
-import type { ModelDescription } from '../../model/description.js';
-import type { Job, JobResult, StepEvent } from '../backend.js';
 import type { Reply, Request } from './messages.js';
-
-// Run from the sources, as the tests are, the child is still the built file: Node starts no TypeScript.
-const CHILD = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith('.ts') ? '../../../dist/backends/onnxruntime/child.js' : './child.js',
-    import.meta.url,
-  ),
-);
 
 /** How much of what the child last wrote to stderr an error message quotes. */
 const QUOTED_STDERR = 2000;
 
-const INSTALL_HINT = 'Run `npm install onnxruntime-node`; `t2i doctor` shows every backend.';
-
-type OnStep = (event: StepEvent) => void;
-
-interface Pending {
-  readonly resolve: (result: JobResult | null) => void;
-  readonly reject: (error: unknown) => void;
-  readonly onStep: OnStep | undefined;
+/** Which child to start, and how to speak of it. */
+export interface ProcessKind {
+  /** Path of the built module that calls `serve`. */
+  readonly entry: string;
+  /** Name of the runtime in it, for messages. */
+  readonly runtime: string;
+  /** What helps where the runtime cannot be loaded. */
+  readonly installHint: string;
 }
 
 /**
- * The child process of one session: answers one `load` or `run` at a time. It ends by `stop` or by a crash, which rejects what
- * is under way; either way it is not used again.
+ * Path of a child's module beside the caller's. Run from the sources, as the tests are, the child is still the built file: Node
+ * starts no TypeScript.
+ *
+ * @param url `import.meta.url` of a module in src/backends/ or dist/backends/, in a folder of its own
+ * @param file name of the child's module in the same folder, ending in .js
+ */
+export function childEntry(url: string, file: string): string {
+  const built = url.endsWith('.ts') ? url.replace(/\/src\/(backends\/[^?]*)$/, '/dist/$1') : url;
+  return fileURLToPath(new URL(file, built));
+}
+
+interface Pending {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onEvent: ((event: unknown) => void) | undefined;
+}
+
+/**
+ * A child process with a runtime in it that may block or crash: answers one call at a time. It ends by `stop` or by a crash,
+ * which rejects what is under way; either way it is not used again.
  */
 export class RuntimeProcess {
   readonly #child: ChildProcess;
@@ -39,9 +47,9 @@ export class RuntimeProcess {
   #stderr = '';
   #ended = false;
 
-  /** Starts the process; what goes wrong there is said by the first request. */
-  constructor() {
-    this.#child = fork(CHILD, [], {
+  /** Starts the process; what goes wrong there is said by `ready`. */
+  constructor(private readonly kind: ProcessKind) {
+    this.#child = fork(kind.entry, [], {
       serialization: 'advanced',
       // Flags of the caller's process (--inspect, loaders, a heap limit) are not for this one.
       execArgv: [],
@@ -61,18 +69,29 @@ export class RuntimeProcess {
   }
 
   /**
-   * Resolves when the runtime is imported.
+   * Resolves when the runtime is loaded; to be called once, before any call.
    *
    * @throws T2IError BACKEND_UNAVAILABLE
    */
   async ready(): Promise<void> {
     try {
-      await this.#request(null);
+      await this.#answer(null);
     } catch (error) {
       if (!T2IError.is(error) || error.code !== 'BACKEND_CRASHED') throw error;
-      const message = `The process of onnxruntime did not start: ${error.message}`;
-      throw new T2IError('BACKEND_UNAVAILABLE', message, { hint: INSTALL_HINT });
+      const message = `The process of ${this.kind.runtime} did not start: ${error.message}`;
+      throw new T2IError('BACKEND_UNAVAILABLE', message, { hint: this.kind.installHint });
     }
+  }
+
+  /**
+   * Has the child carry out one of its methods.
+   *
+   * @throws what the method threw, as T2IError; BACKEND_CRASHED; MODEL_INVALID where it crashed over a file that it named; an
+   *   AbortError once `abort` has taken effect
+   */
+  call(method: string, value: unknown, onEvent?: (event: never) => void): Promise<unknown> {
+    const request: Request = { type: 'call', method, value, watched: onEvent !== undefined };
+    return this.#answer(request, onEvent as Pending['onEvent']);
   }
 
   get pid(): number | undefined {
@@ -83,18 +102,7 @@ export class RuntimeProcess {
     return this.#ended;
   }
 
-  /** @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, OUT_OF_MEMORY, BACKEND_CRASHED */
-  async load(model: ModelDescription, threads: number | undefined): Promise<void> {
-    await this.ready();
-    await this.#request({ type: 'load', model, threads });
-  }
-
-  /** @throws T2IError BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY; an AbortError once `abort` has taken effect */
-  async run(job: Job, onStep: OnStep | undefined): Promise<JobResult> {
-    return (await this.#request({ type: 'run', job, watched: onStep !== undefined }, onStep)) as JobResult;
-  }
-
-  /** Ends the running job after the step that it is in. */
+  /** Ends the running call as soon as the child can. */
   abort(): void {
     this.#send({ type: 'abort' });
   }
@@ -120,9 +128,9 @@ export class RuntimeProcess {
     (this.#child.stderr as Socket | null)?.unref();
   }
 
-  #request(request: Request | null, onStep?: OnStep): Promise<JobResult | null> {
+  #answer(request: Request | null, onEvent?: Pending['onEvent']): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#pending = { resolve, reject, onStep };
+      this.#pending = { resolve, reject, onEvent };
       if (this.#ended) this.#end('before the request');
       else if (request !== null) this.#send(request);
     });
@@ -135,7 +143,7 @@ export class RuntimeProcess {
 
   #receive(reply: Reply): void {
     if (reply.type === 'opening') this.#opening = reply.path;
-    else if (reply.type === 'step') this.#pending?.onStep?.(reply.event);
+    else if (reply.type === 'event') this.#pending?.onEvent?.(reply.event);
     else {
       const pending = this.#pending;
       this.#pending = null;
@@ -143,7 +151,7 @@ export class RuntimeProcess {
       if (reply.type === 'ready') pending?.resolve(null);
       else if (reply.type === 'done') pending?.resolve(reply.result);
       else if (reply.type === 'aborted') pending?.reject(new DOMException('The job was aborted', 'AbortError'));
-      else pending?.reject(toError(reply));
+      else pending?.reject(this.#toError(reply));
     }
   }
 
@@ -151,30 +159,30 @@ export class RuntimeProcess {
     this.#ended = true;
     const pending = this.#pending;
     this.#pending = null;
-    pending?.reject(crash(how, this.#opening, this.#stderr.trim()));
+    pending?.reject(crash(this.kind.runtime, how, this.#opening, this.#stderr.trim()));
   }
-}
 
-function toError(reply: Extract<Reply, { type: 'failed' | 'unavailable' }>): T2IError {
-  if (reply.type === 'unavailable') {
-    const message = `onnxruntime-node cannot be loaded: ${reply.reason}`;
-    return new T2IError('BACKEND_UNAVAILABLE', message, { hint: INSTALL_HINT });
+  #toError(reply: Extract<Reply, { type: 'failed' | 'unavailable' }>): T2IError {
+    if (reply.type === 'unavailable') {
+      const message = `${this.kind.runtime} cannot be loaded: ${reply.reason}`;
+      return new T2IError('BACKEND_UNAVAILABLE', message, { hint: this.kind.installHint });
+    }
+    if (reply.code === 'INTERNAL') return new T2IInternalError(reply.message);
+    return new T2IError(reply.code, reply.message, { hint: reply.hint });
   }
-  if (reply.code === 'INTERNAL') return new T2IInternalError(reply.message);
-  return new T2IError(reply.code, reply.message, { hint: reply.hint });
 }
 
 /** @param opening file that the runtime was opening; null where it was not loading a model */
-function crash(how: string, opening: string | null, stderr: string): T2IError {
+function crash(runtime: string, how: string, opening: string | null, stderr: string): T2IError {
   const quote = stderr === '' ? '' : `; its last words: ${stderr}`;
   // The kernel's and people's way to end a process says nothing about the file; every other end while it loads does.
   if (opening !== null && how !== 'SIGKILL' && how !== 'SIGTERM') {
-    const message = `${opening}: onnxruntime crashed (${how}) while it loaded the file${quote}`;
+    const message = `${opening}: ${runtime} crashed (${how}) while it loaded the file${quote}`;
     return new T2IError('MODEL_INVALID', message, { hint: 'The file is damaged or hostile; do not use it.' });
   }
   const hint =
     how === 'SIGKILL'
       ? 'Something killed it, often the kernel for want of memory; ask for a smaller picture. The next request starts afresh.'
       : 'The next request starts a fresh process; if it happens again, report it with this message.';
-  return new T2IError('BACKEND_CRASHED', `The process that runs onnxruntime ended (${how})${quote}`, { hint });
+  return new T2IError('BACKEND_CRASHED', `The process that runs ${runtime} ended (${how})${quote}`, { hint });
 }

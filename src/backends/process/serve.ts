@@ -1,0 +1,67 @@
+import { T2IError } from '../../errors.js';
+import type { Reply, Request } from './messages.js';
+
+/** What a call in the child may use. */
+export interface CallContext {
+  /** Aborts when the caller gives the call up; ending with its reason is no error. */
+  readonly signal: AbortSignal;
+  /** Tells the caller of an event; null where nobody watches. */
+  readonly emit: ((event: unknown) => void) | null;
+  /** Names a file before it is opened; resolves when the caller's process has been told. */
+  readonly opening: (path: string) => Promise<void>;
+}
+
+/** The methods that a child offers, by name; values and results are cloned on their way. */
+export type Service = Readonly<Record<string, (value: never, context: CallContext) => Promise<unknown>>>;
+
+/**
+ * Turns this process into the child of a {@link RuntimeProcess}: loads the runtime, says so, then answers calls until the caller's
+ * process is gone.
+ *
+ * @param start loads the runtime; what it throws is the reason why the backend is unavailable
+ */
+export async function serve(start: () => Promise<Service>): Promise<void> {
+  // The parent is gone: nobody waits for what is still being computed.
+  process.on('disconnect', () => process.exit());
+  // Ctrl-C reaches every process of the terminal; whether it ends the job is the parent's decision.
+  process.on('SIGINT', () => {});
+  try {
+    answerCalls(await start());
+    await send({ type: 'ready' });
+  } catch (error) {
+    await send({ type: 'unavailable', reason: error instanceof Error ? error.message : String(error) });
+    process.disconnect();
+  }
+}
+
+function answerCalls(service: Service): void {
+  let controller = new AbortController();
+  const answer = async ({ method, value, watched }: Extract<Request, { type: 'call' }>): Promise<Reply> => {
+    controller = new AbortController();
+    const { signal } = controller;
+    const context: CallContext = {
+      signal,
+      emit: watched ? (event) => void send({ type: 'event', event }) : null,
+      opening: (path) => send({ type: 'opening', path }),
+    };
+    try {
+      return { type: 'done', result: await service[method]?.(value as never, context) };
+    } catch (error) {
+      return signal.aborted && error === signal.reason ? { type: 'aborted' } : failure(error);
+    }
+  };
+  process.on('message', (request: Request) => {
+    if (request.type === 'abort') controller.abort();
+    else void answer(request).then(send);
+  });
+}
+
+function failure(error: unknown): Reply {
+  if (T2IError.is(error)) return { type: 'failed', code: error.code, message: error.message, hint: error.hint };
+  return { type: 'failed', code: 'INTERNAL', message: String((error as Error)?.stack ?? error), hint: undefined };
+}
+
+/** Resolves when the reply has left this process. */
+function send(reply: Reply): Promise<void> {
+  return new Promise((resolve) => process.send?.(reply, () => resolve()));
+}
