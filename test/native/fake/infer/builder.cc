@@ -1,0 +1,87 @@
+#include "infer/builder.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include "common/toy_plan.h"
+#include "infer/progress.h"
+
+namespace t2i::fake {
+
+namespace {
+
+constexpr const char* kBuild = "IBuilder::buildSerializedNetwork: Error Code ";
+
+void* create_network(void*, uint32_t flags) { return (new Network((flags & kSlots.strongly_typed) != 0))->facade(); }
+
+void* build_serialized_network(void* self, void* network, void* config) {
+  HostMemory* plan = Builder::of(self).build(Network::of_facade(network), BuilderConfig::of_facade(config));
+  return plan == nullptr ? nullptr : plan->facade();
+}
+
+}  // namespace
+
+const MethodTable& Builder::methods() {
+  static const MethodTable table =
+      MethodTable()
+          .set(kSlots.create_builder_config, +[](void* self) { return (new BuilderConfig(of(self).log))->facade(); })
+          .set(kSlots.create_network_v2, &create_network)
+          .set(kSlots.create_optimization_profile, +[](void* self) { return of(self).add_profile()->facade(); })
+          .set(kSlots.build_serialized_network, &build_serialized_network);
+  return table;
+}
+
+Profile* Builder::add_profile() {
+  profiles_.push_back(std::make_unique<Profile>());
+  return profiles_.back().get();
+}
+
+bool Builder::accepts(const Network& network, const BuilderConfig& config) const {
+  if (!network.strongly_typed) {
+    log.error(std::string(kBuild) + "3: API Usage Error (the network is not strongly typed)");
+    return false;
+  }
+  if (config.max_aux_streams != 0) {
+    log.error(std::string(kBuild) + "3: API Usage Error (the stand-in runs on one stream, so the auxiliary streams must be 0)");
+    return false;
+  }
+  for (const Tensor& input : network.graph.inputs) {
+    if (!input.is_dynamic() || (config.profile != nullptr && config.profile->ranges.count(input.name) > 0)) continue;
+    log.error(std::string(kBuild) + "4: API Usage Error (Network has dynamic or shape inputs, but no optimization profile has been defined for " +
+              input.name + ".)");
+    return false;
+  }
+  return true;
+}
+
+HostMemory* Builder::build(const Network& network, BuilderConfig& config) const {
+  if (!accepts(network, config)) return nullptr;
+  const bool slow = failures_.has("slow-build");
+  const Progress progress(config.monitor);
+  const bool done = progress.phase("Building Engine", nullptr, 4, [&](int32_t) {
+    return progress.phase("Tactic Selection", "Building Engine", slow ? 100 : 3, [&](int32_t) {
+      if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      return true;
+    });
+  });
+  if (!done) {
+    log.error(std::string(kBuild) + "10: Internal Error (the build was cancelled)");
+    return nullptr;
+  }
+  if (failures_.has("crash-build")) std::abort();
+  if (failures_.has("build-memory")) {
+    log.error(std::string(kBuild) + "2: OutOfMemory (no further information)");
+    return nullptr;
+  }
+  if (failures_.has("build-fails")) {
+    log.error(std::string(kBuild) + "10: Internal Error (Could not find any implementation for node /toy/node.)");
+    return nullptr;
+  }
+  ToyPlan plan = plan_for(network.graph, failures_.number("version", kVersion));
+  if (config.profile != nullptr) plan.profile = config.profile->ranges;
+  if (config.timing_cache != nullptr) config.timing_cache->bytes += std::to_string(network.graph.hash) + "\n";
+  return new HostMemory(serialize(plan));
+}
+
+}  // namespace t2i::fake

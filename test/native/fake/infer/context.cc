@@ -1,0 +1,129 @@
+#include <cstdint>
+#include <cstdlib>
+
+#include "cuda/sim.h"
+#include "infer/engine.h"
+
+namespace t2i::fake {
+
+namespace {
+
+constexpr std::uintptr_t kAlignment = 256;
+
+std::string text_of(const Shape& shape) {
+  std::string text;
+  for (const int64_t size : shape) text += (text.empty() ? "[" : ",") + std::to_string(size);
+  return text + "]";
+}
+
+bool lies_within(const Range& range, const Shape& shape) {
+  if (shape.size() != range.min.size()) return false;
+  for (std::size_t axis = 0; axis < shape.size(); axis++) {
+    if (shape[axis] < range.min[axis] || shape[axis] > range.max[axis]) return false;
+  }
+  return true;
+}
+
+/// A forward in a stream's queue or in a graph.
+struct Queued {
+  ToyForward forward;
+  bool first;
+  std::shared_ptr<std::atomic<bool>> context_alive;
+  int runs = 0;
+
+  static void run(void* argument) {
+    auto& queued = *static_cast<Queued*>(argument);
+    // Only a graph runs work twice, and the first forward after a change of shapes must not be captured.
+    if (++queued.runs == 2 && queued.first) warnings++;
+    // A graph must not outlive the context whose memory it uses.
+    if (!*queued.context_alive) warnings++;
+    queued.forward.run();
+  }
+  static void drop(void* argument) { delete static_cast<Queued*>(argument); }
+};
+
+}  // namespace
+
+Context::Context(const Engine& engine) : engine_(engine) {
+  for (const Tensor& input : engine.plan.inputs) {
+    if (!input.is_dynamic()) shapes_[input.name] = input.dims;
+  }
+}
+
+bool Context::refuse(const std::string& method, const std::string& why) const {
+  engine_.log.error("IExecutionContext::" + method + ": Error Code 3: API Usage Error (" + why + ")");
+  return false;
+}
+
+bool Context::set_shape(const char* name, Shape shape) {
+  if (!engine_.plan.is_input(name)) return refuse("setInputShape", std::string("there is no input ") + name);
+  const Range range = engine_.plan.range(*engine_.plan.find(name));
+  if (!lies_within(range, shape)) {
+    return refuse("setInputShape", std::string("Set dimension of ") + name + " is " + text_of(shape) + ", which does not satisfy " +
+                                       text_of(range.min) + " to " + text_of(range.max));
+  }
+  Shape& known = shapes_[name];
+  if (known != shape) first_ = true;
+  known = std::move(shape);
+  return true;
+}
+
+Shape Context::shape(const std::string& name) const {
+  const auto found = shapes_.find(name);
+  if (found != shapes_.end()) return found->second;
+  const Tensor* tensor = engine_.plan.find(name);
+  if (tensor == nullptr || engine_.plan.is_input(name)) return {};
+  return output_shape(engine_.plan, *tensor, shapes_);
+}
+
+bool Context::set_address(const char* name, void* memory) {
+  if (engine_.plan.find(name) == nullptr) return refuse("setTensorAddress", std::string("there is no tensor ") + name);
+  if (reinterpret_cast<std::uintptr_t>(memory) % kAlignment != 0) {
+    return refuse("setTensorAddress", std::string(name) + " is not aligned to 256 bytes");
+  }
+  addresses_[name] = memory;
+  return true;
+}
+
+bool Context::enqueue(void* stream) {
+  if (failures_.has("crash-enqueue")) std::abort();
+  if (failures_.has("enqueue-false")) {
+    engine_.log.error("IExecutionContext::enqueueV3: Error Code 1: Cuda Runtime (the stand-in was told to fail)");
+    return false;
+  }
+  auto queued = std::make_unique<Queued>(Queued{{engine_.plan, failures_, shapes_, addresses_}, first_, alive_});
+  for (const auto* tensors : {&engine_.plan.inputs, &engine_.plan.outputs}) {
+    for (const Tensor& tensor : *tensors) {
+      Shape known = shape(tensor.name);
+      // A scalar has a shape too: an empty one.
+      if (known.size() != tensor.dims.size()) return refuse("enqueueV3", "the shape of " + tensor.name + " is not set");
+      queued->forward.shapes[tensor.name] = std::move(known);
+      if (addresses_[tensor.name] == nullptr) return refuse("enqueueV3", "Address is not set for tensor " + tensor.name);
+    }
+  }
+  first_ = false;
+  auto* queue = static_cast<cuda::SimStream*>(stream);
+  queue->enqueue(queue, &Queued::run, &Queued::drop, queued.release());
+  return true;
+}
+
+const MethodTable& Context::methods() {
+  static const MethodTable table =
+      MethodTable()
+          .set(kSlots.set_input_shape,
+               +[](void* self, const char* name, const tensorrt::Dims64* dims) { return of(self).set_shape(name, from_dims(*dims)); })
+          .set(kSlots.get_context_tensor_shape,
+               +[](void* self, const char* name) {
+                 Context& context = of(self);
+                 const Tensor* tensor = context.engine_.plan.find(name);
+                 if (tensor == nullptr) return no_dims();
+                 const Shape shape = context.shape(name);
+                 return to_dims(shape.size() == tensor->dims.size() ? shape : tensor->dims);
+               })
+          .set(kSlots.set_tensor_address,
+               +[](void* self, const char* name, void* memory) { return of(self).set_address(name, memory); })
+          .set(kSlots.enqueue_v3, +[](void* self, void* stream) { return of(self).enqueue(stream); });
+  return table;
+}
+
+}  // namespace t2i::fake

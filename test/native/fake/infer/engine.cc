@@ -1,0 +1,84 @@
+#include "infer/engine.h"
+
+namespace t2i::fake {
+
+namespace {
+
+void* deserialize_cuda_engine(void* self, const void* blob, std::size_t bytes) {
+  const Log& log = Runtime::of(self).log;
+  if (Failures().has("null-engine")) {
+    log.error("IRuntime::deserializeCudaEngine: Error Code 1: Internal Error (the stand-in was told to refuse)");
+    return nullptr;
+  }
+  try {
+    const int version = Failures().number("version", kVersion);
+    return (new Engine(log, deserialize(std::string(static_cast<const char*>(blob), bytes), version)))->facade();
+  } catch (const PlanError& error) {
+    log.error(error.what());
+    return nullptr;
+  }
+}
+
+void* create_context(void* self, tensorrt::AllocationStrategy) {
+  const Engine& engine = Engine::of(self);
+  if (Failures().has("null-context")) {
+    engine.log.error("ICudaEngine::createExecutionContext: Error Code 2: OutOfMemory (Requested size was 1048576 bytes.)");
+    return nullptr;
+  }
+  return (new Context(engine))->facade();
+}
+
+const char* io_tensor_name(void* self, int32_t index) {
+  const ToyPlan& plan = Engine::of(self).plan;
+  const auto i = static_cast<std::size_t>(index);
+  const Tensor& tensor = i < plan.inputs.size() ? plan.inputs[i] : plan.outputs.at(i - plan.inputs.size());
+  return tensor.name.c_str();
+}
+
+tensorrt::Dims64 engine_shape(void* self, const char* name) {
+  const Tensor* tensor = Engine::of(self).plan.find(name);
+  return tensor == nullptr ? no_dims() : to_dims(tensor->dims);
+}
+
+tensorrt::TensorIOMode io_mode(void* self, const char* name) {
+  const ToyPlan& plan = Engine::of(self).plan;
+  if (plan.find(name) == nullptr) return tensorrt::TensorIOMode::none;
+  return plan.is_input(name) ? tensorrt::TensorIOMode::input : tensorrt::TensorIOMode::output;
+}
+
+tensorrt::Dims64 profile_shape(void* self, const char* name, int32_t profile, tensorrt::ProfileSelector selector) {
+  const ToyPlan& plan = Engine::of(self).plan;
+  if (profile != 0 || !plan.is_input(name)) return no_dims();
+  const Range range = plan.range(*plan.find(name));
+  const Shape* const parts[] = {&range.min, &range.opt, &range.max};
+  return to_dims(*parts[static_cast<int>(selector)]);
+}
+
+}  // namespace
+
+const MethodTable& Runtime::methods() {
+  static const MethodTable table = MethodTable().set(kSlots.deserialize_cuda_engine, &deserialize_cuda_engine);
+  return table;
+}
+
+const MethodTable& Engine::methods() {
+  static const MethodTable table =
+      MethodTable()
+          .set(kSlots.create_execution_context, &create_context)
+          .set(kSlots.get_nb_io_tensors,
+               +[](void* self) {
+                 const ToyPlan& plan = of(self).plan;
+                 return static_cast<int32_t>(plan.inputs.size() + plan.outputs.size());
+               })
+          .set(kSlots.get_io_tensor_name, &io_tensor_name)
+          .set(kSlots.get_engine_tensor_shape, &engine_shape)
+          .set(kSlots.get_tensor_data_type, +[](void* self, const char* name) { return of(self).plan.find(name)->type; })
+          .set(kSlots.get_tensor_io_mode, &io_mode)
+          .set(kSlots.get_profile_shape, &profile_shape)
+          .set(kSlots.get_nb_optimization_profiles, +[](void*) -> int32_t { return 1; })
+          .set(T2I_FAKE_MAJOR == 10 ? kSlots.get_device_memory_size : kSlots.get_device_memory_size_v2,
+               +[](void*) -> int64_t { return 1 << 20; });
+  return table;
+}
+
+}  // namespace t2i::fake
