@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cuda/device.h"
+#include "dims.h"
 #include "dtype.h"
 
 namespace t2i {
@@ -15,8 +16,6 @@ namespace tensorrt {
 class Library;
 }
 
-using Dims = std::vector<int64_t>;
-
 /// One input or output of an engine.
 struct TensorSpec {
   std::string name;
@@ -24,7 +23,7 @@ struct TensorSpec {
   DataType type;
   /// -1 where it is dynamic.
   Dims dims;
-  /// Smallest and largest shape of the profile, for inputs.
+  /// Smallest and largest shape of the first profile, for inputs; `dims` where they are static.
   Dims min;
   Dims max;
 };

@@ -1,0 +1,137 @@
+#include "engine.h"
+
+#include <algorithm>
+
+#include "error.h"
+#include "tensorrt/dims64.h"
+#include "tensorrt/failure.h"
+#include "tensorrt/library.h"
+#include "tensorrt/objects.h"
+
+namespace t2i {
+
+namespace {
+
+constexpr const char* kRebuild = "Build the engines again on this machine: t2i build-engine MODELDIR.";
+
+/// Whether TensorRT complains of the plan, not of the device.
+bool speaks_of_plan(const tensorrt::Logger& logger) {
+  constexpr const char* kWords[] = {"magic", "erializ", "ersion", "plan file", "rebuild"};
+  const std::string words = logger.words("");
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [&](const char* word) { return words.find(word) != std::string::npos; });
+}
+
+TensorSpec read_tensor(const tensorrt::CudaEngine& engine, const char* name) {
+  TensorSpec spec;
+  spec.name = name;
+  spec.is_input = engine.get_tensor_io_mode(name) == tensorrt::TensorIOMode::input;
+  spec.type = engine.get_tensor_data_type(name);
+  spec.dims = tensorrt::from_dims64(engine.get_tensor_shape(name));
+  if (!spec.is_input) return spec;
+  spec.min = spec.max = spec.dims;
+  if (std::find(spec.dims.begin(), spec.dims.end(), -1) != spec.dims.end()) {
+    spec.min = tensorrt::from_dims64(engine.get_profile_shape(name, 0, tensorrt::ProfileSelector::min));
+    spec.max = tensorrt::from_dims64(engine.get_profile_shape(name, 0, tensorrt::ProfileSelector::max));
+  }
+  return spec;
+}
+
+}  // namespace
+
+// Members are destroyed from the last to the first: the engine before its runtime, both before what they log to.
+struct Engine::Impl {
+  explicit Impl(std::shared_ptr<tensorrt::Library> opened)
+      : library(std::move(opened)), logger(library->slots()), runtime(library->create_runtime(logger), library->slots()) {}
+
+  const TensorSpec& tensor(const std::string& name) const;
+
+  std::shared_ptr<tensorrt::Library> library;
+  tensorrt::Logger logger;
+  tensorrt::Runtime runtime;
+  tensorrt::CudaEngine engine;
+  std::vector<TensorSpec> tensors;
+};
+
+Engine::Engine(std::shared_ptr<tensorrt::Library> library, const void* plan, std::size_t bytes)
+    : impl_(std::make_unique<Impl>(std::move(library))) {
+  impl_->engine = impl_->runtime.deserialize_cuda_engine(plan, bytes);
+  if (!impl_->engine) {
+    const bool invalid = speaks_of_plan(impl_->logger);
+    throw tensorrt::failure(impl_->logger, invalid ? ErrorCode::engine_invalid : ErrorCode::backend_failed,
+                            "TensorRT cannot read the engine", invalid ? kRebuild : "");
+  }
+  for (int32_t i = 0; i < impl_->engine.get_nb_io_tensors(); i++) {
+    impl_->tensors.push_back(read_tensor(impl_->engine, impl_->engine.get_io_tensor_name(i)));
+  }
+}
+
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+const std::vector<TensorSpec>& Engine::tensors() const { return impl_->tensors; }
+
+const TensorSpec& Engine::tensor(const std::string& name) const { return impl_->tensor(name); }
+
+const TensorSpec& Engine::Impl::tensor(const std::string& name) const {
+  std::string known;
+  for (const TensorSpec& spec : tensors) {
+    if (spec.name == name) return spec;
+    known += (known.empty() ? "" : ", ") + spec.name;
+  }
+  throw Error(ErrorCode::engine_invalid, "the engine has no tensor " + name + ", it has " + known, kRebuild);
+}
+
+struct Context::Impl {
+  // Not the Engine itself, which may be moved.
+  Engine::Impl& engine;
+  tensorrt::ExecutionContext context;
+};
+
+Context::Context(Engine& engine)
+    : impl_(std::make_unique<Impl>(Impl{*engine.impl_, engine.impl_->engine.create_execution_context()})) {
+  if (!impl_->context) {
+    throw tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed, "TensorRT gave no execution context");
+  }
+}
+
+Context::Context(Context&&) noexcept = default;
+Context& Context::operator=(Context&&) noexcept = default;
+Context::~Context() = default;
+
+void Context::set_shape(const std::string& input, const Dims& shape) {
+  if (impl_->context.set_input_shape(input.c_str(), tensorrt::to_dims64(shape))) return;
+  const TensorSpec& spec = impl_->engine.tensor(input);
+  throw tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed,
+                          "the engine takes " + input + " of " + to_string(spec.min) + " to " + to_string(spec.max) +
+                              ", received " + to_string(shape),
+                          "Build an engine for this size: t2i build-engine MODELDIR --batch MIN..MAX --size PIXELS.");
+}
+
+Dims Context::shape(const std::string& tensor) const {
+  const Dims dims = tensorrt::from_dims64(impl_->context.get_tensor_shape(tensor.c_str()));
+  const bool known = std::find(dims.begin(), dims.end(), -1) == dims.end();
+  if (known && dims.size() == impl_->engine.tensor(tensor).dims.size()) return dims;
+  throw tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed,
+                          "the shape of " + tensor + " is not known before every input has one");
+}
+
+void Context::set_address(const std::string& tensor, void* memory) {
+  if (impl_->context.set_tensor_address(tensor.c_str(), memory)) return;
+  throw tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed, "TensorRT refused the memory of " + tensor);
+}
+
+void Context::enqueue(cuda::StreamHandle stream) {
+  if (impl_->context.enqueue_v3(stream)) return;
+  const Error refused = tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed, "TensorRT could not queue the network");
+  try {
+    cuda::finished(stream);
+  } catch (const Error& device) {
+    // The device's state is the cause, TensorRT's words a consequence. Any other answer may be about the capture under way.
+    if (device.code() == ErrorCode::device_lost || device.code() == ErrorCode::out_of_memory) throw;
+  }
+  throw refused;
+}
+
+}  // namespace t2i
