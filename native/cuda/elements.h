@@ -10,11 +10,12 @@
 
 namespace t2i::cuda {
 
-/// Element `i` of the network's sample, 0 to copies * images * latent_size.
+/// Latent `i`, 0 to images * latent_size, into the network's sample.
 template <typename T>
 T2I_BOTH inline void prepare_element(const PrepareArgs& args, int64_t i) {
   const int64_t count = args.images * args.latent_size;
-  static_cast<T*>(args.sample)[i] = narrow<T>(args.latents[i % count]);
+  const T value = narrow<T>(args.latents[i]);
+  for (int32_t copy = 0; copy < args.copies; copy++) static_cast<T*>(args.sample)[copy * count + i] = value;
 }
 
 /// Element `i` of the network's timestep.
@@ -55,20 +56,21 @@ T2I_BOTH inline void decoder_input_element(const DecoderInputArgs& args, int64_t
   static_cast<T*>(args.input)[i] = narrow<T>(decoder_input(args.latents[i], args.scale, args.shift));
 }
 
-/// Pixel `i`, 0 to images * pixels.
+/// Pixel `pixel` of picture `image`.
 ///
 /// @returns whether one of its values is no number
 template <typename T>
-T2I_BOTH inline bool rgb_pixel(const RgbArgs& args, int64_t i) {
-  const T* image = static_cast<const T*>(args.image) + i / args.pixels * 3 * args.pixels + i % args.pixels;
+T2I_BOTH inline bool rgb_pixel(const RgbArgs& args, int32_t image, int64_t pixel) {
+  const T* values = static_cast<const T*>(args.image) + 3 * image * args.pixels + pixel;
+  uint8_t* bytes = args.rgb + 3 * (image * args.pixels + pixel);
   bool not_a_number = false;
   for (int channel = 0; channel < 3; channel++) {
-    const float value = widen(image[channel * args.pixels]);
+    const float value = widen(values[channel * args.pixels]);
     if (value != value) {
       not_a_number = true;
-      args.rgb[3 * i + channel] = 0;
+      bytes[channel] = 0;
     } else {
-      args.rgb[3 * i + channel] = to_byte(value);
+      bytes[channel] = to_byte(value);
     }
   }
   return not_a_number;

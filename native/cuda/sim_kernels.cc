@@ -24,7 +24,7 @@ void launch_prepare(const PrepareArgs& args, StreamHandle stream) {
   with_type(kCall, args.sample_type, [&](auto sample) {
     using T = decltype(sample);
     sim_enqueue(kCall, stream, [=] {
-      for (int64_t i = 0; i < args.copies * count; i++) prepare_element<T>(args, i);
+      for (int64_t i = 0; i < count; i++) prepare_element<T>(args, i);
       for (int32_t i = 0; i < args.timestep_count; i++) prepare_timestep(args, i);
     });
   });
@@ -79,8 +79,10 @@ void launch_rgb(const RgbArgs& args, StreamHandle stream) {
   with_type(kCall, args.type, [&](auto image) {
     using T = decltype(image);
     sim_enqueue(kCall, stream, [=] {
-      for (int64_t i = 0; i < pixels; i++) {
-        if (rgb_pixel<T>(args, i)) *args.not_a_number = 1;
+      for (int32_t i = 0; i < args.images; i++) {
+        for (int64_t pixel = 0; pixel < args.pixels; pixel++) {
+          if (rgb_pixel<T>(args, i, pixel)) *args.not_a_number = 1;
+        }
       }
     });
   });
