@@ -1,0 +1,57 @@
+#include "network.h"
+
+#include <functional>
+#include <numeric>
+#include <utility>
+
+#include "error.h"
+
+namespace t2i {
+
+Range range_of(const TensorSpec& input, std::size_t axis) {
+  const int64_t size = input.dims.at(axis);
+  if (size >= 0) return {size, size};
+  return {input.min.at(axis), input.max.at(axis)};
+}
+
+int64_t volume(const Dims& shape) { return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>()); }
+
+std::string text_of(const Dims& shape) {
+  std::string text = "[";
+  for (const int64_t size : shape) text += (text.size() > 1 ? ", " : "") + (size < 0 ? std::string("*") : std::to_string(size));
+  return text + "]";
+}
+
+Network::Network(Engine& engine, std::string output) : engine_(engine), context_(engine), output_(std::move(output)) {
+  for (const TensorSpec& tensor : engine.tensors()) {
+    if (!tensor.is_input && tensor.name != output_) unread_[tensor.name];
+  }
+}
+
+bool Network::reshape(const Shapes& inputs) {
+  if (inputs == shapes_) return false;
+  // Until all of it worked, nothing is known of the context's shapes.
+  shapes_.clear();
+  for (const auto& [name, shape] : inputs) context_.set_shape(name, shape);
+  for (auto& [name, memory] : unread_) {
+    memory.reserve(static_cast<std::size_t>(volume(context_.shape(name))) * size_of(tensor(name).type));
+    bind(name, memory.as<void>());
+  }
+  shapes_ = inputs;
+  return true;
+}
+
+void Network::require_shape(const std::string& tensor, const Dims& expected) const {
+  const Dims received = shape(tensor);
+  if (received == expected) return;
+  throw Error(ErrorCode::engine_invalid,
+              "The engine's " + tensor + ": expected shape " + text_of(expected) + ", received " + text_of(received) + ".",
+              "Build the engines of this model again: t2i build-engine.");
+}
+
+void Network::free_memory() noexcept {
+  for (auto& [name, memory] : unread_) memory.free();
+  shapes_.clear();
+}
+
+}  // namespace t2i

@@ -1,0 +1,174 @@
+#include "pipeline.h"
+
+#include <new>
+#include <string>
+#include <utility>
+
+#include "denoiser.h"
+#include "engine_fit.h"
+#include "error.h"
+#include "pace.h"
+#include "picture_decoder.h"
+#include "step.h"
+#include "text_states.h"
+#include "timeline.h"
+
+namespace t2i {
+
+namespace {
+
+/// Classifier-free guidance has no effect at 1 and is off below.
+bool uses_guidance(const Job& job) { return job.negative_ids.has_value() && job.guidance_scale > 1.0f; }
+
+void require(bool condition, const std::string& what) {
+  if (!condition) throw Error(ErrorCode::internal, "The job contradicts itself: " + what + ".");
+}
+
+/// What would make us read beyond an array. The request was checked long before.
+void require_consistent(const Job& job, const ModelFacts& model) {
+  const Plan& plan = job.plan;
+  const auto context = static_cast<std::size_t>(model.context_length), steps = static_cast<std::size_t>(plan.steps);
+  require(plan.steps > 0 && plan.timesteps.size() == steps && plan.rows.size() == steps * kRowLength,
+          "expected a timestep and a row of 8 for each of " + std::to_string(plan.steps) + " steps");
+  require(job.latent_height > 0 && job.latent_width > 0, "expected latents of at least one pixel");
+  require(job.prompt_ids.size() == context && (!job.negative_ids || job.negative_ids->size() == context),
+          "expected " + std::to_string(context) + " token ids for each prompt");
+  const auto latent_size = static_cast<std::size_t>(model.latent_channels) * static_cast<std::size_t>(job.latent_height) *
+                           static_cast<std::size_t>(job.latent_width);
+  const std::size_t values = latent_size * (1 + static_cast<std::size_t>(noise_blocks(plan)));
+  require(!job.noise.empty(), "expected at least one picture");
+  for (const auto& noise : job.noise) require(noise.size() == values, "expected " + std::to_string(values) + " values of noise");
+}
+
+}  // namespace
+
+struct Pipeline::Impl {
+  Impl(Engines given_engines, ModelFacts given_model, PipelineOptions given_options)
+      : options(given_options), model(std::move(given_model)), engines(std::move(given_engines)) {
+    require_fit(engines, model);
+    cuda::use_device(options.device);
+    stream = cuda::Stream::create();
+    denoiser = std::make_unique<Denoiser>(engines.unet, model, options.use_graph);
+    text = std::make_unique<TextStates>(engines.text_encoder, model, denoiser->states_type());
+    decoder = std::make_unique<PictureDecoder>(engines.vae_decoder, model);
+  }
+
+  JobResult run(const Job& job, const JobControl& control);
+  JobResult draw(const Job& job, const JobControl& control);
+  Conditions encode_text(const Job& job, const JobControl& control);
+  void denoise(const Job& job, const Pass& pass, const JobControl& control, Pace& pace, JobResult& result);
+  void recover(bool keep_memory) noexcept;
+
+  PipelineOptions options;
+  ModelFacts model;
+  Engines engines;
+  // Destroyed before the engines; the stream, which waits for what is queued, before the memory that the work uses.
+  std::unique_ptr<Denoiser> denoiser;
+  std::unique_ptr<TextStates> text;
+  std::unique_ptr<PictureDecoder> decoder;
+  Timeline timeline;
+  cuda::Stream stream;
+};
+
+JobResult Pipeline::Impl::run(const Job& job, const JobControl& control) {
+  cuda::use_device(options.device);
+  require_consistent(job, model);
+  try {
+    if (!stream) stream = cuda::Stream::create();
+    return draw(job, control);
+  } catch (const Error& error) {
+    recover(error.code() == ErrorCode::aborted);
+    throw;
+  } catch (const std::bad_alloc&) {
+    recover(false);
+    throw Error(ErrorCode::out_of_memory, "The host has no memory left for this request.", "Ask for fewer or smaller pictures.");
+  } catch (...) {
+    recover(false);
+    throw;
+  }
+}
+
+JobResult Pipeline::Impl::draw(const Job& job, const JobControl& control) {
+  JobResult result;
+  result.images.resize(job.noise.size());
+  Pace pace(stream.get(), control.cancelled);
+  timeline.clear();
+  timeline.mark(&Timings::text_encoder, stream.get());
+  const Conditions conditions = encode_text(job, control);
+  const std::vector<Pass> passes = denoiser->passes(static_cast<int32_t>(job.noise.size()), conditions.count());
+  denoiser->start();
+  decoder->reserve(job, passes.front().count);
+  for (const Pass& pass : passes) {
+    // Afterwards at most a decoding is ahead: every step of the pass before was settled.
+    pace.make_room();
+    timeline.mark(&Timings::unet, stream.get());
+    denoiser->begin(job, pass, conditions, stream.get());
+    denoise(job, pass, control, pace, result);
+    timeline.mark(&Timings::vae_decoder, stream.get());
+    decoder->decode(job, denoiser->latents(), pass.count, pace, stream.get(), [&](int32_t first, std::vector<Raster>&& rasters) {
+      for (Raster& raster : rasters) result.images[static_cast<std::size_t>(pass.first + first++)] = std::move(raster);
+    });
+  }
+  timeline.mark(nullptr, stream.get());
+  pace.finish();
+  cuda::synchronize(stream.get());
+  result.timings = timeline.read();
+  return result;
+}
+
+/// The negative prompt first, as the rows of a forward are.
+Conditions Pipeline::Impl::encode_text(const Job& job, const JobControl& control) {
+  std::vector<const Ids*> prompts = {&job.prompt_ids};
+  if (uses_guidance(job)) prompts.insert(prompts.begin(), &*job.negative_ids);
+  Conditions conditions;
+  conditions.states = text->encode(prompts, control.cancelled, stream.get());
+  conditions.shape = text->shape();
+  return conditions;
+}
+
+void Pipeline::Impl::denoise(const Job& job, const Pass& pass, const JobControl& control, Pace& pace, JobResult& result) {
+  const bool watched = job.watched && control.on_step;
+  for (int32_t step = 1; step <= job.plan.steps; ++step) {
+    pace.make_room();
+    timeline.mark(&Timings::unet, stream.get());
+    denoiser->step(stream.get(), result.warnings);
+    if (watched && job.preview_every > 0 && step % job.preview_every == 0) {
+      timeline.mark(&Timings::vae_decoder, stream.get());
+      const auto report = [&control, first_image = pass.first, step](int32_t first, std::vector<Raster>&& rasters) {
+        for (Raster& raster : rasters) control.on_step({first_image + first++, step, std::move(raster)});
+      };
+      pace.add({[this, step] { return denoiser->steps_done() >= step; }, nullptr});
+      decoder->decode(job, denoiser->clean(), pass.count, pace, stream.get(), report);
+    } else {
+      const auto report = [&control, watched, pass, step] {
+        for (int32_t image = 0; watched && image < pass.count; ++image) control.on_step({pass.first + image, step, std::nullopt});
+      };
+      pace.add({[this, step] { return denoiser->steps_done() >= step; }, report});
+    }
+  }
+}
+
+/// After an error: waits for the device, so that nothing of the job is in use, and frees its memory.
+void Pipeline::Impl::recover(bool keep_memory) noexcept {
+  try {
+    cuda::synchronize(stream.get());
+  } catch (...) {
+    // Destroying it waits too; the next job gets a new one.
+    stream.reset();
+    keep_memory = false;
+  }
+  if (keep_memory) return;
+  text->free_memory();
+  denoiser->free_memory();
+  decoder->free_memory();
+  timeline.free_memory();
+}
+
+Pipeline::Pipeline(Engines engines, ModelFacts model, PipelineOptions options)
+    : impl_(std::make_unique<Impl>(std::move(engines), std::move(model), options)) {}
+
+Pipeline::~Pipeline() = default;
+
+JobResult Pipeline::run(const Job& job, const JobControl& control) { return impl_->run(job, control); }
+
+}  // namespace t2i

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cuda/resources.h"
+#include "error.h"
+
+namespace t2i {
+
+/// One step as a CUDA graph: the first step runs on the plain stream, which TensorRT asks for before a capture, and is captured
+/// while the device works on it; all further steps replay it, in later jobs too.
+class StepGraph {
+ public:
+  explicit StepGraph(bool enabled) : enabled_(enabled) {}
+
+  /// Queues a step.
+  ///
+  /// @param queue_step queues it on `stream`, always with the same shapes and addresses unless `forget` was called
+  /// @param warnings gets a sentence where capturing fails: then the job's steps run on the plain stream
+  template <typename QueueStep>
+  void run(QueueStep queue_step, cuda::StreamHandle stream, std::vector<std::string>& warnings) {
+    if (graph_) {
+      cuda::launch(graph_.get(), stream);
+      return;
+    }
+    queue_step();
+    if (!enabled_ || failed_) return;
+    try {
+      cuda::begin_capture(stream);
+      queue_step();
+      graph_ = cuda::Graph(cuda::end_capture(stream));
+    } catch (const Error& error) {
+      cuda::abandon_capture(stream);
+      if (error.code() == ErrorCode::device_lost) throw;
+      failed_ = true;
+      warnings.push_back(std::string("A step could not be captured as a CUDA graph (") + error.what() +
+                         "), so each was queued by itself, which is slower.");
+    }
+  }
+  /// To be called when shapes or addresses change.
+  void forget() noexcept { graph_.reset(); }
+  /// To be called at the start of a job: what failed once may work now.
+  void try_again() noexcept { failed_ = false; }
+
+ private:
+  bool enabled_;
+  bool failed_ = false;
+  cuda::Graph graph_;
+};
+
+}  // namespace t2i
