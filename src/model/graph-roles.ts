@@ -2,7 +2,8 @@ import type { TensorInfo, TensorType } from './description.js';
 import type { OnnxValue } from './onnx-file.js';
 import type { Problems } from './problems.js';
 
-const TYPES: ReadonlyMap<number, TensorType> = new Map([
+/** Element types by number of `TensorProto.DataType`. */
+export const TENSOR_TYPES: ReadonlyMap<number, TensorType> = new Map([
   [1, 'float32'],
   [6, 'int32'],
   [7, 'int64'],
@@ -103,7 +104,7 @@ export function assignRoles<Name extends string>(
 }
 
 function fits(value: OnnxValue, role: Role): boolean {
-  const type = TYPES.get(value.elementType ?? 0);
+  const type = TENSOR_TYPES.get(value.elementType ?? 0);
   return (
     type !== undefined && role.types.includes(type) && value.shape !== null && role.ranks.includes(value.shape.length)
   );
@@ -111,7 +112,7 @@ function fits(value: OnnxValue, role: Role): boolean {
 
 /** The value as backends see it; a shape that the file leaves out counts as dynamic in every dimension. */
 function tensorInfo(value: OnnxValue, role: Role, label: string, problems: Problems): TensorInfo | null {
-  const type = TYPES.get(value.elementType ?? 0);
+  const type = TENSOR_TYPES.get(value.elementType ?? 0);
   const shape = value.shape ?? Array.from({ length: role.ranks[0] as number }, () => null);
   const sound = shape.every((size) => size === null || (Number.isSafeInteger(size) && size > 0));
   if (type !== undefined && role.types.includes(type) && role.ranks.includes(shape.length) && sound) {

@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { T2IError } from '../../../errors.js';
+import { temporaryName } from './engine-file.js';
+
+const HEARTBEAT = 10_000;
+/** An owner that has not touched its lock for so long is gone, whatever its process id says: it may belong to another container. */
+const STALE = 60_000;
+const POLL = 200;
+
+/**
+ * Keeps two processes from building the same engine. Only a courtesy: who ignores it, or loses it, ends with the same whole file, for
+ * that is written under a name of its own and renamed.
+ *
+ * @param path of the lock file, which holds the owner's process id
+ * @param onWait called once where another one builds
+ * @throws T2IError IO_FAILED; the signal's reason
+ */
+export async function withBuildLock<T>(
+  path: string,
+  { signal, onWait }: { readonly signal: AbortSignal; readonly onWait: () => void },
+  work: () => Promise<T>,
+): Promise<T> {
+  const token = `${process.pid} ${randomBytes(8).toString('hex')}\n`;
+  let told = false;
+  while (!(await acquire(path, token))) {
+    signal.throwIfAborted();
+    if (await takeFromTheDead(path)) continue;
+    if (!told) onWait();
+    told = true;
+    await setTimeout(POLL, undefined, { signal }).catch(() => {});
+  }
+  const heartbeat = setInterval(() => {
+    const now = new Date();
+    utimes(path, now, now).catch(() => {});
+  }, HEARTBEAT);
+  heartbeat.unref();
+  try {
+    signal.throwIfAborted();
+    return await work();
+  } finally {
+    clearInterval(heartbeat);
+    if ((await owner(path)) === token) await rm(path, { force: true });
+  }
+}
+
+/** The lock appears with its owner in it: a file of a name of its own gets the lock's as a second one. */
+async function acquire(path: string, token: string): Promise<boolean> {
+  const own = join(dirname(path), temporaryName(basename(path)));
+  try {
+    await writeFile(own, token, { flag: 'wx', mode: 0o600 });
+    await link(own, path);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw new T2IError('IO_FAILED', `Cannot write ${path}: ${(cause as Error).message}`, { cause });
+  } finally {
+    await rm(own, { force: true });
+  }
+}
+
+/** Removes the lock of an owner that is gone. Whether it is worth another try at once. */
+async function takeFromTheDead(path: string): Promise<boolean> {
+  const token = await owner(path);
+  if (token === null) return true;
+  if (isAlive(token) && (await age(path)) < STALE) return false;
+  const aside = join(dirname(path), temporaryName(basename(path)));
+  try {
+    await rename(path, aside);
+  } catch {
+    return true;
+  }
+  // Somebody else may have been faster, and what was taken away the lock of one that lives: that one gets it back.
+  if ((await owner(aside)) !== token) await link(aside, path).catch(() => {});
+  await rm(aside, { force: true });
+  return true;
+}
+
+function owner(path: string): Promise<string | null> {
+  return readFile(path, 'utf8').catch(() => null);
+}
+
+async function age(path: string): Promise<number> {
+  const info = await stat(path).catch(() => null);
+  return info === null ? 0 : Date.now() - info.mtimeMs;
+}
+
+function isAlive(token: string): boolean {
+  const pid = Number.parseInt(token, 10);
+  if (!(pid > 0)) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

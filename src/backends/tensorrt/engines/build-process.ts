@@ -1,0 +1,78 @@
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { T2IError } from '../../../errors.js';
+import { childEntry, RuntimeProcess } from '../../process/runtime-process.js';
+import type { NativeBuildOptions, NativeBuildProgress, NativeBuildResult } from '../native.js';
+import type { BuildReply, BuildRequest } from './build-calls.js';
+import { readExactly, temporaryName } from './engine-file.js';
+
+/** How long a cancelled build may take to end by itself. */
+const CANCEL_TIME = 5_000;
+
+const BUILDER = {
+  entry: childEntry(import.meta.url, 'build-child.js'),
+  runtime: 'TensorRT',
+  installHint: 'Run `t2i doctor`, which shows every TensorRT and what keeps it from being used.',
+};
+
+export interface BuildControl {
+  /** File of the addon, which the child loads itself. */
+  readonly addon: string;
+  /** Names the engine in messages, for example `unet`. */
+  readonly label: string;
+  /** Folder for the plan on its way here; nothing stays in it. */
+  readonly dir: string;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: NativeBuildProgress) => void;
+}
+
+/**
+ * Builds an engine in a child process.
+ *
+ * @throws T2IError ENGINE_BUILD_FAILED, also where the child crashed; BACKEND_UNAVAILABLE, OUT_OF_MEMORY; the signal's reason, once
+ *   the child is gone
+ */
+export async function buildInChild(options: NativeBuildOptions, control: BuildControl): Promise<NativeBuildResult> {
+  const { signal, dir } = control;
+  signal.throwIfAborted();
+  const output = join(dir, temporaryName('plan'));
+  const child = new RuntimeProcess(BUILDER);
+  let deadline: NodeJS.Timeout | undefined;
+  const cancel = () => {
+    child.abort();
+    deadline = setTimeout(() => void child.stop(), CANCEL_TIME);
+  };
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    await child.ready();
+    signal.throwIfAborted();
+    const request: BuildRequest = { addon: control.addon, options, output };
+    const reply = (await child.call('build', request, control.onProgress)) as BuildReply;
+    return { ...reply, plan: await readWhole(output) };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw T2IError.is(error) && error.code === 'BACKEND_CRASHED' ? crashed(control.label, error) : error;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+    clearTimeout(deadline);
+    await child.stop();
+    await rm(output, { force: true });
+  }
+}
+
+function crashed(label: string, error: T2IError): T2IError {
+  return new T2IError('ENGINE_BUILD_FAILED', `The engine of ${label} could not be built: ${error.message}`, {
+    hint: 'SIGKILL often means that memory ran out: build on a machine with more, or for fewer pictures at once. Otherwise report it with this message.',
+    cause: error,
+  });
+}
+
+/** `readFile` stops at 2 GiB. */
+async function readWhole(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    return await readExactly(file, new Uint8Array((await file.stat()).size), 0, path);
+  } finally {
+    await file.close();
+  }
+}

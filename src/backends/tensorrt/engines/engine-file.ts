@@ -1,0 +1,201 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { T2IError } from '../../../errors.js';
+import { type EngineHeader, parseHeader } from './header.js';
+import { invalidEngine } from './invalid-engine.js';
+
+// magic | format version, uint32 | length of the header, uint32 | SHA-256 of the 16 bytes before and the header | header | plan
+//
+// Integers are little-endian. The header holds the plan's length and SHA-256, so every byte of the file is checked, each is hashed
+// once, and a header can be read without its plan.
+const MAGIC = Buffer.from('T2IENGIN', 'latin1');
+export const FORMAT_VERSION = 1;
+const FIXED_BYTES = 16;
+const HASH_BYTES = 32;
+const PREFIX_BYTES = FIXED_BYTES + HASH_BYTES;
+const LARGEST_HEADER = 1 << 20;
+const BLOCK = 4 << 20;
+const OTHERS_MAY_WRITE = 0o002;
+
+/** An engine whose plan was compared with its hash: the bytes here are those that were hashed. */
+export interface Engine {
+  readonly header: EngineHeader;
+  readonly plan: Uint8Array;
+}
+
+/**
+ * Reads an engine file and checks every byte of it before it gives one away. A plan is code: the hashes tell damage, not malice, so
+ * a file that anybody may write is refused as well, and so is a symbolic link.
+ *
+ * @throws T2IError ENGINE_INVALID, OUT_OF_MEMORY
+ */
+export function readEngineFile(path: string): Promise<Engine> {
+  return withFile(path, async (file, size) => {
+    const header = await readHeaderOf(file, size, path);
+    const plan = allocate(header.plan.bytes, path);
+    await checkPlan(file, { header, start: size - header.plan.bytes, path }, plan);
+    return { header, plan };
+  });
+}
+
+/** The same check in constant memory. @throws T2IError ENGINE_INVALID */
+export function verifyEngineFile(path: string): Promise<EngineHeader> {
+  return withFile(path, async (file, size) => {
+    const header = await readHeaderOf(file, size, path);
+    await checkPlan(file, { header, start: size - header.plan.bytes, path }, null);
+    return header;
+  });
+}
+
+/** The header alone, checked; the plan behind it is not. @throws T2IError ENGINE_INVALID */
+export function readEngineHeader(path: string): Promise<EngineHeader> {
+  return withFile(path, (file, size) => readHeaderOf(file, size, path));
+}
+
+/** The header of a plan, with what is measured of the plan itself. */
+export function sealHeader(header: Omit<EngineHeader, 'plan'>, plan: Uint8Array): EngineHeader {
+  return { ...header, plan: { bytes: plan.byteLength, sha256: sha256(plan) } };
+}
+
+/**
+ * Writes an engine file so that a reader finds the old one, none, or the whole new one: under a temporary name in the same folder,
+ * synced, renamed, the folder synced. Readable and writable by its owner alone.
+ *
+ * @throws T2IError IO_FAILED; the temporary file is removed
+ */
+export async function writeEngineFile(path: string, { header, plan }: Engine): Promise<void> {
+  const temporary = join(dirname(path), temporaryName(basename(path)));
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(encodePrefix(header));
+      await file.writeFile(plan);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw new T2IError('IO_FAILED', `Cannot write ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Name for a file that is not yet whole; only `prune` looks at such names. */
+export function temporaryName(name: string): string {
+  return `.${name}.${randomBytes(6).toString('hex')}.tmp`;
+}
+
+export function isTemporaryName(name: string): boolean {
+  return /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Everything before the plan. */
+function encodePrefix(header: EngineHeader): Buffer {
+  const json = Buffer.from(JSON.stringify(header));
+  const fixed = Buffer.alloc(FIXED_BYTES);
+  MAGIC.copy(fixed);
+  fixed.writeUInt32LE(FORMAT_VERSION, 8);
+  fixed.writeUInt32LE(json.length, 12);
+  const digest = createHash('sha256').update(fixed).update(json).digest();
+  return Buffer.concat([fixed, digest, json]);
+}
+
+async function readHeaderOf(file: FileHandle, size: number, path: string): Promise<EngineHeader> {
+  if (size < PREFIX_BYTES) throw invalidEngine(path, `${size} bytes are too few for an engine file`);
+  const prefix = await readExactly(file, Buffer.alloc(PREFIX_BYTES), 0, path);
+  if (!prefix.subarray(0, MAGIC.length).equals(MAGIC))
+    throw invalidEngine(path, 'it is no engine file of this package');
+  const version = prefix.readUInt32LE(8);
+  if (version !== FORMAT_VERSION) {
+    throw invalidEngine(path, `its format version is ${version}, this package reads ${FORMAT_VERSION}`);
+  }
+  const length = prefix.readUInt32LE(12);
+  if (length > LARGEST_HEADER || length > size - PREFIX_BYTES) {
+    throw invalidEngine(path, `a header of ${length} bytes does not fit`);
+  }
+  const json = await readExactly(file, Buffer.alloc(length), PREFIX_BYTES, path);
+  const digest = createHash('sha256').update(prefix.subarray(0, FIXED_BYTES)).update(json).digest();
+  if (!digest.equals(prefix.subarray(FIXED_BYTES))) throw invalidEngine(path, 'its header is damaged');
+  const header = parseHeader(json.toString('utf8'), path);
+  const expected = PREFIX_BYTES + length + header.plan.bytes;
+  if (size !== expected) throw invalidEngine(path, `${size} bytes instead of the ${expected} that its header says`);
+  return header;
+}
+
+/** Hashes the plan, and keeps it in `into` where that is given. */
+async function checkPlan(
+  file: FileHandle,
+  { header, start, path }: { readonly header: EngineHeader; readonly start: number; readonly path: string },
+  into: Uint8Array | null,
+): Promise<void> {
+  const { bytes, sha256: expected } = header.plan;
+  const hash = createHash('sha256');
+  const scratch = into === null ? Buffer.alloc(Math.min(BLOCK, bytes)) : null;
+  for (let done = 0; done < bytes; done += BLOCK) {
+    const length = Math.min(BLOCK, bytes - done);
+    const block = into?.subarray(done, done + length) ?? (scratch as Buffer).subarray(0, length);
+    hash.update(await readExactly(file, block, start + done, path));
+  }
+  if (hash.digest('hex') !== expected) throw invalidEngine(path, 'its plan is damaged');
+}
+
+/** Fills `into` from `position` on. @throws T2IError ENGINE_INVALID where the file ends before */
+export async function readExactly<T extends Uint8Array>(
+  file: FileHandle,
+  into: T,
+  position: number,
+  path: string,
+): Promise<T> {
+  for (let done = 0; done < into.length; ) {
+    const { bytesRead } = await file.read(into, done, into.length - done, position + done);
+    if (bytesRead === 0) throw invalidEngine(path, 'it became shorter while it was read');
+    done += bytesRead;
+  }
+  return into;
+}
+
+function allocate(bytes: number, path: string): Uint8Array {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    throw new T2IError('OUT_OF_MEMORY', `The plan of ${path} takes ${bytes} bytes, which cannot be had.`, { cause });
+  }
+}
+
+async function withFile<T>(path: string, read: (file: FileHandle, size: number) => Promise<T>): Promise<T> {
+  // O_NONBLOCK: opening a named pipe must not wait for a writer.
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    (cause: Error) => {
+      throw invalidEngine(path, `it cannot be opened: ${cause.message}`, cause);
+    },
+  );
+  try {
+    const info = await file.stat();
+    if (!info.isFile()) throw invalidEngine(path, 'it is no regular file');
+    if ((info.mode & OTHERS_MAY_WRITE) !== 0) {
+      throw invalidEngine(path, `everybody may write it (chmod o-w ${path} if you trust it)`);
+    }
+    return await read(file, info.size);
+  } catch (cause) {
+    throw T2IError.is(cause) ? cause : invalidEngine(path, `it cannot be read: ${(cause as Error).message}`, cause);
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,130 @@
+import type { ModelDescription, TensorInfo, TensorType } from '../../../model/description.js';
+import { checkExternalData } from '../../../model/external-data.js';
+import { TENSOR_TYPES } from '../../../model/graph-roles.js';
+import { checkHashes, hashFiles } from '../../../model/hashes.js';
+import { ModelFiles } from '../../../model/model-files.js';
+import { type OnnxFile, readOnnxFile } from '../../../model/onnx-file.js';
+import { invalidModel, Problems } from '../../../model/problems.js';
+import { ProtobufError } from '../../../model/protobuf.js';
+import type { NetworkName } from '../../backend.js';
+import { componentOf, tensorsOf } from './components.js';
+import { sha256 } from './engine-file.js';
+import type { Precision } from './header.js';
+
+const HALF_FILE = 'model.fp16.onnx';
+const FULL_FILE = 'model.onnx';
+
+/** A graph that an engine can be built from. */
+export interface EngineSource {
+  readonly network: NetworkName;
+  /** TensorRT computes in the precision that the graph is written in. */
+  readonly precision: Precision;
+  /** Name in the component's folder. */
+  readonly file: string;
+  /** Absolute. */
+  readonly path: string;
+  /** Of the graph and its external data: SHA-256 in hex of their hashes and names. */
+  readonly sha256: string;
+  /** Of the graph and its external data. */
+  readonly bytes: number;
+  /** Element type of each input and of the output, by name. */
+  readonly types: ReadonlyMap<string, TensorType>;
+}
+
+/**
+ * The graphs that an engine of a network can be built from, the one to try first in front: `model.fp16.onnx`, where there is one,
+ * before `model.onnx`. Only the decoder may go on to the second, for the activations of some overflow in half precision.
+ *
+ * @throws T2IError MODEL_INVALID with everything that is wrong with the files
+ */
+export async function engineSources(model: ModelDescription, network: NetworkName): Promise<readonly EngineSource[]> {
+  const files = await ModelFiles.open(model.dir);
+  if (!(await files.has(`${componentOf(network)}/${HALF_FILE}`))) return [await readSource(model, network, FULL_FILE)];
+  const half = await readSource(model, network, HALF_FILE);
+  return network === 'vaeDecoder' ? [half, await readSource(model, network, FULL_FILE)] : [half];
+}
+
+async function readSource(model: ModelDescription, network: NetworkName, file: string): Promise<EngineSource> {
+  const files = await ModelFiles.open(model.dir);
+  const problems = new Problems();
+  const path = `${componentOf(network)}/${file}`;
+  const graph = await files.check(path);
+  const onnx = parse(graph.path, path);
+  const { shared } = await checkExternalData(files, { path, file: graph, external: onnx.external }, problems);
+  const types = checkTensors(model, network, onnx, path, problems);
+  problems.throwIfAny();
+  const hashes = await hashUnknown(files, model, problems);
+  checkHashes(hashes, model.manifest, shared, problems);
+  problems.throwIfAny();
+  const listed = Object.keys(hashes).sort();
+  const sizes = await Promise.all(listed.map(async (name) => (await files.check(name)).size));
+  return {
+    network,
+    precision: file === HALF_FILE || tensorsOf(model, network).output.type === 'float16' ? 'fp16' : 'fp32',
+    file,
+    path: graph.path,
+    sha256: sha256(Buffer.from(listed.map((name) => `${hashes[name]}  ${name}\n`).join(''))),
+    bytes: sizes.reduce((sum, size) => sum + size, 0),
+    types,
+  };
+}
+
+/** Hashes of the files in use; those that the description knows are not computed again, for weights are large. */
+async function hashUnknown(
+  files: ModelFiles,
+  model: ModelDescription,
+  problems: Problems,
+): Promise<Record<string, string>> {
+  const known: Record<string, string> = {};
+  for (const path of [...files.used]) {
+    const hash = model.hashes[path];
+    if (hash === undefined) continue;
+    known[path] = hash;
+    files.used.delete(path);
+  }
+  return { ...known, ...(await hashFiles(files, problems)) };
+}
+
+/** The graph must have the tensors of `model.onnx`, which the description is of; floats may be of the other width. */
+function checkTensors(
+  model: ModelDescription,
+  network: NetworkName,
+  onnx: OnnxFile,
+  path: string,
+  problems: Problems,
+): ReadonlyMap<string, TensorType> {
+  const { inputs, output } = tensorsOf(model, network);
+  const types = new Map<string, TensorType>();
+  const check = (kind: string, info: TensorInfo, values: OnnxFile['inputs']) => {
+    const value = values.find(({ name }) => name === info.name);
+    const type = TENSOR_TYPES.get(value?.elementType ?? 0);
+    const sameShape =
+      String(value?.shape?.map((size) => size ?? '?')) === String(info.shape.map((size) => size ?? '?'));
+    if (type !== undefined && sameShape && (type === info.type || (isFloat(type) && isFloat(info.type)))) {
+      types.set(info.name, type);
+      return;
+    }
+    const shape = info.shape.map((size) => size ?? '?').join(', ');
+    const received = value ? `${type} [${value.shape?.map((size) => size ?? '?').join(', ')}]` : 'none';
+    problems.add(`${path}: ${kind} ${JSON.stringify(info.name)}`, `${info.type} [${shape}] as in model.onnx`, received);
+  };
+  for (const info of inputs) check('input', info, onnx.inputs);
+  check('output', output, onnx.outputs);
+  if (onnx.inputs.length > inputs.length) {
+    problems.add(`${path}: inputs`, `the ${inputs.length} of model.onnx`, String(onnx.inputs.length));
+  }
+  return types;
+}
+
+function isFloat(type: TensorType): boolean {
+  return type === 'float32' || type === 'float16';
+}
+
+function parse(fullPath: string, path: string): OnnxFile {
+  try {
+    return readOnnxFile(fullPath);
+  } catch (error) {
+    if (error instanceof ProtobufError) throw invalidModel(path, 'a whole ONNX model', error.message);
+    throw error;
+  }
+}

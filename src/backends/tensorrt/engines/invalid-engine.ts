@@ -1,0 +1,9 @@
+import { T2IError } from '../../../errors.js';
+
+/** An ENGINE_INVALID error about one file; the reason ends its first sentence. */
+export function invalidEngine(path: string, reason: string, cause?: unknown): T2IError {
+  return new T2IError('ENGINE_INVALID', `The engine ${path} cannot be used: ${reason}.`, {
+    hint: 'Delete it, or run `t2i engines prune`; it is built again on the next use, or by `t2i build-engine`.',
+    cause,
+  });
+}
