@@ -81,7 +81,7 @@ class BuilderConfig : public Object {
   bool set_timing_cache(const TimingCache& cache) {
     return method<bool>(slots().set_timing_cache, static_cast<const void*>(cache.get()), false);
   }
-  /// The cache in use after a build, serialised; empty where there is none. The cache itself belongs to the configuration.
+  /// The cache in use after a build, serialised; empty where there is none. The cache belongs to the configuration.
   HostMemory serialize_timing_cache() const {
     void* cache = method<void*>(slots().get_timing_cache);
     if (!is_object(cache)) return {};
@@ -130,7 +130,7 @@ class ParserError {
   const Slots* slots_;
 };
 
-/// nvonnxparser::IParser. Must not outlive its network, and holds weights that the network uses: destroy it after the build.
+/// nvonnxparser::IParser. Must not outlive its network, and holds weights that it uses: destroy it after the build.
 class Parser {
  public:
   Parser(void* parser, const Slots& slots) noexcept : parser_(is_object(parser) ? parser : nullptr), slots_(&slots) {}

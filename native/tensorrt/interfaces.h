@@ -1,12 +1,13 @@
 #pragma once
 
-// All that is known here of NVIDIA's binary interface: no header of theirs is needed to build. Within a major version interfaces
-// only grow, so one table a major version is enough; TensorRT-RTX has the table of 11 from its version 1.5 on.
+// All that is known here of NVIDIA's binary interface: no header of theirs is needed to build. Within a major version
+// interfaces only grow, so one table a major version is enough; TensorRT-RTX has the table of 11 from its version 1.5 on.
 // test/native/slots.test.ts takes every number again from NVIDIA's own headers and from a library compiled against them.
 //
-// The shape (Itanium C++ ABI, Linux): what a factory returns, say IBuilder, is an object of two pointers, its vtable and its
-// implementation; methods are inlined calls through the vtable of the implementation. It is destroyed by its own deleting
-// destructor. The ONNX parser, the logger and the progress monitor are plain abstract classes without an implementation pointer.
+// The shape (Itanium C++ ABI, Linux): what a factory returns, say IBuilder, is an object of two pointers, its vtable and
+// its implementation; methods are inlined calls through the vtable of the implementation. It is destroyed by its own
+// deleting destructor. The ONNX parser, the logger and the progress monitor are plain abstract classes without an
+// implementation pointer.
 
 #include <array>
 #include <cstddef>
@@ -179,11 +180,11 @@ class ProgressMonitorInterface : public VersionedInterface {
   virtual void phase_finish(const char* phase) noexcept = 0;
 };
 
-// Calls. A method is, to the ABI, a function whose first argument is the object; a result that does not fit registers (Dims64) is
-// passed the same way by both.
+// Calls. A method is, to the ABI, a function whose first argument is the object; a result that does not fit registers
+// (Dims64) is passed the same way by both.
 
-/// Calls the method at `slot` of the vtable that `object` begins with. The types of Ret and of the arguments must be the method's own,
-/// references being pointers.
+/// Calls the method at `slot` of the vtable that `object` begins with. The types of Ret and of the arguments must be the
+/// method's own, references being pointers.
 template <typename Ret, typename... Args>
 Ret call(void* object, int slot, Args... args) {
   void** vtable = *static_cast<void***>(object);

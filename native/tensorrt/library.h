@@ -72,10 +72,11 @@ class Library {
 
  private:
   Library() = default;
+  void require_building() const;
+
   LibraryInfo info_;
   const Slots* slots_ = nullptr;
   void* handle_ = nullptr;
-  void* parser_handle_ = nullptr;
 };
 
 }  // namespace t2i::tensorrt

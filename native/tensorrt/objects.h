@@ -1,9 +1,8 @@
 #pragma once
 
-// Typed owners of TensorRT's objects, as thin as they can be: each method is NVIDIA's method of that name. What returns an object
-// returns an empty owner where TensorRT returned null, which it says in its log; the callers make errors of that.
+// Typed owners of TensorRT's objects, as thin as they can be: each method is NVIDIA's method of that name. What returns an
+// object returns an empty owner where TensorRT returned null, which it says in its log; the callers make errors of that.
 
-#include <string>
 #include <utility>
 
 #include "dtype.h"
@@ -11,15 +10,16 @@
 
 namespace t2i::tensorrt {
 
-/// Whether TensorRT returned an object. Without a driver some versions return small numbers in place of null, which no allocator
-/// gives out: the first page is never mapped.
+/// Whether TensorRT returned an object. Without a driver some versions return small numbers in place of null, which no
+/// allocator gives out: the first page is never mapped.
 inline bool is_object(const void* pointer) noexcept { return reinterpret_cast<std::uintptr_t>(pointer) >= 4096; }
 
 /// Owns a public object and knows where its methods lie; moves, never copies. Whatever it was made from must outlive it.
 class Object {
  public:
   Object() = default;
-  Object(void* object, const Slots& slots) noexcept : object_(is_object(object) ? object : nullptr), slots_(&slots) {}
+  Object(void* object, const Slots& slots) noexcept
+      : object_(is_object(object) ? object : nullptr), slots_(&slots) {}
   Object(Object&& other) noexcept : object_(std::exchange(other.object_, nullptr)), slots_(other.slots_) {}
   Object& operator=(Object&& other) noexcept {
     std::swap(object_, other.object_);
