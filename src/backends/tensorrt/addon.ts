@@ -41,7 +41,8 @@ export function loadAddon({ env = process.env, platform = machine(), root = ROOT
       if (addon.version === version) return { addon, path };
       tried.push(`${path}: it was built for ${name} ${addon.version}, this is ${version}`);
     } catch (error) {
-      tried.push(`${path}: ${existsSync(path) ? (error as Error).message : 'no such file'}`);
+      const reason = existsSync(path) ? (error as Error).message.replace(`${path}: `, '') : 'no such file';
+      tried.push(`${path}: ${reason}`);
     }
   }
   throw new T2IError('BACKEND_UNAVAILABLE', `The native addon cannot be loaded. Tried ${tried.join('; ')}`, {
