@@ -59,7 +59,7 @@ class Fit {
     const auto found = std::find_if(tensors_.begin(), tensors_.end(),
                                     [&](const TensorSpec& tensor) { return tensor.name == expected.tensor; });
     const std::string wanted =
-        describe(expected.is_input, either(expected.types, name_of), either(expected.shapes, text_of));
+        describe(expected.is_input, either(expected.types, name_of), either(expected.shapes, to_string));
     if (found == tensors_.end()) {
       report(expected.tensor, wanted, "no tensor of that name");
       return *this;
@@ -68,7 +68,7 @@ class Fit {
                       std::count(expected.types.begin(), expected.types.end(), found->type) > 0 &&
                       std::any_of(expected.shapes.begin(), expected.shapes.end(),
                                   [&](const Dims& shape) { return matches(found->dims, shape); });
-    if (!fits) report(expected.tensor, wanted, describe(found->is_input, name_of(found->type), text_of(found->dims)));
+    if (!fits) report(expected.tensor, wanted, describe(found->is_input, name_of(found->type), to_string(found->dims)));
     return *this;
   }
 
@@ -76,7 +76,7 @@ class Fit {
   std::string finish() {
     for (const TensorSpec& tensor : tensors_) {
       if (tensor.is_input && std::count(known_.begin(), known_.end(), tensor.name) == 0) {
-        report(tensor.name, "no further input", describe(true, name_of(tensor.type), text_of(tensor.dims)));
+        report(tensor.name, "no further input", describe(true, name_of(tensor.type), to_string(tensor.dims)));
       }
     }
     return problems_;

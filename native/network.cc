@@ -16,12 +16,6 @@ Range range_of(const TensorSpec& input, std::size_t axis) {
 
 int64_t volume(const Dims& shape) { return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>()); }
 
-std::string text_of(const Dims& shape) {
-  std::string text = "[";
-  for (const int64_t size : shape) text += (text.size() > 1 ? ", " : "") + (size < 0 ? std::string("*") : std::to_string(size));
-  return text + "]";
-}
-
 Network::Network(Engine& engine, std::string output) : engine_(engine), context_(engine), output_(std::move(output)) {
   for (const TensorSpec& tensor : engine.tensors()) {
     if (!tensor.is_input && tensor.name != output_) unread_[tensor.name];
@@ -45,7 +39,7 @@ void Network::require_shape(const std::string& tensor, const Dims& expected) con
   const Dims received = shape(tensor);
   if (received == expected) return;
   throw Error(ErrorCode::engine_invalid,
-              "The engine's " + tensor + ": expected shape " + text_of(expected) + ", received " + text_of(received) + ".",
+              "The engine's " + tensor + ": expected shape " + to_string(expected) + ", received " + to_string(received) + ".",
               "Build the engines of this model again: t2i build-engine.");
 }
 

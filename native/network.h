@@ -24,9 +24,6 @@ Range range_of(const TensorSpec& input, std::size_t axis);
 /// Number of elements.
 int64_t volume(const Dims& shape);
 
-/// For messages, for example `[2, 4, *, *]` where `*` stands for any size.
-std::string text_of(const Dims& shape);
-
 /// An engine with one context. Shapes are set when they change; outputs that nobody reads get memory of their own.
 class Network {
  public:

@@ -27,6 +27,8 @@ enum class SimFailure {
 void sim_fail_call(int64_t n, SimFailure failure) noexcept;
 /// Calls of the seam since the last sim_fail_call: how many ks there are to try.
 int64_t sim_calls() noexcept;
+/// The same of one function, for example `launch`.
+int64_t sim_calls_of(const char* name) noexcept;
 /// Allocations, streams, events and graphs that exist now: 0 where nothing leaks.
 int64_t sim_live() noexcept;
 

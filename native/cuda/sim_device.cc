@@ -80,6 +80,7 @@ void sim_fail_call(int64_t n, SimFailure failure) noexcept {
   SimDevice& sim = sim_device();
   std::lock_guard lock(sim.mutex);
   sim.calls = 0;
+  sim.calls_of.clear();
   sim.failing_call = n;
   sim.failure = failure;
   sim.lost = false;
@@ -88,6 +89,12 @@ void sim_fail_call(int64_t n, SimFailure failure) noexcept {
 int64_t sim_calls() noexcept {
   std::lock_guard lock(sim_device().mutex);
   return sim_device().calls;
+}
+
+int64_t sim_calls_of(const char* name) noexcept {
+  std::lock_guard lock(sim_device().mutex);
+  const auto found = sim_device().calls_of.find(name);
+  return found == sim_device().calls_of.end() ? 0 : found->second;
 }
 
 int64_t sim_live() noexcept {
@@ -100,6 +107,7 @@ void sim_call(const char* name) {
   SimDevice& sim = sim_device();
   std::lock_guard lock(sim.mutex);
   sim.calls += 1;
+  sim.calls_of[name] += 1;
   const bool fails = sim.failure != SimFailure::none && sim.calls == sim.failing_call;
   if (fails && sim.failure == SimFailure::sticky) sim.lost = true;
   if (sim.lost) throw Error(ErrorCode::device_lost, std::string(name) + ": the simulated device is lost");

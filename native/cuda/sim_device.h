@@ -39,6 +39,7 @@ struct SimDevice {
   std::map<uintptr_t, std::shared_ptr<SimEvent>> events;
   uintptr_t next_handle = 1;
   int64_t calls = 0;
+  std::map<std::string, int64_t> calls_of;
   int64_t failing_call = 0;
   SimFailure failure = SimFailure::none;
   bool lost = false;
