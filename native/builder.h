@@ -7,17 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "engine.h"
+#include "input_profile.h"
 
 namespace t2i {
 
-/// Shapes one input may take.
-struct InputProfile {
-  std::string input;
-  Dims min;
-  Dims opt;
-  Dims max;
-};
+namespace tensorrt {
+class Library;
+}
 
 struct BuildOptions {
   /// External data is read relative to it.
@@ -26,7 +22,7 @@ struct BuildOptions {
   std::vector<InputProfile> profiles;
   /// TensorRT-RTX only: compute capabilities to build for ahead of time, for example 89; empty for the device at hand.
   std::vector<int32_t> compute_capabilities;
-  /// What an earlier build recorded; empty for none.
+  /// What an earlier build recorded; empty for none. One that TensorRT refuses is left aside, with a line in the log.
   std::vector<uint8_t> timing_cache;
   /// Largest workspace in bytes; 0 for TensorRT's own choice.
   std::size_t workspace_bytes = 0;
@@ -47,7 +43,8 @@ struct BuildResult {
   std::vector<std::string> log;
 };
 
-/// ONNX to a strongly typed network to a plan. Blocks; meant for a process of its own.
+/// ONNX to a strongly typed network to a plan. Blocks; meant for a process of its own. Once `cancelled` is set, TensorRT ends at its
+/// next step.
 ///
 /// @param cancelled may be set from another thread; ends the build with ABORTED
 /// @param on_progress called on the building threads; may be empty
