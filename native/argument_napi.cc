@@ -85,7 +85,7 @@ std::string Argument::string() const {
 }
 
 Napi::Object Argument::object() const {
-  if (!value_.IsObject() || value_.IsFunction() || value_.IsTypedArray()) refuse("an object");
+  if (!value_.IsObject() || value_.IsFunction()) refuse("an object");
   return value_.As<Napi::Object>();
 }
 

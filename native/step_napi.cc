@@ -59,13 +59,17 @@ void step_host(const Napi::CallbackInfo& info) {
 /// Device memory filled from host memory, which must be pinned for the copy.
 class Upload {
  public:
-  Upload(std::size_t bytes, cuda::StreamHandle stream) : pinned_(bytes), device_(bytes), stream_(stream) {}
+  explicit Upload(std::size_t bytes) : pinned_(bytes), device_(bytes) {}
 
   void write(std::size_t offset, const void* data, std::size_t bytes) {
     std::memcpy(pinned_.as<char>() + offset, data, bytes);
   }
-  void send() { cuda::copy_to_device(device_.get(), pinned_.get(), device_.bytes(), stream_); }
-  void fetch() { cuda::copy_to_host(pinned_.get(), device_.get(), device_.bytes(), stream_); }
+  void send(const cuda::Stream& stream) {
+    cuda::copy_to_device(device_.get(), pinned_.get(), device_.bytes(), stream.get());
+  }
+  void fetch(const cuda::Stream& stream) {
+    cuda::copy_to_host(pinned_.get(), device_.get(), device_.bytes(), stream.get());
+  }
   void* device() const { return device_.get(); }
   float* floats() const { return static_cast<float*>(device_.get()); }
   const float* host(std::size_t offset = 0) const { return pinned_.as<float>() + offset; }
@@ -73,21 +77,21 @@ class Upload {
  private:
   cuda::PinnedBuffer pinned_;
   cuda::DeviceBuffer device_;
-  cuda::StreamHandle stream_;
 };
 
 void run_on_device(const StepArrays& arrays) {
   const std::size_t size = arrays.x.size;
   const std::size_t bytes = size * sizeof(float);
   const int copies = arrays.unconditional == nullptr ? 1 : 2;
-  const cuda::Stream stream = cuda::Stream::create();
-  Upload state(2 * bytes, stream.get());
-  Upload output(copies * bytes, stream.get());
-  Upload noise(bytes, stream.get());
-  Upload row(kRowLength * sizeof(float), stream.get());
-  Upload settings(sizeof(cuda::StepSettings), stream.get());
+  Upload state(2 * bytes);
+  Upload output(copies * bytes);
+  Upload noise(bytes);
+  Upload row(kRowLength * sizeof(float));
+  Upload settings(sizeof(cuda::StepSettings));
   cuda::DeviceBuffer counters(3 * sizeof(int32_t));
   cuda::PinnedBuffer progress(sizeof(int32_t));
+  // Last, so that it is the first to go: it waits for what is queued, which works in all of the above.
+  const cuda::Stream stream = cuda::Stream::create();
 
   state.write(0, arrays.x.data, bytes);
   state.write(bytes, arrays.x0, bytes);
@@ -97,7 +101,7 @@ void run_on_device(const StepArrays& arrays) {
   row.write(0, arrays.row, kRowLength * sizeof(float));
   const cuda::StepSettings values{arrays.guidance_scale, arrays.clip};
   settings.write(0, &values, sizeof values);
-  for (Upload* upload : {&state, &output, &noise, &row, &settings}) upload->send();
+  for (Upload* upload : {&state, &output, &noise, &row, &settings}) upload->send(stream);
   cuda::fill_zero(counters.get(), counters.bytes(), stream.get());
 
   cuda::StepArgs args;
@@ -116,7 +120,7 @@ void run_on_device(const StepArrays& arrays) {
   args.ticket = static_cast<uint32_t*>(counters.get()) + 2;
   args.progress = static_cast<int32_t*>(cuda::device_address(progress.get()));
   cuda::launch_step(args, stream.get());
-  state.fetch();
+  state.fetch(stream);
   cuda::synchronize(stream.get());
 
   std::memcpy(arrays.x.data, state.host(), bytes);

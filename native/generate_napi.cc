@@ -1,0 +1,40 @@
+#include "generate_napi.h"
+
+#include <utility>
+
+#include "job_napi.h"
+#include "pipeline.h"
+
+namespace t2i {
+
+GenerateRequest::GenerateRequest(const Napi::Promise::Deferred& promise, Job job, std::shared_ptr<SessionModel> model)
+    : Request(promise), job_(std::move(job)), model_(std::move(model)) {}
+
+void GenerateRequest::run() {
+  JobControl control{cancelled(), nullptr};
+  job_.watched = listened();
+  if (job_.watched) {
+    control.on_step = [this](StepReport&& report) {
+      {
+        const std::lock_guard lock(mutex_);
+        reports_.push_back(std::move(report));
+      }
+      notify();
+    };
+  }
+  result_ = model_->pipeline->run(job_, control);
+}
+
+Napi::Value GenerateRequest::progress(Napi::Env env) {
+  std::vector<StepReport> reports;
+  {
+    const std::lock_guard lock(mutex_);
+    reports.swap(reports_);
+  }
+  if (reports.empty()) return {};
+  return to_js(env, std::move(reports), job_.plan.steps);
+}
+
+Napi::Value GenerateRequest::result(Napi::Env env) { return to_js(env, std::move(result_)); }
+
+}  // namespace t2i

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "job.h"
+#include "request_napi.h"
+#include "session.h"
+
+namespace t2i {
+
+/// One call of `generate`.
+class GenerateRequest : public Request {
+ public:
+  GenerateRequest(const Napi::Promise::Deferred& promise, Job job, std::shared_ptr<SessionModel> model);
+
+ private:
+  void run() override;
+  Napi::Value progress(Napi::Env env) override;
+  Napi::Value result(Napi::Env env) override;
+
+  Job job_;
+  std::shared_ptr<SessionModel> model_;
+  JobResult result_;
+  std::mutex mutex_;
+  /// Steps that the listener has not heard of.
+  std::vector<StepReport> reports_;
+};
+
+}  // namespace t2i
