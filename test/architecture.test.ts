@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkFiles, checkLayers, type SourceFile } from './support/architecture.js';
+import { checkNativeLayers } from './support/native-architecture.js';
 
-const FOLDERS = ['src', 'test', 'bin', 'benchmarks', 'docs', 'trainer'];
+const FOLDERS = ['src', 'native', 'test', 'bin', 'benchmarks', 'docs', 'trainer'];
 
 /** What git tracks or would track, so that caches and build output stay out. */
 function repositoryFiles(): SourceFile[] {
@@ -12,7 +13,7 @@ function repositoryFiles(): SourceFile[] {
   return listed
     .toString()
     .split('\0')
-    .filter((path) => /\.(ts|mjs|py)$/.test(path) && existsSync(new URL(path, root)))
+    .filter((path) => /\.(ts|mjs|py|cc|cpp|cxx|h|hpp|cu|cuh)$/.test(path) && existsSync(new URL(path, root)))
     .map((path) => ({ path, text: readFileSync(new URL(path, root), 'utf8') }));
 }
 
@@ -20,11 +21,17 @@ describe('the repository', () => {
   const files = repositoryFiles();
 
   it('is seen by this test', () => {
-    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(['src/errors.ts', 'bin/t2i.mjs']));
+    expect(files.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['src/errors.ts', 'bin/t2i.mjs', 'native/step.h']),
+    );
   });
 
   it('imports along the layers only', () => {
     expect(checkLayers(files)).toEqual([]);
+  });
+
+  it('includes along the native layers only', () => {
+    expect(checkNativeLayers(files)).toEqual([]);
   });
 
   it('names files alike and keeps them short', () => {
@@ -45,6 +52,10 @@ describe('the check of the layers', () => {
     ['src/backends/backend.ts', "import { makePlan } from '../diffusion/plan.js';", /only types/],
     ['src/backends/onnxruntime/session.ts', "export * from '../select.js';", /backends\/select\.ts/],
     ['src/pipeline.ts', "import { x } from './backends/onnxruntime/session.js';", /onnxruntime\/session\.ts/],
+    ['src/backends/tensorrt/session.ts', "import { x } from '../onnxruntime/session.js';", /onnxruntime\/session\.ts/],
+    ['src/backends/onnxruntime/session.ts', "import { x } from '../tensorrt/session.js';", /tensorrt\/session\.ts/],
+    ['src/backends/process/serve.ts', "import { x } from '../tensorrt/session.js';", /tensorrt\/session\.ts/],
+    ['src/backends/select.ts', "import { x } from './engines.js';", /backends\/engines\.ts/],
     ['src/pipeline.ts', "import { main } from './cli/main.js';", /cli\/main\.ts/],
     ['src/cli/main.ts', "import { x } from '../../test/support/x.js';", /outside src/],
     ['src/cli/main.ts', "import { x } from '../backends/onnxruntime/session.js';", /onnxruntime\/session\.ts/],
@@ -69,21 +80,65 @@ describe('the check of the layers', () => {
   });
 });
 
+describe('the check of the native layers', () => {
+  const refused: [path: string, text: string, problem: RegExp][] = [
+    ['native/step.h', '#include <vector>', /only math/],
+    ['native/step.h', '#include "error.h"', /step may not see/],
+    ['native/error.cc', '#include "engine.h"', /base may not see/],
+    ['native/cuda/device.h', '#include "engine.h"', /cuda may not see/],
+    ['native/step.cu', '#include "pipeline.h"', /cuda may not see/],
+    ['native/engine.h', '#include "pipeline.h"', /engine may not see/],
+    ['native/pipeline.cc', '#include <napi.h>', /Node's API/],
+    ['native/pipeline.cc', '#include "napi.h"', /Node's API/],
+    ['native/denoiser.cc', '  # include "tensorrt/library.h"', /pipeline may not see/],
+    ['native/denoiser.cc', '#include <cuda_runtime.h>', /CUDA's API/],
+    ['native/pipeline.h', '#include "worker.h"', /pipeline may not see/],
+    ['native/worker.cc', '#include "tensorrt/objects.h"', /node may not see/],
+    ['native/tensorrt/library.cc', '#include "job_napi.h"', /tensorrt may not see/],
+    ['native/tensorrt/library.cc', '#include <NvInfer.h>', /NVIDIA's TensorRT headers/],
+    ['native/utils/all.h', '', /belongs to no layer/],
+  ];
+
+  it.each(refused)('refuses in %s: %s', (path, text, problem) => {
+    expect(checkNativeLayers([{ path, text }])).toEqual([expect.stringMatching(problem)]);
+  });
+
+  const allowed: [path: string, text: string][] = [
+    ['native/step.h', '#include <cmath>'],
+    ['native/cuda/cuda.cc', '#include <cuda_runtime_api.h>\n#include "error.h"'],
+    ['native/engine.cc', '#include "tensorrt/objects.h"\n#include "cuda/device.h"'],
+    ['native/denoiser.h', '#include "engine.h"\n#include <vector>'],
+    ['native/session.cc', '#include <napi.h>\n#include "tensorrt/library.h"\n#include "pipeline.h"'],
+  ];
+
+  it.each(allowed)('allows in %s: %s', (path, text) => {
+    expect(checkNativeLayers([{ path, text }])).toEqual([]);
+  });
+});
+
 describe('the check of the files', () => {
   it.each([
     ['src/model/readModel.ts', 'x\n', /kebab-case/],
     ['src/model/read_model.ts', 'x\n', /kebab-case/],
     ['trainer/t2i_trainer/read-model.py', 'x\n', /snake_case/],
     ['trainer/readModel.py', 'x\n', /snake_case/],
+    ['native/readModel.cc', 'x\n', /snake_case/],
+    ['native/read-model.h', 'x\n', /snake_case/],
+    ['test/native/core/read_model.cpp', 'x\n', /snake_case/],
+    ['native/long.cc', 'x\n'.repeat(301), /301 lines/],
     ['src/model/long.ts', 'x\n'.repeat(301), /301 lines/],
   ])('refuses %s', (path, text, problem) => {
     expect(checkFiles([{ path, text }])).toEqual([expect.stringMatching(problem)]);
   });
 
-  it.each(['src/model/read-model.ts', 'test/unit/a-b.test.ts', 'trainer/t2i_trainer/__init__.py', 'bin/t2i.mjs'])(
-    'accepts %s',
-    (path) => {
-      expect(checkFiles([{ path, text: 'x\n'.repeat(300) }])).toEqual([]);
-    },
-  );
+  it.each([
+    'src/model/read-model.ts',
+    'test/unit/a-b.test.ts',
+    'trainer/t2i_trainer/__init__.py',
+    'bin/t2i.mjs',
+    'native/cuda/sim_kernels.cc',
+    'native/step.cu',
+  ])('accepts %s', (path) => {
+    expect(checkFiles([{ path, text: 'x\n'.repeat(300) }])).toEqual([]);
+  });
 });

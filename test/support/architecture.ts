@@ -79,6 +79,7 @@ const LAYERS: readonly Layer[] = [
 
 const MAX_LINES = 300;
 const TYPESCRIPT_NAME = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|d))?\.(ts|mjs)$/;
+const NATIVE_NAME = /^[a-z0-9]+(_[a-z0-9]+)*\.(cc|h|cu)$/;
 const PYTHON_NAME = /^_{0,2}[a-z0-9]+(_[a-z0-9]+)*_{0,2}\.py$/;
 
 /** Every import in src/ that the table of the layers does not allow, as `path: sentence`. */
@@ -88,13 +89,16 @@ export function checkLayers(files: readonly SourceFile[]): string[] {
     .flatMap((file) => checkFile(file).map((problem) => `${file.path}: ${problem}`));
 }
 
-/** Every file name that is not kebab-case (TypeScript) or snake_case (Python), and every file that is too long. */
+/** Every file name that is not kebab-case (TypeScript) or snake_case (Python, C++), and every file that is too long. */
 export function checkFiles(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) => {
     const name = posix.basename(file.path);
     const problems: string[] = [];
     if (/\.(ts|mjs)$/.test(name) && !TYPESCRIPT_NAME.test(name)) problems.push('the name is not kebab-case');
     if (name.endsWith('.py') && !PYTHON_NAME.test(name)) problems.push('the name is not snake_case');
+    if (/\.(cc|cpp|cxx|h|hpp|cu|cuh)$/.test(name) && !NATIVE_NAME.test(name)) {
+      problems.push('the name is not snake_case with the ending .cc, .h or .cu');
+    }
     const lines = file.text.split('\n').length - 1;
     if (lines > MAX_LINES) problems.push(`${lines} lines, more than ${MAX_LINES}`);
     return problems.map((problem) => `${file.path}: ${problem}`);
