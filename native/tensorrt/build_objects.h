@@ -69,9 +69,7 @@ class BuilderConfig : public Object {
   /// 0 to 5; 3 is TensorRT's own choice.
   void set_builder_optimization_level(int32_t level) { method<void>(slots().set_builder_optimization_level, level); }
   /// The monitor must outlive the build.
-  void set_progress_monitor(ProgressMonitorInterface* monitor) {
-    method<void>(slots().set_progress_monitor, monitor);
-  }
+  void set_progress_monitor(ProgressMonitorInterface* monitor) { method<void>(slots().set_progress_monitor, monitor); }
 
   /// @param blob of an earlier build; null and 0 for an empty cache
   TimingCache create_timing_cache(const void* blob, std::size_t bytes) const {

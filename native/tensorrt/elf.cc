@@ -71,8 +71,8 @@ std::vector<Elf64_Shdr> read_sections(Reader& reader) {
 }
 
 const Elf64_Shdr* find_section(const std::vector<Elf64_Shdr>& sections, uint32_t type) {
-  const auto found =
-      std::find_if(sections.begin(), sections.end(), [&](const Elf64_Shdr& section) { return section.sh_type == type; });
+  const auto found = std::find_if(sections.begin(), sections.end(),
+                                  [&](const Elf64_Shdr& section) { return section.sh_type == type; });
   return found == sections.end() ? nullptr : &*found;
 }
 

@@ -60,7 +60,8 @@ class Found {
 
 /// The folder or file that alone was asked for: what is wrong with it is said, not skipped.
 void search_only(const std::string& only, Found& found) {
-  const std::string hint = "Set T2I_TENSORRT_LIB_DIR or the option to the folder with TensorRT's libraries, or leave both out.";
+  const std::string hint =
+      "Set T2I_TENSORRT_LIB_DIR or the option to the folder with TensorRT's libraries, or leave both out.";
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(only, error);
   if (status.type() == std::filesystem::file_type::not_found) {

@@ -54,7 +54,8 @@ std::vector<std::string> loader_folders() {
   }
   read_loader_configuration("/etc/ld.so.conf", kMaxDepth, folders);
   for (const char* root : {"", "/usr"}) {
-    for (const char* folder : {"/lib/x86_64-linux-gnu", "/lib64", "/lib"}) folders.push_back(std::string(root) + folder);
+    for (const char* folder : {"/lib/x86_64-linux-gnu", "/lib64", "/lib"})
+      folders.push_back(std::string(root) + folder);
   }
   return folders;
 }

@@ -5,7 +5,8 @@
 
 namespace t2i::tensorrt {
 
-/// Folders in which the dynamic loader looks: LD_LIBRARY_PATH, those of /etc/ld.so.conf, the system's own. Some may not exist.
+/// Folders in which the dynamic loader looks: LD_LIBRARY_PATH, those of /etc/ld.so.conf, the system's own. Some may not
+/// exist.
 std::vector<std::string> loader_folders();
 
 /// Folders where TensorRT's archives are usually unpacked; only such that exist.

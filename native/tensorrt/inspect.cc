@@ -65,9 +65,9 @@ Version read_version(const ElfFile& file, const std::string& path) {
   if (const std::optional<int> number = returned_constant(file.functions.at("getInferLibVersion"))) {
     return {*number / 10000, *number / 100 % 100, *number % 100};
   }
-  const Version named = version_of_name(real_path(path).filename().string());
-  const Version known = version_of_name(file.soname);
-  return named[0] == known[0] ? named : known;
+  const Version soname = version_of_name(file.soname);
+  const Version name = version_of_name(real_path(path).filename().string());
+  return name[0] == soname[0] ? name : soname;
 }
 
 /// Why this version cannot be used; empty where it can.
@@ -105,25 +105,22 @@ void inspect_parser(LibraryInfo& info) {
       other = join(folder, name) + " cannot be used: " + error.what();
     }
   }
-  info.notes.push_back(other.empty()
-                           ? "It cannot build engines: its ONNX parser " + wanted + " is missing in " + folder.string() + "."
-                           : "It cannot build engines: the parser must be of its own major version, " +
-                                 std::to_string(info.version[0]) + ", and " + other + ".");
+  info.notes.push_back(other.empty() ? "It cannot build engines: its ONNX parser " + wanted + " is missing in " +
+                                           folder.string() + "."
+                                     : "It cannot build engines: the parser must be of its own major version, " +
+                                           std::to_string(info.version[0]) + ", and " + other + ".");
 }
 
 /// TensorRT opens its builder resources by their full version, from its own folder or the loader's.
 bool has_builder_resource(const LibraryInfo& info) {
+  const std::string stem = "libnvinfer_builder_resource";
   std::vector<std::string> folders = loader_folders();
   folders.push_back(std::filesystem::path(info.path).parent_path().string());
   folders.push_back(real_path(info.path).parent_path().string());
-  const std::string end = ".so." + text(info.version);
   for (const std::string& folder : folders) {
     std::string unreadable;
     for (const std::string& name : list_folder(folder, unreadable)) {
-      if (name.compare(0, 27, "libnvinfer_builder_resource") == 0 && name.size() > end.size() &&
-          name.compare(name.size() - end.size(), end.size(), end) == 0) {
-        return true;
-      }
+      if (name.compare(0, stem.size(), stem) == 0 && version_of_name(name) == info.version) return true;
     }
   }
   return false;
@@ -146,7 +143,7 @@ void inspect_building(LibraryInfo& info) {
 }  // namespace
 
 bool is_runtime_name(const std::string& name) {
-  static const std::regex pattern(R"(lib(nvinfer|nvinfer_lean|tensorrt_rtx)\.so(\.\d+)*)");
+  const std::regex pattern(R"(lib(nvinfer|nvinfer_lean|tensorrt_rtx)\.so(\.\d+)+)");
   return std::regex_match(name, pattern);
 }
 

@@ -1,12 +1,13 @@
 #pragma once
 
 // All that is known here of NVIDIA's binary interface: no header of theirs is needed to build. Within a major version
-// interfaces only grow, so one table a major version is enough; TensorRT-RTX has the table of 11 from its version 1.5 on.
-// test/native/slots.test.ts takes every number again from NVIDIA's own headers and from a library compiled against them.
+// interfaces only grow, so one table a major version is enough; TensorRT-RTX has the table of 11 from its version 1.5
+// on. test/native/slots.test.ts takes every number again from NVIDIA's own headers and from a library compiled against
+// them.
 //
-// The shape (Itanium C++ ABI, Linux): what a factory returns, say IBuilder, is an object of two pointers, its vtable and
-// its implementation; methods are inlined calls through the vtable of the implementation. It is destroyed by its own
-// deleting destructor. The ONNX parser, the logger and the progress monitor are plain abstract classes without an
+// The shape (Itanium C++ ABI, Linux): what a factory returns, say IBuilder, is an object of two pointers, its vtable
+// and its implementation; methods are inlined calls through the vtable of the implementation. It is destroyed by its
+// own deleting destructor. The ONNX parser, the logger and the progress monitor are plain abstract classes without an
 // implementation pointer.
 
 #include <array>
@@ -20,63 +21,63 @@ namespace t2i::tensorrt {
 constexpr int kNoSlot = -1;
 
 // X(name here, NVIDIA's class, its method, index in the vtable of 10, of 11), destructors counted.
-#define T2I_TENSORRT_SLOTS(X)                                                                                       \
-  X(deserialize_cuda_engine, nvinfer1::apiv::VRuntime, deserializeCudaEngine, 3, 3)                                 \
-  X(create_execution_context, nvinfer1::apiv::VCudaEngine, createExecutionContext, 5, 5)                            \
-  X(get_nb_io_tensors, nvinfer1::apiv::VCudaEngine, getNbIOTensors, 30, 26)                                         \
-  X(get_io_tensor_name, nvinfer1::apiv::VCudaEngine, getIOTensorName, 31, 27)                                       \
-  X(get_engine_tensor_shape, nvinfer1::apiv::VCudaEngine, getTensorShape, 19, 15)                                   \
-  X(get_tensor_data_type, nvinfer1::apiv::VCudaEngine, getTensorDataType, 20, 16)                                   \
-  X(get_tensor_io_mode, nvinfer1::apiv::VCudaEngine, getTensorIOMode, 23, 19)                                       \
-  X(get_profile_shape, nvinfer1::apiv::VCudaEngine, getProfileShape, 29, 25)                                        \
-  X(get_nb_optimization_profiles, nvinfer1::apiv::VCudaEngine, getNbOptimizationProfiles, 10, 8)                    \
-  X(get_device_memory_size, nvinfer1::apiv::VCudaEngine, getDeviceMemorySize, 7, kNoSlot)                           \
-  X(get_device_memory_size_v2, nvinfer1::apiv::VCudaEngine, getDeviceMemorySizeV2, kNoSlot, 44)                     \
-  X(set_input_shape, nvinfer1::apiv::VExecutionContext, setInputShape, 21, 20)                                      \
-  X(get_context_tensor_shape, nvinfer1::apiv::VExecutionContext, getTensorShape, 22, 21)                            \
-  X(set_tensor_address, nvinfer1::apiv::VExecutionContext, setTensorAddress, 24, 23)                                \
-  X(enqueue_v3, nvinfer1::apiv::VExecutionContext, enqueueV3, 37, 36)                                               \
-  X(create_builder_config, nvinfer1::apiv::VBuilder, createBuilderConfig, 7, 5)                                     \
-  X(create_network_v2, nvinfer1::apiv::VBuilder, createNetworkV2, 8, 6)                                             \
-  X(create_optimization_profile, nvinfer1::apiv::VBuilder, createOptimizationProfile, 9, 7)                         \
-  X(build_serialized_network, nvinfer1::apiv::VBuilder, buildSerializedNetwork, 14, 11)                             \
-  X(set_flag, nvinfer1::apiv::VBuilderConfig, setFlag, 11, 9)                                                       \
-  X(add_optimization_profile, nvinfer1::apiv::VBuilderConfig, addOptimizationProfile, 25, 23)                       \
-  X(create_timing_cache, nvinfer1::apiv::VBuilderConfig, createTimingCache, 40, 29)                                 \
-  X(set_timing_cache, nvinfer1::apiv::VBuilderConfig, setTimingCache, 41, 30)                                       \
-  X(get_timing_cache, nvinfer1::apiv::VBuilderConfig, getTimingCache, 42, 31)                                       \
-  X(set_memory_pool_limit, nvinfer1::apiv::VBuilderConfig, setMemoryPoolLimit, 43, 32)                              \
-  X(set_builder_optimization_level, nvinfer1::apiv::VBuilderConfig, setBuilderOptimizationLevel, 47, 36)            \
-  X(set_max_aux_streams, nvinfer1::apiv::VBuilderConfig, setMaxAuxStreams, 54, 43)                                  \
-  X(set_progress_monitor, nvinfer1::apiv::VBuilderConfig, setProgressMonitor, 56, 45)                               \
-  /* TensorRT-RTX alone has these two; the others end before them. */                                               \
-  X(set_nb_compute_capabilities, nvinfer1::apiv::VBuilderConfig, setNbComputeCapabilities, kNoSlot, 55)             \
-  X(set_compute_capability, nvinfer1::apiv::VBuilderConfig, setComputeCapability, kNoSlot, 57)                      \
-  X(serialize_timing_cache, nvinfer1::apiv::VTimingCache, serialize, 2, 2)                                          \
-  X(set_profile_dimensions, nvinfer1::apiv::VOptimizationProfile, setDimensions, 2, 2)                              \
-  X(get_nb_inputs, nvinfer1::apiv::VNetworkDefinition, getNbInputs, 14, 14)                                         \
-  X(get_input, nvinfer1::apiv::VNetworkDefinition, getInput, 15, 15)                                                \
-  X(get_nb_outputs, nvinfer1::apiv::VNetworkDefinition, getNbOutputs, 16, 16)                                       \
-  X(get_output, nvinfer1::apiv::VNetworkDefinition, getOutput, 17, 17)                                              \
-  X(get_tensor_name, nvinfer1::apiv::VTensor, getName, 3, 3)                                                        \
-  X(get_tensor_dimensions, nvinfer1::apiv::VTensor, getDimensions, 5, 5)                                            \
-  X(get_tensor_type, nvinfer1::apiv::VTensor, getType, 7, 6)                                                        \
-  X(get_host_memory_data, nvinfer1::apiv::VHostMemory, data, 2, 2)                                                  \
-  X(get_host_memory_size, nvinfer1::apiv::VHostMemory, size, 3, 3)                                                  \
-  X(parse_from_file, nvonnxparser::IParser, parseFromFile, 1, 1)                                                    \
-  X(get_nb_errors, nvonnxparser::IParser, getNbErrors, 5, 3)                                                        \
-  X(get_error, nvonnxparser::IParser, getError, 6, 4)                                                               \
-  /* The parser's destructors follow it: complete, then deleting. */                                                \
-  X(clear_errors, nvonnxparser::IParser, clearErrors, 7, 5)                                                         \
-  X(get_error_code, nvonnxparser::IParserError, code, 0, 0)                                                         \
-  X(get_error_desc, nvonnxparser::IParserError, desc, 1, 1)                                                         \
-  X(get_error_file, nvonnxparser::IParserError, file, 2, 2)                                                         \
-  X(get_error_line, nvonnxparser::IParserError, line, 3, 3)                                                         \
-  X(get_error_node, nvonnxparser::IParserError, node, 5, 5)                                                         \
-  X(get_error_node_name, nvonnxparser::IParserError, nodeName, 6, 6)                                                \
-  X(get_error_node_operator, nvonnxparser::IParserError, nodeOperator, 7, 7)                                        \
-  /* We implement these two; see LoggerOf10 and the others below. */                                                \
-  X(log, nvinfer1::ILogger, log, 0, 4)                                                                              \
+#define T2I_TENSORRT_SLOTS(X)                                                                            \
+  X(deserialize_cuda_engine, nvinfer1::apiv::VRuntime, deserializeCudaEngine, 3, 3)                      \
+  X(create_execution_context, nvinfer1::apiv::VCudaEngine, createExecutionContext, 5, 5)                 \
+  X(get_nb_io_tensors, nvinfer1::apiv::VCudaEngine, getNbIOTensors, 30, 26)                              \
+  X(get_io_tensor_name, nvinfer1::apiv::VCudaEngine, getIOTensorName, 31, 27)                            \
+  X(get_engine_tensor_shape, nvinfer1::apiv::VCudaEngine, getTensorShape, 19, 15)                        \
+  X(get_tensor_data_type, nvinfer1::apiv::VCudaEngine, getTensorDataType, 20, 16)                        \
+  X(get_tensor_io_mode, nvinfer1::apiv::VCudaEngine, getTensorIOMode, 23, 19)                            \
+  X(get_profile_shape, nvinfer1::apiv::VCudaEngine, getProfileShape, 29, 25)                             \
+  X(get_nb_optimization_profiles, nvinfer1::apiv::VCudaEngine, getNbOptimizationProfiles, 10, 8)         \
+  X(get_device_memory_size, nvinfer1::apiv::VCudaEngine, getDeviceMemorySize, 7, kNoSlot)                \
+  X(get_device_memory_size_v2, nvinfer1::apiv::VCudaEngine, getDeviceMemorySizeV2, kNoSlot, 44)          \
+  X(set_input_shape, nvinfer1::apiv::VExecutionContext, setInputShape, 21, 20)                           \
+  X(get_context_tensor_shape, nvinfer1::apiv::VExecutionContext, getTensorShape, 22, 21)                 \
+  X(set_tensor_address, nvinfer1::apiv::VExecutionContext, setTensorAddress, 24, 23)                     \
+  X(enqueue_v3, nvinfer1::apiv::VExecutionContext, enqueueV3, 37, 36)                                    \
+  X(create_builder_config, nvinfer1::apiv::VBuilder, createBuilderConfig, 7, 5)                          \
+  X(create_network_v2, nvinfer1::apiv::VBuilder, createNetworkV2, 8, 6)                                  \
+  X(create_optimization_profile, nvinfer1::apiv::VBuilder, createOptimizationProfile, 9, 7)              \
+  X(build_serialized_network, nvinfer1::apiv::VBuilder, buildSerializedNetwork, 14, 11)                  \
+  X(set_flag, nvinfer1::apiv::VBuilderConfig, setFlag, 11, 9)                                            \
+  X(add_optimization_profile, nvinfer1::apiv::VBuilderConfig, addOptimizationProfile, 25, 23)            \
+  X(create_timing_cache, nvinfer1::apiv::VBuilderConfig, createTimingCache, 40, 29)                      \
+  X(set_timing_cache, nvinfer1::apiv::VBuilderConfig, setTimingCache, 41, 30)                            \
+  X(get_timing_cache, nvinfer1::apiv::VBuilderConfig, getTimingCache, 42, 31)                            \
+  X(set_memory_pool_limit, nvinfer1::apiv::VBuilderConfig, setMemoryPoolLimit, 43, 32)                   \
+  X(set_builder_optimization_level, nvinfer1::apiv::VBuilderConfig, setBuilderOptimizationLevel, 47, 36) \
+  X(set_max_aux_streams, nvinfer1::apiv::VBuilderConfig, setMaxAuxStreams, 54, 43)                       \
+  X(set_progress_monitor, nvinfer1::apiv::VBuilderConfig, setProgressMonitor, 56, 45)                    \
+  /* TensorRT-RTX alone has these two; the others end before them. */                                    \
+  X(set_nb_compute_capabilities, nvinfer1::apiv::VBuilderConfig, setNbComputeCapabilities, kNoSlot, 55)  \
+  X(set_compute_capability, nvinfer1::apiv::VBuilderConfig, setComputeCapability, kNoSlot, 57)           \
+  X(serialize_timing_cache, nvinfer1::apiv::VTimingCache, serialize, 2, 2)                               \
+  X(set_profile_dimensions, nvinfer1::apiv::VOptimizationProfile, setDimensions, 2, 2)                   \
+  X(get_nb_inputs, nvinfer1::apiv::VNetworkDefinition, getNbInputs, 14, 14)                              \
+  X(get_input, nvinfer1::apiv::VNetworkDefinition, getInput, 15, 15)                                     \
+  X(get_nb_outputs, nvinfer1::apiv::VNetworkDefinition, getNbOutputs, 16, 16)                            \
+  X(get_output, nvinfer1::apiv::VNetworkDefinition, getOutput, 17, 17)                                   \
+  X(get_tensor_name, nvinfer1::apiv::VTensor, getName, 3, 3)                                             \
+  X(get_tensor_dimensions, nvinfer1::apiv::VTensor, getDimensions, 5, 5)                                 \
+  X(get_tensor_type, nvinfer1::apiv::VTensor, getType, 7, 6)                                             \
+  X(get_host_memory_data, nvinfer1::apiv::VHostMemory, data, 2, 2)                                       \
+  X(get_host_memory_size, nvinfer1::apiv::VHostMemory, size, 3, 3)                                       \
+  X(parse_from_file, nvonnxparser::IParser, parseFromFile, 1, 1)                                         \
+  X(get_nb_errors, nvonnxparser::IParser, getNbErrors, 5, 3)                                             \
+  X(get_error, nvonnxparser::IParser, getError, 6, 4)                                                    \
+  /* The parser's destructors follow it: complete, then deleting. */                                     \
+  X(clear_errors, nvonnxparser::IParser, clearErrors, 7, 5)                                              \
+  X(get_error_code, nvonnxparser::IParserError, code, 0, 0)                                              \
+  X(get_error_desc, nvonnxparser::IParserError, desc, 1, 1)                                              \
+  X(get_error_file, nvonnxparser::IParserError, file, 2, 2)                                              \
+  X(get_error_line, nvonnxparser::IParserError, line, 3, 3)                                              \
+  X(get_error_node, nvonnxparser::IParserError, node, 5, 5)                                              \
+  X(get_error_node_name, nvonnxparser::IParserError, nodeName, 6, 6)                                     \
+  X(get_error_node_operator, nvonnxparser::IParserError, nodeOperator, 7, 7)                             \
+  /* We implement these two; see LoggerOf10 and the others below. */                                     \
+  X(log, nvinfer1::ILogger, log, 0, 4)                                                                   \
   X(phase_start, nvinfer1::IProgressMonitor, phaseStart, 4, 4)
 
 /// The vtable index of every method that is called, for one major version.
@@ -183,8 +184,8 @@ class ProgressMonitorInterface : public VersionedInterface {
 // Calls. A method is, to the ABI, a function whose first argument is the object; a result that does not fit registers
 // (Dims64) is passed the same way by both.
 
-/// Calls the method at `slot` of the vtable that `object` begins with. The types of Ret and of the arguments must be the
-/// method's own, references being pointers.
+/// Calls the method at `slot` of the vtable that `object` begins with. The types of Ret and of the arguments must be
+/// the method's own, references being pointers.
 template <typename Ret, typename... Args>
 Ret call(void* object, int slot, Args... args) {
   void** vtable = *static_cast<void***>(object);

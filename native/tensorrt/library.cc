@@ -4,6 +4,7 @@
 
 #include "cuda/device.h"
 #include "error.h"
+#include "tensorrt/failure.h"
 #include "tensorrt/inspect.h"
 #include "tensorrt/interfaces.h"
 #include "tensorrt/logger.h"
@@ -19,7 +20,8 @@ using ParserFactory = void* (*)(void* network, void* logger, int32_t version);
 using VersionFunction = int32_t (*)();
 
 void* open_file(const std::string& path) {
-  // RTLD_NOW: a missing symbol is found here and not in the middle of a run. RTLD_LOCAL: another TensorRT may be loaded too.
+  // RTLD_NOW: a missing symbol is found here and not in the middle of a run. RTLD_LOCAL: another TensorRT may be loaded
+  // too.
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle != nullptr) return handle;
   const char* why = dlerror();
@@ -44,11 +46,10 @@ void require_device() {
   throw Error(ErrorCode::backend_unavailable, "TensorRT needs a CUDA device: " + probe.reason, probe.hint);
 }
 
-void* checked(void* object, const char* what, const Logger& logger) {
+void* checked(void* object, const std::string& what, Logger& logger) {
   if (is_object(object)) return object;
-  throw Error(logger.out_of_memory() ? ErrorCode::out_of_memory : ErrorCode::backend_failed,
-              std::string("TensorRT made no ") + what + ": " + logger.words("it does not say why"),
-              "t2i doctor shows the driver and the versions; TensorRT says which driver it needs.");
+  throw failure(logger, ErrorCode::backend_failed, "TensorRT made no " + what,
+                "t2i doctor shows the driver and the versions.");
 }
 
 int32_t as_number(const std::array<int, 3>& version) { return version[0] * 10000 + version[1] * 100 + version[2]; }

@@ -59,9 +59,9 @@ class Library {
   /// Where the methods of this version's interfaces lie.
   const Slots& slots() const noexcept { return *slots_; }
 
-  // The factories check that the device can be used before they call into TensorRT, for without a driver it returns pointers
-  // into nowhere. `logger` must outlive what is returned. Each throws Error BACKEND_UNAVAILABLE or BACKEND_FAILED, with what
-  // TensorRT logged.
+  // The factories check that the device can be used before they call into TensorRT, for without a driver it returns
+  // pointers into nowhere. `logger` must outlive what is returned. Each throws Error BACKEND_UNAVAILABLE or
+  // BACKEND_FAILED, with what TensorRT logged.
 
   /// IRuntime*.
   void* create_runtime(Logger& logger) const;

@@ -1,7 +1,8 @@
 #pragma once
 
-// Typed owners of TensorRT's objects, as thin as they can be: each method is NVIDIA's method of that name. What returns an
-// object returns an empty owner where TensorRT returned null, which it says in its log; the callers make errors of that.
+// Typed owners of TensorRT's objects, as thin as they can be: each method is NVIDIA's method of that name. What returns
+// an object returns an empty owner where TensorRT returned null, which it says in its log; the callers make errors of
+// that.
 
 #include <utility>
 
@@ -14,12 +15,12 @@ namespace t2i::tensorrt {
 /// allocator gives out: the first page is never mapped.
 inline bool is_object(const void* pointer) noexcept { return reinterpret_cast<std::uintptr_t>(pointer) >= 4096; }
 
-/// Owns a public object and knows where its methods lie; moves, never copies. Whatever it was made from must outlive it.
+/// Owns a public object and knows where its methods lie; moves, never copies. Whatever it was made from must outlive
+/// it.
 class Object {
  public:
   Object() = default;
-  Object(void* object, const Slots& slots) noexcept
-      : object_(is_object(object) ? object : nullptr), slots_(&slots) {}
+  Object(void* object, const Slots& slots) noexcept : object_(is_object(object) ? object : nullptr), slots_(&slots) {}
   Object(Object&& other) noexcept : object_(std::exchange(other.object_, nullptr)), slots_(other.slots_) {}
   Object& operator=(Object&& other) noexcept {
     std::swap(object_, other.object_);
@@ -78,9 +79,7 @@ class CudaEngine : public Object {
     return {method<void*>(slots().create_execution_context, AllocationStrategy::at_creation), slots()};
   }
   int32_t get_nb_io_tensors() const { return method<int32_t>(slots().get_nb_io_tensors); }
-  const char* get_io_tensor_name(int32_t index) const {
-    return method<const char*>(slots().get_io_tensor_name, index);
-  }
+  const char* get_io_tensor_name(int32_t index) const { return method<const char*>(slots().get_io_tensor_name, index); }
   /// -1 where a size is dynamic.
   Dims64 get_tensor_shape(const char* tensor) const { return method<Dims64>(slots().get_engine_tensor_shape, tensor); }
   DataType get_tensor_data_type(const char* tensor) const {
