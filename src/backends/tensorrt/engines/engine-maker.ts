@@ -1,0 +1,217 @@
+import { T2IError } from '../../../errors.js';
+import type { NetworkName } from '../../backend.js';
+import { withBuildLock } from './build-lock.js';
+import { buildInChild } from './build-process.js';
+import { BuildFraction } from './build-progress.js';
+import { checkEngine } from './check-engine.js';
+import { componentOf } from './components.js';
+import type { CachedEngine } from './engine-cache.js';
+import { readEngineFile, sealHeader } from './engine-file.js';
+import type { EngineSource } from './engine-source.js';
+import { type EngineProgress, type EngineTask, WORKSPACE_BYTES } from './engine-task.js';
+import type { Accuracy, EngineHeader } from './header.js';
+import { estimateMemory, memoryWarning } from './memory.js';
+
+/** An engine that can be used. */
+export interface EnsuredEngine {
+  /** Its file; `readEngineFile` gives the plan. */
+  readonly path: string;
+  readonly header: EngineHeader;
+  /** False where it came from the cache. */
+  readonly built: boolean;
+  /** Why it runs otherwise than it was meant to: the decoder in a higher precision. */
+  readonly warnings: readonly string[];
+  /** What is worth knowing: why an engine of the cache could not be used, that it is not checked, how much memory a build may take. */
+  readonly notes: readonly string[];
+  /** What TensorRT warned of during the build. */
+  readonly log: readonly string[];
+}
+
+/** Of what a header holds. */
+const LONGEST_REASON = 300;
+
+/** Finds or builds the engines of one model, one network after the other. */
+export class EngineMaker {
+  /** Graphs that an engine in the cache failed by. */
+  readonly #refused = new Map<EngineSource, string>();
+  #timingCache: Uint8Array | null;
+  #built = false;
+
+  constructor(private readonly task: EngineTask) {
+    this.#timingCache = task.options.timingCache;
+  }
+
+  /** The timing cache after the builds; null where nothing was built. */
+  get recorded(): Uint8Array | null {
+    return this.#built ? this.#timingCache : null;
+  }
+
+  async ensure(network: NetworkName): Promise<EnsuredEngine> {
+    const notes: string[] = [];
+    const found = await this.#fromCache(network, notes);
+    if (found) return found;
+    const [source] = this.task.sourcesOf(network) as [EngineSource];
+    const lock = this.task.cache.pathOf(this.task.identity(source)).replace(/\.engine$/, '.lock');
+    const onWait = () => this.#report('build', network, 0, 'another process builds it');
+    return withBuildLock(lock, { signal: this.task.options.signal, onWait }, async () => {
+      // Whoever had the lock before may have built it.
+      return (await this.#fromCache(network, [])) ?? this.#build(network, notes);
+    });
+  }
+
+  /** An engine of the cache that fits; one that turns out to be inaccurate is removed. */
+  async #fromCache(network: NetworkName, notes: string[]): Promise<EnsuredEngine | null> {
+    const sources = this.task.sourcesOf(network);
+    for (const [index, source] of sources.entries()) {
+      const found = await this.#find(source, index > 0, notes);
+      if (found === null) continue;
+      try {
+        const { path, header } = await this.#checkFound(found, source, notes);
+        return { path, header, built: false, warnings: fallbackWarnings(header), notes, log: [] };
+      } catch (error) {
+        if (!isInaccurate(error)) throw error;
+        await this.task.cache.remove(found.path);
+        if (index === sources.length - 1) throw error;
+        this.#refused.set(source, error.message);
+      }
+    }
+    return null;
+  }
+
+  async #find(source: EngineSource, fallback: boolean, notes: string[]): Promise<CachedEngine | null> {
+    const { cache, options } = this.task;
+    const usable = async (find: () => Promise<CachedEngine | null>) => {
+      try {
+        const found = await find();
+        return found && (!fallback || found.header.fallback !== null) ? found : null;
+      } catch (error) {
+        if (!T2IError.is(error) || error.code !== 'ENGINE_INVALID') throw error;
+        notes.push(error.message);
+        return null;
+      }
+    };
+    if (options.profile !== null) return usable(() => cache.find(this.task.identity(source)));
+    for (const { path, reasons } of await this.task.candidates(source)) {
+      const found = reasons.length === 0 ? await usable(() => cache.verify(path)) : null;
+      if (found) return found;
+    }
+    return null;
+  }
+
+  /** Checks an engine that was built where it could not be run, and keeps the result in its file. */
+  async #checkFound(found: CachedEngine, source: EngineSource, notes: string[]): Promise<CachedEngine> {
+    if (found.header.accuracy !== null || this.task.checkable === null) return found;
+    const { header, plan } = await readEngineFile(found.path);
+    const checked = { ...header, accuracy: await this.#check(source, plan) };
+    try {
+      return await this.task.cache.publish({ header: checked, plan });
+    } catch (error) {
+      if (!T2IError.is(error) || error.code !== 'IO_FAILED') throw error;
+      notes.push(`${checked.component}: the result of its check could not be kept: ${error.message}`);
+      return { path: found.path, header: checked };
+    }
+  }
+
+  async #build(network: NetworkName, notes: string[]): Promise<EnsuredEngine> {
+    const sources = this.task.sourcesOf(network);
+    const open = sources.filter((source) => !this.#refused.has(source));
+    const [first, second] = open as [EngineSource, EngineSource?];
+    await this.#noteMismatch(first, notes);
+    try {
+      return await this.#buildFrom(first, this.#refused.get(sources[0] as EngineSource) ?? null, notes);
+    } catch (error) {
+      if (!isInaccurate(error) || second === undefined) throw error;
+      return this.#buildFrom(second, error.message, notes);
+    }
+  }
+
+  async #buildFrom(source: EngineSource, fallback: string | null, notes: string[]): Promise<EnsuredEngine> {
+    const { cache, target, options, checkable } = this.task;
+    const { plan, timingCache, log } = await this.#run(source, notes);
+    const accuracy = checkable && (await this.#check(source, plan));
+    const unsealed = {
+      ...this.task.identity(source),
+      ...target,
+      model: options.model.name,
+      fallback: fallback?.slice(0, LONGEST_REASON) ?? null,
+      accuracy,
+      sdk: options.addon.addon.version,
+    };
+    const { path, header } = await cache.publish({ header: sealHeader(unsealed, plan), plan });
+    this.#built = true;
+    this.#timingCache = timingCache ?? this.#timingCache;
+    if (accuracy === null)
+      notes.push(`${header.component}: not checked, for it cannot be run here; the first use does`);
+    return { path, header, built: true, warnings: fallbackWarnings(header), notes, log };
+  }
+
+  #run(source: EngineSource, notes: string[]) {
+    const { options, target } = this.task;
+    const { addon, library, device, model, signal } = options;
+    const component = componentOf(source.network);
+    const onCard = target.gpu === null ? null : device;
+    const memory = estimateMemory(source, { workspaceBytes: WORKSPACE_BYTES, device: onCard });
+    const short = memoryWarning(component, memory, { hostBytes: process.availableMemory(), device: onCard });
+    if (short) notes.push(short);
+    this.#report('build', source.network, 0, short ?? `from ${source.file}`);
+    const fraction = new BuildFraction();
+    return buildInChild(
+      {
+        library: library.path,
+        device: onCard?.index ?? null,
+        onnx: source.path,
+        profiles: this.task.shapesOf(source.network),
+        computeCapabilities: onCard === null ? target.computeCapabilities : [],
+        timingCache: this.#timingCache,
+        workspaceBytes: WORKSPACE_BYTES,
+      },
+      {
+        addon: addon.path,
+        label: `${component} of ${model.name}`,
+        dir: options.dir,
+        signal,
+        onProgress: (progress) =>
+          this.#report(
+            'build',
+            source.network,
+            fraction.update(progress),
+            `${progress.phase} ${progress.step}/${progress.steps}`,
+          ),
+      },
+    );
+  }
+
+  async #check(source: EngineSource, plan: Uint8Array): Promise<Accuracy> {
+    const { options, profile, checkable } = this.task;
+    this.#report('check', source.network, 0, '');
+    const checker = { ...checkable!, addon: options.addon.addon, library: options.library };
+    const accuracy = await checkEngine(options.model, source, { plan, profile }, checker);
+    this.#report('check', source.network, 1, '');
+    return accuracy;
+  }
+
+  /** Says why the nearest engine of the cache is not the one. */
+  async #noteMismatch(source: EngineSource, notes: string[]): Promise<void> {
+    const { model } = this.task.options;
+    const others = (await this.task.candidates(source)).filter(
+      ({ header, reasons }) => header.model === model.name && reasons.length > 0,
+    );
+    const [nearest] = others.sort((a, b) => a.reasons.length - b.reasons.length);
+    if (nearest) {
+      const { component } = nearest.header;
+      notes.push(`${component}: built again, for the engine of the cache was ${nearest.reasons.join(' and ')}`);
+    }
+  }
+
+  #report(phase: EngineProgress['phase'], network: NetworkName, fraction: number, detail: string): void {
+    this.task.options.onProgress({ phase, network, fraction, detail });
+  }
+}
+
+function fallbackWarnings({ component, precision, fallback }: EngineHeader): string[] {
+  return fallback === null ? [] : [`${component}: runs in ${precision}, for ${fallback}`];
+}
+
+function isInaccurate(error: unknown): error is T2IError {
+  return T2IError.is(error) && error.code === 'ENGINE_INACCURATE';
+}

@@ -1,0 +1,48 @@
+import type { Issue } from '../../../errors.js';
+import { refuse } from '../../../fields.js';
+import { runtimeOf } from '../libraries.js';
+import type { NativeAddon, NativeDevice, NativeLibrary } from '../native.js';
+import { parseCapability } from './engine-key.js';
+import type { EngineHeader } from './header.js';
+
+/** What engines are built for. */
+export type EngineTarget = Pick<EngineHeader, 'runtime' | 'tensorrt' | 'computeCapabilities' | 'gpu' | 'driver'>;
+
+/**
+ * @param computeCapabilities ten times those of the cards to build for, which need not be here; empty for the device at hand
+ * @throws T2IError OPTION_INVALID where neither says which, or the runtime cannot build for cards that are not here
+ */
+export function targetOf(
+  addon: NativeAddon,
+  library: NativeLibrary,
+  device: NativeDevice | null,
+  computeCapabilities: readonly number[],
+): EngineTarget {
+  const issues: Issue[] = [];
+  const runtime = runtimeOf(library);
+  const ahead = computeCapabilities.length > 0;
+  if (ahead && runtime !== 'tensorrt-rtx') {
+    const expected = `none with ${runtime}, which builds for the card at hand alone`;
+    issues.push({ option: 'computeCapabilities', expected, received: computeCapabilities.join(', ') });
+  } else if (!ahead && device === null) {
+    const expected = `those to build for with tensorrt-rtx, or a machine with a card`;
+    issues.push({ option: 'computeCapabilities', expected, received: `none, and ${runtime} on a machine without one` });
+  }
+  const odd = computeCapabilities.filter(
+    (capability) => !Number.isInteger(capability) || capability < 10 || capability > 9999,
+  );
+  if (odd.length > 0) {
+    issues.push({ option: 'computeCapabilities', expected: 'numbers such as 89 for 8.9', received: odd.join(', ') });
+  }
+  refuse(issues);
+  const onCard = ahead ? null : device;
+  return {
+    runtime,
+    tensorrt: library.version,
+    computeCapabilities: onCard
+      ? [parseCapability(onCard.computeCapability)]
+      : [...new Set(computeCapabilities)].sort((a, b) => a - b),
+    gpu: onCard?.name ?? null,
+    driver: onCard ? addon.devices().driver : null,
+  };
+}
