@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cuda/device.h"
 #include "error.h"
 #include "tensorrt/build_objects.h"
 #include "tensorrt/dims64.h"
@@ -20,11 +21,9 @@ using tensorrt::ProfileSelector;
 constexpr int32_t kMaxParserErrors = 16;
 
 std::string text_of(const tensorrt::ParserError& error) {
-  std::string where;
-  if (error.node() >= 0) {
-    where = " at node " + std::to_string(error.node()) + " " + error.node_name() + ", operator " + error.node_operator();
-  }
-  return error.desc() + where;
+  if (error.node() < 0) return error.desc();
+  return std::string("operator ") + error.node_operator() + " of node " + std::to_string(error.node()) + ", " +
+         error.node_name() + ": " + error.desc();
 }
 
 /// @throws Error ENGINE_BUILD_FAILED with all that the parser says
@@ -39,8 +38,9 @@ void parse(tensorrt::Parser& parser, tensorrt::Logger& logger, const std::string
     out_of_memory |= error.code() == tensorrt::ParserErrorCode::out_of_memory;
   }
   if (count > kMaxParserErrors) text += "; and " + std::to_string(count - kMaxParserErrors) + " more";
-  throw Error(out_of_memory ? ErrorCode::out_of_memory : ErrorCode::engine_build_failed,
-              "TensorRT's parser cannot read " + path + ": " + (text.empty() ? logger.words("it does not say why") : text));
+  throw Error(
+      out_of_memory ? ErrorCode::out_of_memory : ErrorCode::engine_build_failed,
+      "TensorRT's parser cannot read " + path + ": " + (text.empty() ? logger.words("it does not say why") : text));
 }
 
 std::vector<GraphInput> inputs_of(const tensorrt::NetworkDefinition& network) {
@@ -68,11 +68,14 @@ class Build {
 
   void prepare() {
     parse(parser_, logger_, options_.onnx_path);
+    // Bytes that are no ONNX can pass for a message without a graph.
+    if (network_.get_nb_outputs() == 0) throw refused(options_.onnx_path + " holds no network");
     require_profiles(inputs_of(network_), options_.profiles);
     add_profiles();
     // A second stream would put its work beside the captured one.
     if (!config_.set_max_aux_streams(0)) throw refused("TensorRT refused to use one stream");
-    if (options_.workspace_bytes > 0) config_.set_memory_pool_limit(tensorrt::MemoryPool::workspace, options_.workspace_bytes);
+    if (options_.workspace_bytes > 0)
+      config_.set_memory_pool_limit(tensorrt::MemoryPool::workspace, options_.workspace_bytes);
     set_compute_capabilities();
     set_timing_cache();
   }
@@ -118,17 +121,31 @@ class Build {
 
   void set_compute_capabilities() {
     const auto& capabilities = options_.compute_capabilities;
-    if (capabilities.empty()) return;
-    if (library_.info().kind != tensorrt::Kind::rtx) {
-      throw Error(ErrorCode::engine_build_failed, "expected TensorRT-RTX to build for other devices, received " + library_.info().path,
+    const bool rtx = library_.info().kind == tensorrt::Kind::rtx;
+    if (capabilities.empty()) {
+      if (rtx) require_device();
+      return;
+    }
+    if (!rtx) {
+      throw Error(ErrorCode::engine_build_failed,
+                  "expected TensorRT-RTX to build for other devices, received " + library_.info().path,
                   "Build without compute capabilities on the machine with the GPU, or use TensorRT-RTX.");
     }
-    const auto count = static_cast<int32_t>(capabilities.size());
-    bool accepted = config_.set_nb_compute_capabilities(count);
-    for (int32_t i = 0; accepted && i < count; i++) {
-      accepted = config_.set_compute_capability(capabilities[static_cast<std::size_t>(i)], i);
+    bool accepted = config_.set_nb_compute_capabilities(static_cast<int32_t>(capabilities.size()));
+    std::string given;
+    for (std::size_t i = 0; i < capabilities.size(); i++) {
+      accepted = accepted && config_.set_compute_capability(capabilities[i], static_cast<int32_t>(i));
+      given += (i == 0 ? "" : ", ") + std::to_string(capabilities[i]);
     }
-    if (!accepted) throw refused("TensorRT-RTX refused the compute capabilities");
+    if (!accepted) throw refused("TensorRT-RTX refused the compute capabilities " + given);
+  }
+
+  /// Without a device TensorRT-RTX would build for one that it does not name.
+  static void require_device() {
+    const cuda::DeviceProbe probe = cuda::probe();
+    if (probe.available) return;
+    throw Error(ErrorCode::backend_unavailable, "there is no device to build for: " + probe.reason,
+                "Name the compute capabilities to build for, for example 89.");
   }
 
   void set_timing_cache() {

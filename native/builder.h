@@ -43,13 +43,13 @@ struct BuildResult {
   std::vector<std::string> log;
 };
 
-/// ONNX to a strongly typed network to a plan. Blocks; meant for a process of its own. Once `cancelled` is set, TensorRT ends at its
-/// next step.
+/// ONNX to a strongly typed network to a plan. Blocks; meant for a process of its own, which can be ended: once
+/// `cancelled` is set, TensorRT stops at its next step, and some steps of a UNet take seconds.
 ///
 /// @param cancelled may be set from another thread; ends the build with ABORTED
 /// @param on_progress called on the building threads; may be empty
-/// @throws Error ENGINE_BUILD_FAILED with the parser's or builder's own words, OUT_OF_MEMORY, BACKEND_UNAVAILABLE (a runtime that
-///   cannot build, a missing parser), ABORTED
+/// @throws Error ENGINE_BUILD_FAILED with the parser's or builder's own words, OUT_OF_MEMORY, BACKEND_UNAVAILABLE (a
+///   runtime that cannot build, a missing parser, no device and no compute capabilities to build for), ABORTED
 BuildResult build_engine(std::shared_ptr<tensorrt::Library> library, const BuildOptions& options,
                          const std::atomic<bool>& cancelled, std::function<void(const BuildProgress&)> on_progress);
 

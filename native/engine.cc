@@ -42,7 +42,9 @@ TensorSpec read_tensor(const tensorrt::CudaEngine& engine, const char* name) {
 // Members are destroyed from the last to the first: the engine before its runtime, both before what they log to.
 struct Engine::Impl {
   explicit Impl(std::shared_ptr<tensorrt::Library> opened)
-      : library(std::move(opened)), logger(library->slots()), runtime(library->create_runtime(logger), library->slots()) {}
+      : library(std::move(opened)),
+        logger(library->slots()),
+        runtime(library->create_runtime(logger), library->slots()) {}
 
   const TensorSpec& tensor(const std::string& name) const;
 
@@ -124,11 +126,13 @@ void Context::set_address(const std::string& tensor, void* memory) {
 
 void Context::enqueue(cuda::StreamHandle stream) {
   if (impl_->context.enqueue_v3(stream)) return;
-  const Error refused = tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed, "TensorRT could not queue the network");
+  const Error refused =
+      tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed, "TensorRT could not queue the network");
   try {
     cuda::finished(stream);
   } catch (const Error& device) {
-    // The device's state is the cause, TensorRT's words a consequence. Any other answer may be about the capture under way.
+    // The device's state is the cause, TensorRT's words a consequence. Any other answer may be about the capture under
+    // way.
     if (device.code() == ErrorCode::device_lost || device.code() == ErrorCode::out_of_memory) throw;
   }
   throw refused;

@@ -25,7 +25,7 @@ bool fits(const Dims& graph, const InputProfile& profile) {
 }
 
 template <typename Item>
-const Item* find(const std::vector<Item>& items, std::string Item::*name, const std::string& wanted) {
+const Item* find(const std::vector<Item>& items, std::string Item::* name, const std::string& wanted) {
   const auto found = std::find_if(items.begin(), items.end(), [&](const Item& item) { return item.*name == wanted; });
   return found == items.end() ? nullptr : &*found;
 }
@@ -48,14 +48,16 @@ void require_profiles(const std::vector<GraphInput>& inputs, const std::vector<I
     if (input == nullptr) {
       add(problems, "; ", "the profile of " + profile.input + " has no input");
     } else if (!fits(input->dims, profile)) {
-      add(problems, "; ", "the profile of " + profile.input + ", expected min <= opt <= max within " + to_string(input->dims) +
-                              ", received " + to_string(profile.min) + ", " + to_string(profile.opt) + ", " + to_string(profile.max));
+      add(problems, "; ",
+          "the profile of " + profile.input + ", expected min <= opt <= max within " + to_string(input->dims) +
+              ", received " + to_string(profile.min) + ", " + to_string(profile.opt) + ", " + to_string(profile.max));
     }
   }
   if (problems.empty()) return;
   std::string known;
   for (const GraphInput& input : inputs) add(known, ", ", input.name + " " + to_string(input.dims));
-  throw Error(ErrorCode::engine_build_failed, "the profiles do not fit the graph: " + problems + "; its inputs are " + known,
+  throw Error(ErrorCode::engine_build_failed,
+              "the profiles do not fit the graph: " + problems + "; its inputs are " + known,
               "Give one profile for each dynamic input.");
 }
 

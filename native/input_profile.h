@@ -21,8 +21,8 @@ struct GraphInput {
   Dims dims;
 };
 
-/// Checks that every dynamic input has a profile, every profile an input, and that the shapes fit: the rank, the static sizes, and
-/// 0 < min <= opt <= max.
+/// Checks that every dynamic input has a profile, every profile an input, and that the shapes fit: the rank, the static
+/// sizes, and 0 < min <= opt <= max.
 ///
 /// @throws Error ENGINE_BUILD_FAILED that says all that is wrong, and lists the inputs
 void require_profiles(const std::vector<GraphInput>& inputs, const std::vector<InputProfile>& profiles);

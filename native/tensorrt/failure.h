@@ -7,7 +7,8 @@
 
 namespace t2i::tensorrt {
 
-/// The error for something that TensorRT refused, with its own words; takes them off the log, so that the next error has its own alone.
+/// The error for something that TensorRT refused, with its own words; takes them off the log, so that the next error
+/// has its own alone.
 ///
 /// @param what a clause that names it, for example `the engine cannot be read`
 /// @param code where the words do not say that memory ran out

@@ -6,8 +6,8 @@
 namespace t2i::fake {
 
 /**
- * What should go wrong, from the environment variable T2I_FAKE_TENSORRT: names, separated by commas. Every object reads it when it is
- * made, so a test can let an earlier object work and a later one fail.
+ * What should go wrong, from the environment variable T2I_FAKE_TENSORRT: names, separated by commas. Every object reads
+ * it when it is made, so a test can let an earlier object work and a later one fail.
  *
  *     garbage-pointer  the factory of the runtime returns 0x238, as the real one does without a driver
  *     null-runtime     the factory of the runtime returns null

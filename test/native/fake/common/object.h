@@ -5,9 +5,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-// Objects as TensorRT's libraries hand them out, made by hand: what the caller holds is a facade with a virtual destructor and a pointer to
-// the implementation, whose methods lie at fixed slots of its table. The tables are filled from the slots that our own code calls by
-// (native/tensorrt/interfaces.h); any other slot ends the process, so that a wrong one cannot pass unnoticed.
+// Objects as TensorRT's libraries hand them out, made by hand: what the caller holds is a facade with a virtual
+// destructor and a pointer to the implementation, whose methods lie at fixed slots of its table. The tables are filled
+// from the slots that our own code calls by (native/tensorrt/interfaces.h); any other slot ends the process, so that a
+// wrong one cannot pass unnoticed.
 
 namespace t2i::fake {
 
@@ -47,13 +48,15 @@ struct Facade {
 };
 
 /**
- * Base of the stand-ins' classes. `Derived::methods()` gives the table of its implementation. Its facade destroys it through the deleting
- * destructor, the second entry of the table.
+ * Base of the stand-ins' classes. `Derived::methods()` gives the table of its implementation. Its facade destroys it
+ * through the deleting destructor, the second entry of the table.
  */
 template <typename Derived>
 class Object {
  public:
-  Object() : implementation_{Derived::methods().entries()}, facade_{facade_methods().entries(), &implementation_} { live_objects++; }
+  Object() : implementation_{Derived::methods().entries()}, facade_{facade_methods().entries(), &implementation_} {
+    live_objects++;
+  }
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
   ~Object() { live_objects--; }

@@ -109,7 +109,8 @@ void read_node(const Field& node, OnnxGraph& graph) {
     if (key == "blocksize") block = static_cast<int64_t>(value);
   }
   if (!domain.empty() && domain != "ai.onnx") {
-    throw OnnxError("No importer registered for op: " + operation + ".", static_cast<int>(graph.nodes), name, operation);
+    throw OnnxError("No importer registered for op: " + operation + ".", static_cast<int>(graph.nodes), name,
+                    operation);
   }
   if (operation == "Resize") graph.upsampling *= 2;
   if (operation == "DepthToSpace") graph.upsampling *= block;
@@ -157,7 +158,8 @@ OnnxGraph read_onnx(const std::string& path) {
   } catch (const Malformed& error) {
     throw OnnxError(std::string("Failed to parse the ONNX model: ") + error.what());
   }
-  if (graph.inputs.empty() || graph.outputs.empty()) throw OnnxError("Failed to parse the ONNX model: no inputs or outputs");
+  if (graph.inputs.empty() || graph.outputs.empty())
+    throw OnnxError("Failed to parse the ONNX model: no inputs or outputs");
   return graph;
 }
 

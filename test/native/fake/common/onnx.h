@@ -27,7 +27,8 @@ struct OnnxGraph {
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
   std::size_t nodes = 0;
-  /// Product of the factors of its upsampling nodes: 2 for each Resize, the block size of each DepthToSpace; 1 where there is none.
+  /// Product of the factors of its upsampling nodes: 2 for each Resize, the block size of each DepthToSpace; 1 where
+  /// there is none.
   int64_t upsampling = 1;
   /// FNV-1a, 32 bits, of the file's bytes.
   uint32_t hash = 0;
@@ -36,7 +37,10 @@ struct OnnxGraph {
 /// A file that the real parser would refuse; `node` is -1 where it is not one node's fault.
 struct OnnxError : std::runtime_error {
   OnnxError(const std::string& message, int node = -1, std::string node_name = {}, std::string node_operator = {})
-      : std::runtime_error(message), node(node), node_name(std::move(node_name)), node_operator(std::move(node_operator)) {}
+      : std::runtime_error(message),
+        node(node),
+        node_name(std::move(node_name)),
+        node_operator(std::move(node_operator)) {}
   int node;
   std::string node_name;
   std::string node_operator;

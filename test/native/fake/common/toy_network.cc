@@ -12,7 +12,9 @@ namespace t2i::fake {
 
 namespace {
 
-int64_t count_of(const Shape& shape) { return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>()); }
+int64_t count_of(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
 
 /// Reads elements of any type that a network takes as float32.
 float load(const void* data, DataType type, int64_t index) {
@@ -37,7 +39,8 @@ void store(void* data, DataType type, int64_t index, float value) {
 }
 
 const Tensor& with_rank(const std::vector<Tensor>& tensors, std::size_t rank) {
-  return *std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& tensor) { return tensor.dims.size() == rank; });
+  return *std::find_if(tensors.begin(), tensors.end(),
+                       [&](const Tensor& tensor) { return tensor.dims.size() == rank; });
 }
 
 /// The token ids among the integer inputs; another one is a mask, which the toy ignores.
@@ -49,11 +52,14 @@ const Tensor& ids_of(const ToyPlan& plan) {
 }
 
 const Tensor& timestep_of(const ToyPlan& plan) {
-  return *std::find_if(plan.inputs.begin(), plan.inputs.end(), [](const Tensor& input) { return input.dims.size() <= 1; });
+  return *std::find_if(plan.inputs.begin(), plan.inputs.end(),
+                       [](const Tensor& input) { return input.dims.size() <= 1; });
 }
 
 /// The output that the formulas are of.
-const Tensor& result_of(const ToyPlan& plan) { return with_rank(plan.outputs, plan.role == Role::text_encoder ? 3 : 4); }
+const Tensor& result_of(const ToyPlan& plan) {
+  return with_rank(plan.outputs, plan.role == Role::text_encoder ? 3 : 4);
+}
 
 /// A tensor's elements and shape in one forward.
 struct View {
@@ -99,7 +105,8 @@ Formula vae_decoder(const ToyForward& forward, const View& image) {
   const int64_t channels = latents.shape[1], height = latents.shape[2], width = latents.shape[3];
   const int64_t colours = image.shape[1], rows = image.shape[2], columns = image.shape[3];
   return [=, factor = forward.plan.factor, salt = static_cast<float>(forward.plan.salt) / 1024.0f](int64_t i) {
-    const int64_t x = i % columns, y = i / columns % rows, c = i / columns / rows % colours, n = i / columns / rows / colours;
+    const int64_t x = i % columns, y = i / columns % rows, c = i / columns / rows % colours,
+                  n = i / columns / rows / colours;
     const float scaled = latents[((n * channels + c % channels) * height + y / factor) * width + x / factor] * 0.25f;
     return scaled + salt;
   };
@@ -133,7 +140,8 @@ Shape output_shape(const ToyPlan& plan, const Tensor& output, const std::map<std
 
 void ToyForward::run() const {
   for (const Tensor& output : plan.outputs) {
-    std::memset(addresses.at(output.name), 0, static_cast<std::size_t>(count_of(shapes.at(output.name))) * size_of(output.type));
+    std::memset(addresses.at(output.name), 0,
+                static_cast<std::size_t>(count_of(shapes.at(output.name))) * size_of(output.type));
   }
   const View result(*this, result_of(plan));
   const Formula formula = formula_of(*this, result);

@@ -18,9 +18,11 @@ bool has_rank(const std::vector<Tensor>& tensors, std::size_t rank) {
 }
 
 Role role_of(const OnnxGraph& graph) {
-  const bool integers = std::all_of(graph.inputs.begin(), graph.inputs.end(), [](const Tensor& t) { return t.is_integer(); });
+  const bool integers =
+      std::all_of(graph.inputs.begin(), graph.inputs.end(), [](const Tensor& t) { return t.is_integer(); });
   if (integers && has_rank(graph.outputs, 3)) return Role::text_encoder;
-  if (graph.inputs.size() == 3 && has_rank(graph.inputs, 4) && has_rank(graph.inputs, 3) && has_rank(graph.outputs, 4)) {
+  if (graph.inputs.size() == 3 && has_rank(graph.inputs, 4) && has_rank(graph.inputs, 3) &&
+      has_rank(graph.outputs, 4)) {
     return Role::unet;
   }
   if (graph.inputs.size() == 1 && has_rank(graph.inputs, 4) && has_rank(graph.outputs, 4)) return Role::vae_decoder;
@@ -122,17 +124,22 @@ ToyPlan deserialize(const std::string& bytes, int version) {
   ToyPlan plan;
   in >> magic >> plan.version;
   if (magic != kMagic) {
-    throw PlanError("IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Serialization assertion magicTagRead == kMAGIC_TAG "
-                    "failed. Magic tag does not match)");
+    throw PlanError(
+        "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Serialization assertion magicTagRead == "
+        "kMAGIC_TAG "
+        "failed. Magic tag does not match)");
   }
   if (plan.version != version) {
-    throw PlanError("IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine plan file is not compatible with this "
-                    "version of TensorRT, expecting library version " +
-                    std::to_string(version) + " got " + std::to_string(plan.version) + ", please rebuild.)");
+    throw PlanError(
+        "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine plan file is not compatible with "
+        "this "
+        "version of TensorRT, expecting library version " +
+        std::to_string(version) + " got " + std::to_string(plan.version) + ", please rebuild.)");
   }
   const std::size_t body = bytes.rfind('\n', bytes.size() - 2) + 1;
   if (bytes.back() != '\n' || bytes.substr(body) != std::to_string(fnv1a(bytes.substr(0, body))) + '\n') {
-    throw PlanError("IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Serialization assertion checksum failed)");
+    throw PlanError(
+        "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Serialization assertion checksum failed)");
   }
   int role = 0;
   in >> role >> plan.salt >> plan.factor >> plan.half;

@@ -32,8 +32,9 @@ struct ToyPlan {
   /// 0 to 15: the ONNX file's hash, lowest four bits. Two files give two networks.
   int salt = 0;
   /**
-   * Image pixels for each latent pixel along one side. Where the decoder's input and output heights are both static, their ratio; else the
-   * graph's upsampling (2 for each Resize node, the block size of each DepthToSpace node); 8 where it has none of these.
+   * Image pixels for each latent pixel along one side. Where the decoder's input and output heights are both static,
+   * their ratio; else the graph's upsampling (2 for each Resize node, the block size of each DepthToSpace node); 8
+   * where it has none of these.
    */
   int64_t factor = 1;
   /// Whether the ONNX file's name holds `fp16`.

@@ -25,9 +25,11 @@ void* build_serialized_network(void* self, void* network, void* config) {
 const MethodTable& Builder::methods() {
   static const MethodTable table =
       MethodTable()
-          .set(kSlots.create_builder_config, +[](void* self) { return (new BuilderConfig(of(self).log))->facade(); })
+          .set(
+              kSlots.create_builder_config, +[](void* self) { return (new BuilderConfig(of(self).log))->facade(); })
           .set(kSlots.create_network_v2, &create_network)
-          .set(kSlots.create_optimization_profile, +[](void* self) { return of(self).add_profile()->facade(); })
+          .set(
+              kSlots.create_optimization_profile, +[](void* self) { return of(self).add_profile()->facade(); })
           .set(kSlots.build_serialized_network, &build_serialized_network);
   return table;
 }
@@ -43,13 +45,16 @@ bool Builder::accepts(const Network& network, const BuilderConfig& config) const
     return false;
   }
   if (config.max_aux_streams != 0) {
-    log.error(std::string(kBuild) + "3: API Usage Error (the stand-in runs on one stream, so the auxiliary streams must be 0)");
+    log.error(std::string(kBuild) +
+              "3: API Usage Error (the stand-in runs on one stream, so the auxiliary streams must be 0)");
     return false;
   }
   for (const Tensor& input : network.graph.inputs) {
     if (!input.is_dynamic() || (config.profile != nullptr && config.profile->ranges.count(input.name) > 0)) continue;
-    log.error(std::string(kBuild) + "4: API Usage Error (Network has dynamic or shape inputs, but no optimization profile has been defined for " +
-              input.name + ".)");
+    log.error(
+        std::string(kBuild) +
+        "4: API Usage Error (Network has dynamic or shape inputs, but no optimization profile has been defined for " +
+        input.name + ".)");
     return false;
   }
   return true;

@@ -27,7 +27,8 @@ namespace {
 void* create_timing_cache(void* self, const void* blob, std::size_t bytes) {
   const std::string start = bytes == 0 ? TimingCache::kMagic : std::string(static_cast<const char*>(blob), bytes);
   if (start.rfind(TimingCache::kMagic, 0) != 0) {
-    BuilderConfig::of(self).log.error("IBuilderConfig::createTimingCache: Error Code 3: API Usage Error (the blob is no timing cache)");
+    BuilderConfig::of(self).log.error(
+        "IBuilderConfig::createTimingCache: Error Code 3: API Usage Error (the blob is no timing cache)");
     return nullptr;
   }
   return (new TimingCache(start))->facade();
@@ -48,8 +49,9 @@ int32_t add_optimization_profile(void* self, const void* profile) {
   for (const auto& [input, range] : given.ranges) {
     for (std::size_t axis = 0; axis < range.opt.size(); axis++) {
       if (range.min.at(axis) <= range.opt[axis] && range.opt[axis] <= range.max.at(axis)) continue;
-      BuilderConfig::of(self).log.error("IBuilderConfig::addOptimizationProfile: Error Code 3: API Usage Error (the profile of " + input +
-                                        " does not satisfy min <= opt <= max)");
+      BuilderConfig::of(self).log.error(
+          "IBuilderConfig::addOptimizationProfile: Error Code 3: API Usage Error (the profile of " + input +
+          " does not satisfy min <= opt <= max)");
       return -1;
     }
   }
@@ -66,14 +68,18 @@ const MethodTable& BuilderConfig::methods() {
           .set(kSlots.set_timing_cache, &set_timing_cache)
           .set(kSlots.get_timing_cache, &get_timing_cache)
           .set(kSlots.add_optimization_profile, &add_optimization_profile)
-          .set(kSlots.set_flag, +[](void*, int32_t) {})
-          .set(kSlots.set_memory_pool_limit, +[](void*, tensorrt::MemoryPool, std::size_t) {})
-          .set(kSlots.set_builder_optimization_level, +[](void*, int32_t) {})
-          .set(kSlots.set_max_aux_streams,
-               +[](void* self, int32_t count) {
-                 of(self).max_aux_streams = count;
-                 return true;
-               })
+          .set(
+              kSlots.set_flag, +[](void*, int32_t) {})
+          .set(
+              kSlots.set_memory_pool_limit, +[](void*, tensorrt::MemoryPool, std::size_t) {})
+          .set(
+              kSlots.set_builder_optimization_level, +[](void*, int32_t) {})
+          .set(
+              kSlots.set_max_aux_streams,
+              +[](void* self, int32_t count) {
+                of(self).max_aux_streams = count;
+                return true;
+              })
           .set(kSlots.set_progress_monitor, +[](void* self, void* monitor) { of(self).monitor = monitor; });
   return table;
 }

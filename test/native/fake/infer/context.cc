@@ -59,8 +59,8 @@ bool Context::set_shape(const char* name, Shape shape) {
   if (!engine_.plan.is_input(name)) return refuse("setInputShape", std::string("there is no input ") + name);
   const Range range = engine_.plan.range(*engine_.plan.find(name));
   if (!lies_within(range, shape)) {
-    return refuse("setInputShape", std::string("Set dimension of ") + name + " is " + text_of(shape) + ", which does not satisfy " +
-                                       text_of(range.min) + " to " + text_of(range.max));
+    return refuse("setInputShape", std::string("Set dimension of ") + name + " is " + text_of(shape) +
+                                       ", which does not satisfy " + text_of(range.min) + " to " + text_of(range.max));
   }
   Shape& known = shapes_[name];
   if (known != shape) first_ = true;
@@ -98,7 +98,8 @@ bool Context::enqueue(void* stream) {
       // A scalar has a shape too: an empty one.
       if (known.size() != tensor.dims.size()) return refuse("enqueueV3", "the shape of " + tensor.name + " is not set");
       queued->forward.shapes[tensor.name] = std::move(known);
-      if (addresses_[tensor.name] == nullptr) return refuse("enqueueV3", "Address is not set for tensor " + tensor.name);
+      if (addresses_[tensor.name] == nullptr)
+        return refuse("enqueueV3", "Address is not set for tensor " + tensor.name);
     }
   }
   first_ = false;
@@ -110,18 +111,23 @@ bool Context::enqueue(void* stream) {
 const MethodTable& Context::methods() {
   static const MethodTable table =
       MethodTable()
-          .set(kSlots.set_input_shape,
-               +[](void* self, const char* name, const tensorrt::Dims64* dims) { return of(self).set_shape(name, from_dims(*dims)); })
-          .set(kSlots.get_context_tensor_shape,
-               +[](void* self, const char* name) {
-                 Context& context = of(self);
-                 const Tensor* tensor = context.engine_.plan.find(name);
-                 if (tensor == nullptr) return no_dims();
-                 const Shape shape = context.shape(name);
-                 return to_dims(shape.size() == tensor->dims.size() ? shape : tensor->dims);
-               })
-          .set(kSlots.set_tensor_address,
-               +[](void* self, const char* name, void* memory) { return of(self).set_address(name, memory); })
+          .set(
+              kSlots.set_input_shape,
+              +[](void* self, const char* name, const tensorrt::Dims64* dims) {
+                return of(self).set_shape(name, from_dims(*dims));
+              })
+          .set(
+              kSlots.get_context_tensor_shape,
+              +[](void* self, const char* name) {
+                Context& context = of(self);
+                const Tensor* tensor = context.engine_.plan.find(name);
+                if (tensor == nullptr) return no_dims();
+                const Shape shape = context.shape(name);
+                return to_dims(shape.size() == tensor->dims.size() ? shape : tensor->dims);
+              })
+          .set(
+              kSlots.set_tensor_address,
+              +[](void* self, const char* name, void* memory) { return of(self).set_address(name, memory); })
           .set(kSlots.enqueue_v3, +[](void* self, void* stream) { return of(self).enqueue(stream); });
   return table;
 }

@@ -22,7 +22,8 @@ void* deserialize_cuda_engine(void* self, const void* blob, std::size_t bytes) {
 void* create_context(void* self, tensorrt::AllocationStrategy) {
   const Engine& engine = Engine::of(self);
   if (Failures().has("null-context")) {
-    engine.log.error("ICudaEngine::createExecutionContext: Error Code 2: OutOfMemory (Requested size was 1048576 bytes.)");
+    engine.log.error(
+        "ICudaEngine::createExecutionContext: Error Code 2: OutOfMemory (Requested size was 1048576 bytes.)");
     return nullptr;
   }
   return (new Context(engine))->facade();
@@ -65,19 +66,23 @@ const MethodTable& Engine::methods() {
   static const MethodTable table =
       MethodTable()
           .set(kSlots.create_execution_context, &create_context)
-          .set(kSlots.get_nb_io_tensors,
-               +[](void* self) {
-                 const ToyPlan& plan = of(self).plan;
-                 return static_cast<int32_t>(plan.inputs.size() + plan.outputs.size());
-               })
+          .set(
+              kSlots.get_nb_io_tensors,
+              +[](void* self) {
+                const ToyPlan& plan = of(self).plan;
+                return static_cast<int32_t>(plan.inputs.size() + plan.outputs.size());
+              })
           .set(kSlots.get_io_tensor_name, &io_tensor_name)
           .set(kSlots.get_engine_tensor_shape, &engine_shape)
-          .set(kSlots.get_tensor_data_type, +[](void* self, const char* name) { return of(self).plan.find(name)->type; })
+          .set(
+              kSlots.get_tensor_data_type, +[](void* self, const char* name) { return of(self).plan.find(name)->type; })
           .set(kSlots.get_tensor_io_mode, &io_mode)
           .set(kSlots.get_profile_shape, &profile_shape)
-          .set(kSlots.get_nb_optimization_profiles, +[](void*) -> int32_t { return 1; })
-          .set(T2I_FAKE_MAJOR == 10 ? kSlots.get_device_memory_size : kSlots.get_device_memory_size_v2,
-               +[](void*) -> int64_t { return 1 << 20; });
+          .set(
+              kSlots.get_nb_optimization_profiles, +[](void*) -> int32_t { return 1; })
+          .set(
+              T2I_FAKE_MAJOR == 10 ? kSlots.get_device_memory_size : kSlots.get_device_memory_size_v2,
+              +[](void*) -> int64_t { return 1 << 20; });
   return table;
 }
 

@@ -13,16 +13,20 @@ T2I_EXPORT void* createInferRuntime_INTERNAL(void* logger, int) noexcept {
   const Failures failures;
   if (failures.has("garbage-pointer")) return reinterpret_cast<void*>(0x238);
   if (failures.has("null-runtime")) {
-    t2i::fake::Log(logger).error("createInferRuntime: Error Code 6: API Usage Error (CUDA initialization failure with error: 35)");
+    t2i::fake::Log(logger).error(
+        "createInferRuntime: Error Code 6: API Usage Error (CUDA initialization failure with error: 35)");
     return nullptr;
   }
   return (new t2i::fake::Runtime(logger))->facade();
 }
 
-T2I_EXPORT void* createInferBuilder_INTERNAL(void* logger, int) noexcept { return (new t2i::fake::Builder(logger))->facade(); }
+T2I_EXPORT void* createInferBuilder_INTERNAL(void* logger, int) noexcept {
+  return (new t2i::fake::Builder(logger))->facade();
+}
 
 /// Objects that were made and not destroyed.
 T2I_EXPORT int fake_live_objects() noexcept { return t2i::fake::live_objects; }
 
-/// Rules of capture and lifetime that a caller broke: a first forward after a change of shapes in a graph, a graph that ran after its context.
+/// Rules of capture and lifetime that a caller broke: a first forward after a change of shapes in a graph, a graph that
+/// ran after its context.
 T2I_EXPORT int fake_warnings() noexcept { return t2i::fake::warnings; }

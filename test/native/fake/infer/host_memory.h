@@ -12,9 +12,11 @@ class HostMemory : public Object<HostMemory> {
  public:
   explicit HostMemory(std::string bytes) : bytes(std::move(bytes)) {}
   static const MethodTable& methods() {
-    static const MethodTable table = MethodTable()
-                                         .set(kSlots.get_host_memory_data, +[](void* self) -> void* { return of(self).bytes.data(); })
-                                         .set(kSlots.get_host_memory_size, +[](void* self) { return of(self).bytes.size(); });
+    static const MethodTable table =
+        MethodTable()
+            .set(
+                kSlots.get_host_memory_data, +[](void* self) -> void* { return of(self).bytes.data(); })
+            .set(kSlots.get_host_memory_size, +[](void* self) { return of(self).bytes.size(); });
     return table;
   }
   std::string bytes;

@@ -1,6 +1,5 @@
 #pragma once
 
-
 #include "common/abi.h"
 
 namespace t2i::fake {

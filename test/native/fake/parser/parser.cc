@@ -19,16 +19,22 @@ ParserError& error_of(void* self) { return *static_cast<ParserError*>(self); }
 const MethodTable& error_methods() {
   static const MethodTable table =
       MethodTable()
-          .set(kSlots.get_error_code,
-               +[](void* self) {
-                 const bool node = error_of(self).error.node >= 0;
-                 return node ? tensorrt::ParserErrorCode::unsupported_node : tensorrt::ParserErrorCode::model_not_read;
-               })
-          .set(kSlots.get_error_desc, +[](void* self) { return error_of(self).error.what(); })
-          .set(kSlots.get_error_file, +[](void*) { return "parser.cc"; })
-          .set(kSlots.get_error_line, +[](void*) { return __LINE__; })
-          .set(kSlots.get_error_node, +[](void* self) { return error_of(self).error.node; })
-          .set(kSlots.get_error_node_name, +[](void* self) { return error_of(self).error.node_name.c_str(); })
+          .set(
+              kSlots.get_error_code,
+              +[](void* self) {
+                const bool node = error_of(self).error.node >= 0;
+                return node ? tensorrt::ParserErrorCode::unsupported_node : tensorrt::ParserErrorCode::model_not_read;
+              })
+          .set(
+              kSlots.get_error_desc, +[](void* self) { return error_of(self).error.what(); })
+          .set(
+              kSlots.get_error_file, +[](void*) { return "parser.cc"; })
+          .set(
+              kSlots.get_error_line, +[](void*) { return __LINE__; })
+          .set(
+              kSlots.get_error_node, +[](void* self) { return error_of(self).error.node; })
+          .set(
+              kSlots.get_error_node_name, +[](void* self) { return error_of(self).error.node_name.c_str(); })
           .set(kSlots.get_error_node_operator, +[](void* self) { return error_of(self).error.node_operator.c_str(); });
   return table;
 }
@@ -61,14 +67,17 @@ const MethodTable& parser_methods() {
   static const MethodTable table =
       MethodTable()
           .set(kSlots.parse_from_file, &parse_from_file)
-          .set(kSlots.get_nb_errors, +[](void* self) -> int32_t { return parser_of(self).error ? 1 : 0; })
-          .set(kSlots.get_error, +[](void* self, int32_t) -> void* { return &*parser_of(self).error; })
-          .set(kSlots.clear_errors, +[](void* self) { parser_of(self).error.reset(); })
-          .set(kSlots.clear_errors + tensorrt::kParserDeleteOffset,
-               +[](void* self) {
-                 delete &parser_of(self);
-                 live_objects--;
-               });
+          .set(
+              kSlots.get_nb_errors, +[](void* self) -> int32_t { return parser_of(self).error ? 1 : 0; })
+          .set(
+              kSlots.get_error, +[](void* self, int32_t) -> void* { return &*parser_of(self).error; })
+          .set(
+              kSlots.clear_errors, +[](void* self) { parser_of(self).error.reset(); })
+          .set(
+              kSlots.clear_errors + tensorrt::kParserDeleteOffset, +[](void* self) {
+                delete &parser_of(self);
+                live_objects--;
+              });
   return table;
 }
 
