@@ -1,0 +1,139 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { nvidiaFolder } from '../support/native.js';
+import { disassemble, virtualCalls } from './slots/disassembly.js';
+import { differences, factsOfHeaders, NO_SLOT, ourFacts } from './slots/facts.js';
+
+// native/tensorrt/interfaces.h against NVIDIA's own headers (11 and TensorRT-RTX, which a registry has) and, for 10, against a
+// library that was compiled with them. Not one number there is believed.
+
+const TIMEOUT_MS = 120_000;
+
+function have(tool: string): boolean {
+  if (spawnSync(tool, ['--version']).status === 0) return true;
+  if (process.env.T2I_REQUIRE_ALL === '1') throw new Error(`${tool} is not installed`);
+  console.warn(`skipped: ${tool} is not installed`);
+  return false;
+}
+
+const compiler = have('g++');
+const headers = compiler ? nvidiaFolder('headers') : null;
+const jni = compiler && have('objdump') ? nvidiaFolder('jni10') : null;
+const ours = compiler ? ourFacts() : null;
+
+/** Methods that TensorRT-RTX alone has. */
+const RTX_ONLY = ['set_nb_compute_capabilities', 'set_compute_capability'];
+
+describe.skipIf(ours === null || headers === null)('slots of TensorRT 11 and TensorRT-RTX, from their headers', () => {
+  test.each([
+    ['TRT-Enterprise-11.4', RTX_ONLY],
+    ['TRT-RTX-1.5', []],
+    ['TRT-RTX-1.6', []],
+    ['TRT-RTX-1.7', []],
+  ])(
+    '%s',
+    (version, missing) => {
+      const theirs = factsOfHeaders(join(headers as string, version), headers as string);
+      expect(theirs.size).toBeGreaterThan(80);
+      expect(differences(ours!.eleven, theirs, missing)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'TensorRT-RTX 1.4 has a layout of its own, which is why it is refused',
+    () => {
+      const theirs = factsOfHeaders(join(headers as string, 'TRT-RTX-1.4'), headers as string);
+      expect(differences(ours!.ten, theirs)).toContainEqual(expect.stringMatching(/^set_max_aux_streams is/));
+      expect(differences(ours!.eleven, theirs)).toContainEqual(expect.stringMatching(/^get_nb_errors is/));
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'one wrong number is seen',
+    () => {
+      const theirs = factsOfHeaders(join(headers as string, 'TRT-RTX-1.7'), headers as string);
+      const wrong = new Map(ours!.eleven).set('enqueue_v3', 37);
+      expect(differences(wrong, theirs)).toEqual(['enqueue_v3 is 36, interfaces.h says 37']);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+const given = process.env.T2I_TENSORRT_INCLUDE_DIR;
+
+describe.skipIf(ours === null || headers === null || !given)('slots of the headers in T2I_TENSORRT_INCLUDE_DIR', () => {
+  test(
+    'are those of their major version',
+    () => {
+      const theirs = factsOfHeaders(given as string, headers as string);
+      expect(differences(theirs.get('major') === 10 ? ours!.ten : ours!.eleven, theirs, RTX_ONLY)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+/** The parameters of those methods that have overloads, as JNI writes them. */
+const OVERLOADS: Readonly<Record<string, string>> = {
+  deserialize_cuda_engine: '__Lorg_bytedeco_javacpp_Pointer_2J',
+  create_execution_context: '__I',
+  build_serialized_network:
+    '__Lorg_bytedeco_tensorrt_nvinfer_INetworkDefinition_2Lorg_bytedeco_tensorrt_nvinfer_IBuilderConfig_2',
+};
+/** Abstract classes whose objects are called themselves. */
+const DIRECT = ['IParser', 'IParserError', 'ILogger', 'IProgressMonitor', 'IVersionedInterface'];
+
+describe.skipIf(ours === null || jni === null)(
+  'slots of TensorRT 10, from calls compiled with the headers of 10.15',
+  () => {
+    const functions = new Map(
+      (jni === null ? [] : ['libjninvinfer.so', 'libjninvonnxparser.so']).flatMap((library) => [
+        ...disassemble(join(jni as string, library)),
+      ]),
+    );
+
+    /** Indices that the wrappers of one method call. */
+    function called(className: string, method: string, overload: string | undefined): Set<number> {
+      const indices = new Set<number>();
+      const wrapper = new RegExp(`^Java_org_bytedeco_tensorrt_\\w+?_${className}_${method}(__\\w+)?$`);
+      for (const [name, instructions] of functions) {
+        const match = wrapper.exec(name);
+        if (!match || (overload !== undefined && match[1] !== overload)) continue;
+        for (const index of virtualCalls(instructions, DIRECT.includes(className))) indices.add(index);
+      }
+      return indices;
+    }
+
+    const rows = [...(ours?.methods ?? [])]
+      .map(([name, method]) => ({ name, ...method, slot: ours?.ten.get(name) as number }))
+      .filter(({ slot }) => slot !== NO_SLOT);
+
+    test.each(rows)('$class::$method is $slot', ({ name, class: className, method, slot }) => {
+      expect([...called(className.replace(/^V/, 'I'), method, OVERLOADS[name])]).toEqual([slot]);
+    });
+
+    test('the parser’s destructors follow clearErrors', () => {
+      const [before] = called('IParser', 'clearErrors', undefined);
+      const [after] = called('IParser', 'supportsModelV2', undefined);
+      // Between them lie two destructors and seven methods, in the headers of 11 as well.
+      expect((after as number) - (before as number)).toBe(ours!.ten.get('parser_delete_offset')! + 8);
+    });
+
+    test('what TensorRT calls in objects of ours', () => {
+      expect(ours!.ten.get('implemented_log')).toBe(ours!.ten.get('log'));
+      expect(ours!.eleven.get('implemented_log')).toBe(ours!.eleven.get('log'));
+      for (const [name, className, method] of [
+        ['interface_info', 'IVersionedInterface', 'getInterfaceInfo'],
+        ['api_language', 'IVersionedInterface', 'getAPILanguage'],
+        ['implemented_phase_start', 'IProgressMonitor', 'phaseStart'],
+        ['step_complete', 'IProgressMonitor', 'stepComplete'],
+        ['phase_finish', 'IProgressMonitor', 'phaseFinish'],
+      ] as const) {
+        const [index] = called(className, method, undefined);
+        expect([name, index]).toEqual([name, ours!.ten.get(name)]);
+      }
+    });
+  },
+);
