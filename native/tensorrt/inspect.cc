@@ -114,9 +114,9 @@ void inspect_parser(LibraryInfo& info) {
 /// TensorRT opens its builder resources by their full version, from its own folder or the loader's.
 bool has_builder_resource(const LibraryInfo& info) {
   const std::string stem = "libnvinfer_builder_resource";
-  std::vector<std::string> folders = loader_folders();
-  folders.push_back(std::filesystem::path(info.path).parent_path().string());
-  folders.push_back(real_path(info.path).parent_path().string());
+  std::vector<std::string> folders{std::filesystem::path(info.path).parent_path().string(),
+                                   real_path(info.path).parent_path().string()};
+  for (const std::string& folder : loader_folders()) folders.push_back(folder);
   for (const std::string& folder : folders) {
     std::string unreadable;
     for (const std::string& name : list_folder(folder, unreadable)) {
