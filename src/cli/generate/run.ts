@@ -5,9 +5,10 @@ import type { GenerateResult } from '../../pipeline/events.js';
 import type { Pipeline } from '../../pipeline.js';
 import type { Io } from '../io.js';
 import { printJson, warn } from '../output.js';
+import { formatSeconds } from '../quantities.js';
 import { isFinished } from './finished.js';
 import { PreviewFile } from './preview-file.js';
-import { formatSeconds, Progress } from './progress.js';
+import { Progress } from './progress.js';
 import type { Task } from './tasks.js';
 
 export interface RunOptions {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { formatSeconds, Progress } from '../../../src/cli/generate/progress.js';
+import { Progress } from '../../../src/cli/generate/progress.js';
+import { formatSeconds } from '../../../src/cli/quantities.js';
 import { fakeIo } from '../../support/fake-io.js';
 
 describe('the progress of a run', () => {
