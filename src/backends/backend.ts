@@ -87,6 +87,9 @@ export interface Session {
 /** The networks of a model, by their names in `ModelDescription`. */
 export type NetworkName = 'textEncoder' | 'unet' | 'vaeDecoder';
 
+/** How far the opening of a model has come. */
+export type OpenProgress = LoadProgress;
+
 export interface OpenOptions {
   /** Threads the runtime may use; the runtime's own default when absent. */
   readonly threads?: number | undefined;
@@ -98,7 +101,7 @@ export interface OpenOptions {
   readonly strict?: boolean | undefined;
   /** Folder of the TensorRT libraries; nothing else is searched where it is given. */
   readonly tensorrtLibDir?: string | undefined;
-  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  readonly onProgress?: ((progress: OpenProgress) => void) | undefined;
   /** Ends the opening with its reason. */
   readonly signal?: AbortSignal | undefined;
 }

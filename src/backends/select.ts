@@ -2,9 +2,11 @@ import { type ErrorCode, T2IError } from '../errors.js';
 import type { ModelDescription } from '../model/description.js';
 import type { Backend, OpenOptions, Session } from './backend.js';
 import { onnxruntime } from './onnxruntime/onnxruntime.js';
+import { onnxruntimeReference } from './onnxruntime/reference.js';
+import { createTensorrt } from './tensorrt/tensorrt.js';
 
 /** Every backend of this package, the one that `auto` prefers first. */
-export const BACKENDS: readonly Backend[] = [onnxruntime];
+export const BACKENDS: readonly Backend[] = [createTensorrt(onnxruntimeReference), onnxruntime];
 
 /** The backend that will run, and why those before it will not. */
 export interface Selection {

@@ -69,12 +69,12 @@ describe('selectBackend', () => {
   it('refuses an unknown name with the known ones', async () => {
     await expect(selectBackend('cuda')).rejects.toMatchObject({
       code: 'OPTION_INVALID',
-      issues: [{ option: 'backend', expected: 'one of auto, onnxruntime', received: '"cuda"' }],
+      issues: [{ option: 'backend', expected: 'one of auto, tensorrt, onnxruntime', received: '"cuda"' }],
     });
   });
 
   it('knows the backends of this package', () => {
-    expect(BACKENDS.map(({ name }) => name)).toEqual(['onnxruntime']);
+    expect(BACKENDS.map(({ name }) => name)).toEqual(['tensorrt', 'onnxruntime']);
   });
 });
 

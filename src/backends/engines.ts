@@ -1,0 +1,120 @@
+import { T2IError } from '../errors.js';
+import type { ModelDescription } from '../model/description.js';
+import { describeModel } from '../model/layout.js';
+import { resolveModel } from '../model/resolve.js';
+import type { OpenOptions } from './backend.js';
+import { onnxruntimeReference } from './onnxruntime/reference.js';
+import { loadAddon } from './tensorrt/addon.js';
+import { engineCacheFolder } from './tensorrt/engines/cache-folder.js';
+import type { EngineOptions } from './tensorrt/engines/engine-task.js';
+import { type EnsuredEngines, ensureEngines } from './tensorrt/engines/ensure-engines.js';
+import { type EnginePlan, planEngines, sourceHashes } from './tensorrt/engines/plan-engines.js';
+import type { EngineProfile } from './tensorrt/engines/profiles.js';
+import { type PrunedFile, pruneEngines } from './tensorrt/engines/prune-engines.js';
+import { findLibraries } from './tensorrt/inspect.js';
+import { type RuntimeName, runtimeOf } from './tensorrt/libraries.js';
+import { findDevice, findLibrary, orThrow } from './tensorrt/machine.js';
+
+// What the command line asks of TensorRT and of the engine cache.
+export { loadAddon } from './tensorrt/addon.js';
+export { engineCacheFolder } from './tensorrt/engines/cache-folder.js';
+export { type CacheEntry, listEngines } from './tensorrt/engines/engine-cache.js';
+export { verifyEngineFile } from './tensorrt/engines/engine-file.js';
+export type { EnsuredEngine } from './tensorrt/engines/engine-maker.js';
+export type { EnsuredEngines } from './tensorrt/engines/ensure-engines.js';
+export type { EngineHeader, InputShapes } from './tensorrt/engines/header.js';
+export type { EnginePlan, PlannedEngine } from './tensorrt/engines/plan-engines.js';
+export type { EngineProfile, LatentShape } from './tensorrt/engines/profiles.js';
+export type { PrunedFile } from './tensorrt/engines/prune-engines.js';
+export { type Inspection, inspect, type Missing } from './tensorrt/inspect.js';
+export {
+  chooseLibrary,
+  describeLibrary,
+  type LibraryChoice,
+  RUNTIMES,
+  type RuntimeName,
+} from './tensorrt/libraries.js';
+
+/** What is to be built; everything may be left out. */
+export interface BuildEnginesOptions extends Pick<OpenOptions, 'tensorrtLibDir' | 'onProgress' | 'signal'> {
+  /** The best that can build when absent. */
+  readonly runtime?: RuntimeName | undefined;
+  /** One to four pictures of the model's size when absent. */
+  readonly profile?: EngineProfile | undefined;
+  /** Ten times the compute capabilities to build for, with tensorrt-rtx, which then needs no GPU; the device's when absent. */
+  readonly computeCapabilities?: readonly number[] | undefined;
+  /** Index of the GPU; 0 when absent. */
+  readonly device?: number | undefined;
+  /** What an earlier build recorded. */
+  readonly timingCache?: Uint8Array | null | undefined;
+  /** Folder for the engines; the engine cache when absent. */
+  readonly dir?: string | undefined;
+}
+
+/**
+ * Builds the engines of a model that are not there yet; those that can run here are compared with onnxruntime.
+ *
+ * @throws as `ensureEngines`; BACKEND_UNAVAILABLE where nothing here can build them
+ */
+export async function buildEngines(
+  model: ModelDescription,
+  options: BuildEnginesOptions = {},
+): Promise<EnsuredEngines> {
+  return ensureEngines(await engineOptions(model, options));
+}
+
+/** Says what `buildEngines` would do; builds and writes nothing. */
+export async function previewEngines(model: ModelDescription, options: BuildEnginesOptions = {}): Promise<EnginePlan> {
+  return planEngines(await engineOptions(model, options));
+}
+
+/**
+ * Removes engines that nothing on this machine can use any more: damaged, of a TensorRT that is not here, of an older default model.
+ */
+export async function pruneEngineCache(
+  dir: string,
+  { dryRun }: { readonly dryRun: boolean },
+): Promise<readonly PrunedFile[]> {
+  const libraries = await findLibraries();
+  const installed = 'reason' in libraries ? [] : libraries.filter(({ problem }) => problem === null);
+  return pruneEngines(dir, {
+    installed: installed.map((library) => ({ runtime: runtimeOf(library), version: library.version })),
+    models: await defaultModel(),
+    dryRun,
+  });
+}
+
+async function engineOptions(model: ModelDescription, options: BuildEnginesOptions): Promise<EngineOptions> {
+  const { computeCapabilities = [], device: index = 0 } = options;
+  const ahead = computeCapabilities.length > 0;
+  const addon = loadAddon();
+  const found = findDevice(addon.addon, index);
+  // Ahead of time a device is needed for nothing but the check.
+  const device = 'reason' in found ? (ahead ? null : orThrow(found)) : found;
+  const runtime = options.runtime ?? (ahead ? 'tensorrt-rtx' : undefined);
+  const library = orThrow(await findLibrary(options.tensorrtLibDir, { runtime, mustBuild: true }));
+  return {
+    model,
+    addon,
+    library,
+    device,
+    computeCapabilities,
+    profile: options.profile ?? null,
+    dir: options.dir ?? engineCacheFolder(),
+    timingCache: options.timingCache ?? null,
+    reference: onnxruntimeReference,
+    signal: options.signal ?? new AbortController().signal,
+    onProgress: options.onProgress ?? (() => {}),
+  };
+}
+
+/** The model that ships, as far as it is there. */
+async function defaultModel(): Promise<{ name: string; onnx: string[] }[]> {
+  try {
+    const model = await describeModel(await resolveModel());
+    return [{ name: model.name, onnx: await sourceHashes(model) }];
+  } catch (error) {
+    if (!T2IError.is(error) || error.code === 'INTERNAL') throw error;
+    return [];
+  }
+}
