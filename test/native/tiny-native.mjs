@@ -1,0 +1,122 @@
+/**
+ * The tiny model on the simulated device: engines of the stand-in TensorRT, a session and jobs. Plain JavaScript, since the scripts that
+ * are started as processes and worker threads of their own use it too. T2I_TEST_BUILD names the build, `sim` or `asan`.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+export const BUILD = join(ROOT, 'build', process.env.T2I_TEST_BUILD ?? 'sim');
+export const LIBRARY = join(BUILD, 'fake-10', 'libnvinfer.so.10');
+const CHANNELS = 4;
+const CONTEXT = 16;
+
+/**
+ * @typedef {object} Sim
+ * @property {(n: number, kind: 'none' | 'out_of_memory' | 'launch' | 'sticky') => void} failCall the n-th call of the device fails
+ * @property {() => number} calls of the device since then
+ * @property {() => number} live device objects
+ * @property {() => number} overrun reads beyond its memory
+ */
+
+const FILE = join(BUILD, 'Release', 't2i.node');
+/** @type {import('../../src/backends/tensorrt/native.js').NativeAddon & { sim: Sim }} null where the build is missing */
+export const addon = existsSync(FILE) ? createRequire(import.meta.url)(FILE) : null;
+
+/** Profile from one image to four, without and with guidance, of 2x2 to 16x16 latents. */
+const PROFILES = {
+  text_encoder: { input_ids: [[1], [CONTEXT]] },
+  unet: { sample: [[1], [CHANNELS, 2, 2], [CHANNELS, 16, 16]], encoder_hidden_states: [[1], [CONTEXT, 16]] },
+  vae_decoder: { latents: [[1], [CHANNELS, 2, 2], [CHANNELS, 16, 16]] },
+};
+
+/**
+ * What buildEngine is told for one network of test/fixtures/tiny.
+ *
+ * @param {'text_encoder' | 'unet' | 'vae_decoder'} network
+ */
+export function buildOptions(network, library = LIBRARY) {
+  const profiles = Object.entries(PROFILES[network]).map(([input, [batch, smallest, largest = smallest]]) => ({
+    input,
+    min: [...batch, ...smallest],
+    opt: [2, ...largest],
+    max: [8, ...largest],
+  }));
+  return {
+    library,
+    device: 0,
+    onnx: join(ROOT, 'test/fixtures/tiny', network, 'model.onnx'),
+    profiles,
+    computeCapabilities: [],
+    timingCache: null,
+    workspaceBytes: 0,
+  };
+}
+
+/** @type {import('../../src/backends/tensorrt/native.js').NativeSessionOptions['engines'] | null} */
+let plans = null;
+
+/** What Session.open is told; engines are built once. */
+export async function sessionOptions(library = LIBRARY) {
+  /** @param {'text_encoder' | 'unet' | 'vae_decoder'} network */
+  const plan = async (network) => (await addon.buildEngine(buildOptions(network, library), null, null)).plan;
+  plans ??= {
+    textEncoder: await plan('text_encoder'),
+    unet: await plan('unet'),
+    vaeDecoder: await plan('vae_decoder'),
+  };
+  return { device: 0, library, engines: plans, model: MODEL, useGraph: true };
+}
+
+export const MODEL = {
+  latentChannels: CHANNELS,
+  vaeFactor: 8,
+  scalingFactor: 0.18215,
+  shiftFactor: 0,
+  contextLength: CONTEXT,
+  textEncoder: { ids: 'input_ids', attentionMask: null, states: 'last_hidden_state' },
+  unet: { sample: 'sample', timestep: 'timestep', states: 'encoder_hidden_states', output: 'out_sample' },
+  vaeDecoder: { latents: 'latents', image: 'image' },
+};
+
+export async function openTiny() {
+  return addon.Session.open(await sessionOptions());
+}
+
+/** A job of `steps` plain steps, x' = x0 + eps / 2, on latents of `side` by `side`; `seed` makes its noise and its words. */
+export function tinyJob({ steps = 3, seed = 1, side = 4, images = 1, previewEvery = 0 } = {}) {
+  const size = CHANNELS * side * side;
+  const random = generator(seed);
+  return {
+    promptIds: Int32Array.from({ length: CONTEXT }, () => Math.floor(random() * 600)),
+    negativeIds: new Int32Array(CONTEXT),
+    guidanceScale: 5,
+    plan: {
+      steps,
+      timesteps: Float32Array.from({ length: steps }, (_, i) => 900 - (900 * i) / steps),
+      rows: Float32Array.from({ length: steps * 8 }, (_, i) => [0.9, -0.1, 0.1, 0.9, 0.8, 0.2, 0, 0][i % 8]),
+      clip: null,
+      initScale: 1,
+    },
+    latentHeight: side,
+    latentWidth: side,
+    images: Array.from({ length: images }, () => ({
+      noise: Float32Array.from({ length: size }, () => random() * 2 - 1),
+    })),
+    previewEvery,
+  };
+}
+
+/** Numbers from 0 to 1 (mulberry32). */
+function generator(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
