@@ -84,6 +84,7 @@ class BuildRequest : public Request {
     object.Set("phase", latest->phase);
     object.Set("step", latest->step);
     object.Set("steps", latest->steps);
+    object.Set("fraction", latest->fraction);
     return object;
   }
 

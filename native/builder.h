@@ -28,11 +28,13 @@ struct BuildOptions {
   std::size_t workspace_bytes = 0;
 };
 
-/// `phase` as TensorRT names it; `step` of `steps` done, 0 to steps.
+/// `phase` as TensorRT names it; `step` of `steps` done, 0 to steps. Phases lie within steps of others.
 struct BuildProgress {
   std::string phase;
   int32_t step;
   int32_t steps;
+  /// Of the whole build, 0 to 1; never falls.
+  double fraction;
 };
 
 struct BuildResult {

@@ -1,22 +1,26 @@
 #include "tensorrt/progress_monitor.h"
 
+#include <algorithm>
+
 namespace t2i::tensorrt {
 
 // Nothing may throw into TensorRT: a report is lost where host memory ran out.
 
-void ProgressMonitor::phase_start(const char* phase, const char*, int32_t steps) noexcept try {
+void ProgressMonitor::phase_start(const char* phase, const char* parent, int32_t steps) noexcept try {
   const std::lock_guard<std::mutex> lock(mutex_);
-  steps_[phase] = steps;
-  if (report_) report_(phase, 0, steps);
+  report(phase, phases_[phase] = {parent == nullptr ? "" : parent, 0, steps});
 } catch (...) {
 }
 
 bool ProgressMonitor::step_complete(const char* phase, int32_t step) noexcept {
   try {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // TensorRT counts from 0.
-    const auto found = steps_.find(phase);
-    if (report_ && found != steps_.end()) report_(phase, step + 1, found->second);
+    const auto found = phases_.find(phase);
+    if (found != phases_.end()) {
+      // TensorRT counts from 0.
+      found->second.done = step + 1;
+      report(phase, found->second);
+    }
   } catch (...) {
   }
   return !cancelled_.load(std::memory_order_relaxed);
@@ -24,11 +28,27 @@ bool ProgressMonitor::step_complete(const char* phase, int32_t step) noexcept {
 
 void ProgressMonitor::phase_finish(const char* phase) noexcept try {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto found = steps_.find(phase);
-  if (found == steps_.end()) return;
-  if (report_) report_(phase, found->second, found->second);
-  steps_.erase(found);
+  const auto found = phases_.find(phase);
+  if (found == phases_.end()) return;
+  found->second.done = found->second.steps;
+  report(phase, found->second);
+  phases_.erase(found);
 } catch (...) {
+}
+
+void ProgressMonitor::report(const std::string& name, const Phase& phase) {
+  if (!report_) return;
+  double share = 0;
+  const Phase* at = &phase;
+  // Every parent is under way itself; the count ends where names run in a circle.
+  for (std::size_t depth = 0; depth <= phases_.size(); ++depth) {
+    share = at->steps > 0 ? std::min(1.0, (at->done + share) / at->steps) : 0;
+    const auto parent = phases_.find(at->parent);
+    if (parent == phases_.end()) break;
+    at = &parent->second;
+  }
+  fraction_ = std::max(fraction_, share);
+  report_(name, phase.done, phase.steps, fraction_);
 }
 
 }  // namespace t2i::tensorrt

@@ -14,8 +14,8 @@ namespace t2i::tensorrt {
 /// Hears of a build's phases, from any of the builder's threads, and ends the build when told to.
 class ProgressMonitor final : public ProgressMonitorInterface {
  public:
-  /// `step` of `steps` of a phase are done.
-  using Report = std::function<void(const std::string& phase, int32_t step, int32_t steps)>;
+  /// `step` of `steps` of a phase are done, and `fraction` of the whole build, 0 to 1; that one never falls.
+  using Report = std::function<void(const std::string& phase, int32_t step, int32_t steps, double fraction)>;
 
   /// @param cancelled ends the build at its next step
   /// @param report may be empty; what it throws is dropped
@@ -29,9 +29,19 @@ class ProgressMonitor final : public ProgressMonitorInterface {
  private:
   const std::atomic<bool>& cancelled_;
   Report report_;
+  /// A phase lies within one step of its parent; the name of that one is empty at the top.
+  struct Phase {
+    std::string parent;
+    int32_t done;
+    int32_t steps;
+  };
+
+  void report(const std::string& name, const Phase& phase);
+
   std::mutex mutex_;
-  /// Steps of the phases under way.
-  std::map<std::string, int32_t> steps_;
+  /// Those under way.
+  std::map<std::string, Phase> phases_;
+  double fraction_ = 0;
 };
 
 }  // namespace t2i::tensorrt

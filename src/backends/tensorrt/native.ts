@@ -146,9 +146,12 @@ export interface NativeBuildOptions {
 }
 
 export interface NativeBuildProgress {
+  /** As TensorRT names it; phases lie within steps of others. */
   readonly phase: string;
   readonly step: number;
   readonly steps: number;
+  /** Of the whole build, 0 to 1; never falls. */
+  readonly fraction: number;
 }
 
 export interface NativeBuildResult {

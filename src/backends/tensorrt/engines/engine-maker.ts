@@ -2,7 +2,6 @@ import { T2IError } from '../../../errors.js';
 import type { NetworkName } from '../../backend.js';
 import { withBuildLock } from './build-lock.js';
 import { buildInChild } from './build-process.js';
-import { BuildFraction } from './build-progress.js';
 import { checkEngine } from './check-engine.js';
 import { componentOf } from './components.js';
 import type { CachedEngine } from './engine-cache.js';
@@ -154,7 +153,6 @@ export class EngineMaker {
     const short = memoryWarning(component, memory, { hostBytes: process.availableMemory(), device: onCard });
     if (short) notes.push(short);
     this.#report('build', source.network, 0, short ?? `from ${source.file}`);
-    const fraction = new BuildFraction();
     return buildInChild(
       {
         library: library.path,
@@ -174,7 +172,7 @@ export class EngineMaker {
           this.#report(
             'build',
             source.network,
-            fraction.update(progress),
+            progress.fraction,
             `${progress.phase} ${progress.step}/${progress.steps}`,
           ),
       },
