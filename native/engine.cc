@@ -16,7 +16,8 @@ constexpr const char* kRebuild = "Build the engines again on this machine: t2i b
 
 /// Whether TensorRT complains of the plan, not of the device.
 bool speaks_of_plan(const tensorrt::Logger& logger) {
-  constexpr const char* kWords[] = {"magic", "erializ", "ersion", "plan file", "rebuild"};
+  // Not `version`, which it says of the driver too.
+  constexpr const char* kWords[] = {"magic", "Serialization", "plan file", "rebuild"};
   const std::string words = logger.words("");
   return std::any_of(std::begin(kWords), std::end(kWords),
                      [&](const char* word) { return words.find(word) != std::string::npos; });
