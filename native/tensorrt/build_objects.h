@@ -137,6 +137,7 @@ class Parser {
   ~Parser() {
     if (parser_ != nullptr) call<void>(parser_, slots_->clear_errors + kParserDeleteOffset);
   }
+  explicit operator bool() const noexcept { return parser_ != nullptr; }
 
   /// External data is read relative to the file.
   bool parse_from_file(const char* path) {
