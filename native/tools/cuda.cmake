@@ -1,9 +1,9 @@
 # The device seam on CUDA. T2I_CUDA_HOME is a toolkit, or the folder of NVIDIA's packages from PyPI (native/tools/nvidia.py
 # cuda). nvcc is called directly: CMake's own support expects a whole toolkit.
 set(T2I_CUDA_HOME "" CACHE PATH "Folder with bin/nvcc")
-find_program(T2I_NVCC nvcc HINTS ${T2I_CUDA_HOME}/bin NO_DEFAULT_PATH REQUIRED)
-find_path(T2I_CUDA_INCLUDE cuda_runtime_api.h HINTS ${T2I_CUDA_HOME}/include NO_DEFAULT_PATH REQUIRED)
-find_library(T2I_CUDART libcudart_static.a HINTS ${T2I_CUDA_HOME}/lib64 ${T2I_CUDA_HOME}/lib NO_DEFAULT_PATH REQUIRED)
+find_program(T2I_NVCC nvcc HINTS ${T2I_CUDA_HOME}/bin NO_DEFAULT_PATH NO_CACHE REQUIRED)
+find_path(T2I_CUDA_INCLUDE cuda_runtime_api.h HINTS ${T2I_CUDA_HOME}/include NO_DEFAULT_PATH NO_CACHE REQUIRED)
+find_library(T2I_CUDART libcudart_static.a HINTS ${T2I_CUDA_HOME}/lib64 ${T2I_CUDA_HOME}/lib NO_DEFAULT_PATH NO_CACHE REQUIRED)
 
 # Machine code for each generation from Turing on, and portable code for those to come.
 execute_process(COMMAND ${T2I_NVCC} --list-gpu-arch OUTPUT_VARIABLE T2I_NVCC_KNOWS COMMAND_ERROR_IS_FATAL ANY)
@@ -15,7 +15,7 @@ foreach(sm 80 86 89 90 100 120 121)
 endforeach()
 
 # -fmad=false: native/step.h. The other three are nvcc's defaults, said because bit-equality rests on them.
-set(T2I_NVCC_FLAGS -std=c++17 -O3 -fmad=false -ftz=false -prec-div=true -prec-sqrt=true -ccbin ${CMAKE_CXX_COMPILER}
+set(T2I_NVCC_FLAGS -std=c++17 -O3 -Xfatbin=-compress-all -fmad=false -ftz=false -prec-div=true -prec-sqrt=true -ccbin ${CMAKE_CXX_COMPILER}
   -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off -I ${CMAKE_SOURCE_DIR}/native)
 set(T2I_STEP_OBJECT ${CMAKE_BINARY_DIR}/step.o)
 add_custom_command(

@@ -39,6 +39,7 @@ PACKAGES = {
         "nvidia-cuda-cccl==13.3.5.0.6": "d5230098fa2df5021e1a00c0c4eee41797671a91119d31e892463e5ccf3ee326",
         "nvidia-nvvm==13.5.37": "c41bfa362e407405163f103c2229f0765f8cc2ed7d148b754dc77f228bf7e070",
         "nvidia-cuda-cuobjdump==13.5.37": "38780fee50863252a0b8926357faa91615ca1c8346490563f33a06100cd73f58",
+        "nvidia-cuda-nvdisasm==13.5.37": "d3fdbdd49fa53e2e4aacd3db8259d052bd2b049ececdcb69e92e083c6728e7ca",
     },
     "rtx": {
         "tensorrt-rtx-cu13-libs==1.7.1.116": "e3fd45fed001240d63304e77a2d4006319b839994237cb294b6e7ad72acaabcd",

@@ -30,7 +30,8 @@ export function nvidiaFolder(name: 'cuda' | 'rtx' | 'lean' | 'trt10' | 'jni10' |
   return status === 0 ? stdout.trim() : missing(`NVIDIA's ${name} cannot be had: ${stderr}`);
 }
 
-function missing(what: string): null {
+/** Skips loudly; under T2I_REQUIRE_ALL=1 an error. */
+export function missing(what: string): null {
   if (process.env.T2I_REQUIRE_ALL === '1') throw new Error(what);
   console.warn(`skipped: ${what}`);
   return null;
