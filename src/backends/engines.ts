@@ -2,11 +2,12 @@ import { T2IError } from '../errors.js';
 import type { ModelDescription } from '../model/description.js';
 import { describeModel } from '../model/layout.js';
 import { resolveModel } from '../model/resolve.js';
-import type { OpenOptions } from './backend.js';
+import type { NetworkName, OpenOptions } from './backend.js';
 import { onnxruntimeReference } from './onnxruntime/reference.js';
 import { loadAddon } from './tensorrt/addon.js';
 import { engineCacheFolder } from './tensorrt/engines/cache-folder.js';
-import type { EngineOptions } from './tensorrt/engines/engine-task.js';
+import { EngineMaker, type EnsuredEngine } from './tensorrt/engines/engine-maker.js';
+import { type EngineOptions, EngineTask } from './tensorrt/engines/engine-task.js';
 import { type EnsuredEngines, ensureEngines } from './tensorrt/engines/ensure-engines.js';
 import { type EnginePlan, planEngines, sourceHashes } from './tensorrt/engines/plan-engines.js';
 import type { EngineProfile } from './tensorrt/engines/profiles.js';
@@ -24,7 +25,7 @@ export type { EnsuredEngine } from './tensorrt/engines/engine-maker.js';
 export type { EnsuredEngines } from './tensorrt/engines/ensure-engines.js';
 export type { EngineHeader, InputShapes } from './tensorrt/engines/header.js';
 export type { EnginePlan, PlannedEngine } from './tensorrt/engines/plan-engines.js';
-export type { EngineProfile, LatentShape } from './tensorrt/engines/profiles.js';
+export { checkProfile, type EngineProfile, type LatentShape } from './tensorrt/engines/profiles.js';
 export type { PrunedFile } from './tensorrt/engines/prune-engines.js';
 export { type Inspection, inspect, type Missing } from './tensorrt/inspect.js';
 export {
@@ -61,6 +62,20 @@ export async function buildEngines(
   options: BuildEnginesOptions = {},
 ): Promise<EnsuredEngines> {
   return ensureEngines(await engineOptions(model, options));
+}
+
+/**
+ * Builds one network's engine in a folder of its own, whatever the cache holds, and compares it with onnxruntime: a test of this machine.
+ *
+ * @param options `dir` is the folder
+ * @throws as `buildEngines`
+ */
+export async function tryEngine(
+  model: ModelDescription,
+  network: NetworkName,
+  options: BuildEnginesOptions & { readonly dir: string },
+): Promise<EnsuredEngine> {
+  return new EngineMaker(await EngineTask.prepare(await engineOptions(model, options))).ensure(network);
 }
 
 /** Says what `buildEngines` would do; builds and writes nothing. */

@@ -44,9 +44,16 @@ export const LOAD_FLAGS: readonly Flag[] = [
   },
   {
     flags: '--backend <name>',
-    description: 'auto or onnxruntime (default: auto, the best that runs here)',
+    description: 'auto, tensorrt or onnxruntime (default: auto, the best that runs here)',
     sets: ['backend'],
   },
+  { flags: '--device <n>', description: 'GPU to use (default: 0)', sets: ['device'] },
+  {
+    flags: '--isolation <where>',
+    description: 'none, or process: run the GPU in a process that is started again after a crash (default: none)',
+    sets: ['isolation'],
+  },
+  { flags: '--strict', description: 'make every fallback an error', sets: ['strict'] },
   { flags: '--threads <n>', description: 'processor threads to use (default: the runtime decides)', sets: ['threads'] },
 ];
 

@@ -25,14 +25,17 @@ export function warn(io: Io, message: string): void {
   io.stderr.write(`${paint(io, io.stderr, 'yellow', 'warning:')} ${printable(message)}\n`);
 }
 
+/** A line of a table; `mark` stands before the value and may be painted. */
+export type Row = readonly [label: string, value: string, mark?: string];
+
 /** Lines of `label  value` with the values below each other; a value of several lines is indented. */
-export function table(rows: readonly (readonly [label: string, value: string])[]): string {
+export function table(rows: readonly Row[]): string {
   const width = Math.max(...rows.map(([label]) => label.length));
   return rows
-    .map(
-      ([label, value]) =>
-        `${label.padEnd(width)}  ${printable(value).replaceAll('\n', `\n${' '.repeat(width + 2)}`)}\n`,
-    )
+    .map(([label, value, mark]) => {
+      const indented = printable(value).replaceAll('\n', `\n${' '.repeat(width + 2)}`);
+      return `${label.padEnd(width)}  ${mark === undefined ? '' : `${mark}  `}${indented}\n`;
+    })
     .join('');
 }
 

@@ -78,14 +78,3 @@ describe('t2i inspect', () => {
     expect(JSON.parse((await t2i('inspect', TINY, '--json')).out)).toMatchObject({ dir: TINY });
   });
 });
-
-describe('t2i doctor', () => {
-  it('says what can run here', async () => {
-    const { code, out } = await t2i('doctor', '--json');
-    const report = JSON.parse(out);
-    expect(report.backends).toEqual([expect.objectContaining({ name: 'onnxruntime', available: true })]);
-    expect(report.node).toBe(process.version);
-    expect(code).toBe(report.model.found ? 0 : 3);
-    expect((await t2i('doctor')).out).toMatch(/^backend onnxruntime +ok /m);
-  });
-});

@@ -1,8 +1,10 @@
 import type { Command } from '../command.js';
+import { buildEngine } from './build-engine.js';
 import { doctor } from './doctor.js';
+import { engines } from './engines.js';
 import { generate } from './generate.js';
 import { inspect } from './inspect.js';
 import { verify } from './verify.js';
 
 /** Every command, in the order that help and the reference show. A new one is one file and one line here. */
-export const COMMANDS: readonly Command[] = [generate, verify, inspect, doctor];
+export const COMMANDS: readonly Command[] = [generate, verify, inspect, buildEngine, engines, doctor];

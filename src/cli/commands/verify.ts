@@ -11,8 +11,13 @@ export const verify: Command = {
   flags: [...LOAD_FLAGS, JSON_FLAG],
   examples: ['t2i verify apple.png', 't2i verify apple.png --model ./my-model --json'],
   async run({ args, flags }, io) {
-    const { verifyImage } = await import('../../verify.js');
-    const result = await verifyImage(args[0] as string, { ...readLoadFlags(flags), signal: io.signal });
+    const [{ readPicture, verifyWith }, { loadPipeline }] = await Promise.all([
+      import('../../verify.js'),
+      import('../load-pipeline.js'),
+    ]);
+    const picture = await readPicture(args[0] as string);
+    await using pipeline = await loadPipeline(readLoadFlags(flags), io);
+    const result = await verifyWith(pipeline, picture, io.signal);
     const { verdict, maxAbs, meanAbs, psnr, reasons } = result;
     if (flags.json) printJson(io, { verdict, maxAbs, meanAbs, psnr, reasons });
     else {

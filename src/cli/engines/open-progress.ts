@@ -6,7 +6,7 @@ import { StatusLine } from '../status-line.js';
 const WORDS = { build: 'building', check: 'checking' } as const;
 
 /** Networks as users meet them: the folders of a model directory. */
-export const NETWORK_LABELS: Readonly<Record<NetworkName, string>> = {
+const LABELS: Readonly<Record<NetworkName, string>> = {
   textEncoder: 'text encoder',
   unet: 'unet',
   vaeDecoder: 'vae decoder',
@@ -16,8 +16,11 @@ export const NETWORK_LABELS: Readonly<Record<NetworkName, string>> = {
 export class EngineProgress {
   readonly #line: StatusLine;
   readonly #now: () => number;
-  #current = '';
-  #start = 0;
+  /** When the work on each network began and ended, so far. */
+  readonly #spans = new Map<NetworkName, { readonly start: number; end: number }>();
+  #phase: OpenProgress['phase'] = 'build';
+  #network: NetworkName | null = null;
+  #phaseStart = 0;
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(io: Io, now: () => number = () => performance.now()) {
@@ -26,15 +29,36 @@ export class EngineProgress {
   }
 
   readonly update = ({ phase, network, fraction, detail }: OpenProgress): void => {
-    const work = `${WORDS[phase]} ${NETWORK_LABELS[network]}`;
-    if (work !== this.#current) [this.#current, this.#start] = [work, this.#now()];
-    const seconds = formatSeconds((this.#now() - this.#start) / 1000);
-    const parts = [work, `${Math.floor(fraction * 100)} %`, seconds, detail];
+    if (network !== this.#network || phase !== this.#phase) this.#begin(network, phase);
+    const seconds = formatSeconds((this.#now() - this.#phaseStart) / 1000);
+    const parts = [`${WORDS[phase]} ${LABELS[network]}`, `${Math.floor(fraction * 100)} %`, seconds, detail];
     this.#line.show(parts.filter((part) => part !== '').join(', '));
   };
+
+  /** Call it when all work is done. */
+  finish(): void {
+    const span = this.#network === null ? undefined : this.#spans.get(this.#network);
+    if (span) span.end = this.#now();
+    this.#network = null;
+  }
+
+  /** How long the work on a network took; 0 where there was none. */
+  seconds(network: NetworkName): number {
+    const span = this.#spans.get(network);
+    return span === undefined ? 0 : (span.end - span.start) / 1000;
+  }
 
   /** Removes the line from a terminal. Call it at the end, too. */
   clear(): void {
     this.#line.clear();
+  }
+
+  #begin(network: NetworkName, phase: OpenProgress['phase']): void {
+    const now = this.#now();
+    if (network !== this.#network) {
+      this.finish();
+      this.#spans.set(network, { start: now, end: now });
+    }
+    [this.#network, this.#phase, this.#phaseStart] = [network, phase, now];
   }
 }

@@ -80,8 +80,10 @@ export function readFlags({ flags }: CommandInput): GenerateFlags {
 }
 
 /** The options of `Pipeline.load` among the flags. */
-export function readLoadFlags({ model, backend, threads }: CommandInput['flags']): LoadOptions {
-  return withoutUndefined({ model, backend, threads: toNumber(threads) }) as LoadOptions;
+export function readLoadFlags(flags: CommandInput['flags']): LoadOptions {
+  const { model, backend, isolation, strict } = flags;
+  const [device, threads] = [toNumber(flags.device), toNumber(flags.threads)];
+  return withoutUndefined({ model, backend, device, isolation, strict, threads }) as LoadOptions;
 }
 
 /** The number that the text writes in decimal, else the text itself, for the check behind to refuse by name. */

@@ -4,10 +4,10 @@ import { T2IError } from '../../errors.js';
 import { describeModel } from '../../model/layout.js';
 import { resolveModel } from '../../model/resolve.js';
 import { limitsOf } from '../../pipeline/limits.js';
-import { Pipeline } from '../../pipeline.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { type Io, readStdin } from '../io.js';
+import { loadPipeline } from '../load-pipeline.js';
 import { readFlags } from './flags.js';
 import { runTasks } from './run.js';
 import { makeTasks, type Source } from './tasks.js';
@@ -25,7 +25,7 @@ export async function generatePictures(input: CommandInput, io: Io): Promise<num
   const limits = { ...limitsOf(model), backends: ['auto', ...BACKENDS.map(({ name }) => name)] };
   const tasks = makeTasks(source, flags, { output, format }, limits);
   io.signal.throwIfAborted();
-  await using pipeline = await Pipeline.load(flags.load);
+  await using pipeline = await loadPipeline(flags.load, io);
   await runTasks(pipeline, tasks, { metadata: metadata !== false, json: json === true }, io);
   return EXIT.ok;
 }

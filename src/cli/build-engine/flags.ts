@@ -1,0 +1,78 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type EngineProfile, RUNTIMES, type RuntimeName } from '../../backends/engines.js';
+import type { Issue } from '../../errors.js';
+import { describeValue, oneOf } from '../../fields.js';
+import type { RequestLimits } from '../../options.js';
+import type { CommandInput } from '../command.js';
+import { readProfileFlags } from './profile-flags.js';
+
+/** What is to be built. */
+export interface BuildRequest {
+  readonly runtime: RuntimeName | undefined;
+  readonly profile: EngineProfile | undefined;
+  /** Ten times those to build for; empty for the GPU at hand. */
+  readonly computeCapabilities: readonly number[];
+  readonly device: number | undefined;
+  readonly timingCache: string | undefined;
+  readonly out: string | undefined;
+}
+
+/**
+ * Reads the flags for one model.
+ *
+ * @returns the request, and every mistake in the flags; with any, the request must not be used
+ */
+export function readBuildFlags(
+  flags: CommandInput['flags'],
+  limits: RequestLimits,
+  vaeFactor: number,
+): { readonly request: BuildRequest; readonly issues: readonly Issue[] } {
+  const issues: Issue[] = [];
+  const { runtime, compute, device, timingCache, out } = flags;
+  const runtimes = oneOf(RUNTIMES);
+  if (runtime !== undefined && !runtimes.accepts(runtime)) {
+    issues.push({ option: '--runtime', expected: runtimes.expected, received: describeValue(runtime) });
+  }
+  const profile = readProfileFlags(flags, limits, vaeFactor);
+  if ('issues' in profile) issues.push(...profile.issues);
+  const computeCapabilities = compute === undefined ? [] : readCompute(String(compute), issues);
+  if (compute !== undefined && runtime === 'tensorrt') {
+    const expected = 'nothing with --runtime tensorrt, which builds for the GPU at hand alone';
+    issues.push({ option: '--compute', expected, received: describeValue(compute) });
+  }
+  if (device !== undefined && !/^\d{1,3}$/.test(String(device))) {
+    issues.push({ option: '--device', expected: "a GPU's number from 0", received: describeValue(device) });
+  }
+  if (timingCache !== undefined && kindOf(String(timingCache)) === 'folder') {
+    issues.push({ option: '--timing-cache', expected: 'a file', received: 'a folder' });
+  }
+  if (out !== undefined && kindOf(String(out)) === 'file') {
+    issues.push({ option: '--out', expected: 'a folder', received: 'a file' });
+  }
+  const request: BuildRequest = {
+    runtime: runtime as RuntimeName | undefined,
+    profile: 'profile' in profile ? profile.profile : undefined,
+    computeCapabilities,
+    device: device === undefined ? undefined : Number(device),
+    timingCache: timingCache === undefined ? undefined : resolve(String(timingCache)),
+    out: out === undefined ? undefined : resolve(String(out)),
+  };
+  return { request, issues };
+}
+
+/** `75,86,89` is 7.5, 8.6 and 8.9. */
+function readCompute(text: string, issues: Issue[]): number[] {
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.every((part) => /^\d{2,3}$/.test(part) && Number(part) >= 50)) {
+    return [...new Set(parts.map(Number))].sort((a, b) => a - b);
+  }
+  const expected = 'compute capabilities without the dot, for example 75,86,89';
+  issues.push({ option: '--compute', expected, received: describeValue(text) });
+  return [];
+}
+
+function kindOf(path: string): 'file' | 'folder' | null {
+  const info = statSync(path, { throwIfNoEntry: false });
+  return info === undefined ? null : info.isDirectory() ? 'folder' : 'file';
+}

@@ -1,0 +1,62 @@
+import type { NetworkName } from '../../backends/backend.js';
+import type { EnginePlan, EnsuredEngine, EnsuredEngines } from '../../backends/engines.js';
+import { accuracyOf, profileOf } from '../engines/rows.js';
+import type { Io } from '../io.js';
+import { columns, printJson, warn } from '../output.js';
+import { formatBytes, formatSeconds } from '../quantities.js';
+
+/** What was built and what was found, a line for each network. */
+export function printBuilt(
+  model: string,
+  { engines }: EnsuredEngines,
+  seconds: (network: NetworkName) => number,
+  json: boolean,
+  io: Io,
+): void {
+  const all = Object.entries(engines) as [NetworkName, EnsuredEngine][];
+  const told = new Set(all.flatMap(([, { warnings, notes }]) => [...warnings, ...notes]));
+  if (json) {
+    const list = all.map(([network, { path, header, built, warnings, notes, log }]) => ({
+      component: header.component,
+      file: path,
+      built,
+      seconds: built ? seconds(network) : 0,
+      header,
+      warnings,
+      notes,
+      log,
+    }));
+    printJson(io, { model, engines: list });
+    return;
+  }
+  const rows = all.map(([network, { path, header, built }]) => [
+    header.component,
+    built ? `built in ${formatSeconds(seconds(network))}` : 'found',
+    header.precision,
+    profileOf(header),
+    accuracyOf(header),
+    formatBytes(header.plan.bytes),
+    path,
+  ]);
+  io.stdout.write(columns(['network', 'engine', 'precision', 'profile', 'accuracy', 'size', 'file'], rows));
+  for (const text of told) warn(io, text);
+}
+
+/** What a build would do. */
+export function printPlan(plan: EnginePlan, json: boolean, io: Io): void {
+  if (json) {
+    const { engines, ...rest } = plan;
+    printJson(io, { ...rest, engines: engines.map(({ path, ...engine }) => ({ ...engine, file: path })) });
+    return;
+  }
+  const rows = plan.engines.map((engine) => [
+    engine.component,
+    engine.present ? 'found' : `would be built from ${engine.from}`,
+    engine.precision,
+    profileOf(engine),
+    engine.present ? '' : formatBytes(engine.memory.hostBytes + engine.memory.deviceBytes),
+    engine.path,
+  ]);
+  io.stdout.write(columns(['network', 'engine', 'precision', 'profile', 'memory', 'file'], rows));
+  for (const { present, warning } of plan.engines) if (!present && warning !== null) warn(io, warning);
+}

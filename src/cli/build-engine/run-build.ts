@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { buildEngines, checkProfile, type EngineProfile, previewEngines } from '../../backends/engines.js';
+import { type Issue, T2IError } from '../../errors.js';
+import { writeFileAtomic } from '../../image/write-file.js';
+import type { ModelDescription } from '../../model/description.js';
+import { describeModel } from '../../model/layout.js';
+import { resolveModel } from '../../model/resolve.js';
+import { limitsOf } from '../../pipeline/limits.js';
+import type { CommandInput } from '../command.js';
+import { EngineProgress } from '../engines/open-progress.js';
+import { EXIT } from '../exit-codes.js';
+import type { Io } from '../io.js';
+import { type BuildRequest, readBuildFlags } from './flags.js';
+import { printBuilt, printPlan } from './report.js';
+
+/** The handler of `t2i build-engine`. */
+export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<number> {
+  const model = await describeModel(await resolveModel(args[0]));
+  const request = checkFlags(flags, model);
+  io.signal.throwIfAborted();
+  const { runtime, profile, computeCapabilities, device, timingCache: file, out: dir } = request;
+  const before = file === undefined ? null : await readTimingCache(file);
+  const progress = new EngineProgress(io);
+  const options = {
+    runtime,
+    profile,
+    computeCapabilities,
+    device,
+    timingCache: before,
+    dir,
+    onProgress: progress.update,
+    signal: io.signal,
+  };
+  const json = flags.json === true;
+  if (flags.dryRun === true) {
+    printPlan(await previewEngines(model, options), json, io);
+    return EXIT.ok;
+  }
+  try {
+    const result = await buildEngines(model, options);
+    progress.finish();
+    if (file !== undefined && result.timingCache !== null && !same(before, result.timingCache)) {
+      await writeFileAtomic(file, result.timingCache);
+    }
+    printBuilt(model.name, result, (network) => progress.seconds(network), json, io);
+    return EXIT.ok;
+  } finally {
+    progress.clear();
+  }
+}
+
+/** @throws T2IError OPTION_INVALID with every mistake */
+function checkFlags(flags: CommandInput['flags'], model: ModelDescription): BuildRequest {
+  const { request, issues } = readBuildFlags(flags, limitsOf(model), model.vaeFactor);
+  const all = [...issues, ...(request.profile ? profileIssues(request.profile, model, flags) : [])];
+  if (all.length === 0) return request;
+  throw new T2IError('OPTION_INVALID', 'The command line asks for what cannot be built', { issues: all });
+}
+
+/** What the model says against the profile, by the flags that it was given with. */
+function profileIssues(profile: EngineProfile, model: ModelDescription, flags: CommandInput['flags']): Issue[] {
+  try {
+    checkProfile(profile, model);
+    return [];
+  } catch (error) {
+    if (!T2IError.is(error) || error.code !== 'OPTION_INVALID') throw error;
+    const flagOf = (option: string) => (option === 'profile batch' ? '--batch' : '--size');
+    return error.issues.map((issue) =>
+      flags.profile === undefined
+        ? { ...issue, option: flagOf(issue.option) }
+        : { ...issue, option: issue.option.replace('profile', '--profile') },
+    );
+  }
+}
+
+/** Null where there is none yet. */
+async function readTimingCache(path: string): Promise<Uint8Array | null> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new T2IError('IO_FAILED', `Cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function same(a: Uint8Array | null, b: Uint8Array): boolean {
+  return a !== null && Buffer.compare(a, b) === 0;
+}

@@ -1,0 +1,66 @@
+import { cpus, totalmem } from 'node:os';
+import { BACKENDS } from '../../backends/select.js';
+import { T2IError } from '../../errors.js';
+import { describeModel } from '../../model/layout.js';
+import { resolveModel } from '../../model/resolve.js';
+import { packageVersion } from '../../pipeline/package-version.js';
+import type { CommandInput } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import type { Io } from '../io.js';
+import { printJson } from '../output.js';
+import { type SelfCheck, selfCheck } from '../self-check/self-check.js';
+import { inspectGpu } from './gpu-report.js';
+import { type DoctorReport, type ModelReport, printReport, printSelfCheck } from './print-report.js';
+
+/** The handler of `t2i doctor`. */
+export async function runDoctor({ flags }: CommandInput, io: Io): Promise<number> {
+  const { inspection, report: gpu } = await inspectGpu();
+  const report: DoctorReport = {
+    machine: describeMachine(),
+    model: await findDefaultModel(),
+    backends: await probeAll(),
+    gpu,
+  };
+  const json = flags.json === true;
+  if (!json) printReport(report, io);
+  const result = flags.gpu === true ? await selfCheck(inspection, io) : null;
+  if (json) {
+    const { machine, ...found } = report;
+    printJson(io, { ...machine, ...found, ...(result && { selfCheck: result }) });
+  } else if (result) printSelfCheck(result, io);
+  return result ? verdict(result) : exitOf(report);
+}
+
+function exitOf({ backends, model }: DoctorReport): number {
+  if (!backends.some(({ available }) => available)) return EXIT.device;
+  return model.found ? EXIT.ok : EXIT.model;
+}
+
+function verdict(result: SelfCheck): number {
+  if (!result.measured) return EXIT.device;
+  return result.checks.every(({ ok }) => ok) ? EXIT.ok : EXIT.failure;
+}
+
+function describeMachine(): DoctorReport['machine'] {
+  return {
+    t2i: packageVersion(),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    cpu: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
+    memoryBytes: totalmem(),
+  };
+}
+
+function probeAll(): Promise<DoctorReport['backends']> {
+  return Promise.all(BACKENDS.map(async (backend) => ({ name: backend.name, ...(await backend.probe()) })));
+}
+
+async function findDefaultModel(): Promise<ModelReport> {
+  try {
+    const { dir } = await describeModel(await resolveModel());
+    return { found: true, detail: dir };
+  } catch (error) {
+    if (!T2IError.is(error) || error.code === 'INTERNAL') throw error;
+    return { found: false, detail: error.message, hint: error.hint };
+  }
+}

@@ -1,0 +1,49 @@
+import { type Inspection, loadAddon } from '../../backends/engines.js';
+import { describeModel } from '../../model/layout.js';
+import { resolveModel } from '../../model/resolve.js';
+import { EngineProgress } from '../engines/open-progress.js';
+import type { Io } from '../io.js';
+import { loadPipeline } from '../load-pipeline.js';
+import { type Check, check } from './check.js';
+import { checkEngine } from './engine-check.js';
+import { checkGraph, checkPicture } from './picture-check.js';
+import { checkStep } from './step-check.js';
+
+/** What was checked on the card, or why nothing could be. */
+export type SelfCheck =
+  | { readonly measured: true; readonly device: string; readonly checks: readonly Check[] }
+  | { readonly measured: false; readonly reason: string; readonly hint: string };
+
+/**
+ * Checks that this machine's GPU computes what the host computes: the step kernel bit for bit, an engine, a captured step, a picture.
+ * The pictures are the default model's.
+ */
+export async function selfCheck({ addon, devices }: Inspection, io: Io): Promise<SelfCheck> {
+  if ('reason' in addon) return { measured: false, ...addon };
+  const [device] = devices?.devices ?? [];
+  if (!devices?.available || !device) {
+    return { measured: false, reason: devices?.reason ?? '', hint: devices?.hint ?? '' };
+  }
+  const { signal } = io;
+  const dir = await resolveModel();
+  const steps = await check('step kernel', signal, () => checkStep(loadAddon().addon, device.index));
+  const engine = await check('engine', signal, async () => {
+    const progress = new EngineProgress(io);
+    try {
+      return await checkEngine(await describeModel(dir), signal, progress.update);
+    } finally {
+      progress.clear();
+    }
+  });
+  const load = { model: dir, backend: 'tensorrt', strict: true };
+  const graph = await check('graph', signal, async () => {
+    await using gpu = await loadPipeline(load, io);
+    return await checkGraph(gpu, signal);
+  });
+  const picture = await check('picture', signal, async () => {
+    await using gpu = await loadPipeline(load, io);
+    await using cpu = await loadPipeline({ model: dir, backend: 'onnxruntime' }, io);
+    return await checkPicture(gpu, cpu, signal);
+  });
+  return { measured: true, device: device.name, checks: [steps, engine, graph, picture] };
+}
