@@ -14,18 +14,10 @@ its contents, and shared by all clones. Standard library only.
 """
 
 import argparse
-import contextlib
-import fcntl
-import hashlib
-import os
-import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
-import urllib.request
-import zipfile
-from pathlib import Path
+
+from packages import UNAVAILABLE, ensure
 
 MAVEN = "https://repo.maven.apache.org/maven2/org/bytedeco/tensorrt/10.15-1.5.13/"
 CRATES = "https://static.crates.io/crates/"
@@ -71,83 +63,6 @@ INSIDE = {
     "jni10": "org/bytedeco/tensorrt/linux-x86_64",
     "headers": "trtx-sys-0.9.1+rtx1.7/TensorRT-Headers",
 }
-# An exit code of its own, so that a caller can tell "cannot be had here" from a bug.
-UNAVAILABLE = 69
-
-
-def cache_root() -> Path:
-    """T2I_CACHE, else the XDG cache folder, else ~/.cache; then `t2i` below it."""
-    base = os.environ.get("T2I_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "t2i"
-
-
-@contextlib.contextmanager
-def exclusive(path: Path):
-    """Holds an advisory lock that the kernel frees when this process ends, however it ends."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def download_wheel(requirement: str, sha256: str, folder: Path) -> Path:
-    """One wheel by pip, which knows the indexes and proxies of this machine."""
-    wanted = folder / "requirement.txt"
-    wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "--require-hashes", "-d", folder, "-r", wanted], check=True, stdout=sys.stderr)
-    return next(folder.glob("*.whl"))
-
-
-def download_file(address: str, sha256: str, folder: Path) -> Path:
-    """One file, refused where its bytes are not the pinned ones."""
-    path = folder / "download"
-    digest = hashlib.sha256()
-    request = urllib.request.Request(address, headers={"User-Agent": "t2i-sdk tests"})
-    with urllib.request.urlopen(request, timeout=120) as response, path.open("wb") as file:
-        while block := response.read(1 << 20):
-            digest.update(block)
-            file.write(block)
-    if digest.hexdigest() != sha256:
-        raise OSError(f"{address}: expected SHA-256 {sha256}, received {digest.hexdigest()}")
-    return path
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    if zipfile.is_zipfile(archive):
-        # The compiler's programs must stay executable, which zipfile's own extractor forgets.
-        with zipfile.ZipFile(archive) as file:
-            for entry in file.infolist():
-                path = Path(file.extract(entry, folder))
-                mode = entry.external_attr >> 16
-                if mode & 0o111 and path.is_file():
-                    path.chmod(0o755)
-    else:
-        with tarfile.open(archive) as file:
-            file.extractall(folder, filter="data")
-
-
-def ensure(name: str) -> Path:
-    """Folder of one package, fetched first where it is missing; a kill at any moment leaves none that looks whole."""
-    files = PACKAGES[name]
-    key = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
-    root = cache_root()
-    root.mkdir(parents=True, exist_ok=True)
-    folder = root / f"nvidia-{name}-{key}"
-    with exclusive(root / f"nvidia-{name}.lock"):
-        if not folder.is_dir():
-            print(f"fetching {name} into {folder}", file=sys.stderr, flush=True)
-            scratch = Path(tempfile.mkdtemp(prefix=f".nvidia-{name}-", dir=root))
-            try:
-                for index, (source, sha256) in enumerate(files.items()):
-                    box = scratch / f"download-{index}"
-                    box.mkdir()
-                    fetch = download_file if source.startswith("https:") else download_wheel
-                    unpack(fetch(source, sha256, box), scratch)
-                    shutil.rmtree(box)
-                scratch.rename(folder)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-    return folder / INSIDE[name]
 
 
 def main() -> int:
@@ -155,7 +70,7 @@ def main() -> int:
     parser.add_argument("package", nargs="+", choices=sorted(PACKAGES), help="one or more of those above")
     for name in parser.parse_args().package:
         try:
-            print(ensure(name), flush=True)
+            print(ensure(f"nvidia-{name}", PACKAGES[name]) / INSIDE[name], flush=True)
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"{name} cannot be fetched: {error}", file=sys.stderr)
             return UNAVAILABLE
