@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { describeValue } from '../../../fields.js';
 import { RUNTIMES, type RuntimeName } from '../libraries.js';
 import type { Component } from './components.js';
 import { invalidEngine } from './invalid-engine.js';
@@ -57,6 +56,9 @@ export interface EngineHeader {
   readonly plan: { readonly bytes: number; readonly sha256: string };
 }
 
+/** Of what an error says about a header. */
+const LONGEST_LIST = 600;
+
 const label = z
   .string()
   .min(1)
@@ -108,5 +110,5 @@ export function parseHeader(text: string, path: string): EngineHeader {
   const result = HEADER.safeParse(json);
   if (result.success) return result.data;
   const wrong = result.error.issues.map(({ path: field, message }) => `${field.join('.') || 'header'}: ${message}`);
-  throw invalidEngine(path, `its header is wrong: ${describeValue(wrong.join('; ')).slice(1, -1)}`);
+  throw invalidEngine(path, `its header is wrong: ${wrong.join('; ').slice(0, LONGEST_LIST)}`);
 }

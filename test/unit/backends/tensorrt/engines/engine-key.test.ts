@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type EngineWish,
+  engineKey,
+  formatCapability,
+  mismatch,
+  parseCapability,
+} from '../../../../../src/backends/tensorrt/engines/engine-key.js';
+import { headerOf } from '../../../../support/engines.js';
+
+const header = headerOf();
+const wanted: EngineWish = {
+  component: 'unet',
+  onnxSha256: header.onnx.sha256,
+  runtime: 'tensorrt',
+  tensorrt: '10.15.1',
+  computeCapabilities: [89],
+  gpu: 'NVIDIA L4',
+  precision: 'fp16',
+  shapes: header.shapes,
+};
+
+describe('engine keys', () => {
+  it('differ in everything that decides whether an engine fits', () => {
+    const keys = [
+      header,
+      headerOf({ component: 'vae_decoder' }),
+      headerOf({ onnx: { file: 'model.fp16.onnx', sha256: 'cd'.repeat(32) } }),
+      headerOf({ runtime: 'tensorrt-rtx' }),
+      headerOf({ tensorrt: '10.15.2' }),
+      headerOf({ computeCapabilities: [75, 89] }),
+      headerOf({ gpu: null }),
+      headerOf({ precision: 'fp32' }),
+      headerOf({ shapes: [] }),
+      headerOf({ shapes: [{ ...header.shapes[0]!, opt: [1, 4, 16, 16] }] }),
+      headerOf({ flags: { workspaceBytes: 1, timingCache: null } }),
+      headerOf({ flags: { workspaceBytes: 0, timingCache: 'ef'.repeat(32) } }),
+    ].map(engineKey);
+    expect(new Set(keys).size).toBe(keys.length);
+    for (const key of keys) expect(key).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('do not depend on what was measured, on names or on orders', () => {
+    const shapes = [header.shapes[0]!, { ...header.shapes[0]!, input: 'a' }];
+    for (const [a, b] of [
+      [
+        header,
+        headerOf({ model: 'other', driver: null, accuracy: null, sdk: '9', fallback: 'why' }, new Uint8Array(9)),
+      ],
+      [headerOf({ computeCapabilities: [75, 89] }), headerOf({ computeCapabilities: [89, 75] })],
+      [headerOf({ shapes }), headerOf({ shapes: shapes.toReversed() })],
+    ] as const) {
+      expect(engineKey(a)).toBe(engineKey(b));
+    }
+  });
+
+  it('stay what they are, for they name files', () => {
+    expect(engineKey(header)).toBe('87844d08da86f282509e254100db17b1511c0215c253e7448192b8310c4ff0c2');
+  });
+});
+
+describe('mismatch', () => {
+  it('is empty where an engine fits', () => {
+    expect(mismatch(header, wanted)).toEqual([]);
+    expect(mismatch(header, { ...wanted, shapes: null })).toEqual([]);
+  });
+
+  it('takes an engine that can do more', () => {
+    const shapes = [{ input: 'sample', min: [2, 4, 16, 16], opt: [2, 4, 16, 16], max: [2, 4, 16, 16] }];
+    expect(mismatch(header, { ...wanted, shapes })).toEqual([]);
+    const ahead = headerOf({ runtime: 'tensorrt-rtx', tensorrt: '1.7.1', computeCapabilities: [75, 89], gpu: null });
+    expect(mismatch(ahead, { ...wanted, runtime: 'tensorrt-rtx', tensorrt: '1.7.1' })).toEqual([]);
+  });
+
+  it.each([
+    [{ tensorrt: '10.14.0' }, 'built for TensorRT 10.14.0, this is 10.15.1'],
+    [{ runtime: 'tensorrt-rtx' }, 'built for TensorRT-RTX, this is TensorRT'],
+    [{ gpu: 'NVIDIA H200' }, 'built for NVIDIA H200, this is NVIDIA L4'],
+    [{ gpu: null }, 'built for no card, this is NVIDIA L4'],
+    [{ computeCapabilities: [75, 86] }, 'built for compute capability 7.5, 8.6, not 8.9'],
+    [{ precision: 'fp32' }, 'built for fp32, this is fp16'],
+    [{ component: 'vae_decoder' }, 'built from the vae_decoder, not the unet'],
+    [{ onnx: { file: 'model.onnx', sha256: 'cd'.repeat(32) } }, 'built from another model.onnx'],
+    [{ shapes: [] }, 'built without a range for sample'],
+    [
+      { shapes: [{ ...header.shapes[0]!, max: [4, 4, 16, 16] }] },
+      'built for sample from 1x4x16x16 to 4x4x16x16, not 1x4x16x16 to 8x4x16x16',
+    ],
+    [
+      { shapes: [{ ...header.shapes[0]!, min: [1, 4, 16, 32] }] },
+      'built for sample from 1x4x16x32 to 8x4x16x16, not 1x4x16x16 to 8x4x16x16',
+    ],
+  ] as const)('says of %j: %s', (fields, reason) => {
+    expect(mismatch(headerOf(fields as Parameters<typeof headerOf>[0]), wanted)).toEqual([reason]);
+  });
+
+  it('gives every reason at once', () => {
+    const other = headerOf({ tensorrt: '10.14.0', precision: 'fp32', gpu: 'NVIDIA H200', computeCapabilities: [90] });
+    expect(mismatch(other, wanted)).toHaveLength(4);
+  });
+});
+
+it('reads and writes compute capabilities', () => {
+  expect(['7.5', '8.9', '12.0'].map(parseCapability)).toEqual([75, 89, 120]);
+  expect([75, 89, 120].map(formatCapability)).toEqual(['7.5', '8.9', '12.0']);
+});

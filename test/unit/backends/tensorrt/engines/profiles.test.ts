@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import {
+  checkProfile,
+  defaultProfile,
+  type EngineProfile,
+  inputShapes,
+  profileOfDecoder,
+} from '../../../../../src/backends/tensorrt/engines/profiles.js';
+import type { ModelDescription } from '../../../../../src/model/description.js';
+import { describeModel } from '../../../../../src/model/layout.js';
+import { failure } from '../../../../support/engines.js';
+import { writeModel } from '../../../model/model-dir.js';
+import { FLOAT, INT64, input, model, output } from '../../../model/onnx-writer.js';
+
+const described = (changes = {}): Promise<ModelDescription> => describeModel(writeModel(changes));
+const PROFILE: EngineProfile = {
+  min: { batch: 1, height: 16, width: 16 },
+  opt: { batch: 2, height: 16, width: 32 },
+  max: { batch: 4, height: 32, width: 64 },
+};
+/** Graphs that fix every size: one picture, two rows. */
+const FIXED = {
+  'text_encoder/model.onnx': model([
+    input('input_ids', INT64, [1, 16]),
+    output('last_hidden_state', FLOAT, [1, 16, 32]),
+  ]),
+  'unet/model.onnx': model([
+    input('sample', FLOAT, [2, 4, 16, 24]),
+    input('timestep', INT64, []),
+    input('encoder_hidden_states', FLOAT, [2, 16, 32]),
+    output('out_sample', FLOAT, [2, 4, 16, 24]),
+  ]),
+  'vae_decoder/model.onnx': model([
+    input('latent_sample', FLOAT, [1, 4, 16, 24]),
+    output('sample', FLOAT, [1, 3, 128, 192]),
+  ]),
+};
+
+describe('profiles', () => {
+  it('become the shapes of each open input', async () => {
+    const model = await described();
+    expect(inputShapes(model, 'textEncoder', PROFILE)).toEqual([
+      { input: 'input_ids', min: [1, 16], opt: [1, 16], max: [1, 16] },
+    ]);
+    expect(inputShapes(model, 'unet', PROFILE)).toEqual([
+      { input: 'sample', min: [1, 4, 16, 16], opt: [4, 4, 16, 32], max: [8, 4, 32, 64] },
+      { input: 'encoder_hidden_states', min: [1, 16, 32], opt: [4, 16, 32], max: [8, 16, 32] },
+    ]);
+    expect(inputShapes(model, 'vaeDecoder', PROFILE)).toEqual([
+      { input: 'latent_sample', min: [1, 4, 16, 16], opt: [2, 4, 16, 32], max: [4, 4, 32, 64] },
+    ]);
+  });
+
+  it('give a timestep for each row one for each row', async () => {
+    const model = await described({
+      'unet/model.onnx': unetOf(['batch']),
+    });
+    expect(inputShapes(model, 'unet', PROFILE)[1]).toEqual({ input: 'timestep', min: [1], opt: [4], max: [8] });
+  });
+
+  it('leave inputs alone that a graph fixes', async () => {
+    const model = await described(FIXED);
+    for (const network of ['textEncoder', 'unet', 'vaeDecoder'] as const) {
+      expect(inputShapes(model, network, defaultProfile(model))).toEqual([]);
+    }
+    const one = { batch: 1, height: 16, width: 24 };
+    expect(defaultProfile(model)).toEqual({ min: one, opt: one, max: one });
+    expect(profileOfDecoder(model, [])).toEqual({ min: one, opt: one, max: one });
+  });
+
+  it('are by default one to four pictures of the native size', async () => {
+    const model = await described();
+    const one = { batch: 1, height: 16, width: 16 };
+    const profile = defaultProfile(model);
+    expect(profile).toEqual({ min: one, opt: one, max: { ...one, batch: 4 } });
+    checkProfile(profile, model);
+  });
+
+  it('are found again in the shapes of the decoder', async () => {
+    const model = await described();
+    expect(profileOfDecoder(model, inputShapes(model, 'vaeDecoder', PROFILE))).toEqual(PROFILE);
+  });
+
+  it('are refused with everything that is wrong', async () => {
+    const model = await described();
+    const bad = {
+      min: { batch: 0, height: 16, width: 64 },
+      opt: { batch: 2, height: 18, width: 32 },
+      max: { batch: 2.5, height: 32, width: 64 },
+    };
+    const error = await failure(() => checkProfile(bad, model));
+    expect(error.code).toBe('OPTION_INVALID');
+    expect(error.issues).toEqual([
+      { option: 'profile batch', expected: 'whole numbers from 1', received: '0, 2, 2.5' },
+      { option: 'profile width', expected: 'a smallest, a most usual and a largest that grow', received: '64, 32, 64' },
+      { option: 'profile height', expected: 'multiples of 4 latent pixels', received: '16,18,32' },
+    ]);
+  });
+
+  it('are refused where the graphs fix another size', async () => {
+    const model = await described(FIXED);
+    const error = await failure(() => checkProfile(PROFILE, model));
+    expect(error.issues.map(({ option, expected }) => `${option}: ${expected}`)).toEqual([
+      'profile batch: at most 1, which the graphs of the model fix',
+      'profile height: 16 latent pixels, which the graphs of the model fix',
+      'profile width: 24 latent pixels, which the graphs of the model fix',
+    ]);
+  });
+
+  it('need to know the width of the text states', async () => {
+    const model = await described({
+      'unet/config.json': '{}',
+      'unet/model.onnx': unetOf([1], 'width'),
+      'text_encoder/model.onnx': openTextEncoder(),
+    });
+    expect((await failure(() => inputShapes(model, 'unet', PROFILE))).message).toContain(
+      'a fixed width of the text states',
+    );
+  });
+});
+
+function unetOf(timestep: readonly (number | string)[], width: number | string = 32): Buffer {
+  return model([
+    input('sample', FLOAT, ['batch', 4, 'h', 'w']),
+    input('timestep', INT64, timestep),
+    input('encoder_hidden_states', FLOAT, ['batch', 16, width]),
+    output('out_sample', FLOAT, ['batch', 4, 'h', 'w']),
+  ]);
+}
+
+function openTextEncoder(): Buffer {
+  return model([input('input_ids', INT64, ['batch', 16]), output('last_hidden_state', FLOAT, ['batch', 16, 'width'])]);
+}
