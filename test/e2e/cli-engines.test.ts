@@ -1,0 +1,272 @@
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Interrupted } from '../../src/cli/io.js';
+import { main } from '../../src/cli/main.js';
+import { readReceipt } from '../../src/image/read-receipt.js';
+import { fakeIo } from '../support/fake-io.js';
+import { buildFolder } from '../support/native.js';
+
+// Engines of the stand-in are compared with the toy networks that it computes.
+vi.mock('../../src/backends/onnxruntime/reference.js', async () => ({
+  onnxruntimeReference: (await import('../support/toy-networks.js')).toyReference,
+}));
+
+const TINY = fileURLToPath(new URL('../fixtures/tiny', import.meta.url));
+const SIM = buildFolder('sim');
+
+let folder: string;
+let cache: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 't2i-cli-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeEach(() => {
+  cache = mkdtempSync(join(folder, 'cache-'));
+  vi.unstubAllEnvs();
+  vi.stubEnv('T2I_ENGINE_CACHE', cache);
+  vi.stubEnv('T2I_ADDON', join(SIM ?? '', 'Release/t2i.node'));
+  vi.stubEnv('T2I_TENSORRT_LIB_DIR', join(SIM ?? '', 'fake-11'));
+});
+
+async function t2i(argv: readonly string[], options: Parameters<typeof fakeIo>[0] = {}) {
+  const io = fakeIo(options);
+  const code = await main(argv, io);
+  return { code, out: io.out(), err: io.err(), json: () => JSON.parse(io.out()) };
+}
+const build = (...argv: string[]) => t2i(['build-engine', TINY, ...argv]);
+const files = (dir = cache) => readdirSync(dir).sort();
+
+describe.skipIf(SIM === null)('t2i build-engine', () => {
+  it('builds every network, says how it went, and finds them the next time', async () => {
+    const first = await build();
+    expect(first, first.err).toMatchObject({ code: 0 });
+    for (const network of ['text_encoder', 'unet', 'vae_decoder']) {
+      expect(first.out).toMatch(new RegExp(`^${network} +built in \\d+\\.\\d s .* 1\\.000000 .*${cache}`, 'm'));
+    }
+    expect(files()).toHaveLength(3);
+    const second = await build('--json');
+    expect(second.json()).toMatchObject({
+      model: 'tiny',
+      engines: [
+        { component: 'text_encoder', built: false, seconds: 0, header: { runtime: 'tensorrt', tensorrt: '11.4.0' } },
+        { component: 'vae_decoder', built: false },
+        { component: 'unet', built: false, header: { accuracy: { similarity: 1, against: 'toy 1.0' } } },
+      ],
+    });
+  });
+
+  it('shows on a terminal which network it is at, and how far', async () => {
+    const { err } = await t2i(['build-engine', TINY], { terminal: true });
+    expect(err).toMatch(/\r\u001b\[Kbuilding text encoder, \d+ %, \d+\.\d s/);
+    const at = (text: string) => err.indexOf(text);
+    expect(at('building text encoder')).toBeLessThan(at('checking text encoder'));
+    expect(at('checking text encoder')).toBeLessThan(at('building vae decoder'));
+    expect(at('building vae decoder')).toBeLessThan(at('building unet'));
+  });
+
+  it('says without building what it would build', async () => {
+    const { code, out, json } = await build('--dry-run', '--json', '--batch', '1..2');
+    expect(code, out).toBe(0);
+    expect(json()).toMatchObject({
+      profile: { min: { batch: 1 }, max: { batch: 2 } },
+      target: { runtime: 'tensorrt', computeCapabilities: [expect.any(Number)] },
+      engines: [{ component: 'text_encoder', present: false, file: expect.stringContaining(cache) }, {}, {}],
+    });
+    expect(files()).toEqual([]);
+    expect((await build('--dry-run')).out).toMatch(/^unet +would be built from model\.onnx/m);
+  });
+
+  it('keeps what was measured in the file of --timing-cache, and engines in the folder of --out', async () => {
+    const [timings, out] = [join(cache, 'timings.bin'), join(cache, 'engines')];
+    expect((await build('--timing-cache', timings, '--out', out)).code).toBe(0);
+    expect(statSync(timings).size).toBeGreaterThan(0);
+    expect(files(out)).toHaveLength(3);
+    expect(files()).toEqual(['engines', 'timings.bin']);
+  });
+
+  it('ends with 130 when it is interrupted, and leaves nothing', async () => {
+    const controller = new AbortController();
+    vi.stubEnv('T2I_FAKE_TENSORRT', 'slow-build');
+    const running = t2i(['build-engine', TINY], { signal: controller.signal });
+    while (files().length === 0) await setTimeout(20);
+    controller.abort(new Interrupted('SIGINT'));
+    const { code, out, err } = await running;
+    expect([code, out]).toEqual([130, '']);
+    expect(err).toContain('interrupted by SIGINT');
+    expect(files()).toEqual([]);
+  });
+
+  it('tells every mistake at once', async () => {
+    const out = join(cache, 'file');
+    writeFileSync(out, '');
+    const bad = ['--runtime', 'cuda', '--profile', '1x16', '--size', '8', '--compute', '8.9', '--device', 'x'];
+    const { code, json } = await build(...bad, '--timing-cache', cache, '--out', out, '--json');
+    expect(code).toBe(2);
+    expect(
+      json()
+        .error.issues.map(({ option }: { option: string }) => option)
+        .sort(),
+    ).toEqual(['--compute', '--device', '--out', '--profile', '--runtime', '--timing-cache'].sort());
+  });
+
+  it.each([
+    ['a profile that shrinks', ['--profile', '2x8x8,1x8x8'], '--profile batch'],
+    ['a size beside the steps of the model', ['--profile', '1x3x8'], '--profile height'],
+    ['a size in pixels that does not fit', ['--size', '33'], '--size'],
+    ['--compute where only the card at hand is built for', ['--runtime', 'tensorrt', '--compute', '89'], '--compute'],
+  ])('refuses %s', async (_, argv, option) => {
+    const { code, err } = await build(...argv);
+    expect(code).toBe(2);
+    expect(err).toContain(`${option}: expected`);
+  });
+
+  it('ends with 4 where the runtime is not there', async () => {
+    const { code, err } = await build('--runtime', 'tensorrt-rtx', '--compute', '89');
+    expect(code, err).toBe(4);
+    expect(err).toMatch(/tensorrt-rtx/);
+  });
+
+  it('ends with 4 where there is no TensorRT, and names the folder', async () => {
+    vi.stubEnv('T2I_TENSORRT_LIB_DIR', cache);
+    const { code, err } = await build();
+    expect(code).toBe(4);
+    expect(err).toContain(cache);
+    expect(err).toMatch(/^hint: ./m);
+  });
+
+  it('ends with 3 where the model is a file', async () => {
+    const { code, json } = await t2i(['build-engine', join(TINY, 'model_index.json'), '--json']);
+    expect([code, json().error.code]).toEqual([3, 'MODEL_NOT_FOUND']);
+  });
+
+  it.each([
+    ['build-fails', 4, 'ENGINE_BUILD_FAILED'],
+    ['crash-build', 4, 'ENGINE_BUILD_FAILED'],
+    ['build-memory', 4, 'OUT_OF_MEMORY'],
+    ['inaccurate', 3, 'ENGINE_INACCURATE'],
+    ['null-engine', 4, 'BACKEND_FAILED'],
+  ])('under %s ends with %i and %s, and leaves nothing', async (failure, exit, error) => {
+    vi.stubEnv('T2I_FAKE_TENSORRT', failure);
+    const { code, json, err } = await build('--json');
+    expect([code, json().error.code], err).toEqual([exit, error]);
+    expect(files()).toEqual([]);
+  });
+});
+
+describe.skipIf(SIM === null)('t2i engines', () => {
+  beforeEach(async () => {
+    expect((await build()).code).toBe(0);
+  });
+
+  it('lists them with all that tells them apart', async () => {
+    const { code, out, err } = await t2i(['engines']);
+    expect(code).toBe(0);
+    expect(err).toMatch(new RegExp(`^${cache}: 3 engines, `));
+    const [head, ...rows] = out.trimEnd().split('\n');
+    expect(head).toMatch(/^engine +model +runtime +compute +precision +profile +accuracy +size +age$/);
+    expect(rows).toHaveLength(3);
+    expect(rows[1]).toMatch(
+      /^unet-[0-9a-f]{12} +tiny +tensorrt 11\.4\.0 +\d+\.\d +fp\d\d +\S+ +1\.000000 +.+ just now$/,
+    );
+  });
+
+  it('inspects one by the start of its name or its path', async () => {
+    const [, unet] = files().map((name) => join(cache, name));
+    const short = await t2i(['engines', 'inspect', 'unet', '--json']);
+    expect(short.json()).toMatchObject({ file: unet, header: { component: 'unet', model: 'tiny' } });
+    const { code, out } = await t2i(['engines', 'inspect', unet as string]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^component +unet$/m);
+    expect(out).toMatch(/^accuracy +similarity 1\.000000, .+ against toy 1\.0$/m);
+    expect(out).toMatch(/^plan +.+, sha256 [0-9a-f]{64}$/m);
+  });
+
+  it.each([['list', 'x'], ['inspect'], ['lits'], ['list', '--dry-run']])(
+    'takes %s %s for a usage error',
+    async (...argv) => {
+      const { code, out } = await t2i(['engines', ...argv.filter((word) => word !== undefined)]);
+      expect([code, out]).toEqual([2, '']);
+    },
+  );
+
+  it('names a damaged one with the reason, refuses to inspect it, and prunes it', async () => {
+    const [, unet] = files().map((name) => join(cache, name)) as [string, string];
+    const bytes = readFileSync(unet);
+    bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
+    writeFileSync(unet, bytes);
+    const { code, out } = await t2i(['engines']);
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`^${basename(unet)} +.*its plan is damaged`, 'm'));
+    const inspected = await t2i(['engines', 'inspect', unet, '--json']);
+    expect([inspected.code, inspected.json().error.code]).toEqual([3, 'ENGINE_INVALID']);
+    const dry = await t2i(['engines', 'prune', '--dry-run']);
+    expect(dry.out).toMatch(new RegExp(`^${basename(unet)} +.*its plan is damaged`, 'm'));
+    expect(existsSync(unet)).toBe(true);
+    const pruned = await t2i(['engines', 'prune', '--json']);
+    expect(pruned.json()).toMatchObject({ dryRun: false, removed: [{ file: unet, reason: expect.any(String) }] });
+    expect(files()).toHaveLength(2);
+    expect((await t2i(['engines', 'prune'])).err).toMatch(/removed 0 files, 0 B\n$/);
+  });
+
+  it('says so where several or none are meant', async () => {
+    copyFileSync(join(cache, files()[1] as string), join(cache, `unet-${'0'.repeat(64)}.engine`));
+    for (const name of ['unet', 'nothing']) {
+      const { code, err } = await t2i(['engines', 'inspect', name]);
+      expect(code).toBe(3);
+      expect(err).toContain(`starts with "${name}"`);
+    }
+  });
+
+  it('lists nothing where there is no cache yet', async () => {
+    vi.stubEnv('T2I_ENGINE_CACHE', join(cache, 'absent'));
+    expect((await t2i(['engines', '--json'])).json()).toMatchObject({ bytes: 0, engines: [], damaged: [] });
+    expect(existsSync(join(cache, 'absent'))).toBe(false);
+  });
+});
+
+describe.skipIf(SIM === null)('t2i generate on the simulated device', () => {
+  const generate = (...argv: string[]) =>
+    t2i(['generate', 'a cat', '--model', TINY, '--steps', '2', '--seed', '7', '--backend', 'tensorrt', ...argv]);
+
+  it('builds what is missing, draws, and the receipt names the engines', async () => {
+    const file = join(cache, 'cat.png');
+    const { code, err, json } = await generate('-o', file, '--json', '--strict');
+    expect(code, err).toBe(0);
+    expect(json()).toMatchObject({ backend: { name: 'tensorrt', runtime: 'tensorrt 11.4.0' }, warnings: [] });
+    expect(files().filter((name) => name.endsWith('.engine'))).toHaveLength(3);
+    expect((await readReceipt(file)).backend.name).toBe('tensorrt');
+    const again = join(cache, 'again.png');
+    await generate('-o', again, '--isolation', 'process');
+    expect(readFileSync(again).equals(readFileSync(file))).toBe(true);
+    const verified = await t2i(['verify', file, '--model', TINY, '--backend', 'tensorrt']);
+    expect(verified.out).toMatch(/^exact\n/);
+  });
+
+  it('is an error where the backend was named and cannot run', async () => {
+    vi.stubEnv('T2I_TENSORRT_LIB_DIR', join(cache, 'absent'));
+    const { code, json } = await generate('-o', join(cache, 'cat.png'), '--json');
+    expect([code, json().error.code]).toEqual([4, 'BACKEND_UNAVAILABLE']);
+  });
+
+  it('refuses a GPU that is not there and an isolation that is none', async () => {
+    const absent = await generate('-o', join(cache, 'cat.png'), '--device', '7');
+    expect(absent.code, absent.err).toBe(4);
+    const { code, err } = await generate('-o', join(cache, 'cat.png'), '--isolation', 'cage', '--device', 'x');
+    expect(code).toBe(2);
+    expect(err).toContain('--isolation: expected one of none, process');
+    expect(err).toContain('--device: expected');
+  });
+});
