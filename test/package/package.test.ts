@@ -1,55 +1,24 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { InstalledPackage } from './installed-package.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TINY = join(ROOT, 'test/fixtures/tiny');
 const DEFAULT_MODEL = join(ROOT, 'models/emoji-128/unet/model.onnx');
 
-interface Packed {
-  readonly filename: string;
-  readonly files: readonly { readonly path: string; readonly size: number }[];
-}
-
-let folder: string;
-let packed: Packed;
-
-/** npm as a user of the package runs it: without the settings that the npm around these tests hands down. */
-function npm(cwd: string, ...args: string[]): string {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')));
-  return execFileSync('npm', args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-}
-
-const node = (...args: string[]) => execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+let installed: InstalledPackage;
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 't2i-package-'));
-  const [result] = JSON.parse(
-    npm(ROOT, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder),
-  ) as Packed[];
-  packed = result as Packed;
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'user', version: '1.0.0', type: 'module' }));
-  const tarball = join(folder, packed.filename);
-  npm(
-    folder,
-    'install',
-    '--ignore-scripts',
-    '--prefer-offline',
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=error',
-    tarball,
-  );
+  installed = InstalledPackage.install();
 }, 300_000);
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => installed?.remove());
 
 describe('the packed package', () => {
   it('holds what runs and what a reader needs, and nothing else', () => {
-    const paths = packed.files.map(({ path }) => path);
+    const paths = installed.packed.files.map(({ path }) => path);
     expect(paths).toEqual(
       expect.arrayContaining([
         'package.json',
@@ -65,22 +34,23 @@ describe('the packed package', () => {
       ]),
     );
     const strange = paths.filter(
-      (path) => !/^(dist|bin|models|trainer|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path),
+      (path) => !/^(dist|bin|models|prebuilds|trainer|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path),
     );
     expect(strange).toEqual([]);
     expect(paths.filter((path) => /tests?\/|\.test\.|__pycache__|\.pyc|tsbuildinfo|_cache/.test(path))).toEqual([]);
   });
 
-  it('is at most 60 MB of model and 1 MB of everything else', () => {
+  it('is at most 60 MB of model, 2 MB of binary and 1 MB of everything else', () => {
     const size = (of: (path: string) => boolean) =>
-      packed.files.filter(({ path }) => of(path)).reduce((sum, file) => sum + file.size, 0);
+      installed.packed.files.filter(({ path }) => of(path)).reduce((sum, file) => sum + file.size, 0);
     expect(size((path) => path.startsWith('models/'))).toBeLessThanOrEqual(60e6);
-    expect(size((path) => !path.startsWith('models/'))).toBeLessThanOrEqual(1e6);
+    expect(size((path) => path.startsWith('prebuilds/'))).toBeLessThanOrEqual(2e6);
+    expect(size((path) => !/^(models|prebuilds)\//.test(path))).toBeLessThanOrEqual(1e6);
   });
 
   it('says the version on the command line', () => {
     const { name, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-    expect(npm(folder, 'exec', '--offline', '--', 't2i', '--version')).toBe(`${name} ${version}\n`);
+    expect(installed.npm('exec', '--offline', '--', 't2i', '--version')).toBe(`${name} ${version}\n`);
   });
 
   it('can be imported without loading what is heavy', () => {
@@ -89,14 +59,14 @@ describe('the packed package', () => {
       const sdk = await import('@t2i/sdk');
       const loaded = process.report.getReport().sharedObjects.filter((path) => /onnxruntime|sharp|vips/.test(path));
       console.log(JSON.stringify({ names: Object.keys(sdk), loaded }));`;
-    const { names, loaded } = JSON.parse(node('--input-type=module', '-e', code));
+    const { names, loaded } = JSON.parse(installed.node('--input-type=module', '-e', code));
     expect(names).toEqual(expect.arrayContaining(['Pipeline', 'T2IError', 'verifyImage', 'readReceipt']));
     expect(loaded).toEqual([]);
   });
 
   it('gives types to strict TypeScript', () => {
     writeFileSync(
-      join(folder, 'user.ts'),
+      join(installed.folder, 'user.ts'),
       `import { type GenerateResult, Pipeline, T2IError } from '@t2i/sdk';
        export async function draw(): Promise<GenerateResult> {
          await using t2i = await Pipeline.load({ backend: 'onnxruntime' });
@@ -105,7 +75,7 @@ describe('the packed package', () => {
          return t2i.generate({ prompt: 'a red apple', seed: 7, n: 2, onStep: ({ step, steps }) => void (step / steps) });
        }`,
     );
-    mkdirSync(join(folder, 'types'));
+    mkdirSync(join(installed.folder, 'types'));
     const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
     const options = [
       '--strict',
@@ -124,17 +94,17 @@ describe('the packed package', () => {
       '--typeRoots',
       join(ROOT, 'node_modules/@types'),
     ];
-    expect(node(compiler, ...options, ...libraries, 'user.ts')).toBe('');
+    expect(installed.node(compiler, ...options, ...libraries, 'user.ts')).toBe('');
   });
 
   it('generates a picture', async () => {
     const argv = ['generate', 'a red apple', '--model', TINY, '--steps', '2', '-o', 'apple.png'];
-    expect(npm(folder, 'exec', '--offline', '--', 't2i', ...argv)).toBe('apple.png\n');
-    expect(readFileSync(join(folder, 'apple.png')).subarray(1, 4).toString()).toBe('PNG');
+    expect(installed.npm('exec', '--offline', '--', 't2i', ...argv)).toBe('apple.png\n');
+    expect(readFileSync(join(installed.folder, 'apple.png')).subarray(1, 4).toString()).toBe('PNG');
   });
 
   it.runIf(existsSync(DEFAULT_MODEL))('generates a picture with the model that it brings', () => {
-    npm(folder, 'exec', '--offline', '--', 't2i', 'generate', 'a red apple', '--steps', '2', '-o', 'default.png');
-    expect(readdirSync(folder)).toContain('default.png');
+    installed.npm('exec', '--offline', '--', 't2i', 'generate', 'a red apple', '--steps', '2', '-o', 'default.png');
+    expect(readdirSync(installed.folder)).toContain('default.png');
   });
 });

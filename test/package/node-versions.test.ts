@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { missing } from '../support/native.js';
+import { NODE_VERSIONS, nodeBinary } from '../support/node-versions.js';
+import { InstalledPackage } from './installed-package.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TINY = join(ROOT, 'test/fixtures/tiny');
+
+/** What a user's script does: loads the package, draws a picture on the CPU, and asks the addon for devices. */
+const SCRIPT = `
+import { Pipeline } from '@t2i/sdk';
+import { loadAddon } from './node_modules/@t2i/sdk/dist/backends/tensorrt/addon.js';
+const report = { node: process.version };
+const t2i = await Pipeline.load({ model: ${JSON.stringify(TINY)} });
+const { images } = await t2i.generate({ prompt: 'a red apple', seed: 7, steps: 2 });
+await t2i.close();
+report.png = Buffer.from(await images[0].toBuffer()).subarray(1, 4).toString();
+try {
+  report.devices = loadAddon().addon.devices();
+} catch (error) {
+  report.code = error.code;
+  report.hint = error.hint;
+}
+console.log(JSON.stringify(report));
+`;
+
+const linux = process.platform === 'linux' && process.arch === 'x64';
+const ready = linux || missing('Linux on x64, where the addon runs') !== null;
+const hasAddon = existsSync(join(ROOT, 'prebuilds/linux-x64/t2i.node')) || missing('npm run prebuilds') !== null;
+let installed: InstalledPackage;
+
+beforeAll(() => {
+  installed = InstalledPackage.install();
+  writeFileSync(join(installed.folder, 'user.mjs'), SCRIPT);
+}, 300_000);
+
+afterAll(() => installed?.remove());
+
+function run(version: string) {
+  const env = { ...process.env, T2I_ADDON: '' };
+  const options = { cwd: installed.folder, env, encoding: 'utf8' } as const;
+  return JSON.parse(execFileSync(nodeBinary(version), ['user.mjs'], options));
+}
+
+describe.skipIf(!ready).each(NODE_VERSIONS)('on Node %s the installed package', (version) => {
+  it.skipIf(!hasAddon)(
+    'draws a picture and loads the addon, which says what there is to run on',
+    () => {
+      const { node, png, devices } = run(version);
+      expect(node).toBe(`v${version}`);
+      expect(png).toBe('PNG');
+      expect(devices.kind).toMatch(/^(cuda|none)$/);
+      if (!devices.available)
+        expect([devices.reason, devices.hint]).toEqual([
+          expect.stringMatching(/.{10}/),
+          expect.stringMatching(/.{10}/),
+        ]);
+    },
+    120_000,
+  );
+
+  it('draws a picture without the addon too, and says how to get it', () => {
+    const [there, away] = [installed.path('prebuilds'), join(installed.folder, 'away')];
+    if (hasAddon) renameSync(there, away);
+    try {
+      const { png, code, hint } = run(version);
+      expect(png).toBe('PNG');
+      expect(code).toBe('BACKEND_UNAVAILABLE');
+      expect(hint).toMatch(/npm install/);
+    } finally {
+      if (hasAddon) renameSync(away, there);
+    }
+  }, 120_000);
+});
