@@ -29,6 +29,7 @@ void Pace::settle_until(std::size_t left) {
     const Work work = std::move(ahead_.front());
     ahead_.pop_front();
     if (work.settle) work.settle();
+    check_cancelled();
   }
 }
 
