@@ -29,12 +29,14 @@ class Reader {
     }
     file_.open(path, std::ios::binary);
     if (!file_) throw std::runtime_error(std::string("it cannot be opened: ") + std::strerror(errno));
+    file_.seekg(0, std::ios::end);
+    size_ = static_cast<uint64_t>(file_.tellg());
   }
 
   std::vector<char> read(uint64_t offset, uint64_t bytes) {
-    if (bytes > kMaxTable || offset > uint64_t{1} << 62) throw std::runtime_error("its ELF tables are damaged");
+    if (bytes > kMaxTable) throw std::runtime_error("its ELF tables are damaged");
+    if (offset > size_ || bytes > size_ - offset) throw std::runtime_error("it ends too early");
     std::vector<char> data(bytes);
-    file_.clear();
     file_.seekg(static_cast<std::streamoff>(offset));
     file_.read(data.data(), static_cast<std::streamsize>(bytes));
     if (!file_) throw std::runtime_error("it ends too early");
@@ -51,6 +53,7 @@ class Reader {
 
  private:
   std::ifstream file_;
+  uint64_t size_ = 0;
 };
 
 /// The string at `offset` of a string table; empty where it lies outside.

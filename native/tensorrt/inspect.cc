@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <regex>
+#include <sstream>
 #include <stdexcept>
 
 #include "tensorrt/elf.h"
@@ -48,9 +48,12 @@ std::optional<int> returned_constant(const std::vector<uint8_t>& code) {
 /// The numbers after `.so.` in a file's name or a soname, missing ones 0.
 Version version_of_name(const std::string& name) {
   Version version{};
-  std::smatch match;
-  if (std::regex_search(name, match, std::regex(R"(\.so\.(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?)"))) {
-    for (int part = 0; part < 3; ++part) version[part] = match[part + 1].matched ? std::stoi(match[part + 1]) : 0;
+  const std::size_t found = name.find(".so.");
+  if (found == std::string::npos) return version;
+  std::istringstream numbers(name.substr(found + 4));
+  for (int& part : version) {
+    if (!(numbers >> part)) return version;
+    numbers.ignore(1, '.');
   }
   return version;
 }
@@ -143,8 +146,11 @@ void inspect_building(LibraryInfo& info) {
 }  // namespace
 
 bool is_runtime_name(const std::string& name) {
-  const std::regex pattern(R"(lib(nvinfer|nvinfer_lean|tensorrt_rtx)\.so(\.\d+)+)");
-  return std::regex_match(name, pattern);
+  for (const std::string stem : {"libnvinfer.so.", "libnvinfer_lean.so.", "libtensorrt_rtx.so."}) {
+    if (name.compare(0, stem.size(), stem) != 0 || name.size() == stem.size()) continue;
+    return name.find_first_not_of("0123456789.", stem.size()) == std::string::npos;
+  }
+  return false;
 }
 
 LibraryInfo inspect(const std::string& path) {
