@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { RUNTIMES } from '../../../src/backends/engines.js';
+import { BACKENDS } from '../../../src/backends/select.js';
+import { LOAD_FLAGS } from '../../../src/cli/command.js';
 import { COMMANDS } from '../../../src/cli/commands/index.js';
 import { EXIT, exitCode } from '../../../src/cli/exit-codes.js';
 import { Interrupted } from '../../../src/cli/io.js';
@@ -7,6 +10,7 @@ import { printError } from '../../../src/cli/output.js';
 import { SAMPLER_NAMES } from '../../../src/diffusion/samplers/index.js';
 import { type ErrorCode, T2IError, T2IInternalError } from '../../../src/errors.js';
 import { IMAGE_FORMATS } from '../../../src/image/formats.js';
+import { parseLoadOptions } from '../../../src/options.js';
 import { fakeIo } from '../../support/fake-io.js';
 
 async function run(...argv: string[]) {
@@ -59,12 +63,21 @@ describe('the command line', () => {
     expect(err).not.toBe('');
   });
 
-  it('names every sampler and format that there is', async () => {
+  it('names every sampler, format, backend and runtime that there is', async () => {
     const { out } = await run('generate', '--help');
     const text = out.replace(/\s+/g, ' ');
     const list = (names: readonly string[]) => `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
     expect(text).toContain(list(SAMPLER_NAMES));
     expect(text).toContain(list(IMAGE_FORMATS));
+    expect(text).toContain(list(['auto', ...BACKENDS.map(({ name }) => name)]));
+    expect((await run('build-engine', '--help')).out).toContain(list(RUNTIMES));
+  });
+
+  it('names every option of the SDK that its flags set, as the SDK does', () => {
+    const known = new Set(['model', 'backend', 'device', 'isolation', 'strict', 'threads']);
+    const set = LOAD_FLAGS.flatMap(({ sets = [] }) => sets);
+    expect(new Set(set)).toEqual(known);
+    expect(() => parseLoadOptions(Object.fromEntries(set.map((name) => [name, undefined])))).not.toThrow();
   });
 
   it('tells an error as JSON on standard output too where that is asked for', async () => {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { NetworkName } from '../../../src/backends/backend.js';
+import { EngineProgress } from '../../../src/cli/engines/open-progress.js';
 import { Progress } from '../../../src/cli/generate/progress.js';
 import { formatSeconds } from '../../../src/cli/quantities.js';
 import { fakeIo } from '../../support/fake-io.js';
@@ -37,5 +39,56 @@ describe('the progress of a run', () => {
     [7500, '2 h 5 min'],
   ])('writes %d seconds as %s', (seconds, text) => {
     expect(formatSeconds(seconds)).toBe(text);
+  });
+});
+
+describe('the progress of engines', () => {
+  const event = (network: NetworkName, phase: 'build' | 'check', fraction: number, detail = '') => ({
+    network,
+    phase,
+    fraction,
+    detail,
+  });
+
+  it('shows phase, percent and seconds, one network after the other', () => {
+    const io = fakeIo({ terminal: true });
+    let now = 0;
+    const progress = new EngineProgress(io, () => now);
+    progress.update(event('unet', 'build', 0));
+    now = 3000;
+    progress.update(event('unet', 'build', 0.456, 'Tactics 4/9'));
+    progress.update(event('unet', 'check', 0));
+    progress.clear();
+    const lines = io.err().split('\r\u001b[K');
+    expect(lines).toEqual([
+      '',
+      'building unet, 0 %, 0.0 s',
+      'building unet, 45 %, 3.0 s, Tactics 4/9',
+      'checking unet, 0 %, 0.0 s',
+      '',
+    ]);
+  });
+
+  it('knows how long each network took', () => {
+    let now = 1000;
+    const progress = new EngineProgress(fakeIo(), () => now);
+    progress.update(event('textEncoder', 'build', 0));
+    now = 3000;
+    progress.update(event('textEncoder', 'check', 0));
+    now = 3500;
+    progress.update(event('unet', 'build', 0));
+    now = 9500;
+    progress.finish();
+    now = 20_000;
+    progress.finish();
+    expect((['textEncoder', 'unet', 'vaeDecoder'] as const).map((network) => progress.seconds(network))).toEqual([
+      2.5, 6, 0,
+    ]);
+  });
+
+  it('shows control characters of a runtime as escapes', () => {
+    const io = fakeIo({ terminal: true });
+    new EngineProgress(io).update(event('unet', 'build', 0, 'x\u001b[2J'));
+    expect(io.err()).toContain('x\\u{1b}[2J');
   });
 });
