@@ -1,0 +1,176 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { NetworkName } from '../../src/backends/backend.js';
+import { defaultProfile, inputShapes } from '../../src/backends/tensorrt/engines/profiles.js';
+import type { NativeBuildOptions, NativeBuildProgress } from '../../src/backends/tensorrt/native.js';
+import type { ModelDescription } from '../../src/model/description.js';
+import { describeModel } from '../../src/model/layout.js';
+import { buildFolder, loadBuild, nvidiaFolder } from '../support/native.js';
+
+// NVIDIA's own parser and builder, on a machine that needs no GPU: TensorRT-RTX builds the default model ahead of time.
+
+const MODEL = fileURLToPath(new URL('../../models/emoji-128/', import.meta.url));
+const UNSUPPORTED = fileURLToPath(new URL('fixtures/unsupported-operator.onnx', import.meta.url));
+const FOLDERS = { textEncoder: 'text_encoder', unet: 'unet', vaeDecoder: 'vae_decoder' } as const;
+/** A UNet takes half a minute where other tests use the processors too. */
+const TIMEOUT_MS = 240_000;
+
+const build = buildFolder('none');
+const libraries = nvidiaFolder('rtx');
+const driver = existsSync('/proc/driver/nvidia');
+
+describe.skipIf(build === null || libraries === null)('TensorRT-RTX', () => {
+  const addon = () => loadBuild('none');
+  let model: ModelDescription;
+  let folder: string;
+  beforeAll(async () => {
+    model = await describeModel(MODEL);
+    folder = mkdtempSync(join(tmpdir(), 't2i-rtx-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const options = (onnx: string, changes: Partial<NativeBuildOptions> = {}): NativeBuildOptions => ({
+    library: join(libraries as string, 'libtensorrt_rtx.so.1'),
+    device: null,
+    onnx,
+    profiles: [],
+    computeCapabilities: [89],
+    timingCache: null,
+    workspaceBytes: 0,
+    ...changes,
+  });
+  const network = (name: NetworkName, file: string, changes: Partial<NativeBuildOptions> = {}): NativeBuildOptions =>
+    options(join(MODEL, FOLDERS[name], file), {
+      profiles: inputShapes(model, name, defaultProfile(model)),
+      ...changes,
+    });
+  /** Code and message of a build that is refused. */
+  const refused = async (of: NativeBuildOptions): Promise<string> => {
+    const error = await addon()
+      .buildEngine(of, null, null)
+      .then(
+        () => null,
+        (reason: Error & { code: string }) => reason,
+      );
+    return error === null ? 'it was built' : `${error.code}: ${error.message}`;
+  };
+
+  test.each([
+    ['textEncoder', 'model.fp16.onnx', 89],
+    ['textEncoder', 'model.fp16.onnx', 75],
+    ['textEncoder', 'model.onnx', 89],
+    ['unet', 'model.fp16.onnx', 89],
+    ['unet', 'model.onnx', 89],
+    ['vaeDecoder', 'model.fp16.onnx', 89],
+    ['vaeDecoder', 'model.fp16.onnx', 75],
+    ['vaeDecoder', 'model.onnx', 89],
+    ['vaeDecoder', 'model.onnx', 75],
+  ] as const)(
+    'builds %s from %s for compute capability %i',
+    { timeout: TIMEOUT_MS },
+    async (name, file, capability) => {
+      const progress: NativeBuildProgress[] = [];
+      const result = await addon().buildEngine(
+        network(name, file, { computeCapabilities: [capability] }),
+        null,
+        (told) => progress.push(told),
+      );
+      // The weights are in the plan, in the graph's own precision: a cast of float16 weights would be half of it.
+      const weights = readFileSync(join(MODEL, FOLDERS[name], 'model.weights')).byteLength;
+      expect(result.plan.byteLength).toBeGreaterThan(weights * (file === 'model.onnx' ? 1.5 : 0.9));
+      expect(result.timingCache?.byteLength).toBeGreaterThan(0);
+      expect(progress.length).toBeGreaterThan(1);
+      expect(progress.every(({ phase, step, steps }) => phase !== '' && step <= steps)).toBe(true);
+      const fractions = progress.map(({ fraction }) => fraction);
+      expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
+      expect(fractions.at(-1)).toBe(1);
+    },
+  );
+
+  test('builds for several compute capabilities at once', { timeout: TIMEOUT_MS }, async () => {
+    const both = network('vaeDecoder', 'model.fp16.onnx', { computeCapabilities: [75, 89] });
+    expect((await addon().buildEngine(both, null, null)).plan.byteLength).toBeGreaterThan(0);
+  });
+
+  // The sketch of the default model's UNet computes in float32 in both of its graphs.
+  test.each([
+    ['textEncoder', 'model.onnx', 'v_proj/MatMul'],
+    ['unet', 'model.fp16.onnx', '/unet/sketch/MatMul'],
+  ] as const)(
+    'says of %s from %s that Turing cannot run %s',
+    { timeout: TIMEOUT_MS },
+    async (name, file, operation) => {
+      const message = await refused(network(name, file, { computeCapabilities: [75] }));
+      expect(message).toMatch(/^ENGINE_BUILD_FAILED: .*FP32 GEMM is not supported/);
+      expect(message).toContain(operation);
+    },
+  );
+
+  test('ends early when it is cancelled', { timeout: TIMEOUT_MS }, async () => {
+    const controller = new AbortController();
+    const started = performance.now();
+    const building = addon().buildEngine(network('unet', 'model.fp16.onnx'), controller.signal, () =>
+      controller.abort(),
+    );
+    await expect(building).rejects.toMatchObject({ code: 'ABORTED' });
+    // The first report comes long before the step that compiles the kernels.
+    expect(performance.now() - started).toBeLessThan(30_000);
+  });
+
+  test('takes a timing cache, and leaves one aside that is none', { timeout: TIMEOUT_MS }, async () => {
+    const first = await addon().buildEngine(network('vaeDecoder', 'model.fp16.onnx'), null, null);
+    for (const timingCache of [first.timingCache, new Uint8Array(172).fill(7)]) {
+      const again = await addon().buildEngine(network('vaeDecoder', 'model.fp16.onnx', { timingCache }), null, null);
+      expect(again.plan.byteLength).toBeGreaterThan(0);
+      // Two builds are seldom the same bytes; whether the cache is used depends on the device, a damaged one is always told.
+      if (timingCache !== first.timingCache) expect(again.log.join()).toMatch(/timing cache/);
+    }
+  });
+
+  test('says what is wrong with the graph', { timeout: TIMEOUT_MS }, async () => {
+    const write = (name: string, bytes: Uint8Array) => {
+      writeFileSync(join(folder, name), bytes);
+      return options(join(folder, name));
+    };
+    const whole = readFileSync(join(MODEL, 'vae_decoder', 'model.fp16.onnx'));
+    const words = {
+      garbage: await refused(write('garbage.onnx', new TextEncoder().encode('no ONNX at all'))),
+      cut: await refused(write('cut.onnx', whole.subarray(0, whole.byteLength / 2))),
+      withoutWeights: await refused(write('alone.onnx', whole)),
+      missing: await refused(options(join(folder, 'missing.onnx'))),
+      unsupported: await refused(options(UNSUPPORTED)),
+    };
+    expect(words).toEqual({
+      garbage: expect.stringMatching(/^ENGINE_BUILD_FAILED: .*garbage\.onnx.*Failed to parse the ONNX model/),
+      cut: expect.stringMatching(/^ENGINE_BUILD_FAILED: .*cut\.onnx.*Failed to parse the ONNX model/),
+      withoutWeights: expect.stringMatching(/^ENGINE_BUILD_FAILED: .*Failed to import initializer/),
+      missing: expect.stringMatching(/^ENGINE_BUILD_FAILED: .*cannot be found/),
+      unsupported: expect.stringMatching(/^ENGINE_BUILD_FAILED: .*operator Telepathy of node 1, \/made_up\/Telepathy/),
+    });
+  });
+
+  test('finds the weights beside a linked graph', { timeout: TIMEOUT_MS }, async () => {
+    for (const file of ['model.fp16.onnx', 'model.weights']) {
+      symlinkSync(join(MODEL, 'vae_decoder', file), join(folder, file));
+    }
+    const linked = { ...network('vaeDecoder', 'model.fp16.onnx'), onnx: join(folder, 'model.fp16.onnx') };
+    expect((await addon().buildEngine(linked, null, null)).plan.byteLength).toBeGreaterThan(0);
+  });
+
+  test('says what is wrong with profiles and compute capabilities', { timeout: TIMEOUT_MS }, async () => {
+    expect(await refused(network('vaeDecoder', 'model.fp16.onnx', { profiles: [] }))).toBe(
+      'ENGINE_BUILD_FAILED: the profiles do not fit the graph: the dynamic input latents has no profile; its inputs are latents ?x4x?x?',
+    );
+    expect(await refused(network('vaeDecoder', 'model.fp16.onnx', { computeCapabilities: [75, 90] }))).toMatch(
+      /^ENGINE_BUILD_FAILED: TensorRT-RTX refused the compute capabilities 75, 90: /,
+    );
+  });
+
+  test.skipIf(driver)('refuses to build for a device that is not there', async () => {
+    const message = await refused(network('vaeDecoder', 'model.fp16.onnx', { computeCapabilities: [] }));
+    expect(message).toMatch(/^BACKEND_UNAVAILABLE: there is no device to build for: /);
+  });
+});
