@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { buildFolder } from '../support/native.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BIN = join(ROOT, 'bin', 't2i.mjs');
 const TINY = join(ROOT, 'test/fixtures/tiny');
+const SIM = buildFolder('sim');
 
 function output(child: ChildProcess): () => string {
   let text = '';
@@ -49,6 +51,35 @@ describe('the program', () => {
       expect(code, text()).toBe(expected);
       expect(text()).not.toContain('error');
       expect(readdirSync(folder).every((name) => /^\d+\.png$/.test(name))).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.skipIf(SIM === null)('ends a build on Ctrl-C with 130, and leaves neither files nor processes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 't2i-cli-'));
+    try {
+      const env = {
+        ...process.env,
+        T2I_ENGINE_CACHE: folder,
+        T2I_ADDON: join(SIM as string, 'Release/t2i.node'),
+        T2I_TENSORRT_LIB_DIR: join(SIM as string, 'fake-11'),
+        T2I_FAKE_TENSORRT: 'slow-build',
+      };
+      const child = spawn(process.execPath, [BIN, 'build-engine', TINY], { env, detached: true, stdio: 'pipe' });
+      const text = output(child);
+      const group = child.pid as number;
+      // The builder says how far it is every five seconds.
+      while (!text().includes('building text encoder')) {
+        if (child.exitCode !== null) throw new Error(text());
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      process.kill(-group, 'SIGINT');
+      const [code] = await once(child, 'exit');
+      expect(code, text()).toBe(130);
+      expect(text()).not.toContain('error');
+      expect(readdirSync(folder)).toEqual([]);
+      expect(() => process.kill(-group, 0)).toThrow('ESRCH');
     } finally {
       rmSync(folder, { recursive: true });
     }
