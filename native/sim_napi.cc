@@ -2,7 +2,9 @@
 
 #ifdef T2I_SIM
 
+#include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 
 #include "argument_napi.h"
@@ -34,6 +36,18 @@ Napi::Value live(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(cuda::sim_live()));
 }
 
+/// What V8 was told of native memory; process.memoryUsage() does not say it.
+Napi::Value external_memory(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(Napi::MemoryManagement::AdjustExternalMemory(info.Env(), 0)));
+}
+
+/// Reads beyond its memory: what an address sanitizer must see.
+Napi::Value overrun(const Napi::CallbackInfo& info) {
+  const std::size_t size = 1 + info.Length();
+  const std::unique_ptr<volatile uint8_t[]> bytes(new volatile uint8_t[size]());
+  return Napi::Number::New(info.Env(), bytes[size]);
+}
+
 }  // namespace
 
 void export_sim(Napi::Env env, Napi::Object exports) {
@@ -41,6 +55,8 @@ void export_sim(Napi::Env env, Napi::Object exports) {
   sim.Set("failCall", Napi::Function::New(env, fail_call, "failCall"));
   sim.Set("calls", Napi::Function::New(env, calls, "calls"));
   sim.Set("live", Napi::Function::New(env, live, "live"));
+  sim.Set("externalMemory", Napi::Function::New(env, external_memory, "externalMemory"));
+  sim.Set("overrun", Napi::Function::New(env, overrun, "overrun"));
   exports.Set("sim", sim);
 }
 

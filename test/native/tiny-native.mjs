@@ -1,15 +1,15 @@
 /**
  * The tiny model on the simulated device: engines of the stand-in TensorRT, a session and jobs. Plain JavaScript, since the scripts that
- * are started as processes and worker threads of their own use it too. T2I_TEST_BUILD names the build, `sim` or `asan`.
+ * are started as processes and worker threads of their own use it too. T2I_TEST_BUILD names the build: `sim`, `asan` or a path.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-export const BUILD = join(ROOT, 'build', process.env.T2I_TEST_BUILD ?? 'sim');
+export const BUILD = resolve(ROOT, 'build', process.env.T2I_TEST_BUILD ?? 'sim');
 export const LIBRARY = join(BUILD, 'fake-10', 'libnvinfer.so.10');
 const CHANNELS = 4;
 const CONTEXT = 16;
@@ -19,6 +19,7 @@ const CONTEXT = 16;
  * @property {(n: number, kind: 'none' | 'out_of_memory' | 'launch' | 'sticky') => void} failCall the n-th call of the device fails
  * @property {() => number} calls of the device since then
  * @property {() => number} live device objects
+ * @property {() => number} externalMemory bytes that V8 was told of
  * @property {() => number} overrun reads beyond its memory
  */
 

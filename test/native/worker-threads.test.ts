@@ -1,0 +1,79 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
+import { buildFolder } from '../support/native.js';
+import { addon, openTiny, tinyJob } from './tiny-native.mjs';
+
+const SCENES = new URL('./scenes.mjs', import.meta.url);
+
+/** A worker thread that is in the middle of its scene. */
+async function ready(scene: string): Promise<Worker> {
+  const worker = new Worker(SCENES, { workerData: scene });
+  const [line] = await once(worker, 'message');
+  expect(line).toBe('ready');
+  return worker;
+}
+
+describe.skipIf(buildFolder('sim') === null)('worker threads', () => {
+  it('load the addon side by side and make the main thread’s pictures', async () => {
+    const session = await openTiny();
+    const { images } = await session.generate(tinyJob({ seed: 11 }), null, null);
+    const workers = [1, 2, 3, 4].map(() => new Worker(SCENES, { workerData: 'pictures' }));
+    const pictures = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0]));
+    expect(new Set(pictures)).toEqual(new Set([Buffer.from(images[0]?.rgb ?? []).toString('base64')]));
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    await session.close();
+    expect(addon.sim.live()).toBe(0);
+  });
+
+  it('may be terminated in a run, at any moment', async () => {
+    for (let delay = 0; delay < 20; delay++) {
+      const worker = await ready('run');
+      await setTimeout(delay);
+      expect(await worker.terminate()).toBe(1);
+      expect(addon.sim.live()).toBe(0);
+    }
+  });
+
+  it('may be terminated before anything is ready', async () => {
+    for (let delay = 0; delay < 60; delay += 3) {
+      const worker = new Worker(SCENES, { workerData: 'run' });
+      await setTimeout(delay);
+      await worker.terminate();
+      expect(addon.sim.live()).toBe(0);
+    }
+  });
+
+  it('may be terminated in a listener that never returns', async () => {
+    const worker = await ready('hang-in-listener');
+    expect(await worker.terminate()).toBe(1);
+    expect(addon.sim.live()).toBe(0);
+  });
+
+  it('may exit, or die of an uncaught error, in a run', async () => {
+    const [code] = await once(await ready('exit'), 'exit');
+    expect(code).toBe(7);
+    const [error] = await once(await ready('throw'), 'error');
+    expect(error.message).toBe('uncaught on purpose');
+    await setTimeout(50);
+    expect(addon.sim.live()).toBe(0);
+  });
+
+  it('may come and go where the main thread never loads the addon', () => {
+    const main = `
+      const { Worker } = require('node:worker_threads');
+      (async () => {
+        for (const scene of ['pictures', 'run', 'idle', 'exit', 'run', 'pictures']) {
+          const worker = new Worker(${JSON.stringify(fileURLToPath(SCENES))}, { workerData: scene });
+          await new Promise((resolve) => worker.once('message', resolve));
+          await worker.terminate();
+        }
+        console.log('whole');
+      })();`;
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', main], { encoding: 'utf8', timeout: 20_000 });
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'whole\n', stderr: '' });
+  });
+});
