@@ -15,16 +15,31 @@ export interface Tolerance {
   readonly share: number;
 }
 
+/** A backend, and what can be asked of it. */
+export interface Subject {
+  readonly name: string;
+  readonly backend: Backend;
+  /** How models are opened; by default as they are. */
+  readonly open?: (model: ModelDescription) => Promise<Session>;
+  /** The pictures that a job must give; by default, those that diffusers and onnxruntime made. */
+  readonly expected?: (model: ModelDescription, job: Job) => Promise<readonly Raster[]>;
+  readonly tolerance: Tolerance;
+  /** Runs the pictures of a job side by side: steps of one picture come in order, those of several in any. */
+  readonly batches: boolean;
+}
+
 /** What every backend promises, whatever it runs on. Call it in a test file of the backend. */
-export function backendContract(backend: Backend, tolerance: Tolerance): void {
-  describe(`the contract of a backend, ${backend.name}`, () => {
+export function backendContract(subject: Subject): void {
+  const { backend, tolerance, open = (model) => backend.open(model) } = subject;
+
+  describe(`the contract of a backend, ${subject.name}`, () => {
     let model: ModelDescription;
     let session: Session;
     const draw = async (job: Job): Promise<Raster[]> => [...(await session.generate(job)).images];
 
     beforeAll(async () => {
       model = await describeModel(fixture('tiny'));
-      session = await backend.open(model);
+      session = await open(model);
     });
     afterAll(() => session.close());
 
@@ -37,11 +52,13 @@ export function backendContract(backend: Backend, tolerance: Tolerance): void {
       'draws reference picture $index, of $name',
       async ({ picture }) => {
         const other = await describeModel(fixture(picture.model));
-        const opened = await backend.open(other);
+        const opened = await open(other);
         try {
-          const { images } = await opened.generate(tinyJob(other, { ...picture, seeds: [picture.seed] }));
+          const job = tinyJob(other, { ...picture, seeds: [picture.seed] });
+          const { images } = await opened.generate(job);
           expect(images[0]).toMatchObject({ width: picture.width, height: picture.height });
-          const { largest, share } = difference(images[0]?.rgb as Uint8Array, Buffer.from(picture.rgb, 'base64'));
+          const expected = (await subject.expected?.(other, job))?.[0]?.rgb ?? Buffer.from(picture.rgb, 'base64');
+          const { largest, share } = difference(images[0]?.rgb as Uint8Array, expected);
           expect(largest).toBeLessThanOrEqual(tolerance.byte);
           expect(share).toBeLessThanOrEqual(tolerance.share);
         } finally {
@@ -86,7 +103,8 @@ export function backendContract(backend: Backend, tolerance: Tolerance): void {
         const { timings } = await session.generate(tinyJob(model, { promptIds: tinyPrompt(1) }));
         const { textEncoder, unet, vaeDecoder, total } = timings;
         for (const time of [textEncoder, unet, vaeDecoder]) expect(time).toBeGreaterThan(0);
-        expect(total).toBeGreaterThanOrEqual(textEncoder + unet + vaeDecoder);
+        // Each is measured by itself: a device's clock ticks every half a microsecond.
+        expect(total).toBeGreaterThanOrEqual(textEncoder + unet + vaeDecoder - 0.002);
       });
     });
 
@@ -96,6 +114,8 @@ export function backendContract(backend: Backend, tolerance: Tolerance): void {
         const job = tinyJob(model, { seeds: [1, 2], steps: 3, previewEvery: 2 });
         const { images } = await session.generate(job, { onStep: (event) => events.push(event) });
         const expected = [0, 1].flatMap((image) => [1, 2, 3].map((step) => ({ image, step, steps: 3 })));
+        // Stable: what one picture reported stays in its order.
+        if (subject.batches) events.sort((a, b) => a.image - b.image);
         expect(events.map(({ image, step, steps }) => ({ image, step, steps }))).toEqual(expected);
         expect(events.map((event) => event.preview !== undefined)).toEqual([false, true, false, false, true, false]);
         expect(events[1]?.preview).toMatchObject({ width: images[0]?.width, height: images[0]?.height });
@@ -130,14 +150,14 @@ export function backendContract(backend: Backend, tolerance: Tolerance): void {
       });
 
       it('in the middle rejects with its reason and frees the backend within a step', async () => {
-        const whole = await session.generate(tinyJob(model, { steps: LONG }));
+        const long = tinyJob(model, { steps: LONG, latentSize: 16 });
+        const whole = await session.generate(long);
         const controller = new AbortController();
         let steps = 0;
         const onStep = () => {
           if (++steps === 3) controller.abort(reason);
         };
-        const job = tinyJob(model, { steps: LONG });
-        await expect(session.generate(job, { signal: controller.signal, onStep })).rejects.toBe(reason);
+        await expect(session.generate(long, { signal: controller.signal, onStep })).rejects.toBe(reason);
         const start = performance.now();
         await draw(tinyJob(model, { steps: 1 }));
         expect(performance.now() - start).toBeLessThan(whole.timings.total / 4);
@@ -180,7 +200,9 @@ export function backendContract(backend: Backend, tolerance: Tolerance): void {
       const delay = monitorEventLoopDelay({ resolution: 5 });
       delay.enable();
       const job = tinyJob(model, { steps: LONG, latentSize: 16, previewEvery: 10 });
-      await session.generate(job, { onStep: () => {} });
+      for (const start = performance.now(); performance.now() - start < 500; ) {
+        await session.generate(job, { onStep: () => {} });
+      }
       delay.disable();
       expect(delay.count).toBeGreaterThan(50);
       // The histogram counts the whole interval between two ticks, the timer's own 5 ms included.
@@ -189,7 +211,7 @@ export function backendContract(backend: Backend, tolerance: Tolerance): void {
 
     describe('closing', () => {
       it('refuses new jobs, ends those under way, and may be called twice', async () => {
-        const closing = await backend.open(model);
+        const closing = await open(model);
         const jobs = [LONG, 1].map((steps) => closing.generate(tinyJob(model, { steps })));
         const outcomes = Promise.allSettled(jobs);
         await Promise.all([closing.close(), closing.close()]);
@@ -201,7 +223,7 @@ export function backendContract(backend: Backend, tolerance: Tolerance): void {
       });
 
       it('leaves other sessions alone', async () => {
-        const other = await backend.open(model);
+        const other = await open(model);
         await other.close();
         expect(await draw(tinyJob(model))).toHaveLength(1);
       });
