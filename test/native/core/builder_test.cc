@@ -207,6 +207,7 @@ TEST_P(BuilderTest, LeavesATimingCacheAsideThatIsNone) {
   options.timing_cache = {1, 2, 3};
   const BuildResult result = build_engine(test::stand_in(GetParam()), options, cancelled_, {});
   EXPECT_FALSE(result.plan.empty());
+  EXPECT_FALSE(result.timing_cache.empty()) << "the build recorded nothing";
   ASSERT_EQ(result.log.size(), 1u);
   EXPECT_NE(result.log[0].find("the blob is no timing cache"), std::string::npos);
 }
