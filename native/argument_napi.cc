@@ -19,14 +19,14 @@ std::string describe(const Napi::Value& value) {
     const auto constructor = array.Get("constructor");
     const std::string kind = constructor.IsFunction() ? constructor.As<Napi::Object>().Get("name").ToString()
                                                       : std::string("typed array");
-    return "a " + kind + " of length " + std::to_string(array.ElementLength());
+    return kind + " of length " + std::to_string(array.ElementLength());
   }
   return value.IsObject() ? "an object" : "something else";
 }
 
 template <typename T>
 View<T> of_length(const Argument& argument, View<T> view, std::size_t length, const char* kind) {
-  if (view.size != length) argument.refuse(std::string("a ") + kind + " of length " + std::to_string(length));
+  if (view.size != length) argument.refuse(kind + (" of length " + std::to_string(length)));
   return view;
 }
 

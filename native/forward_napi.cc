@@ -56,7 +56,7 @@ HostTensor read_tensor(const Argument& tensor) {
     // Also keeps the product from wrapping around.
     if (bytes > std::numeric_limits<uint32_t>::max()) dim.refuse("dimensions of at most 4 GiB");
   }
-  if (data.size != bytes) tensor["data"].refuse("a Uint8Array of length " + std::to_string(bytes));
+  if (data.size != bytes) tensor["data"].refuse("Uint8Array of length " + std::to_string(bytes));
   result.data = data.copy();
   return result;
 }
