@@ -1,0 +1,90 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { withBuildLock } from '../../../../../src/backends/tensorrt/engines/build-lock.js';
+import { engineFolder, failure } from '../../../../support/engines.js';
+
+const { signal } = new AbortController();
+const control = { signal, onWait: () => {} };
+const lockPath = () => join(engineFolder(), 'unet.lock');
+const deadPid = () => spawnSync(process.execPath, ['-e', '']).pid;
+
+describe('the build lock', () => {
+  it('lets one in after the other', async () => {
+    const path = lockPath();
+    let [inside, most, waits] = [0, 0, 0];
+    const work = async () => {
+      most = Math.max(most, ++inside);
+      await setTimeout(20);
+      inside--;
+    };
+    await Promise.all(Array.from({ length: 5 }, () => withBuildLock(path, { signal, onWait: () => waits++ }, work)));
+    expect([inside, most, waits]).toEqual([0, 1, 4]);
+    expect(readdirSync(join(path, '..'))).toEqual([]);
+  });
+
+  it('names its owner while it is held, and goes with an error', async () => {
+    const path = lockPath();
+    const work = async () => {
+      expect(readFileSync(path, 'utf8')).toMatch(new RegExp(`^${process.pid} [0-9a-f]{16}\n$`));
+      throw new Error('work failed');
+    };
+    await expect(withBuildLock(path, control, work)).rejects.toThrow('work failed');
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it.each([
+    ['a process that is dead', () => `${deadPid()} 0123456789abcdef\n`, new Date()],
+    [
+      'a process that has not touched it for long',
+      () => `${process.pid} 0123456789abcdef\n`,
+      new Date(Date.now() - 120_000),
+    ],
+    ['nobody', () => '', new Date()],
+  ])('is taken over from %s', async (_, content, touched) => {
+    const path = lockPath();
+    writeFileSync(path, content());
+    utimesSync(path, touched, touched);
+    expect(await withBuildLock(path, control, async () => 'done')).toBe('done');
+    expect(readdirSync(join(path, '..'))).toEqual([]);
+  });
+
+  it('is taken over by one alone', async () => {
+    const path = lockPath();
+    writeFileSync(path, `${deadPid()} 0123456789abcdef\n`);
+    let [inside, most] = [0, 0];
+    const work = async () => {
+      most = Math.max(most, ++inside);
+      await setTimeout(5);
+      inside--;
+    };
+    await Promise.all(Array.from({ length: 8 }, () => withBuildLock(path, control, work)));
+    expect(most).toBe(1);
+  });
+
+  it('stays with one that lives, until the waiting one gives up', async () => {
+    const path = lockPath();
+    const token = `${process.pid} 0123456789abcdef\n`;
+    writeFileSync(path, token);
+    const controller = new AbortController();
+    const waiting = withBuildLock(path, { signal: controller.signal, onWait: () => {} }, async () => 'never');
+    await setTimeout(300);
+    controller.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    expect(readFileSync(path, 'utf8')).toBe(token);
+    expect(readdirSync(join(path, '..'))).toEqual(['unet.lock']);
+  });
+
+  it('is not removed by one that lost it', async () => {
+    const path = lockPath();
+    await withBuildLock(path, control, async () => writeFileSync(path, 'another'));
+    expect(readFileSync(path, 'utf8')).toBe('another');
+  });
+
+  it('says where it cannot be made', async () => {
+    const path = join(engineFolder(), 'missing', 'unet.lock');
+    expect((await failure(withBuildLock(path, control, async () => {}))).code).toBe('IO_FAILED');
+  });
+});
