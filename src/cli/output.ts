@@ -25,6 +25,11 @@ export function warn(io: Io, message: string): void {
   io.stderr.write(`${paint(io, io.stderr, 'yellow', 'warning:')} ${printable(message)}\n`);
 }
 
+/** What is worth knowing though nothing is wrong. */
+export function note(io: Io, message: string): void {
+  io.stderr.write(`${paint(io, io.stderr, 'dim', 'note:')} ${printable(message)}\n`);
+}
+
 /** A line of a table; `mark` stands before the value and may be painted. */
 export type Row = readonly [label: string, value: string, mark?: string];
 

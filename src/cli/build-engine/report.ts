@@ -2,7 +2,7 @@ import type { NetworkName } from '../../backends/backend.js';
 import type { EnginePlan, EnsuredEngine, EnsuredEngines } from '../../backends/engines.js';
 import { accuracyOf, profileOf } from '../engines/rows.js';
 import type { Io } from '../io.js';
-import { columns, printJson, warn } from '../output.js';
+import { columns, note, printJson, warn } from '../output.js';
 import { formatBytes, formatSeconds } from '../quantities.js';
 
 /** What was built and what was found, a line for each network. */
@@ -14,7 +14,6 @@ export function printBuilt(
   io: Io,
 ): void {
   const all = Object.entries(engines) as [NetworkName, EnsuredEngine][];
-  const told = new Set(all.flatMap(([, { warnings, notes }]) => [...warnings, ...notes]));
   if (json) {
     const list = all.map(([network, { path, header, built, warnings, notes, log }]) => ({
       component: header.component,
@@ -39,7 +38,8 @@ export function printBuilt(
     path,
   ]);
   io.stdout.write(columns(['network', 'engine', 'precision', 'profile', 'accuracy', 'size', 'file'], rows));
-  for (const text of told) warn(io, text);
+  for (const [, { warnings }] of all) for (const text of warnings) warn(io, text);
+  for (const [, { notes }] of all) for (const text of notes) note(io, text);
 }
 
 /** What a build would do. */

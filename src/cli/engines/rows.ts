@@ -75,7 +75,7 @@ export function headerRows(header: EngineHeader): [string, string][] {
     [
       'accuracy',
       accuracy === null
-        ? 'not checked: the first run does'
+        ? 'not checked: the first use on a card does'
         : `similarity ${accuracy.similarity.toFixed(6)}, largest error ${accuracy.largestError.toFixed(5)}, against ${accuracy.against}`,
     ],
     ['made by', header.sdk],
