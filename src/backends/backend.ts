@@ -111,7 +111,7 @@ export interface Backend {
   /** Whether it can run here, with those options; never throws. */
   probe(options?: OpenOptions): Promise<Probe>;
   /**
-   * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_CRASHED, OUT_OF_MEMORY, ENGINE_INVALID, ENGINE_BUILD_FAILED,
+   * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY, ENGINE_INVALID, ENGINE_BUILD_FAILED,
    *   ENGINE_INACCURATE, DEVICE_LOST; the signal's reason when aborted
    */
   open(model: ModelDescription, options?: OpenOptions): Promise<Session>;

@@ -26,6 +26,7 @@ export interface FailedTry {
 /** Errors of opening a model that say something of the machine or the backend, not of the model or the caller. */
 const FALLBACK_CODES: ReadonlySet<ErrorCode> = new Set([
   'BACKEND_UNAVAILABLE',
+  'BACKEND_FAILED',
   'BACKEND_CRASHED',
   'DEVICE_LOST',
   'ENGINE_INVALID',

@@ -1,15 +1,17 @@
 /**
- * A caller of the built backend that never closes its session, to be ended in several ways.
+ * A caller of a built backend that never closes its session, which runs in a child process, to be ended in several ways.
  *
- *     node caller.mjs open|generate|busy MODEL JOB        both JSON files
+ *     node caller.mjs open|generate|busy INPUT        a file of node:v8, with the backend's name, the model and the job
  */
 import { readFileSync } from 'node:fs';
 import { deserialize } from 'node:v8';
-import { onnxruntime } from '../../dist/backends/onnxruntime/onnxruntime.js';
+import { selectBackend } from '../../dist/backends/select.js';
 
 const [scene, input] = process.argv.slice(2);
-const { model, job } = deserialize(readFileSync(input));
-const session = await onnxruntime.open(model, { threads: 1 });
+const { backend: name, model, job } = deserialize(readFileSync(input));
+const options = { threads: 1, isolation: 'process' };
+const { backend } = await selectBackend(name, options);
+const session = await backend.open(model, options);
 console.log(`child ${session.pid}`);
 if (scene === 'generate') await session.generate(job);
 if (scene === 'busy') {

@@ -153,14 +153,14 @@ describe('the process of the onnxruntime backend', () => {
 
   describe('and the process of its caller', () => {
     it.each(['open', 'generate'])('lets it exit by itself without close, after %s', async (scene) => {
-      const caller = startCaller(scene, model, tinyJob(model));
+      const caller = startCaller('onnxruntime', scene, model, tinyJob(model));
       expect(await caller.exit).toEqual({ code: 0, signal: null });
       expect(caller.lines).toEqual([expect.stringMatching(/^child \d+$/), `done ${scene}`]);
       await caller.childGone();
     });
 
     it.each(['SIGKILL', 'SIGTERM'] as const)('goes when the caller is ended by %s, even in a job', async (signal) => {
-      const caller = startCaller('busy', model, tinyJob(model, { steps: LONG }));
+      const caller = startCaller('onnxruntime', 'busy', model, tinyJob(model, { steps: LONG }));
       await caller.line('step');
       caller.kill(signal);
       await caller.exit;

@@ -23,9 +23,9 @@ export interface Caller {
 }
 
 /** Starts caller.mjs on the built package. */
-export function startCaller(scene: string, model: ModelDescription, job: Job): Caller {
+export function startCaller(backend: string, scene: string, model: ModelDescription, job: Job): Caller {
   const input = join(mkdtempSync(join(tmpdir(), 't2i-caller-')), 'input');
-  writeFileSync(input, serialize({ model, job }));
+  writeFileSync(input, serialize({ backend, model, job }));
   const child: ChildProcess = spawn(process.execPath, [SCRIPT, scene, input], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines: string[] = [];
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => lines.push(line));

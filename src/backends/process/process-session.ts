@@ -127,8 +127,9 @@ export class ProcessSession implements Session {
       this.#backoff.succeeded();
       entry.resolve(result);
     } catch (error) {
-      if (T2IError.is(error) && error.code === 'DEVICE_LOST') await this.#process.stop();
-      if (!entry.settled) entry.reject(error);
+      const lost = T2IError.is(error) && error.code === 'DEVICE_LOST';
+      if (lost) await this.#process.stop();
+      if (!entry.settled) entry.reject(lost ? deviceLost(error) : error);
     }
   }
 
@@ -159,6 +160,11 @@ export class ProcessSession implements Session {
       this.#giveUp(entry, error);
     }
   }
+}
+
+function deviceLost(cause: T2IError): T2IError {
+  const hint = 'The next request starts a fresh process, which can use the device again.';
+  return new T2IError('DEVICE_LOST', cause.message, { hint, cause });
 }
 
 function closed(): T2IError {
