@@ -31,6 +31,10 @@ function fail(message, code) {
   process.exit(code);
 }
 
+function canInclude(header) {
+  return spawnSync('g++', ['-E', '-x', 'c++', '-'], { input: `#include <${header}>` }).status === 0;
+}
+
 const [flavour, ...rest] = process.argv.slice(2);
 const settings = FLAVOURS[flavour];
 if (settings === undefined || rest.length > 0) {
@@ -39,6 +43,8 @@ if (settings === undefined || rest.length > 0) {
 for (const tool of ['cmake', 'g++']) {
   if (spawnSync(tool, ['--version']).status !== 0) fail(`${tool} is not installed`, MISSING_TOOL);
 }
+if (settings.T2I_TESTS && !canInclude('gtest/gtest.h'))
+  fail('GoogleTest (libgtest-dev) is not installed', MISSING_TOOL);
 const cudaHome = process.env.T2I_CUDA_HOME ?? process.env.CUDA_HOME;
 if (flavour === 'cuda' && !cudaHome) fail('T2I_CUDA_HOME names no folder with bin/nvcc', MISSING_TOOL);
 

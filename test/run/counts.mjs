@@ -37,3 +37,29 @@ export function pytestCounts(xml) {
     skippedNames: names.map(([, name, message]) => `${name}: ${message}`),
   };
 }
+
+/**
+ * Reads the counts out of GoogleTest's XML report.
+ *
+ * @param {string} xml
+ * @returns {Counts}
+ */
+export function googleTestCounts(xml) {
+  const cases = xml
+    .split('<testcase ')
+    .slice(1)
+    .map((text) => ({
+      name: /\bname="([^"]*)"/.exec(text)?.[1],
+      suite: /\bclassname="([^"]*)"/.exec(text)?.[1],
+      skipped: /\bresult="(skipped|suppressed)"/.test(text),
+      failed: text.includes('<failure '),
+    }));
+  const failed = cases.filter((test) => test.failed).length;
+  const skipped = cases.filter((test) => test.skipped && !test.failed);
+  return {
+    passed: cases.length - failed - skipped.length,
+    failed,
+    skipped: skipped.length,
+    skippedNames: skipped.map(({ suite, name }) => `${suite}.${name}`),
+  };
+}

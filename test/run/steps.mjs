@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pytestCounts, vitestCounts } from './counts.mjs';
+import { nativeSteps } from './native-steps.mjs';
 
 /** @import { Counts, Step } from './run-steps.mjs' */
 
@@ -52,6 +53,7 @@ export function makeSteps(scratch) {
           '--treatWarningsAsErrors',
         ),
     },
+    ...nativeSteps(scratch),
     {
       name: 'pack',
       quiet: true,
@@ -69,8 +71,12 @@ export function makeSteps(scratch) {
       missingToolCode: MISSING_TOOL,
       action: () => ({ command: ['python3', join(TRAINER, 'env.py')] }),
     },
-    { name: 'lint (ruff)', quiet: true, action: (done) => python(done, 'ruff', 'check', '.') },
-    { name: 'format (ruff)', quiet: true, action: (done) => python(done, 'ruff', 'format', '--check', '.') },
+    { name: 'lint (ruff)', quiet: true, action: (done) => python(done, 'ruff', 'check', ...PYTHON_SOURCES) },
+    {
+      name: 'format (ruff)',
+      quiet: true,
+      action: (done) => python(done, 'ruff', 'format', '--check', ...PYTHON_SOURCES),
+    },
     {
       name: 'trainer tests (pytest)',
       action: (done) => python(done, 'pytest', `--junit-xml=${pytestReport}`),
@@ -80,6 +86,8 @@ export function makeSteps(scratch) {
 }
 
 const PYTHON_STEP = 'Python environment';
+/** All under one set of rules. */
+const PYTHON_SOURCES = ['.', join(ROOT, 'native/tools'), '--config', 'pyproject.toml'];
 
 /** No report means that the run ended before it could count: no counts, and the step's own failure stands. */
 function readCounts(path, parse) {

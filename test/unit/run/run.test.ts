@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pytestCounts, vitestCounts } from '../../run/counts.mjs';
+import { googleTestCounts, pytestCounts, vitestCounts } from '../../run/counts.mjs';
 import { report } from '../../run/report.mjs';
 import { runSteps } from '../../run/run-steps.mjs';
 
@@ -105,5 +105,26 @@ describe('the counts', () => {
       '<testcase classname="tests.a" name="test_gpu" time="0.1"><skipped type="pytest.skip" message="no GPU">f.py:3</skipped>' +
       '</testcase></testsuite></testsuites>';
     expect(pytestCounts(xml)).toEqual({ passed: 5, failed: 3, skipped: 1, skippedNames: ['test_gpu: no GPU'] });
+  });
+
+  it("are read from GoogleTest's report", () => {
+    const xml = `<?xml version="1.0" encoding="UTF-8"?>
+      <testsuites tests="5" failures="1" disabled="1" errors="0" time="0." name="AllTests">
+        <testsuite name="A" tests="5" failures="1" disabled="1" skipped="1" errors="0">
+          <testcase name="Good" status="run" result="completed" classname="A" />
+          <testcase name="Bad" status="run" result="completed" classname="A">
+            <failure message="one" type=""></failure><failure message="two" type=""></failure>
+          </testcase>
+          <testcase name="Later" status="run" result="skipped" classname="A"><skipped message="why" /></testcase>
+          <testcase name="DISABLED_Off" status="notrun" result="suppressed" classname="A" />
+          <testcase name="Fine" status="run" result="completed" classname="A" />
+        </testsuite>
+      </testsuites>`;
+    expect(googleTestCounts(xml)).toEqual({
+      passed: 2,
+      failed: 1,
+      skipped: 2,
+      skippedNames: ['A.Later', 'A.DISABLED_Off'],
+    });
   });
 });

@@ -1,0 +1,84 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { googleTestCounts } from './counts.mjs';
+
+/** @import { Step } from './run-steps.mjs' */
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** What native/tools end with where a tool or a download is missing. */
+const MISSING_TOOL = 69;
+const COMPILER_STEP = 'CUDA compiler';
+/** Sanitizers end a test at the first thing they find. */
+const SANITIZERS = {
+  ASAN_OPTIONS: 'detect_leaks=1',
+  UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+  TSAN_OPTIONS: 'halt_on_error=1',
+};
+
+/** Builds of the addon, in the order that finds mistakes soonest, and the tests of the core where they have some. */
+const FLAVOURS = ['none', 'sim', 'asan', 'tsan'];
+const TESTED = ['sim', 'asan', 'tsan'];
+
+/**
+ * Everything native that needs no Node: layout, every build, the core's tests, and the binary that ships. The tests through
+ * Node are among the others and find the builds.
+ *
+ * @param {string} scratch an empty folder for reports
+ * @returns {Step[]}
+ */
+export function nativeSteps(scratch) {
+  return [
+    python('C++ layout (clang-format)', 'format.py'),
+    python(COMPILER_STEP, 'nvidia.py', 'cuda'),
+    ...FLAVOURS.map((flavour) => ({
+      name: buildStep(flavour),
+      quiet: true,
+      missingToolCode: MISSING_TOOL,
+      action: () => build(flavour),
+    })),
+    {
+      name: buildStep('cuda'),
+      quiet: true,
+      missingToolCode: MISSING_TOOL,
+      action: (done) =>
+        unless(done, COMPILER_STEP, ({ output }) => ({ ...build('cuda'), env: { T2I_CUDA_HOME: lastLine(output) } })),
+    },
+    ...TESTED.map((flavour) => coreTests(flavour, join(scratch, `core-${flavour}.xml`))),
+    {
+      name: 'binary that ships (prebuildify)',
+      quiet: true,
+      action: (done) =>
+        unless(done, buildStep('cuda'), () => ({
+          command: ['npm', 'run', '--silent', 'prebuilds'],
+          cwd: ROOT,
+          env: { T2I_CUDA_HOME: lastLine(done.get(COMPILER_STEP).output) },
+        })),
+    },
+  ];
+}
+
+const buildStep = (flavour) => `addon (${flavour})`;
+const lastLine = (output) => output.trim().split('\n').at(-1);
+const build = (flavour) => ({ command: [process.execPath, join(ROOT, 'native/tools/build.mjs'), flavour], cwd: ROOT });
+
+function python(name, script, ...args) {
+  const command = ['python3', join(ROOT, 'native/tools', script), ...args];
+  return { name, quiet: true, missingToolCode: MISSING_TOOL, action: () => ({ command, cwd: ROOT }) };
+}
+
+/** Skips where an earlier step did not go well. */
+function unless(done, step, action) {
+  const result = done.get(step);
+  return result.status === 'ok' ? action(result) : { skip: `${step}: ${result.reason}` };
+}
+
+function coreTests(flavour, xml) {
+  const command = [join(ROOT, 'build', flavour, 'core_tests'), '--gtest_brief=1', `--gtest_output=xml:${xml}`];
+  return {
+    name: `core tests (${flavour})`,
+    quiet: true,
+    action: (done) => unless(done, buildStep(flavour), () => ({ command, cwd: ROOT, env: SANITIZERS })),
+    counts: () => (existsSync(xml) ? googleTestCounts(readFileSync(xml, 'utf8')) : undefined),
+  };
+}
