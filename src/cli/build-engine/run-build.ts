@@ -32,11 +32,11 @@ export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<n
     signal: io.signal,
   };
   const json = flags.json === true;
-  if (flags.dryRun === true) {
-    printPlan(await previewEngines(model, options), json, io);
-    return EXIT.ok;
-  }
   try {
+    if (flags.dryRun === true) {
+      printPlan(await previewEngines(model, options), json, io);
+      return EXIT.ok;
+    }
     const result = await buildEngines(model, options);
     progress.finish();
     if (file !== undefined && result.timingCache !== null && !same(before, result.timingCache)) {
@@ -44,9 +44,18 @@ export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<n
     }
     printBuilt(model.name, result, (network) => progress.seconds(network), json, io);
     return EXIT.ok;
+  } catch (error) {
+    throw computeCapabilities.length > 0 ? error : withAhead(error);
   } finally {
     progress.clear();
   }
+}
+
+/** Without a GPU there is another way than to install one. */
+function withAhead(error: unknown): unknown {
+  if (!T2IError.is(error) || error.code !== 'BACKEND_UNAVAILABLE') return error;
+  const ahead = 'To build for a GPU that is not here, install TensorRT-RTX and give --compute.';
+  return new T2IError(error.code, error.message, { hint: [error.hint, ahead].filter(Boolean).join(' '), cause: error });
 }
 
 /** @throws T2IError OPTION_INVALID with every mistake */
