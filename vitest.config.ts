@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // They have a run of their own, vitest.gpu.config.ts: most machines have no card.
+    exclude: [...configDefaults.exclude, 'test/gpu/**'],
     globalSetup: 'test/support/build.ts',
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -9,6 +9,7 @@ import { openSession } from '../../src/backends/onnxruntime/session.js';
 import type { ProcessSession } from '../../src/backends/process/process-session.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
+import { type Point, residentBytes, slope } from '../support/leaks.js';
 import { functionChain } from './function-chain.js';
 import { isAlive, startCaller } from './start-caller.js';
 import { fixture, tinyJob, tinyPrompt } from './tiny-jobs.js';
@@ -197,19 +198,3 @@ describe('the process of the onnxruntime backend', () => {
     },
   );
 });
-
-async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
-}
-
-interface Point {
-  readonly image: number;
-  readonly bytes: number;
-}
-
-/** Bytes an image: the median of the slopes between all pairs of points, which a single jump of the allocator does not move. */
-function slope(points: readonly Point[]): number {
-  const slopes = points.flatMap((a, i) => points.slice(i + 1).map((b) => (b.bytes - a.bytes) / (b.image - a.image)));
-  return slopes.sort((a, b) => a - b)[Math.floor(slopes.length / 2)] as number;
-}

@@ -1,0 +1,46 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { onnxruntimeReference } from '../../src/backends/onnxruntime/reference.js';
+import { createTensorrt } from '../../src/backends/tensorrt/tensorrt.js';
+import { describeModel } from '../../src/model/layout.js';
+import { TOLERANCE } from '../../src/verify.js';
+import { backendContract } from '../contract/backend-contract.js';
+import { fixture } from '../contract/tiny-jobs.js';
+import { ensureWideEngines } from '../support/wide-engines.js';
+import { findCard, useFreshCache } from './card.js';
+
+const card = await findCard();
+
+if (card === null) describe.skip('the contract of a backend, tensorrt on a card', () => it('needs a card', () => {}));
+else {
+  const { cleanUp } = useFreshCache();
+  afterAll(cleanUp);
+
+  describe('engines of the installed TensorRT', () => {
+    it.each(['tiny', 'tiny-v', 'tiny-16ch'])('of %s are built, near onnxruntime, and found again', async (name) => {
+      const model = await describeModel(fixture(name));
+      const first = await ensureWideEngines(model, onnxruntimeReference);
+      for (const engine of Object.values(first.engines)) {
+        expect(engine).toMatchObject({ built: true, warnings: [], header: { gpu: card.device.name } });
+        expect(engine.header.accuracy?.similarity).toBeGreaterThan(0.999);
+      }
+      const again = await ensureWideEngines(model, onnxruntimeReference);
+      for (const engine of Object.values(again.engines)) expect(engine.built).toBe(false);
+    });
+  });
+
+  for (const isolation of ['none', 'process'] as const) {
+    const backend = createTensorrt(onnxruntimeReference);
+    backendContract({
+      name: `tensorrt on ${card.device.name}, isolation ${isolation}`,
+      backend,
+      // Strict: a step that cannot be captured as a graph is an error.
+      async open(model) {
+        await ensureWideEngines(model, onnxruntimeReference);
+        return backend.open(model, { isolation, strict: true });
+      },
+      tolerance: { byte: TOLERANCE.png.maxAbs, share: 1 },
+      batches: true,
+      roundsByBatch: true,
+    });
+  }
+}
