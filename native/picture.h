@@ -1,6 +1,7 @@
 #pragma once
 
-// Between latents, the decoder and bytes: twins of src/backends/onnxruntime/vae-decoder.ts. Each operation is rounded to float32.
+// Between latents, the decoder and bytes: twins of src/backends/onnxruntime/vae-decoder.ts. Each operation is rounded
+// to float32.
 
 #include <cmath>
 #include <cstdint>
@@ -9,13 +10,15 @@
 
 namespace t2i {
 
-/// What the decoder takes for a latent: x / scale + shift, `scale` and `shift` being the autoencoder's scaling and shift factor.
+/// What the decoder takes for a latent: x / scale + shift, `scale` and `shift` being the autoencoder's scaling and
+/// shift factor.
 T2I_BOTH inline float decoder_input(float latent, float scale, float shift) {
   const float scaled = latent / scale;
   return scaled + shift;
 }
 
-/// A byte of a picture as diffusers' VaeImageProcessor makes it: clamp(x / 2 + 0.5, 0, 1), then round(255 * y), ties to even.
+/// A byte of a picture as diffusers' VaeImageProcessor makes it: clamp(x / 2 + 0.5, 0, 1), then round(255 * y), ties to
+/// even.
 ///
 /// @param value -1 to 1, and not NaN; what lies outside is clamped
 T2I_BOTH inline uint8_t to_byte(float value) {

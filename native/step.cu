@@ -1,5 +1,5 @@
-// Our kernels on CUDA. They touch a few hundred kilobytes at most beside a network that reads hundreds of megabytes: what counts
-// is that they are few and short, so each element is one thread and nothing is vectorised.
+// Our kernels on CUDA. They touch a few hundred kilobytes at most beside a network that reads hundreds of megabytes:
+// what counts is that they are few and short, so each element is one thread and nothing is vectorised.
 //
 // Compiled with -fmad=false: see step.h.
 

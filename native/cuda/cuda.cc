@@ -1,5 +1,7 @@
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
+
 #include "cuda/cuda_status.h"
 #include "cuda/device.h"
 
@@ -49,25 +51,25 @@ MemoryInfo memory_info() {
 }
 
 void* allocate(std::size_t bytes) {
+  require_usable("cudaMalloc");
   void* memory = nullptr;
   // CUDA gives no address for no bytes.
-  call("cudaMalloc", [](void** address, std::size_t size) { return cudaMalloc(address, size); }, &memory, bytes + (bytes == 0));
+  check("cudaMalloc", cudaMalloc(&memory, std::max<std::size_t>(bytes, 1)));
   return memory;
 }
 
 void release(void* memory) noexcept { forget(cudaFree(memory)); }
 
 void* allocate_pinned(std::size_t bytes) {
+  require_usable("cudaHostAlloc");
   void* memory = nullptr;
-  call("cudaHostAlloc", [](void** address, std::size_t size) { return cudaHostAlloc(address, size, cudaHostAllocMapped); },
-       &memory, bytes + (bytes == 0));
+  check("cudaHostAlloc", cudaHostAlloc(&memory, std::max<std::size_t>(bytes, 1), cudaHostAllocMapped));
   return memory;
 }
 
 void* device_address(void* pinned) {
   void* address = nullptr;
-  call("cudaHostGetDevicePointer",
-       [](void** device, void* host) { return cudaHostGetDevicePointer(device, host, 0); }, &address, pinned);
+  call("cudaHostGetDevicePointer", cudaHostGetDevicePointer, &address, pinned, 0u);
   return address;
 }
 
@@ -140,7 +142,7 @@ void destroy_graph(GraphHandle graph) noexcept { forget(cudaGraphExecDestroy(sta
 
 EventHandle create_event() {
   cudaEvent_t event = nullptr;
-  call("cudaEventCreate", [](cudaEvent_t* created) { return cudaEventCreate(created); }, &event);
+  call("cudaEventCreateWithFlags", cudaEventCreateWithFlags, &event, cudaEventDefault);
   return event;
 }
 

@@ -47,8 +47,7 @@ DeviceProbe ask() {
     cudaDeviceProp properties;
     status = cudaGetDeviceProperties(&properties, index);
     if (status != cudaSuccess) break;
-    found.devices.push_back(
-        {index, properties.name, properties.major, properties.minor, properties.totalGlobalMem});
+    found.devices.push_back({index, properties.name, properties.major, properties.minor, properties.totalGlobalMem});
   }
   found.available = status == cudaSuccess;
   if (!found.available) {

@@ -12,7 +12,8 @@ namespace t2i::cuda {
 void require_usable(const char* call);
 
 /// @param call name of the CUDA function that gave `status`
-/// @throws Error OUT_OF_MEMORY, DEVICE_LOST (remembered for the current device), BACKEND_UNAVAILABLE (no driver, no device),
+/// @throws Error OUT_OF_MEMORY, DEVICE_LOST (remembered for the current device), BACKEND_UNAVAILABLE (no driver, no
+/// device),
 ///   BACKEND_FAILED, with the call's name and CUDA's text
 void check(const char* call, cudaError_t status);
 

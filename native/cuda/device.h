@@ -1,8 +1,8 @@
 #pragma once
 
-// The device seam: all that the core asks of a device. Exactly one of cuda.cc (CUDA runtime), sim.cc (host memory, streams as
-// threads; for tests) and none.cc (an addon built without a CUDA compiler) is linked. Owners of what it returns are in
-// resources.h; nothing else calls create/destroy pairs.
+// The device seam: all that the core asks of a device. Exactly one of cuda.cc (CUDA runtime), sim.cc (host memory,
+// streams as threads; for tests) and none.cc (an addon built without a CUDA compiler) is linked. Owners of what it
+// returns are in resources.h; nothing else calls create/destroy pairs.
 
 #include <cstddef>
 #include <cstdint>
@@ -70,7 +70,8 @@ void synchronize(StreamHandle stream);
 /// Whether everything queued has run, without waiting; throws where it failed.
 bool finished(StreamHandle stream);
 
-// Asynchronous, in stream order; they may be captured. Host memory must be pinned and live until the stream is past them.
+// Asynchronous, in stream order; they may be captured. Host memory must be pinned and live until the stream is past
+// them.
 void copy_to_device(void* device, const void* host, std::size_t bytes, StreamHandle stream);
 void copy_to_host(void* host, const void* device, std::size_t bytes, StreamHandle stream);
 void copy_on_device(void* target, const void* source, std::size_t bytes, StreamHandle stream);

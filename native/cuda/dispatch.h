@@ -23,10 +23,11 @@ void with_type(const char* call, DataType type, Launch launch) {
 
 /// @throws Error BACKEND_FAILED for a type that no timestep has
 inline void require_timestep_type(const char* call, DataType type) {
-  if (type == DataType::float32 || type == DataType::float16 || type == DataType::int32 || type == DataType::int64) return;
-  throw Error(ErrorCode::backend_failed, std::string(call) +
-                                             ": expected a timestep of float32, float16, int32 or int64, received type " +
-                                             std::to_string(static_cast<int>(type)));
+  if (type == DataType::float32 || type == DataType::float16 || type == DataType::int32 || type == DataType::int64)
+    return;
+  throw Error(ErrorCode::backend_failed,
+              std::string(call) + ": expected a timestep of float32, float16, int32 or int64, received type " +
+                  std::to_string(static_cast<int>(type)));
 }
 
 }  // namespace t2i::cuda

@@ -1,7 +1,7 @@
 #pragma once
 
-// What each kernel does for one element: shared by step.cu and sim_kernels.cc, so that the simulated device computes the same
-// addresses and the same bits.
+// What each kernel does for one element: shared by step.cu and sim_kernels.cc, so that the simulated device computes
+// the same addresses and the same bits.
 
 #include "cuda/kernels.h"
 #include "half.h"

@@ -1,7 +1,7 @@
 #pragma once
 
-// Our own kernels. step.cu implements them for CUDA, sim_kernels.cc with the same inline functions for the simulated device;
-// none.cc refuses. All run in stream order and may be captured. Pointers are device memory unless said.
+// Our own kernels. step.cu implements them for CUDA, sim_kernels.cc with the same inline functions for the simulated
+// device; none.cc refuses. All run in stream order and may be captured. Pointers are device memory unless said.
 
 #include <cstdint>
 

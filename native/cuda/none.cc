@@ -9,7 +9,8 @@ namespace t2i::cuda {
 namespace {
 
 constexpr const char* kReason = "this addon was built without CUDA: it cannot run engines";
-constexpr const char* kHint = "Use the package's own binary, or build the addon where a CUDA compiler is (T2I_CUDA_HOME).";
+constexpr const char* kHint =
+    "Use the package's own binary, or build the addon where a CUDA compiler is (T2I_CUDA_HOME).";
 
 [[noreturn]] void refuse() { throw Error(ErrorCode::backend_unavailable, kReason, kHint); }
 

@@ -111,7 +111,8 @@ GraphHandle end_capture(StreamHandle stream) {
   SimQueue& queue = queue_of("end_capture", stream);
   if (!queue.captured_here()) sim_misuse("end_capture", "this thread began no capture of the stream");
   auto graph = std::make_shared<SimGraph>();
-  if (!queue.end_capture(*graph)) sim_misuse("end_capture", "the capture was spoilt by a call that must not come within it");
+  if (!queue.end_capture(*graph))
+    sim_misuse("end_capture", "the capture was spoilt by a call that must not come within it");
   SimDevice& sim = sim_device();
   std::lock_guard lock(sim.mutex);
   sim.graphs[sim.next_handle] = std::move(graph);

@@ -1,7 +1,8 @@
 #pragma once
 
-// The simulated device, for tests: device memory is host memory, a stream is a thread that runs what is queued in order, a graph is
-// the recorded work, replayed. The stand-in TensorRT libraries (test/native/fake) queue their networks through SimStream.
+// The simulated device, for tests: device memory is host memory, a stream is a thread that runs what is queued in
+// order, a graph is the recorded work, replayed. The stand-in TensorRT libraries (test/native/fake) queue their
+// networks through SimStream.
 
 #include <cstdint>
 
@@ -9,8 +10,8 @@ namespace t2i::cuda {
 
 /// What a StreamHandle points to. A plain C layout, since it crosses shared libraries.
 struct SimStream {
-  /// Queues `work(argument)`, or records it within a capture. A recorded graph may run it many times; `drop(argument)` is called once,
-  /// when nothing can run it any more.
+  /// Queues `work(argument)`, or records it within a capture. A recorded graph may run it many times; `drop(argument)`
+  /// is called once, when nothing can run it any more.
   void (*enqueue)(SimStream* stream, void (*work)(void*), void (*drop)(void*), void* argument);
 };
 
@@ -23,7 +24,8 @@ enum class SimFailure {
   sticky,
 };
 
-/// Lets the `n`-th call of the seam from now on fail, counted from 1 over all threads; `SimFailure::none` ends it and heals the device.
+/// Lets the `n`-th call of the seam from now on fail, counted from 1 over all threads; `SimFailure::none` ends it and
+/// heals the device.
 void sim_fail_call(int64_t n, SimFailure failure) noexcept;
 /// Calls of the seam since the last sim_fail_call: how many ks there are to try.
 int64_t sim_calls() noexcept;

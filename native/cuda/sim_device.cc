@@ -32,8 +32,9 @@ void* allocate_memory(const char* call, std::size_t bytes, bool pinned) {
   SimDevice& sim = sim_device();
   std::lock_guard lock(sim.mutex);
   if (!pinned && (bytes > kMemoryBytes || sim.used_bytes + bytes > kMemoryBytes)) {
-    throw Error(ErrorCode::out_of_memory, std::string(call) + ": " + std::to_string(bytes) + " bytes do not fit beside " +
-                                              std::to_string(sim.used_bytes) + " of " + std::to_string(kMemoryBytes));
+    throw Error(ErrorCode::out_of_memory, std::string(call) + ": " + std::to_string(bytes) +
+                                              " bytes do not fit beside " + std::to_string(sim.used_bytes) + " of " +
+                                              std::to_string(kMemoryBytes));
   }
   void* memory = nullptr;
   if (posix_memalign(&memory, kAlignment, bytes) != 0)
@@ -126,7 +127,8 @@ void sim_require(const char* call, const char* what, const void* memory, std::si
     const auto& [start, allocation] = *--after;
     if (begin + bytes <= start + allocation.bytes) return;
   }
-  sim_misuse(call, std::string(what) + " (" + std::to_string(bytes) + " bytes) lies outside the device's and pinned memory");
+  sim_misuse(call,
+             std::string(what) + " (" + std::to_string(bytes) + " bytes) lies outside the device's and pinned memory");
 }
 
 const char* device_kind() noexcept { return "sim"; }

@@ -177,9 +177,8 @@ TEST_F(DeviceTest, ACaptureIsSpoiltByWhatItMustNotContain) {
   const Stream stream = Stream::create();
   const Event event = Event::create();
   const std::vector<std::function<void()>> forbidden = {
-      [&] { synchronize(stream.get()); },   [&] { finished(stream.get()); },
-      [&] { begin_capture(stream.get()); }, [&] { DeviceBuffer(16); },
-      [&] { PinnedBuffer(16); },            [&] { record(event.get(), stream.get()); },
+      [&] { synchronize(stream.get()); }, [&] { finished(stream.get()); }, [&] { begin_capture(stream.get()); },
+      [&] { DeviceBuffer(16); },          [&] { PinnedBuffer(16); },       [&] { record(event.get(), stream.get()); },
   };
   for (const auto& action : forbidden) {
     begin_capture(stream.get());
@@ -195,9 +194,7 @@ TEST_F(DeviceTest, ACaptureIsOfItsThreadAlone) {
   const Stream stream = Stream::create();
   begin_capture(stream.get());
   std::thread([] { DeviceBuffer(16); }).join();
-  std::thread([&] {
-    EXPECT_EQ(code_of([&] { end_capture(stream.get()); }), ErrorCode::backend_failed);
-  }).join();
+  std::thread([&] { EXPECT_EQ(code_of([&] { end_capture(stream.get()); }), ErrorCode::backend_failed); }).join();
   const Graph graph(end_capture(stream.get()));
 }
 

@@ -88,9 +88,17 @@ TEST_F(KernelsTest, PrepareNarrowsToHalfAndRoundsTheTimestepTiesToEven) {
   for (int32_t index = 0; index < 3; index++) {
     const DeviceBuffer step = upload<int32_t>({index});
     const DeviceBuffer timestep64(2 * sizeof(int64_t)), timestep32(sizeof(int32_t)), timestep16(sizeof(Half));
-    PrepareArgs args{as<float>(latents), sample.get(),     DataType::float16, as<float>(timesteps),
-                     timestep64.get(),   DataType::int64,  2,                 as<int32_t>(step),
-                     1,                  1,                3};
+    PrepareArgs args{as<float>(latents),
+                     sample.get(),
+                     DataType::float16,
+                     as<float>(timesteps),
+                     timestep64.get(),
+                     DataType::int64,
+                     2,
+                     as<int32_t>(step),
+                     1,
+                     1,
+                     3};
     launch_prepare(args, stream_.get());
     EXPECT_EQ(download<int64_t>(timestep64), (std::vector<int64_t>{expected[index], expected[index]}));
     args.timestep = timestep32.get();
@@ -142,8 +150,8 @@ TEST_F(KernelsTest, StepTakesTheStepsBlockOfNoiseAndThePreviousEstimate) {
   const DeviceBuffer ticket = upload<uint32_t>({0});
   const DeviceBuffer settings = upload<StepSettings>({{99, 4}});
   const PinnedBuffer progress(sizeof(int32_t));
-  launch_step({as<float>(latents), as<float>(clean), output.get(), DataType::float16, as<float>(rows),
-               as<float>(noise), as<int32_t>(blocks), 2, 1, 2, as<StepSettings>(settings), as<int32_t>(step), as<uint32_t>(ticket),
+  launch_step({as<float>(latents), as<float>(clean), output.get(), DataType::float16, as<float>(rows), as<float>(noise),
+               as<int32_t>(blocks), 2, 1, 2, as<StepSettings>(settings), as<int32_t>(step), as<uint32_t>(ticket),
                progress.as<int32_t>()},
               stream_.get());
   EXPECT_EQ(download<float>(latents), (std::vector<float>{1 + 1 + 100, 2 + 2 + 200, 3 + 3 + 300, 4 + 4 + 400}));

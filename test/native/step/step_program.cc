@@ -1,5 +1,6 @@
-// Reads records of 15 floats (a row, x, out, noise, previous x0, clip, and unconditional and scale for guide(), whose conditional
-// one is `out`) and writes 3 for each: x', x0 and the guided output. Compiled by test/native/contraction.test.ts with several flags.
+// Reads records of 15 floats (a row, x, out, noise, previous x0, clip, and unconditional and scale for guide(), whose
+// conditional one is `out`) and writes 3 for each: x', x0 and the guided output. Compiled by
+// test/native/contraction.test.ts with several flags.
 
 #include <cstdio>
 
