@@ -23,15 +23,13 @@ export { type CacheEntry, listEngines } from './tensorrt/engines/engine-cache.js
 export { verifyEngineFile } from './tensorrt/engines/engine-file.js';
 export type { EnsuredEngine } from './tensorrt/engines/engine-maker.js';
 export type { EnsuredEngines } from './tensorrt/engines/ensure-engines.js';
-export type { EngineHeader, InputShapes } from './tensorrt/engines/header.js';
-export type { EnginePlan, PlannedEngine } from './tensorrt/engines/plan-engines.js';
-export { checkProfile, type EngineProfile, type LatentShape } from './tensorrt/engines/profiles.js';
+export type { EngineHeader } from './tensorrt/engines/header.js';
+export type { EnginePlan } from './tensorrt/engines/plan-engines.js';
+export { checkProfile, type EngineProfile } from './tensorrt/engines/profiles.js';
 export type { PrunedFile } from './tensorrt/engines/prune-engines.js';
 export { type Inspection, inspect, type Missing } from './tensorrt/inspect.js';
 export {
   chooseLibrary,
-  describeLibrary,
-  type LibraryChoice,
   RUNTIMES,
   type RuntimeName,
 } from './tensorrt/libraries.js';
