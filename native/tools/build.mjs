@@ -32,7 +32,7 @@ function fail(message, code) {
 }
 
 function canInclude(header) {
-  return spawnSync('g++', ['-E', '-x', 'c++', '-'], { input: `#include <${header}>` }).status === 0;
+  return spawnSync('g++', ['-E', '-x', 'c++', '-', '-o', '/dev/null'], { input: `#include <${header}>` }).status === 0;
 }
 
 const [flavour, ...rest] = process.argv.slice(2);
