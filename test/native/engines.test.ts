@@ -2,7 +2,6 @@ import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, wr
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { NetworkReference } from '../../src/backends/backend.js';
 import type { LoadedAddon } from '../../src/backends/tensorrt/addon.js';
 import { listEngines } from '../../src/backends/tensorrt/engines/engine-cache.js';
 import { readEngineFile } from '../../src/backends/tensorrt/engines/engine-file.js';
@@ -236,6 +235,15 @@ describe.skipIf(build === null)('engines on the simulated device', () => {
     expect(readdirSync(options.dir)).toEqual([]);
   });
 
+  it('that crash when they are first run take no one along', async () => {
+    const options = await optionsOf();
+    fail('crash-enqueue');
+    const error = await failure(ensureEngines(options));
+    expect(error.code).toBe('BACKEND_CRASHED');
+    expect(error.message).toContain('SIGABRT');
+    expect(readdirSync(options.dir)).toEqual([]);
+  });
+
   it('end soon when they are cancelled, and leave nothing', async () => {
     fail('slow-build');
     const controller = new AbortController();
@@ -259,7 +267,7 @@ describe.skipIf(build === null)('engines on the simulated device', () => {
     const options = await optionsOf();
     const waits: string[] = [];
     const onProgress = ({ detail }: EngineProgress) => void waits.push(detail);
-    const both = await Promise.all([ensureEngines(options), ensureEngines({ ...options, onProgress })]);
+    const both = await Promise.all([1, 2].map(() => ensureEngines({ ...options, onProgress })));
     const built = both.map(({ engines }) => Object.values(engines).map((engine) => engine.built));
     expect(built.flat().filter(Boolean)).toHaveLength(3);
     expect(waits).toContain('another process builds it');
@@ -283,15 +291,11 @@ describe.skipIf(build === null)('engines on the simulated device', () => {
   it('are used although the result of their check cannot be kept', async () => {
     const options = await optionsOf();
     const { engines } = await ensureEngines({ ...options, reference: null });
-    // The folder goes away while the last engine is checked.
-    const reference: NetworkReference = {
-      ...toyReference,
-      async run(model, network, inputs) {
-        if (network === 'unet') rmSync(options.dir, { recursive: true, force: true });
-        return toyReference.run(model, network, inputs);
-      },
+    // The folder goes away when the last engine has been checked.
+    const onProgress = ({ phase, network, fraction }: EngineProgress) => {
+      if (phase === 'check' && network === 'unet' && fraction === 1) rmSync(options.dir, { recursive: true });
     };
-    const { unet } = (await ensureEngines({ ...options, reference })).engines;
+    const { unet } = (await ensureEngines({ ...options, onProgress })).engines;
     expect(unet).toMatchObject({ path: engines.unet.path, header: { accuracy: { similarity: 1 } } });
     expect(unet.notes[0]).toContain('unet: the result of its check could not be kept: Cannot write');
   });

@@ -63,14 +63,15 @@ export function sealHeader(header: Omit<EngineHeader, 'plan'>, plan: Uint8Array)
  * Writes an engine file so that a reader finds the old one, none, or the whole new one: under a temporary name in the same folder,
  * synced, renamed, the folder synced. Readable and writable by its owner alone.
  *
- * @throws T2IError IO_FAILED; the temporary file is removed
+ * @throws T2IError IO_FAILED; the temporary file is removed. ENGINE_INVALID for a header that no reader would take
  */
 export async function writeEngineFile(path: string, { header, plan }: Engine): Promise<void> {
   const temporary = join(dirname(path), temporaryName(basename(path)));
+  const prefix = encodePrefix(header);
   try {
     const file = await open(temporary, 'wx', 0o600);
     try {
-      await file.writeFile(encodePrefix(header));
+      await file.writeFile(prefix);
       await file.writeFile(plan);
       await file.sync();
     } finally {
@@ -99,7 +100,9 @@ export function sha256(bytes: Uint8Array): string {
 
 /** Everything before the plan. */
 function encodePrefix(header: EngineHeader): Buffer {
-  const json = Buffer.from(JSON.stringify(header));
+  const text = JSON.stringify(header);
+  parseHeader(text, header.component);
+  const json = Buffer.from(text);
   const fixed = Buffer.alloc(FIXED_BYTES);
   MAGIC.copy(fixed);
   fixed.writeUInt32LE(FORMAT_VERSION, 8);

@@ -1,14 +1,15 @@
+import { join } from 'node:path';
 import { T2IError } from '../../../errors.js';
 import type { NetworkName } from '../../backend.js';
 import { withBuildLock } from './build-lock.js';
-import { buildInChild } from './build-process.js';
 import { checkEngine } from './check-engine.js';
 import { componentOf } from './components.js';
 import type { CachedEngine } from './engine-cache.js';
-import { readEngineFile, sealHeader } from './engine-file.js';
+import { type Engine, readEngineFile, sealHeader, temporaryName, writeEngineFile } from './engine-file.js';
+import { buildInChild } from './engine-process.js';
 import type { EngineSource } from './engine-source.js';
 import { type EngineProgress, type EngineTask, WORKSPACE_BYTES } from './engine-task.js';
-import type { Accuracy, EngineHeader } from './header.js';
+import { type Accuracy, type EngineHeader, headerText } from './header.js';
 import { estimateMemory, memoryWarning } from './memory.js';
 
 /** An engine that can be used. */
@@ -25,9 +26,6 @@ export interface EnsuredEngine {
   /** What TensorRT warned of during the build. */
   readonly log: readonly string[];
 }
-
-/** Of what a header holds. */
-const LONGEST_REASON = 300;
 
 /** Finds or builds the engines of one model, one network after the other. */
 export class EngineMaker {
@@ -101,7 +99,7 @@ export class EngineMaker {
   async #checkFound(found: CachedEngine, source: EngineSource, notes: string[]): Promise<CachedEngine> {
     if (found.header.accuracy !== null || this.task.checkable === null) return found;
     const { header, plan } = await readEngineFile(found.path);
-    const checked = { ...header, accuracy: await this.#check(source, plan) };
+    const checked = { ...header, accuracy: await this.#check(source, found.path) };
     try {
       return await this.task.cache.publish({ header: checked, plan });
     } catch (error) {
@@ -127,16 +125,17 @@ export class EngineMaker {
   async #buildFrom(source: EngineSource, fallback: string | null, notes: string[]): Promise<EnsuredEngine> {
     const { cache, target, options, checkable } = this.task;
     const { plan, timingCache, log } = await this.#run(source, notes);
-    const accuracy = checkable && (await this.#check(source, plan));
     const unsealed = {
       ...this.task.identity(source),
       ...target,
-      model: options.model.name,
-      fallback: fallback?.slice(0, LONGEST_REASON) ?? null,
-      accuracy,
+      model: headerText(options.model.name),
+      fallback: fallback && headerText(fallback),
+      accuracy: null,
       sdk: options.addon.addon.version,
     };
-    const { path, header } = await cache.publish({ header: sealHeader(unsealed, plan), plan });
+    const unchecked = { header: sealHeader(unsealed, plan), plan };
+    const accuracy = checkable && (await this.#checkBuilt(source, unchecked));
+    const { path, header } = await cache.publish({ header: { ...unchecked.header, accuracy }, plan });
     this.#built = true;
     this.#timingCache = timingCache ?? this.#timingCache;
     if (accuracy === null)
@@ -179,11 +178,23 @@ export class EngineMaker {
     );
   }
 
-  async #check(source: EngineSource, plan: Uint8Array): Promise<Accuracy> {
+  /** Under a temporary name: nobody else may take an engine for good that is not. */
+  async #checkBuilt(source: EngineSource, engine: Engine): Promise<Accuracy> {
+    const path = join(this.task.options.dir, temporaryName(engine.header.component));
+    try {
+      await writeEngineFile(path, engine);
+      return await this.#check(source, path);
+    } finally {
+      await this.task.cache.remove(path);
+    }
+  }
+
+  async #check(source: EngineSource, path: string): Promise<Accuracy> {
     const { options, profile, checkable } = this.task;
     this.#report('check', source.network, 0, '');
-    const checker = { ...checkable!, addon: options.addon.addon, library: options.library };
-    const accuracy = await checkEngine(options.model, source, { plan, profile }, checker);
+    const { addon, library, signal } = options;
+    const checker = { ...checkable!, addon: addon.path, library, signal };
+    const accuracy = await checkEngine(options.model, source, { path, profile }, checker);
     this.#report('check', source.network, 1, '');
     return accuracy;
   }

@@ -59,10 +59,13 @@ export interface EngineHeader {
 /** Of what an error says about a header. */
 const LONGEST_LIST = 600;
 
+/** Of one text of a header. */
+const LONGEST_TEXT = 300;
+
 const label = z
   .string()
   .min(1)
-  .max(300)
+  .max(LONGEST_TEXT)
   .regex(/^\P{Cc}*$/u, 'text without control characters');
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex');
 const dims = z
@@ -93,6 +96,11 @@ const HEADER: z.ZodType<EngineHeader> = z.strictObject({
   sdk: label,
   plan: z.strictObject({ bytes: z.int().min(1), sha256 }),
 });
+
+/** Any text as a header may hold it: not empty, of one line, not too long. */
+export function headerText(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?').slice(0, LONGEST_TEXT) || '?';
+}
 
 /**
  * Checks the JSON of a header.

@@ -19,7 +19,7 @@ import {
   verifyEngineFile,
   writeEngineFile,
 } from '../../../../../src/backends/tensorrt/engines/engine-file.js';
-import { parseHeader } from '../../../../../src/backends/tensorrt/engines/header.js';
+import { headerText, parseHeader } from '../../../../../src/backends/tensorrt/engines/header.js';
 import { engineFolder, failure, headerOf, PLAN } from '../../../../support/engines.js';
 
 async function written(): Promise<string> {
@@ -164,6 +164,16 @@ describe('engine files', () => {
         expect(() => parseHeader(JSON.stringify(value), 'x')).toThrow('The engine x cannot be used');
       }),
     );
+  });
+
+  it('writes no header that it would not read', async () => {
+    const folder = engineFolder();
+    const header = headerOf({ model: 'a\nb' });
+    expect((await failure(writeEngineFile(join(folder, 'x'), { header, plan: PLAN }))).code).toBe('ENGINE_INVALID');
+    expect(readdirSync(folder)).toEqual([]);
+    const model = headerText(`a\nb${'c'.repeat(400)}`);
+    expect(model).toMatch(/^a\?bc{297}$/);
+    await writeEngineFile(join(folder, 'x'), { header: headerOf({ model, fallback: headerText('') }), plan: PLAN });
   });
 
   it('leaves no temporary file where it cannot write', async () => {

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { T2IError } from '../../../errors.js';
 import { childEntry, RuntimeProcess } from '../../process/runtime-process.js';
 import type { NativeBuildOptions, NativeBuildProgress, NativeBuildResult } from '../native.js';
-import type { BuildReply, BuildRequest } from './build-calls.js';
+import type { BuildReply, BuildRequest, RunReply, RunRequest } from './engine-calls.js';
 import { readExactly, temporaryName } from './engine-file.js';
 
-/** How long a cancelled build may take to end by itself. */
+/** How long a cancelled call may take to end by itself. */
 const CANCEL_TIME = 5_000;
 
-const BUILDER = {
-  entry: childEntry(import.meta.url, 'build-child.js'),
+const CHILD = {
+  entry: childEntry(import.meta.url, 'engine-child.js'),
   runtime: 'TensorRT',
   installHint: 'Run `t2i doctor`, which shows every TensorRT and what keeps it from being used.',
 };
@@ -33,10 +33,32 @@ export interface BuildControl {
  *   the child is gone
  */
 export async function buildInChild(options: NativeBuildOptions, control: BuildControl): Promise<NativeBuildResult> {
-  const { signal, dir } = control;
-  signal.throwIfAborted();
+  const { addon, label, dir, signal, onProgress } = control;
   const output = join(dir, temporaryName('plan'));
-  const child = new RuntimeProcess(BUILDER);
+  const request: BuildRequest = { addon, options, output };
+  try {
+    const reply = (await inChild(signal, (child) => child.call('build', request, onProgress))) as BuildReply;
+    return { ...reply, plan: await readWhole(output) };
+  } catch (error) {
+    throw T2IError.is(error) && error.code === 'BACKEND_CRASHED' ? crashed(label, error) : error;
+  } finally {
+    await rm(output, { force: true });
+  }
+}
+
+/**
+ * Runs an engine once in a child process, which checks its file again.
+ *
+ * @throws T2IError ENGINE_INVALID, OUT_OF_MEMORY, BACKEND_FAILED, BACKEND_CRASHED, DEVICE_LOST; the signal's reason
+ */
+export async function runInChild(request: RunRequest, signal: AbortSignal): Promise<RunReply> {
+  return (await inChild(signal, (child) => child.call('run', request))) as RunReply;
+}
+
+/** One call of a fresh child, which is gone when this settles. */
+async function inChild(signal: AbortSignal, call: (child: RuntimeProcess) => Promise<unknown>): Promise<unknown> {
+  signal.throwIfAborted();
+  const child = new RuntimeProcess(CHILD);
   let deadline: NodeJS.Timeout | undefined;
   const cancel = () => {
     child.abort();
@@ -46,17 +68,14 @@ export async function buildInChild(options: NativeBuildOptions, control: BuildCo
   try {
     await child.ready();
     signal.throwIfAborted();
-    const request: BuildRequest = { addon: control.addon, options, output };
-    const reply = (await child.call('build', request, control.onProgress)) as BuildReply;
-    return { ...reply, plan: await readWhole(output) };
+    return await call(child);
   } catch (error) {
     signal.throwIfAborted();
-    throw T2IError.is(error) && error.code === 'BACKEND_CRASHED' ? crashed(control.label, error) : error;
+    throw error;
   } finally {
     signal.removeEventListener('abort', cancel);
     clearTimeout(deadline);
     await child.stop();
-    await rm(output, { force: true });
   }
 }
 

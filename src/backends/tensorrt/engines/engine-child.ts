@@ -1,0 +1,32 @@
+/**
+ * Entry of the process that builds engines and runs them for the first time. A build takes minutes and gigabytes, and what crashes
+ * TensorRT or loses the device must not take the caller along.
+ */
+import { writeFile } from 'node:fs/promises';
+import { serve } from '../../process/serve.js';
+import { loadAddon } from '../addon.js';
+import type { NativeBuildProgress } from '../native.js';
+import { fromNative } from '../native-error.js';
+import type { BuildReply, BuildRequest, RunReply, RunRequest } from './engine-calls.js';
+import { readEngineFile } from './engine-file.js';
+
+const load = (file: string) => loadAddon({ env: { T2I_ADDON: file } }).addon;
+
+await serve(async () => ({
+  async build({ addon, options, output }: BuildRequest, { signal, emit }): Promise<BuildReply> {
+    const report = emit && ((progress: NativeBuildProgress) => emit(progress));
+    const built = load(addon).buildEngine(options, signal, report);
+    const { plan, timingCache, log } = await built.catch((error) => {
+      throw fromNative(error, signal);
+    });
+    await writeFile(output, plan, { flag: 'wx', mode: 0o600 });
+    return { timingCache, log };
+  },
+  async run({ addon, device, library, engine, inputs }: RunRequest): Promise<RunReply> {
+    const { plan } = await readEngineFile(engine);
+    const outputs = load(addon).runEngine({ device, library, plan }, inputs);
+    return outputs.catch((error) => {
+      throw fromNative(error);
+    });
+  },
+}));
