@@ -5,6 +5,9 @@
 
 #include "tensorrt/interfaces.h"
 
+/// A C function of the stand-in; all else stays hidden within it.
+#define T2I_EXPORT extern "C" __attribute__((visibility("default")))
+
 namespace t2i::fake {
 
 /// Layout of the major version that this library stands in for.

@@ -3,8 +3,6 @@
 
 // The C functions of libnvinfer.
 
-#define T2I_EXPORT extern "C" __attribute__((visibility("default")))
-
 using t2i::fake::Failures;
 
 T2I_EXPORT int getInferLibVersion() noexcept { return Failures().number("version", t2i::fake::kVersion); }

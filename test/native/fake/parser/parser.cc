@@ -28,10 +28,6 @@ const MethodTable& error_methods() {
           .set(
               kSlots.get_error_desc, +[](void* self) { return error_of(self).error.what(); })
           .set(
-              kSlots.get_error_file, +[](void*) { return "parser.cc"; })
-          .set(
-              kSlots.get_error_line, +[](void*) { return __LINE__; })
-          .set(
               kSlots.get_error_node, +[](void* self) { return error_of(self).error.node; })
           .set(
               kSlots.get_error_node_name, +[](void* self) { return error_of(self).error.node_name.c_str(); })
@@ -83,8 +79,6 @@ const MethodTable& parser_methods() {
 
 }  // namespace
 }  // namespace t2i::fake
-
-#define T2I_EXPORT extern "C" __attribute__((visibility("default")))
 
 T2I_EXPORT void* createNvOnnxParser_INTERNAL(void* network, void* logger, int) noexcept {
   using namespace t2i::fake;
