@@ -15,7 +15,10 @@ struct Counters {
 }  // namespace
 
 Denoiser::Denoiser(Engine& unet, const ModelFacts& model, bool use_graph)
-    : model_(model), network_(unet, model.unet.output), rows_(range_of(unet.tensor(model.unet.sample), 0)), graph_(use_graph) {}
+    : model_(model),
+      network_(unet, model.unet.output),
+      rows_(range_of(unet.tensor(model.unet.sample), 0)),
+      graph_(use_graph) {}
 
 std::vector<Pass> Denoiser::passes(int32_t images, int32_t conditions) const {
   const auto rows_of_image = conditions / forwards(conditions);
@@ -179,7 +182,8 @@ void Denoiser::free_memory() noexcept {
   graph_.forget();
   network_.free_memory();
   plan_.free_memory();
-  for (DeviceMemory* memory : {&sample_, &timestep_, &states_, &output_, &output_row_, &latents_, &clean_, &noise_, &counters_}) {
+  for (DeviceMemory* memory :
+       {&sample_, &timestep_, &states_, &output_, &output_row_, &latents_, &clean_, &noise_, &counters_}) {
     memory->free();
   }
   staging_.free();

@@ -12,7 +12,8 @@
 
 namespace t2i {
 
-/// What the UNet is told besides the latents: the negative prompt's states first where guidance is on, each [context, width].
+/// What the UNet is told besides the latents: the negative prompt's states first where guidance is on, each [context,
+/// width].
 struct Conditions {
   std::vector<const void*> states;
   Dims shape;
@@ -26,8 +27,8 @@ struct Pass {
   int32_t count;
 };
 
-/// The UNet between the two kernels of a step. A step of n pictures is one forward at batch 2n with guidance, n without; engines
-/// whose batch is below the number of conditions run one forward for each condition.
+/// The UNet between the two kernels of a step. A step of n pictures is one forward at batch 2n with guidance, n
+/// without; engines whose batch is below the number of conditions run one forward for each condition.
 class Denoiser {
  public:
   Denoiser(Engine& unet, const ModelFacts& model, bool use_graph);
@@ -37,7 +38,8 @@ class Denoiser {
   std::vector<Pass> passes(int32_t images, int32_t conditions) const;
   /// To be called at the start of a job.
   void start() noexcept { graph_.try_again(); }
-  /// Queues all that the steps of a pass read: plan, conditions, noise, first latents. Every step queued before must have passed.
+  /// Queues all that the steps of a pass read: plan, conditions, noise, first latents. Every step queued before must
+  /// have passed.
   void begin(const Job& job, const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream);
   /// Queues the next step of the pass.
   void step(cuda::StreamHandle stream, std::vector<std::string>& warnings);
@@ -59,7 +61,8 @@ class Denoiser {
     int32_t images = 0;
     int32_t conditions = 0;
     bool operator==(const Batching& other) const {
-      return forwards == other.forwards && rows == other.rows && images == other.images && conditions == other.conditions;
+      return forwards == other.forwards && rows == other.rows && images == other.images &&
+             conditions == other.conditions;
     }
   };
 

@@ -28,7 +28,8 @@ const std::vector<DataType> kIntegers = {DataType::int32, DataType::int64};
 const std::vector<DataType> kTimesteps = {DataType::float32, DataType::float16, DataType::int32, DataType::int64};
 
 std::string name_of(DataType type) {
-  static const char* const names[] = {"float32", "float16", "int8", "int32", "bool", "uint8", "fp8", "bfloat16", "int64"};
+  static const char* const names[] = {"float32", "float16", "int8",     "int32", "bool",
+                                      "uint8",   "fp8",     "bfloat16", "int64"};
   const auto index = static_cast<std::size_t>(type);
   return index < std::size(names) ? names[index] : "type " + std::to_string(index);
 }

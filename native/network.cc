@@ -14,7 +14,9 @@ Range range_of(const TensorSpec& input, std::size_t axis) {
   return {input.min.at(axis), input.max.at(axis)};
 }
 
-int64_t volume(const Dims& shape) { return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>()); }
+int64_t volume(const Dims& shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
 
 Network::Network(Engine& engine, std::string output) : engine_(engine), context_(engine), output_(std::move(output)) {
   for (const TensorSpec& tensor : engine.tensors()) {
@@ -38,9 +40,10 @@ bool Network::reshape(const Shapes& inputs) {
 void Network::require_shape(const std::string& tensor, const Dims& expected) const {
   const Dims received = shape(tensor);
   if (received == expected) return;
-  throw Error(ErrorCode::engine_invalid,
-              "The engine's " + tensor + ": expected shape " + to_string(expected) + ", received " + to_string(received) + ".",
-              "Build the engines of this model again: t2i build-engine.");
+  throw Error(
+      ErrorCode::engine_invalid,
+      "The engine's " + tensor + ": expected shape " + to_string(expected) + ", received " + to_string(received) + ".",
+      "Build the engines of this model again: t2i build-engine.");
 }
 
 void Network::free_memory() noexcept {

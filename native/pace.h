@@ -8,8 +8,8 @@
 
 namespace t2i {
 
-/// Keeps the host a little ahead of the device: far enough that the device never waits, near enough that an abort is felt at
-/// once. One for each job.
+/// Keeps the host a little ahead of the device: far enough that the device never waits, near enough that an abort is
+/// felt at once. One for each job.
 class Pace {
  public:
   /// Something that was queued on the stream.
@@ -22,7 +22,8 @@ class Pace {
 
   Pace(cuda::StreamHandle stream, const std::atomic<bool>& cancelled) : stream_(stream), cancelled_(cancelled) {}
 
-  /// To be called before more is queued: settles what has passed, in order, and waits until fewer than two works are ahead.
+  /// To be called before more is queued: settles what has passed, in order, and waits until fewer than two works are
+  /// ahead.
   ///
   /// @throws Error ABORTED, whatever the device reports, whatever a `settle` throws
   void make_room() { settle_until(kAhead - 1); }

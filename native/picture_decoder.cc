@@ -18,7 +18,9 @@ constexpr std::size_t kPictures = align(sizeof(int32_t));
 }  // namespace
 
 PictureDecoder::PictureDecoder(Engine& decoder, const ModelFacts& model)
-    : model_(model), network_(decoder, model.vae_decoder.image), rows_(range_of(decoder.tensor(model.vae_decoder.latents), 0)) {}
+    : model_(model),
+      network_(decoder, model.vae_decoder.image),
+      rows_(range_of(decoder.tensor(model.vae_decoder.latents), 0)) {}
 
 void PictureDecoder::reserve(const Job& job, int32_t images) {
   const auto most = static_cast<int32_t>(std::min<int64_t>(images, rows_.max));
@@ -57,7 +59,8 @@ void PictureDecoder::decode(const Job& job, const float* latents, int32_t images
   }
 }
 
-void PictureDecoder::queue(const Job& job, const float* latents, int32_t images, Readback& readback, cuda::StreamHandle stream) {
+void PictureDecoder::queue(const Job& job, const float* latents, int32_t images, Readback& readback,
+                           cuda::StreamHandle stream) {
   const auto& names = model_.vae_decoder;
   shape_network(job, images);
   const Dims input_shape = network_.shape(names.latents), image_shape = network_.shape(names.image);

@@ -1,15 +1,15 @@
 #include "pipeline.h"
 
+#include <memory>
 #include <new>
-#include <string>
 #include <utility>
 
 #include "denoiser.h"
 #include "engine_fit.h"
 #include "error.h"
+#include "job_check.h"
 #include "pace.h"
 #include "picture_decoder.h"
-#include "step.h"
 #include "text_states.h"
 #include "timeline.h"
 
@@ -19,26 +19,6 @@ namespace {
 
 /// Classifier-free guidance has no effect at 1 and is off below.
 bool uses_guidance(const Job& job) { return job.negative_ids.has_value() && job.guidance_scale > 1.0f; }
-
-void require(bool condition, const std::string& what) {
-  if (!condition) throw Error(ErrorCode::internal, "The job contradicts itself: " + what + ".");
-}
-
-/// What would make us read beyond an array. The request was checked long before.
-void require_consistent(const Job& job, const ModelFacts& model) {
-  const Plan& plan = job.plan;
-  const auto context = static_cast<std::size_t>(model.context_length), steps = static_cast<std::size_t>(plan.steps);
-  require(plan.steps > 0 && plan.timesteps.size() == steps && plan.rows.size() == steps * kRowLength,
-          "expected a timestep and a row of 8 for each of " + std::to_string(plan.steps) + " steps");
-  require(job.latent_height > 0 && job.latent_width > 0, "expected latents of at least one pixel");
-  require(job.prompt_ids.size() == context && (!job.negative_ids || job.negative_ids->size() == context),
-          "expected " + std::to_string(context) + " token ids for each prompt");
-  const auto latent_size = static_cast<std::size_t>(model.latent_channels) * static_cast<std::size_t>(job.latent_height) *
-                           static_cast<std::size_t>(job.latent_width);
-  const std::size_t values = latent_size * (1 + static_cast<std::size_t>(noise_blocks(plan)));
-  require(!job.noise.empty(), "expected at least one picture");
-  for (const auto& noise : job.noise) require(noise.size() == values, "expected " + std::to_string(values) + " values of noise");
-}
 
 }  // namespace
 
@@ -81,7 +61,8 @@ JobResult Pipeline::Impl::run(const Job& job, const JobControl& control) {
     throw;
   } catch (const std::bad_alloc&) {
     recover(false);
-    throw Error(ErrorCode::out_of_memory, "The host has no memory left for this request.", "Ask for fewer or smaller pictures.");
+    throw Error(ErrorCode::out_of_memory, "The host has no memory left for this request.",
+                "Ask for fewer or smaller pictures.");
   } catch (...) {
     recover(false);
     throw;
@@ -105,9 +86,11 @@ JobResult Pipeline::Impl::draw(const Job& job, const JobControl& control) {
     denoiser->begin(job, pass, conditions, stream.get());
     denoise(job, pass, control, pace, result);
     timeline.mark(&Timings::vae_decoder, stream.get());
-    decoder->decode(job, denoiser->latents(), pass.count, pace, stream.get(), [&](int32_t first, std::vector<Raster>&& rasters) {
-      for (Raster& raster : rasters) result.images[static_cast<std::size_t>(pass.first + first++)] = std::move(raster);
-    });
+    decoder->decode(job, denoiser->latents(), pass.count, pace, stream.get(),
+                    [&](int32_t first, std::vector<Raster>&& rasters) {
+                      for (Raster& raster : rasters)
+                        result.images[static_cast<std::size_t>(pass.first + first++)] = std::move(raster);
+                    });
   }
   timeline.mark(nullptr, stream.get());
   pace.finish();
@@ -126,7 +109,8 @@ Conditions Pipeline::Impl::encode_text(const Job& job, const JobControl& control
   return conditions;
 }
 
-void Pipeline::Impl::denoise(const Job& job, const Pass& pass, const JobControl& control, Pace& pace, JobResult& result) {
+void Pipeline::Impl::denoise(const Job& job, const Pass& pass, const JobControl& control, Pace& pace,
+                             JobResult& result) {
   const bool watched = job.watched && control.on_step;
   for (int32_t step = 1; step <= job.plan.steps; ++step) {
     pace.make_room();
@@ -141,7 +125,8 @@ void Pipeline::Impl::denoise(const Job& job, const Pass& pass, const JobControl&
       decoder->decode(job, denoiser->clean(), pass.count, pace, stream.get(), report);
     } else {
       const auto report = [&control, watched, pass, step] {
-        for (int32_t image = 0; watched && image < pass.count; ++image) control.on_step({pass.first + image, step, std::nullopt});
+        for (int32_t image = 0; watched && image < pass.count; ++image)
+          control.on_step({pass.first + image, step, std::nullopt});
       };
       pace.add({[this, step] { return denoiser->steps_done() >= step; }, report});
     }

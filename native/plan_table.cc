@@ -11,7 +11,9 @@ namespace {
 /// Enough for nearly every plan, so that another number of steps moves no memory.
 constexpr int32_t kUsualSteps = 128;
 
-bool has_noise(const Plan& plan, int32_t step) { return plan.rows[static_cast<std::size_t>(step) * kRowLength + 6] != 0.0f; }
+bool has_noise(const Plan& plan, int32_t step) {
+  return plan.rows[static_cast<std::size_t>(step) * kRowLength + 6] != 0.0f;
+}
 
 }  // namespace
 

@@ -8,8 +8,8 @@
 
 namespace t2i {
 
-/// One step as a CUDA graph: the first step runs on the plain stream, which TensorRT asks for before a capture, and is captured
-/// while the device works on it; all further steps replay it, in later jobs too.
+/// One step as a CUDA graph: the first step runs on the plain stream, which TensorRT asks for before a capture, and is
+/// captured while the device works on it; all further steps replay it, in later jobs too.
 class StepGraph {
  public:
   explicit StepGraph(bool enabled) : enabled_(enabled) {}

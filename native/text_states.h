@@ -12,8 +12,8 @@ namespace t2i {
 
 using Ids = std::vector<int32_t>;
 
-/// The text encoder with a small memory of what it encoded last. What it says about a prompt are its states: one for each token,
-/// [context, width], on the device.
+/// The text encoder with a small memory of what it encoded last. What it says about a prompt are its states: one for
+/// each token, [context, width], on the device.
 class TextStates {
  public:
   /// @param type element type of the states that it hands out, float32 or float16: the one that the UNet takes

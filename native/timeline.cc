@@ -2,7 +2,7 @@
 
 namespace t2i {
 
-void Timeline::mark(double Timings::*stage, cuda::StreamHandle stream) {
+void Timeline::mark(double Timings::* stage, cuda::StreamHandle stream) {
   if (!marks_.empty() && marks_.back() == stage) return;
   if (marks_.size() == events_.size()) events_.push_back(cuda::Event::create());
   cuda::record(events_[marks_.size()].get(), stream);

@@ -15,7 +15,7 @@ class Timeline {
   /// Starts a job's timeline.
   void clear() noexcept { marks_.clear(); }
   /// From here on the stream works for `stage`, a member of Timings; null at the end.
-  void mark(double Timings::*stage, cuda::StreamHandle stream);
+  void mark(double Timings::* stage, cuda::StreamHandle stream);
   /// Once the stream is past the last mark.
   Timings read() const;
   void free_memory() noexcept;

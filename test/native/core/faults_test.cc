@@ -29,7 +29,8 @@ class FaultsTest : public testing::Test {
     EXPECT_EQ(stand_in_counter(10, "fake_live_objects"), objects_before_) << "TensorRT's objects leaked";
   }
 
-  /// Several passes, decodings, previews, fresh noise, text in another precision than the UNet takes: every path of a job.
+  /// Several passes, decodings, previews, fresh noise, text in another precision than the UNet takes: every path of a
+  /// job.
   static Job full_job() {
     Job job = with_guidance(make_job(full_model(), 3, 4, {true, true}));
     job.preview_every = 2;
@@ -51,9 +52,10 @@ class FaultsTest : public testing::Test {
 class EveryFailure : public FaultsTest, public testing::WithParamInterface<SimFailure> {
  protected:
   static void expect_typed(const Outcome& failed) {
-    const std::set<ErrorCode> expected = GetParam() == SimFailure::out_of_memory ? std::set<ErrorCode>{ErrorCode::out_of_memory}
-                                         : GetParam() == SimFailure::sticky      ? std::set<ErrorCode>{ErrorCode::device_lost}
-                                                                            : std::set<ErrorCode>{ErrorCode::backend_failed};
+    const std::set<ErrorCode> expected =
+        GetParam() == SimFailure::out_of_memory ? std::set<ErrorCode>{ErrorCode::out_of_memory}
+        : GetParam() == SimFailure::sticky      ? std::set<ErrorCode>{ErrorCode::device_lost}
+                                                : std::set<ErrorCode>{ErrorCode::backend_failed};
     EXPECT_EQ(expected.count(*failed.error), 1u) << code_name(*failed.error) << ": " << failed.message;
   }
 };
@@ -134,7 +136,8 @@ TEST_P(EveryFailure, OfTheKthCallOfOpeningIsATypedErrorAndLeavesNothing) {
   EXPECT_GT(opened, 1) << "opening makes no call of the device";
 }
 
-INSTANTIATE_TEST_SUITE_P(Faults, EveryFailure, testing::Values(SimFailure::out_of_memory, SimFailure::launch, SimFailure::sticky),
+INSTANTIATE_TEST_SUITE_P(Faults, EveryFailure,
+                         testing::Values(SimFailure::out_of_memory, SimFailure::launch, SimFailure::sticky),
                          [](const auto& info) {
                            return std::string(info.param == SimFailure::out_of_memory ? "OutOfMemory"
                                               : info.param == SimFailure::launch      ? "Launch"

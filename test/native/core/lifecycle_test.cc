@@ -35,8 +35,10 @@ TEST(Lifecycle, AThousandJobsTakeNoFurtherMemory) {
   for (const Job& job : jobs) run(pipeline, job);
   const int64_t live = cuda::sim_live();
   cuda::sim_fail_call(0, cuda::SimFailure::none);
-  for (int i = 0; i < 1000; ++i) ASSERT_FALSE(run(pipeline, jobs[static_cast<std::size_t>(i) % jobs.size()]).error.has_value());
-  EXPECT_EQ(cuda::sim_calls_of("allocate") + cuda::sim_calls_of("allocate_pinned") + cuda::sim_calls_of("create_event"), 0);
+  for (int i = 0; i < 1000; ++i)
+    ASSERT_FALSE(run(pipeline, jobs[static_cast<std::size_t>(i) % jobs.size()]).error.has_value());
+  EXPECT_EQ(cuda::sim_calls_of("allocate") + cuda::sim_calls_of("allocate_pinned") + cuda::sim_calls_of("create_event"),
+            0);
   EXPECT_EQ(cuda::sim_live(), live);
 }
 

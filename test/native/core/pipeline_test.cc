@@ -1,11 +1,12 @@
-// The pipeline over the stand-ins for TensorRT gives the plain loop's pictures, bit for bit, whatever the engines look like.
+// The pipeline over the stand-ins for TensorRT gives the plain loop's pictures, bit for bit, whatever the engines look
+// like.
 
 #include "pipeline.h"
 
-#include <cstdlib>
 #include <ostream>
 
 #include "cuda/sim.h"
+#include "support_failures.h"
 #include "support_runs.h"
 
 namespace t2i::test {
@@ -21,7 +22,8 @@ void PrintTo(const Case& test, std::ostream* out) { *out << test.name; }
 const Case kModels[] = {
     {"Plain", [](ToyModel&) {}},
     {"TensorRt11", [](ToyModel& model) { model.major = 11; }},
-    {"Float16", [](ToyModel& model) {
+    {"Float16",
+     [](ToyModel& model) {
        model.unet_type = model.states_type = model.decoder_type = model.encoded_type = DataType::float16;
      }},
     {"WideStatesForAHalfUnet", [](ToyModel& model) { model.unet_type = model.states_type = DataType::float16; }},
@@ -33,19 +35,23 @@ const Case kModels[] = {
     {"ScalarTimestep", [](ToyModel& model) { model.timestep_dims = {}; }},
     {"TimestepForEachRow", [](ToyModel& model) { model.timestep_dims = {-1}; }},
     {"MaskAndPooledOutput", [](ToyModel& model) { model.attention_mask = model.pooled_output = true; }},
-    {"SixteenChannelsShifted", [](ToyModel& model) {
+    {"SixteenChannelsShifted",
+     [](ToyModel& model) {
        model.channels = 16;
        model.factor = 4;
        model.scaling_factor = 0.3611f;
        model.shift_factor = 0.1159f;
      }},
-    {"StaticBatchOne", [](ToyModel& model) { model.unet_batch = model.decoder_batch = model.text_batch = {1, 1, true}; }},
+    {"StaticBatchOne",
+     [](ToyModel& model) { model.unet_batch = model.decoder_batch = model.text_batch = {1, 1, true}; }},
     {"DynamicBatchOne", [](ToyModel& model) { model.unet_batch = model.decoder_batch = {1, 1}; }},
-    {"BatchOneTimestepForEachRow", [](ToyModel& model) {
+    {"BatchOneTimestepForEachRow",
+     [](ToyModel& model) {
        model.unet_batch = {1, 1};
        model.timestep_dims = {-1};
      }},
-    {"StaticBatchThree", [](ToyModel& model) { model.unet_batch = model.decoder_batch = model.text_batch = {3, 3, true}; }},
+    {"StaticBatchThree",
+     [](ToyModel& model) { model.unet_batch = model.decoder_batch = model.text_batch = {3, 3, true}; }},
     {"AtLeastThree", [](ToyModel& model) { model.unet_batch = model.decoder_batch = model.text_batch = {3, 8}; }},
     {"RoomForAll", [](ToyModel& model) { model.unet_batch = model.decoder_batch = {1, 16}; }},
 };
@@ -79,7 +85,8 @@ TEST_P(EveryModel, DrawsOneToFivePicturesWithAndWithoutGuidance) {
 }
 
 TEST_P(EveryModel, DrawsWithFreshNoiseHistoryAndClip) {
-  std::vector<Job> jobs = {with_guidance(make_job(model_, 3, 7, {true, false})), make_job(model_, 2, 5, {true, true}, 2),
+  std::vector<Job> jobs = {with_guidance(make_job(model_, 3, 7, {true, false})),
+                           make_job(model_, 2, 5, {true, true}, 2),
                            with_guidance(make_job(model_, 3, 6, {false, true}, 3), 1.5f)};
   for (std::size_t i = 0; i < 3; ++i) {
     jobs.push_back(jobs[i]);
@@ -100,7 +107,8 @@ TEST_P(EveryModel, DrawsPreviews) {
 
 INSTANTIATE_TEST_SUITE_P(Pipeline, EveryModel, testing::Combine(testing::ValuesIn(kModels), testing::Bool()),
                          [](const auto& info) {
-                           return std::string(std::get<0>(info.param).name) + (std::get<1>(info.param) ? "Graph" : "Stream");
+                           return std::string(std::get<0>(info.param).name) +
+                                  (std::get<1>(info.param) ? "Graph" : "Stream");
                          });
 
 class PipelineTest : public testing::Test {
@@ -149,73 +157,6 @@ TEST_F(PipelineTest, RemembersMorePromptsThanItKeeps) {
   }
 }
 
-TEST_F(PipelineTest, EncodesAPromptOnceWhileItIsKept) {
-  model_.attention_mask = true;
-  Pipeline pipeline = make_pipeline(model_, false);
-  const auto uploads = [&](uint32_t seed) {
-    cuda::sim_fail_call(0, cuda::SimFailure::none);
-    run(pipeline, with_guidance(make_job(model_, 1, 2, {}, seed)));
-    return cuda::sim_calls_of("copy_to_device");
-  };
-  const int64_t both_new = uploads(1);
-  EXPECT_EQ(uploads(1), both_new - 4) << "ids and mask of two prompts";
-  for (uint32_t seed = 2; seed <= 8; ++seed) EXPECT_EQ(uploads(seed), both_new);
-  EXPECT_EQ(uploads(1), both_new - 4) << "the last of 16 that are kept";
-  for (uint32_t seed = 9; seed <= 15; ++seed) EXPECT_EQ(uploads(seed), both_new);
-  EXPECT_EQ(uploads(1), both_new - 4) << "used in between, so still kept";
-  EXPECT_EQ(uploads(2), both_new) << "long forgotten";
-}
-
-TEST_F(PipelineTest, CapturesOnceForAShape) {
-  Pipeline pipeline = make_pipeline(model_);
-  const auto captures = [&](Job job) {
-    const int64_t before = cuda::sim_calls_of("end_capture");
-    expect_right(model_, job, run(pipeline, job));
-    return cuda::sim_calls_of("end_capture") - before;
-  };
-  const Job job = with_guidance(make_job(model_, 2, 5, {true, false}));
-  EXPECT_EQ(captures(job), 1);
-  EXPECT_EQ(captures(job), 0);
-  EXPECT_EQ(captures(with_guidance(make_job(model_, 2, 5, {true, false}, 9), 2.25f)), 0) << "another prompt, plan and scale";
-  EXPECT_EQ(captures(with_guidance(make_job(model_, 2, 3))), 0) << "fewer steps, no noise";
-  Job clipped = job;
-  clipped.plan.clip = 0.5f;
-  EXPECT_EQ(captures(clipped), 0);
-  EXPECT_EQ(captures(make_job(model_, 2, 5)), 1) << "without guidance";
-  EXPECT_EQ(captures(make_job(model_, 3, 5)), 1) << "another number of pictures";
-  EXPECT_EQ(captures(make_job(model_, 3, 5)), 0);
-  EXPECT_EQ(captures(make_job(model_, 8, 5)), 1) << "two passes of four";
-  EXPECT_EQ(captures(make_job(model_, 5, 5)), 2) << "passes of three and two";
-  EXPECT_EQ(captures(make_job(model_, 3, 300)), 1) << "a longer plan than there was room for";
-}
-
-TEST_F(PipelineTest, AStepOfACapturedJobIsOneLaunch) {
-  Pipeline pipeline = make_pipeline(model_);
-  run(pipeline, make_job(model_, 2, 5));
-  cuda::sim_fail_call(0, cuda::SimFailure::none);
-  run(pipeline, make_job(model_, 2, 40));
-  EXPECT_EQ(cuda::sim_calls_of("launch"), 40);
-  EXPECT_EQ(cuda::sim_calls_of("launch_prepare"), 0);
-  EXPECT_EQ(cuda::sim_calls_of("launch_step"), 0);
-  EXPECT_EQ(cuda::sim_calls_of("allocate"), 0);
-  EXPECT_EQ(cuda::sim_calls_of("allocate_pinned"), 0);
-  EXPECT_EQ(cuda::sim_calls_of("copy_to_host"), 1) << "one copy for all pictures of a decoding";
-}
-
-TEST_F(PipelineTest, StaysAtMostTwoStepsAhead) {
-  Pipeline pipeline = make_pipeline(model_, false);
-  Job job = make_job(model_, 1, 40);
-  job.latent_height = job.latent_width = 48;
-  job.noise[0].resize(static_cast<std::size_t>(model_.channels) * 48 * 48, 0.5f);
-  int64_t furthest = 0;
-  cuda::sim_fail_call(0, cuda::SimFailure::none);
-  const Outcome drawn = run(pipeline, job, [&](const StepReport& report, std::atomic<bool>&) {
-    furthest = std::max(furthest, cuda::sim_calls_of("launch_step") - report.step);
-  });
-  expect_right(model_, job, drawn);
-  EXPECT_EQ(furthest, 1) << "a step is reported while the next is on the device, and no further one is queued";
-}
-
 TEST_F(PipelineTest, TellsTheTime) {
   Pipeline pipeline = make_pipeline(model_);
   Job job = with_guidance(make_job(model_, 3, 6));
@@ -257,45 +198,8 @@ TEST_F(PipelineTest, RefusesAJobThatContradictsItself) {
   change([](Job& job) { job.latent_width = 0; });
 }
 
-TEST_F(PipelineTest, SaysEveryMismatchOfEnginesAndModelAtOnce) {
-  ModelFacts facts = facts_of(model_);
-  facts.latent_channels = 16;
-  facts.context_length = 77;
-  facts.unet.timestep = "t";
-  std::swap(facts.vae_decoder.image, facts.vae_decoder.latents);
-  try {
-    const Pipeline pipeline(make_engines(model_), facts, {});
-    FAIL() << "nothing was thrown";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::engine_invalid);
-    const std::string message = error.what();
-    for (const char* part :
-         {"text encoder: input_ids: expected an input ?x77 of int32 or int64, received an input ?x6 of int64",
-          "text encoder: last_hidden_state: expected an output ?x77x?", "UNet: sample: expected an input ?x16x?x? of float32 or float16",
-          "UNet: t: expected an input scalar or ?", "received no tensor of that name", "UNet: encoder_hidden_states: expected",
-          "UNet: timestep: expected no further input", "VAE decoder: sample: expected an input"}) {
-      EXPECT_NE(message.find(part), std::string::npos) << part << "\nin " << message;
-    }
-  }
-}
-
-TEST_F(PipelineTest, RefusesADecoderOfAnotherFactor) {
-  ModelFacts facts = facts_of(model_);
-  facts.vae_factor = 8;
-  Pipeline pipeline(make_engines(model_), facts, {});
-  const Outcome refused = run(pipeline, make_job(model_, 1, 2));
-  EXPECT_EQ(refused.error, ErrorCode::engine_invalid) << refused.message;
-}
-
-/// Lets the stand-ins fail while it lives; objects made meanwhile remember it.
-class Failing {
- public:
-  explicit Failing(const char* how) { setenv("T2I_FAKE_TENSORRT", how, 1); }
-  ~Failing() { unsetenv("T2I_FAKE_TENSORRT"); }
-};
-
 TEST_F(PipelineTest, RefusesPicturesWithNaN) {
-  const Failing failing("nan");
+  const StandInFails failing("nan");
   Pipeline pipeline = make_pipeline(model_);
   for (const int32_t images : {1, 3}) {
     const Outcome refused = run(pipeline, make_job(model_, images, 2));
@@ -305,7 +209,7 @@ TEST_F(PipelineTest, RefusesPicturesWithNaN) {
 }
 
 TEST_F(PipelineTest, ANetworkThatCannotBeQueuedIsTensorRtsError) {
-  const Failing failing("enqueue-false");
+  const StandInFails failing("enqueue-false");
   Pipeline pipeline = make_pipeline(model_);
   const Outcome refused = run(pipeline, make_job(model_, 1, 2));
   EXPECT_EQ(refused.error, ErrorCode::backend_failed);

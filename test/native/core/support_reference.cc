@@ -55,7 +55,8 @@ Raster decode(const ToyModel& model, const Job& job, const Values& latents) {
     for (int64_t x = 0; x < width; ++x) {
       for (int64_t c = 0; c < 3; ++c) {
         const int64_t row = (c % model.channels) * job.latent_height + y / model.factor;
-        const float scaled = latents[static_cast<std::size_t>(row * job.latent_width + x / model.factor)] / model.scaling_factor;
+        const float scaled =
+            latents[static_cast<std::size_t>(row * job.latent_width + x / model.factor)] / model.scaling_factor;
         const float quarter = through(model.decoder_type, scaled + model.shift_factor) * 0.25f;
         const float value = through(model.decoder_type, quarter + salt(model.decoder_salt));
         const float half = value / 2.0f;

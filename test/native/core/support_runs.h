@@ -28,8 +28,9 @@ struct Outcome {
 };
 
 /// Runs a job; `on_step` may set `cancelled`.
-inline Outcome run(Pipeline& pipeline, const Job& job, const std::function<void(const StepReport&, std::atomic<bool>& cancelled)>& on_step = {},
-               bool cancelled_before = false) {
+inline Outcome run(Pipeline& pipeline, const Job& job,
+                   const std::function<void(const StepReport&, std::atomic<bool>& cancelled)>& on_step = {},
+                   bool cancelled_before = false) {
   Outcome outcome;
   std::atomic<bool> cancelled{cancelled_before};
   const JobControl control{cancelled, [&](StepReport&& report) {

@@ -50,9 +50,11 @@ Engine make_text_encoder(const ToyModel& model) {
   plan.role = fake::Role::text_encoder;
   plan.salt = model.text_salt;
   plan.inputs = {tensor("input_ids", model.ids_type, {-1, model.context}, model.text_batch)};
-  if (model.attention_mask) plan.inputs.push_back(tensor("mask", DataType::int32, {-1, model.context}, model.text_batch));
+  if (model.attention_mask)
+    plan.inputs.push_back(tensor("mask", DataType::int32, {-1, model.context}, model.text_batch));
   if (model.pooled_output) plan.outputs = {tensor("pooled", model.encoded_type, {-1, model.width}, model.text_batch)};
-  plan.outputs.push_back(tensor("last_hidden_state", model.encoded_type, {-1, model.context, model.width}, model.text_batch));
+  plan.outputs.push_back(
+      tensor("last_hidden_state", model.encoded_type, {-1, model.context, model.width}, model.text_batch));
   return make_engine(model, std::move(plan), model.text_batch);
 }
 
@@ -61,9 +63,10 @@ Engine make_unet(const ToyModel& model) {
   plan.role = fake::Role::unet;
   plan.salt = model.unet_salt;
   const Dims latents = {-1, model.channels, -1, -1};
-  plan.inputs = {tensor("sample", model.unet_type, latents, model.unet_batch),
-                 tensor("timestep", model.timestep_type, model.timestep_dims, model.unet_batch),
-                 tensor("encoder_hidden_states", model.states_type, {-1, model.context, model.width}, model.unet_batch)};
+  plan.inputs = {
+      tensor("sample", model.unet_type, latents, model.unet_batch),
+      tensor("timestep", model.timestep_type, model.timestep_dims, model.unet_batch),
+      tensor("encoder_hidden_states", model.states_type, {-1, model.context, model.width}, model.unet_batch)};
   plan.outputs = {tensor("out_sample", model.unet_type, latents, model.unet_batch)};
   return make_engine(model, std::move(plan), model.unet_batch);
 }
@@ -98,7 +101,9 @@ int stand_in_counter(int major, const char* name) {
   return counter();
 }
 
-Engines make_engines(const ToyModel& model) { return {make_text_encoder(model), make_unet(model), make_decoder(model)}; }
+Engines make_engines(const ToyModel& model) {
+  return {make_text_encoder(model), make_unet(model), make_decoder(model)};
+}
 
 ModelFacts facts_of(const ToyModel& model) {
   ModelFacts facts;
@@ -137,8 +142,9 @@ Job make_job(const ToyModel& model, int32_t images, int32_t steps, Rows rows, ui
     const bool fresh = rows.noise && step + 1 < steps && step % 3 != 1;
     const bool history = rows.history && step > 0;
     blocks += fresh;
-    for (const float k : {between(0.8f, 1.1f), between(-0.4f, 0.1f), between(-0.2f, 0.2f), between(0.5f, 1.0f), between(0.5f, 0.8f),
-                          between(0.1f, 0.4f), fresh ? between(0.1f, 0.3f) : 0.0f, history ? between(-0.2f, 0.2f) : 0.0f}) {
+    for (const float k :
+         {between(0.8f, 1.1f), between(-0.4f, 0.1f), between(-0.2f, 0.2f), between(0.5f, 1.0f), between(0.5f, 0.8f),
+          between(0.1f, 0.4f), fresh ? between(0.1f, 0.3f) : 0.0f, history ? between(-0.2f, 0.2f) : 0.0f}) {
       job.plan.rows.push_back(k);
     }
   }

@@ -1,0 +1,87 @@
+// What the pipeline asks of the device for a job: how seldom it captures, encodes and allocates, and how far ahead it
+// queues.
+
+#include <algorithm>
+
+#include "cuda/sim.h"
+#include "support_runs.h"
+
+namespace t2i::test {
+namespace {
+
+class FusedLoop : public testing::Test {
+ protected:
+  void SetUp() override { cuda::sim_fail_call(0, cuda::SimFailure::none); }
+  ToyModel model_;
+};
+
+TEST_F(FusedLoop, CapturesOnceForAShape) {
+  Pipeline pipeline = make_pipeline(model_);
+  const auto captures = [&](Job job) {
+    const int64_t before = cuda::sim_calls_of("end_capture");
+    expect_right(model_, job, run(pipeline, job));
+    return cuda::sim_calls_of("end_capture") - before;
+  };
+  const Job job = with_guidance(make_job(model_, 2, 5, {true, false}));
+  EXPECT_EQ(captures(job), 1);
+  EXPECT_EQ(captures(job), 0);
+  EXPECT_EQ(captures(with_guidance(make_job(model_, 2, 5, {true, false}, 9), 2.25f)), 0)
+      << "another prompt, plan and scale";
+  EXPECT_EQ(captures(with_guidance(make_job(model_, 2, 3))), 0) << "fewer steps, no noise";
+  Job clipped = job;
+  clipped.plan.clip = 0.5f;
+  EXPECT_EQ(captures(clipped), 0);
+  EXPECT_EQ(captures(make_job(model_, 2, 5)), 1) << "without guidance";
+  EXPECT_EQ(captures(make_job(model_, 3, 5)), 1) << "another number of pictures";
+  EXPECT_EQ(captures(make_job(model_, 3, 5)), 0);
+  EXPECT_EQ(captures(make_job(model_, 8, 5)), 1) << "two passes of four";
+  EXPECT_EQ(captures(make_job(model_, 5, 5)), 2) << "passes of three and two";
+  EXPECT_EQ(captures(make_job(model_, 3, 300)), 1) << "a longer plan than there was room for";
+}
+
+TEST_F(FusedLoop, AStepOfACapturedJobIsOneLaunch) {
+  Pipeline pipeline = make_pipeline(model_);
+  run(pipeline, make_job(model_, 2, 5));
+  cuda::sim_fail_call(0, cuda::SimFailure::none);
+  run(pipeline, make_job(model_, 2, 40));
+  EXPECT_EQ(cuda::sim_calls_of("launch"), 40);
+  EXPECT_EQ(cuda::sim_calls_of("launch_prepare"), 0);
+  EXPECT_EQ(cuda::sim_calls_of("launch_step"), 0);
+  EXPECT_EQ(cuda::sim_calls_of("allocate"), 0);
+  EXPECT_EQ(cuda::sim_calls_of("allocate_pinned"), 0);
+  EXPECT_EQ(cuda::sim_calls_of("copy_to_host"), 1) << "one copy for all pictures of a decoding";
+}
+
+TEST_F(FusedLoop, StaysAtMostTwoStepsAhead) {
+  Pipeline pipeline = make_pipeline(model_, false);
+  Job job = make_job(model_, 1, 40);
+  job.latent_height = job.latent_width = 48;
+  job.noise[0].resize(static_cast<std::size_t>(model_.channels) * 48 * 48, 0.5f);
+  int64_t furthest = 0;
+  cuda::sim_fail_call(0, cuda::SimFailure::none);
+  const Outcome drawn = run(pipeline, job, [&](const StepReport& report, std::atomic<bool>&) {
+    furthest = std::max(furthest, cuda::sim_calls_of("launch_step") - report.step);
+  });
+  expect_right(model_, job, drawn);
+  EXPECT_EQ(furthest, 1) << "a step is reported while the next is on the device, and no further one is queued";
+}
+
+TEST_F(FusedLoop, EncodesAPromptOnceWhileItIsKept) {
+  model_.attention_mask = true;
+  Pipeline pipeline = make_pipeline(model_, false);
+  const auto uploads = [&](uint32_t seed) {
+    cuda::sim_fail_call(0, cuda::SimFailure::none);
+    run(pipeline, with_guidance(make_job(model_, 1, 2, {}, seed)));
+    return cuda::sim_calls_of("copy_to_device");
+  };
+  const int64_t both_new = uploads(1);
+  EXPECT_EQ(uploads(1), both_new - 4) << "ids and mask of two prompts";
+  for (uint32_t seed = 2; seed <= 8; ++seed) EXPECT_EQ(uploads(seed), both_new);
+  EXPECT_EQ(uploads(1), both_new - 4) << "the last of 16 that are kept";
+  for (uint32_t seed = 9; seed <= 15; ++seed) EXPECT_EQ(uploads(seed), both_new);
+  EXPECT_EQ(uploads(1), both_new - 4) << "used in between, so still kept";
+  EXPECT_EQ(uploads(2), both_new) << "long forgotten";
+}
+
+}  // namespace
+}  // namespace t2i::test
