@@ -6,12 +6,14 @@ import type { Session } from '../../src/backends/backend.js';
 import { BACKENDS, openSelected, selectBackend } from '../../src/backends/select.js';
 import { loadAddon } from '../../src/backends/tensorrt/addon.js';
 import type { NativeAddon } from '../../src/backends/tensorrt/native.js';
+import { nativeModel, openNative, type SessionRequest } from '../../src/backends/tensorrt/open-native.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { buildFolder } from '../support/native.js';
 import { type SimTensorrt, simTensorrt } from '../support/sim-tensorrt.js';
-import { toyPictures } from '../support/toy-networks.js';
+import { toyPictures, toyReference } from '../support/toy-networks.js';
+import { ensureWideEngines } from '../support/wide-engines.js';
 import { fixture, tinyJob } from './tiny-jobs.js';
 
 const [tensorrt, onnxruntime] = BACKENDS as [(typeof BACKENDS)[0], (typeof BACKENDS)[0]];
@@ -171,6 +173,31 @@ describe.skipIf(buildFolder('sim') === null)('a tensorrt session that fails', ()
     vi.stubEnv('T2I_FAKE_TENSORRT', failure);
     const error = await sim.backend.open(model).catch((caught) => caught);
     expect(error).toMatchObject({ name: 'T2IError', code });
+  });
+
+  it('refuses an engine that took the place of the one it was opened for, before TensorRT sees a byte', async () => {
+    const { engines } = await ensureWideEngines(model, toyReference);
+    const { textEncoder, unet, vaeDecoder } = engines;
+    const request: SessionRequest = {
+      device: 0,
+      library: '/no/such/library',
+      files: { textEncoder: textEncoder.path, unet: textEncoder.path, vaeDecoder: vaeDecoder.path },
+      model: nativeModel(model),
+      facts: {
+        runtime: session.runtime,
+        engines: {
+          textEncoder: textEncoder.header.plan.sha256,
+          unet: unet.header.plan.sha256,
+          vaeDecoder: vaeDecoder.header.plan.sha256,
+        },
+        warnings: [],
+        strict: false,
+      },
+    };
+    await expect(openNative(loadAddon().addon, request)).rejects.toMatchObject({
+      code: 'ENGINE_INVALID',
+      message: expect.stringContaining(textEncoder.path),
+    });
   });
 
   it('to queue a forward is BACKEND_FAILED', async () => {
