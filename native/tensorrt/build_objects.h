@@ -12,7 +12,6 @@ class TensorRef {
   TensorRef(void* tensor, const Slots& slots) noexcept : tensor_(tensor), slots_(&slots) {}
   const char* get_name() const { return call<const char*>(implementation(tensor_), slots_->get_tensor_name); }
   Dims64 get_dimensions() const { return call<Dims64>(implementation(tensor_), slots_->get_tensor_dimensions); }
-  DataType get_type() const { return call<DataType>(implementation(tensor_), slots_->get_tensor_type); }
 
  private:
   void* tensor_;
@@ -26,7 +25,6 @@ class NetworkDefinition : public Object {
   int32_t get_nb_inputs() const { return method<int32_t>(slots().get_nb_inputs); }
   TensorRef get_input(int32_t index) const { return {method<void*>(slots().get_input, index), slots()}; }
   int32_t get_nb_outputs() const { return method<int32_t>(slots().get_nb_outputs); }
-  TensorRef get_output(int32_t index) const { return {method<void*>(slots().get_output, index), slots()}; }
 };
 
 /// An IOptimizationProfile; it belongs to its builder.
@@ -55,8 +53,6 @@ class TimingCache : public Object {
 class BuilderConfig : public Object {
  public:
   using Object::Object;
-  /// @param flag a number that Slots gives
-  void set_flag(int32_t flag) { method<void>(slots().set_flag, flag); }
   void set_memory_pool_limit(MemoryPool pool, std::size_t bytes) {
     method<void>(slots().set_memory_pool_limit, pool, bytes);
   }
@@ -66,8 +62,6 @@ class BuilderConfig : public Object {
   }
   /// 0 keeps all of a forward on one stream.
   bool set_max_aux_streams(int32_t count) { return method<bool>(slots().set_max_aux_streams, count); }
-  /// 0 to 5; 3 is TensorRT's own choice.
-  void set_builder_optimization_level(int32_t level) { method<void>(slots().set_builder_optimization_level, level); }
   /// The monitor must outlive the build.
   void set_progress_monitor(ProgressMonitorInterface* monitor) { method<void>(slots().set_progress_monitor, monitor); }
 
@@ -116,8 +110,6 @@ class ParserError {
   ParserError(void* error, const Slots& slots) noexcept : error_(error), slots_(&slots) {}
   ParserErrorCode code() const { return call<ParserErrorCode>(error_, slots_->get_error_code); }
   const char* desc() const { return call<const char*>(error_, slots_->get_error_desc); }
-  const char* file() const { return call<const char*>(error_, slots_->get_error_file); }
-  int32_t line() const { return call<int32_t>(error_, slots_->get_error_line); }
   /// Index of the node in the graph; -1 where it is about none.
   int32_t node() const { return call<int32_t>(error_, slots_->get_error_node); }
   const char* node_name() const { return call<const char*>(error_, slots_->get_error_node_name); }

@@ -21,63 +21,54 @@ namespace t2i::tensorrt {
 constexpr int kNoSlot = -1;
 
 // X(name here, NVIDIA's class, its method, index in the vtable of 10, of 11), destructors counted.
-#define T2I_TENSORRT_SLOTS(X)                                                                            \
-  X(deserialize_cuda_engine, nvinfer1::apiv::VRuntime, deserializeCudaEngine, 3, 3)                      \
-  X(create_execution_context, nvinfer1::apiv::VCudaEngine, createExecutionContext, 5, 5)                 \
-  X(get_nb_io_tensors, nvinfer1::apiv::VCudaEngine, getNbIOTensors, 30, 26)                              \
-  X(get_io_tensor_name, nvinfer1::apiv::VCudaEngine, getIOTensorName, 31, 27)                            \
-  X(get_engine_tensor_shape, nvinfer1::apiv::VCudaEngine, getTensorShape, 19, 15)                        \
-  X(get_tensor_data_type, nvinfer1::apiv::VCudaEngine, getTensorDataType, 20, 16)                        \
-  X(get_tensor_io_mode, nvinfer1::apiv::VCudaEngine, getTensorIOMode, 23, 19)                            \
-  X(get_profile_shape, nvinfer1::apiv::VCudaEngine, getProfileShape, 29, 25)                             \
-  X(get_nb_optimization_profiles, nvinfer1::apiv::VCudaEngine, getNbOptimizationProfiles, 10, 8)         \
-  X(get_device_memory_size, nvinfer1::apiv::VCudaEngine, getDeviceMemorySize, 7, kNoSlot)                \
-  X(get_device_memory_size_v2, nvinfer1::apiv::VCudaEngine, getDeviceMemorySizeV2, kNoSlot, 44)          \
-  X(set_input_shape, nvinfer1::apiv::VExecutionContext, setInputShape, 21, 20)                           \
-  X(get_context_tensor_shape, nvinfer1::apiv::VExecutionContext, getTensorShape, 22, 21)                 \
-  X(set_tensor_address, nvinfer1::apiv::VExecutionContext, setTensorAddress, 24, 23)                     \
-  X(enqueue_v3, nvinfer1::apiv::VExecutionContext, enqueueV3, 37, 36)                                    \
-  X(create_builder_config, nvinfer1::apiv::VBuilder, createBuilderConfig, 7, 5)                          \
-  X(create_network_v2, nvinfer1::apiv::VBuilder, createNetworkV2, 8, 6)                                  \
-  X(create_optimization_profile, nvinfer1::apiv::VBuilder, createOptimizationProfile, 9, 7)              \
-  X(build_serialized_network, nvinfer1::apiv::VBuilder, buildSerializedNetwork, 14, 11)                  \
-  X(set_flag, nvinfer1::apiv::VBuilderConfig, setFlag, 11, 9)                                            \
-  X(add_optimization_profile, nvinfer1::apiv::VBuilderConfig, addOptimizationProfile, 25, 23)            \
-  X(create_timing_cache, nvinfer1::apiv::VBuilderConfig, createTimingCache, 40, 29)                      \
-  X(set_timing_cache, nvinfer1::apiv::VBuilderConfig, setTimingCache, 41, 30)                            \
-  X(get_timing_cache, nvinfer1::apiv::VBuilderConfig, getTimingCache, 42, 31)                            \
-  X(set_memory_pool_limit, nvinfer1::apiv::VBuilderConfig, setMemoryPoolLimit, 43, 32)                   \
-  X(set_builder_optimization_level, nvinfer1::apiv::VBuilderConfig, setBuilderOptimizationLevel, 47, 36) \
-  X(set_max_aux_streams, nvinfer1::apiv::VBuilderConfig, setMaxAuxStreams, 54, 43)                       \
-  X(set_progress_monitor, nvinfer1::apiv::VBuilderConfig, setProgressMonitor, 56, 45)                    \
-  /* TensorRT-RTX alone has these two; the others end before them. */                                    \
-  X(set_nb_compute_capabilities, nvinfer1::apiv::VBuilderConfig, setNbComputeCapabilities, kNoSlot, 55)  \
-  X(set_compute_capability, nvinfer1::apiv::VBuilderConfig, setComputeCapability, kNoSlot, 57)           \
-  X(serialize_timing_cache, nvinfer1::apiv::VTimingCache, serialize, 2, 2)                               \
-  X(set_profile_dimensions, nvinfer1::apiv::VOptimizationProfile, setDimensions, 2, 2)                   \
-  X(get_nb_inputs, nvinfer1::apiv::VNetworkDefinition, getNbInputs, 14, 14)                              \
-  X(get_input, nvinfer1::apiv::VNetworkDefinition, getInput, 15, 15)                                     \
-  X(get_nb_outputs, nvinfer1::apiv::VNetworkDefinition, getNbOutputs, 16, 16)                            \
-  X(get_output, nvinfer1::apiv::VNetworkDefinition, getOutput, 17, 17)                                   \
-  X(get_tensor_name, nvinfer1::apiv::VTensor, getName, 3, 3)                                             \
-  X(get_tensor_dimensions, nvinfer1::apiv::VTensor, getDimensions, 5, 5)                                 \
-  X(get_tensor_type, nvinfer1::apiv::VTensor, getType, 7, 6)                                             \
-  X(get_host_memory_data, nvinfer1::apiv::VHostMemory, data, 2, 2)                                       \
-  X(get_host_memory_size, nvinfer1::apiv::VHostMemory, size, 3, 3)                                       \
-  X(parse_from_file, nvonnxparser::IParser, parseFromFile, 1, 1)                                         \
-  X(get_nb_errors, nvonnxparser::IParser, getNbErrors, 5, 3)                                             \
-  X(get_error, nvonnxparser::IParser, getError, 6, 4)                                                    \
-  /* The parser's destructors follow it: complete, then deleting. */                                     \
-  X(clear_errors, nvonnxparser::IParser, clearErrors, 7, 5)                                              \
-  X(get_error_code, nvonnxparser::IParserError, code, 0, 0)                                              \
-  X(get_error_desc, nvonnxparser::IParserError, desc, 1, 1)                                              \
-  X(get_error_file, nvonnxparser::IParserError, file, 2, 2)                                              \
-  X(get_error_line, nvonnxparser::IParserError, line, 3, 3)                                              \
-  X(get_error_node, nvonnxparser::IParserError, node, 5, 5)                                              \
-  X(get_error_node_name, nvonnxparser::IParserError, nodeName, 6, 6)                                     \
-  X(get_error_node_operator, nvonnxparser::IParserError, nodeOperator, 7, 7)                             \
-  /* We implement these two; see LoggerOf10 and the others below. */                                     \
-  X(log, nvinfer1::ILogger, log, 0, 4)                                                                   \
+#define T2I_TENSORRT_SLOTS(X)                                                                           \
+  X(deserialize_cuda_engine, nvinfer1::apiv::VRuntime, deserializeCudaEngine, 3, 3)                     \
+  X(create_execution_context, nvinfer1::apiv::VCudaEngine, createExecutionContext, 5, 5)                \
+  X(get_nb_io_tensors, nvinfer1::apiv::VCudaEngine, getNbIOTensors, 30, 26)                             \
+  X(get_io_tensor_name, nvinfer1::apiv::VCudaEngine, getIOTensorName, 31, 27)                           \
+  X(get_engine_tensor_shape, nvinfer1::apiv::VCudaEngine, getTensorShape, 19, 15)                       \
+  X(get_tensor_data_type, nvinfer1::apiv::VCudaEngine, getTensorDataType, 20, 16)                       \
+  X(get_tensor_io_mode, nvinfer1::apiv::VCudaEngine, getTensorIOMode, 23, 19)                           \
+  X(get_profile_shape, nvinfer1::apiv::VCudaEngine, getProfileShape, 29, 25)                            \
+  X(set_input_shape, nvinfer1::apiv::VExecutionContext, setInputShape, 21, 20)                          \
+  X(get_context_tensor_shape, nvinfer1::apiv::VExecutionContext, getTensorShape, 22, 21)                \
+  X(set_tensor_address, nvinfer1::apiv::VExecutionContext, setTensorAddress, 24, 23)                    \
+  X(enqueue_v3, nvinfer1::apiv::VExecutionContext, enqueueV3, 37, 36)                                   \
+  X(create_builder_config, nvinfer1::apiv::VBuilder, createBuilderConfig, 7, 5)                         \
+  X(create_network_v2, nvinfer1::apiv::VBuilder, createNetworkV2, 8, 6)                                 \
+  X(create_optimization_profile, nvinfer1::apiv::VBuilder, createOptimizationProfile, 9, 7)             \
+  X(build_serialized_network, nvinfer1::apiv::VBuilder, buildSerializedNetwork, 14, 11)                 \
+  X(add_optimization_profile, nvinfer1::apiv::VBuilderConfig, addOptimizationProfile, 25, 23)           \
+  X(create_timing_cache, nvinfer1::apiv::VBuilderConfig, createTimingCache, 40, 29)                     \
+  X(set_timing_cache, nvinfer1::apiv::VBuilderConfig, setTimingCache, 41, 30)                           \
+  X(get_timing_cache, nvinfer1::apiv::VBuilderConfig, getTimingCache, 42, 31)                           \
+  X(set_memory_pool_limit, nvinfer1::apiv::VBuilderConfig, setMemoryPoolLimit, 43, 32)                  \
+  X(set_max_aux_streams, nvinfer1::apiv::VBuilderConfig, setMaxAuxStreams, 54, 43)                      \
+  X(set_progress_monitor, nvinfer1::apiv::VBuilderConfig, setProgressMonitor, 56, 45)                   \
+  /* TensorRT-RTX alone has these two; the others end before them. */                                   \
+  X(set_nb_compute_capabilities, nvinfer1::apiv::VBuilderConfig, setNbComputeCapabilities, kNoSlot, 55) \
+  X(set_compute_capability, nvinfer1::apiv::VBuilderConfig, setComputeCapability, kNoSlot, 57)          \
+  X(serialize_timing_cache, nvinfer1::apiv::VTimingCache, serialize, 2, 2)                              \
+  X(set_profile_dimensions, nvinfer1::apiv::VOptimizationProfile, setDimensions, 2, 2)                  \
+  X(get_nb_inputs, nvinfer1::apiv::VNetworkDefinition, getNbInputs, 14, 14)                             \
+  X(get_input, nvinfer1::apiv::VNetworkDefinition, getInput, 15, 15)                                    \
+  X(get_nb_outputs, nvinfer1::apiv::VNetworkDefinition, getNbOutputs, 16, 16)                           \
+  X(get_tensor_name, nvinfer1::apiv::VTensor, getName, 3, 3)                                            \
+  X(get_tensor_dimensions, nvinfer1::apiv::VTensor, getDimensions, 5, 5)                                \
+  X(get_host_memory_data, nvinfer1::apiv::VHostMemory, data, 2, 2)                                      \
+  X(get_host_memory_size, nvinfer1::apiv::VHostMemory, size, 3, 3)                                      \
+  X(parse_from_file, nvonnxparser::IParser, parseFromFile, 1, 1)                                        \
+  X(get_nb_errors, nvonnxparser::IParser, getNbErrors, 5, 3)                                            \
+  X(get_error, nvonnxparser::IParser, getError, 6, 4)                                                   \
+  /* The parser's destructors follow it: complete, then deleting. */                                    \
+  X(clear_errors, nvonnxparser::IParser, clearErrors, 7, 5)                                             \
+  X(get_error_code, nvonnxparser::IParserError, code, 0, 0)                                             \
+  X(get_error_desc, nvonnxparser::IParserError, desc, 1, 1)                                             \
+  X(get_error_node, nvonnxparser::IParserError, node, 5, 5)                                             \
+  X(get_error_node_name, nvonnxparser::IParserError, nodeName, 6, 6)                                    \
+  X(get_error_node_operator, nvonnxparser::IParserError, nodeOperator, 7, 7)                            \
+  /* We implement these two; see LoggerOf10 and the others below. */                                    \
+  X(log, nvinfer1::ILogger, log, 0, 4)                                                                  \
   X(phase_start, nvinfer1::IProgressMonitor, phaseStart, 4, 4)
 
 /// The vtable index of every method that is called, for one major version.
@@ -87,16 +78,14 @@ struct Slots {
 #undef T2I_MEMBER
   /// Argument of createNetworkV2 for a strongly typed network; 11 knows no other kind.
   uint32_t strongly_typed;
-  /// BuilderFlag::kERROR_ON_TIMING_CACHE_MISS: a pinned timing cache must be enough.
-  int32_t error_on_timing_cache_miss;
 };
 
 #define T2I_TEN(name, interface, method, ten, eleven) ten,
 #define T2I_ELEVEN(name, interface, method, ten, eleven) eleven,
 /// TensorRT 10.0 to 10.16.
-inline constexpr Slots kSlots10{T2I_TENSORRT_SLOTS(T2I_TEN) 1u << 1, 16};
+inline constexpr Slots kSlots10{T2I_TENSORRT_SLOTS(T2I_TEN) 1u << 1};
 /// TensorRT 11.0 to 11.4, TensorRT-RTX 1.5 to 1.7.
-inline constexpr Slots kSlots11{T2I_TENSORRT_SLOTS(T2I_ELEVEN) 1u << 0, 15};
+inline constexpr Slots kSlots11{T2I_TENSORRT_SLOTS(T2I_ELEVEN) 1u << 0};
 #undef T2I_TEN
 #undef T2I_ELEVEN
 
@@ -120,17 +109,7 @@ enum class MemoryPool : int32_t { workspace = 0 };
 /// nvinfer1::ExecutionContextAllocationStrategy, the default one.
 enum class AllocationStrategy : int32_t { at_creation = 0 };
 /// nvonnxparser::ErrorCode, those that are told apart.
-enum class ParserErrorCode : int32_t {
-  out_of_memory = 2,
-  model_not_read = 3,
-  unsupported_graph = 7,
-  unsupported_node = 8,
-  unsupported_attribute = 9,
-  unsupported_input = 10,
-  unsupported_type = 11,
-  unsupported_dynamic = 12,
-  unsupported_shape = 13,
-};
+enum class ParserErrorCode : int32_t { out_of_memory = 2, model_not_read = 3, unsupported_node = 8 };
 
 /// nvinfer1::Dims64.
 struct Dims64 {

@@ -91,12 +91,6 @@ class CudaEngine : public Object {
   Dims64 get_profile_shape(const char* tensor, int32_t profile, ProfileSelector selector) const {
     return method<Dims64>(slots().get_profile_shape, tensor, profile, selector);
   }
-  int32_t get_nb_optimization_profiles() const { return method<int32_t>(slots().get_nb_optimization_profiles); }
-  /// Bytes that a context needs; both methods return 64 bits.
-  int64_t get_device_memory_size() const {
-    const int old = slots().get_device_memory_size;
-    return method<int64_t>(old != kNoSlot ? old : slots().get_device_memory_size_v2);
-  }
 };
 
 class Runtime : public Object {

@@ -67,13 +67,36 @@ function findOne(): NativeLibrary {
   return libraries[0] as NativeLibrary;
 }
 
-/** Code, message and hint of the error when an engine is run by the library. */
-function run(build: string, library: string): { code: string; message: string; hint: string } {
+interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** The error of a call that returns a promise. */
+function refusal(build: string, call: string): Refusal {
+  const body = `return ${call}.then(() => ({}), ({ code, message, hint }) => ({ code, message, hint }));`;
+  return inChild(build, body) as Refusal;
+}
+
+/** The error when an engine is run by the library. */
+function run(build: string, library: string): Refusal {
   const options = `{ device: 0, library: ${JSON.stringify(library)}, plan: new Uint8Array(64) }`;
-  return inChild(
-    build,
-    `return addon.runEngine(${options}, {}).then(() => ({}), ({ code, message, hint }) => ({ code, message, hint }));`,
-  ) as { code: string; message: string; hint: string };
+  return refusal(build, `addon.runEngine(${options}, {})`);
+}
+
+/** The error when the library builds an engine from what is no ONNX file. */
+function build(addonBuild: string, library: string): Refusal {
+  const options = {
+    library,
+    device: null,
+    onnx: join(addonBuild, 'Release', 't2i.node'),
+    profiles: [],
+    computeCapabilities: library.includes('rtx') ? [89] : [],
+    timingCache: null,
+    workspaceBytes: 0,
+  };
+  return refusal(addonBuild, `addon.buildEngine(${JSON.stringify(options)}, null, null)`);
 }
 
 const REAL = [
@@ -127,6 +150,34 @@ describe.skipIf(sim === null)('NVIDIA’s own libraries', () => {
       const { code, message } = run(sim as string, path);
       expect(code).toBe('BACKEND_FAILED');
       expect(message).toMatch(/^TensorRT made no runtime: .*CUDA initialization failure with error: 35/);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.skipIf(driver || real.length < 3)(
+    'the whole of TensorRT makes no builder without a driver, the lean one none at all, TensorRT-RTX does',
+    () => {
+      const [full, rtx, lean] = real.map(({ path }) => build(sim as string, path)) as [Refusal, Refusal, Refusal];
+      expect(full.code).toBe('BACKEND_FAILED');
+      expect(full.message).toMatch(/^TensorRT made no builder: .*CUDA initialization failure with error: 35/);
+      expect(lean.code).toBe('BACKEND_UNAVAILABLE');
+      expect(lean.message).toMatch(/cannot build engines\. A lean runtime/);
+      // It made a builder and a parser, and that one was asked.
+      expect(rtx.code).toBe('ENGINE_BUILD_FAILED');
+      expect(rtx.message).toContain('Failed to parse the ONNX model');
+    },
+    TIMEOUT_MS,
+  );
+
+  test.skipIf(none === null || real.length < 3)(
+    'an addon without CUDA builds by TensorRT-RTX alone',
+    () => {
+      const [full, rtx] = real.map(({ path }) => build(none as string, path)) as [Refusal, Refusal];
+      expect(full).toMatchObject({
+        code: 'BACKEND_UNAVAILABLE',
+        message: expect.stringContaining('built without CUDA'),
+      });
+      expect(rtx.code).toBe('ENGINE_BUILD_FAILED');
     },
     TIMEOUT_MS,
   );

@@ -15,8 +15,6 @@ int main() {
 
   print("10:strongly_typed", kSlots10.strongly_typed);
   print("11:strongly_typed", kSlots11.strongly_typed);
-  print("10:error_on_timing_cache_miss", kSlots10.error_on_timing_cache_miss);
-  print("11:error_on_timing_cache_miss", kSlots11.error_on_timing_cache_miss);
 
   // What TensorRT calls in objects of ours.
   print("10:implemented_log", slot(&LoggerOf10::log));
@@ -51,13 +49,7 @@ int main() {
   PRINT_ENUM(AllocationStrategy::at_creation)
   PRINT_ENUM(ParserErrorCode::out_of_memory)
   PRINT_ENUM(ParserErrorCode::model_not_read)
-  PRINT_ENUM(ParserErrorCode::unsupported_graph)
   PRINT_ENUM(ParserErrorCode::unsupported_node)
-  PRINT_ENUM(ParserErrorCode::unsupported_attribute)
-  PRINT_ENUM(ParserErrorCode::unsupported_input)
-  PRINT_ENUM(ParserErrorCode::unsupported_type)
-  PRINT_ENUM(ParserErrorCode::unsupported_dynamic)
-  PRINT_ENUM(ParserErrorCode::unsupported_shape)
   PRINT_ENUM(DataType::float32)
   PRINT_ENUM(DataType::float16)
   PRINT_ENUM(DataType::int8)

@@ -39,7 +39,6 @@ int main() {
   T2I_TENSORRT_SLOTS(PRINT)
 
   print("strongly_typed", 1ll << static_cast<int>(nvinfer1::NetworkDefinitionCreationFlag::kSTRONGLY_TYPED));
-  print("error_on_timing_cache_miss", static_cast<int>(nvinfer1::BuilderFlag::kERROR_ON_TIMING_CACHE_MISS));
 
   print("api_language", slot(&nvinfer1::IVersionedInterface::getAPILanguage));
   print("interface_info", slot(&nvinfer1::IVersionedInterface::getInterfaceInfo));
@@ -81,13 +80,7 @@ int main() {
   PRINT_ENUM("AllocationStrategy::at_creation", nvinfer1::ExecutionContextAllocationStrategy::kSTATIC)
   PRINT_ENUM("ParserErrorCode::out_of_memory", nvonnxparser::ErrorCode::kMEM_ALLOC_FAILED)
   PRINT_ENUM("ParserErrorCode::model_not_read", nvonnxparser::ErrorCode::kMODEL_DESERIALIZE_FAILED)
-  PRINT_ENUM("ParserErrorCode::unsupported_graph", nvonnxparser::ErrorCode::kUNSUPPORTED_GRAPH)
   PRINT_ENUM("ParserErrorCode::unsupported_node", nvonnxparser::ErrorCode::kUNSUPPORTED_NODE)
-  PRINT_ENUM("ParserErrorCode::unsupported_attribute", nvonnxparser::ErrorCode::kUNSUPPORTED_NODE_ATTR)
-  PRINT_ENUM("ParserErrorCode::unsupported_input", nvonnxparser::ErrorCode::kUNSUPPORTED_NODE_INPUT)
-  PRINT_ENUM("ParserErrorCode::unsupported_type", nvonnxparser::ErrorCode::kUNSUPPORTED_NODE_DATATYPE)
-  PRINT_ENUM("ParserErrorCode::unsupported_dynamic", nvonnxparser::ErrorCode::kUNSUPPORTED_NODE_DYNAMIC)
-  PRINT_ENUM("ParserErrorCode::unsupported_shape", nvonnxparser::ErrorCode::kUNSUPPORTED_NODE_SHAPE)
   PRINT_ENUM("DataType::float32", nvinfer1::DataType::kFLOAT)
   PRINT_ENUM("DataType::float16", nvinfer1::DataType::kHALF)
   PRINT_ENUM("DataType::int8", nvinfer1::DataType::kINT8)

@@ -27,7 +27,6 @@ class Network : public Object<Network> {
   OnnxGraph graph;
   /// The tensors of the graph as they were handed out.
   std::vector<std::unique_ptr<NetworkTensor>> inputs;
-  std::vector<std::unique_ptr<NetworkTensor>> outputs;
 };
 
 }  // namespace t2i::fake

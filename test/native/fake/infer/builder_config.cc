@@ -69,11 +69,7 @@ const MethodTable& BuilderConfig::methods() {
           .set(kSlots.get_timing_cache, &get_timing_cache)
           .set(kSlots.add_optimization_profile, &add_optimization_profile)
           .set(
-              kSlots.set_flag, +[](void*, int32_t) {})
-          .set(
               kSlots.set_memory_pool_limit, +[](void*, tensorrt::MemoryPool, std::size_t) {})
-          .set(
-              kSlots.set_builder_optimization_level, +[](void*, int32_t) {})
           .set(
               kSlots.set_max_aux_streams,
               +[](void* self, int32_t count) {

@@ -77,12 +77,7 @@ const MethodTable& Engine::methods() {
           .set(
               kSlots.get_tensor_data_type, +[](void* self, const char* name) { return of(self).plan.find(name)->type; })
           .set(kSlots.get_tensor_io_mode, &io_mode)
-          .set(kSlots.get_profile_shape, &profile_shape)
-          .set(
-              kSlots.get_nb_optimization_profiles, +[](void*) -> int32_t { return 1; })
-          .set(
-              T2I_FAKE_MAJOR == 10 ? kSlots.get_device_memory_size : kSlots.get_device_memory_size_v2,
-              +[](void*) -> int64_t { return 1 << 20; });
+          .set(kSlots.get_profile_shape, &profile_shape);
   return table;
 }
 

@@ -16,9 +16,7 @@ const MethodTable& NetworkTensor::methods() {
       MethodTable()
           .set(
               kSlots.get_tensor_name, +[](void* self) { return of(self).tensor.name.c_str(); })
-          .set(
-              kSlots.get_tensor_dimensions, +[](void* self) { return to_dims(of(self).tensor.dims); })
-          .set(kSlots.get_tensor_type, +[](void* self) { return of(self).tensor.type; });
+          .set(kSlots.get_tensor_dimensions, +[](void* self) { return to_dims(of(self).tensor.dims); });
   return table;
 }
 
@@ -29,11 +27,7 @@ const MethodTable& Network::methods() {
               kSlots.get_nb_inputs, +[](void* self) { return static_cast<int32_t>(of(self).graph.inputs.size()); })
           .set(
               kSlots.get_nb_outputs, +[](void* self) { return static_cast<int32_t>(of(self).graph.outputs.size()); })
-          .set(
-              kSlots.get_input, +[](void* self, int32_t i) { return at(of(self).inputs, of(self).graph.inputs, i); })
-          .set(
-              kSlots.get_output,
-              +[](void* self, int32_t i) { return at(of(self).outputs, of(self).graph.outputs, i); });
+          .set(kSlots.get_input, +[](void* self, int32_t i) { return at(of(self).inputs, of(self).graph.inputs, i); });
   return table;
 }
 
