@@ -31,8 +31,9 @@ type Held = { readonly kind: 'object' | 'vtable' } | { readonly kind: 'method'; 
 /**
  * Vtable indices of the virtual calls in one function of the JNI library, which holds NVIDIA's inlined methods.
  *
- * It follows the object from register to register: `mov 0x8(%a),%r` loads the implementation of a public object, `mov (%r),%v` its
- * vtable, `call *0x98(%v)` calls method 19. The calls of JNI itself go through a table that is reached otherwise.
+ * It follows the object from register to register: `mov 0x8(%a),%r` loads the implementation of a public object,
+ * `mov (%r),%v` its vtable, `call *0x98(%v)` calls method 19. The calls of JNI itself go through a table that is reached
+ * otherwise.
  *
  * @param direct for abstract classes without an implementation pointer, whose objects come from `lea (%a,%b,8),%r`
  */
