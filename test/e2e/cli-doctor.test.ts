@@ -27,6 +27,8 @@ vi.mock('../../src/backends/onnxruntime/reference.js', async () => {
 });
 
 const DEFAULT_MODEL = fileURLToPath(new URL('../../models/emoji-128/unet/model.onnx', import.meta.url));
+/** Engines of the default model are built, and a picture is drawn on the CPU. */
+const LONG = { timeout: 300_000 };
 const SIM = buildFolder('sim');
 const NONE = buildFolder('none');
 
@@ -129,7 +131,7 @@ describe.skipIf(SIM === null)('t2i doctor on the simulated device', () => {
     expect(section((await doctor()).out, 'tensorrt')).toContain(`there is no TensorRT in ${folder}`);
   });
 
-  it.runIf(existsSync(DEFAULT_MODEL))('checks kernel, engine, graph and picture, each with numbers', async () => {
+  it.runIf(existsSync(DEFAULT_MODEL))('checks kernel, engine, graph and picture, each with numbers', LONG, async () => {
     const { code, report } = await doctor('--gpu', '--json');
     const { selfCheck } = report();
     expect(selfCheck).toMatchObject({ measured: true, device: expect.any(String) });
@@ -145,7 +147,7 @@ describe.skipIf(SIM === null)('t2i doctor on the simulated device', () => {
     expect(code).toBe(1);
   });
 
-  it.runIf(existsSync(DEFAULT_MODEL))('finds an inaccurate engine', async () => {
+  it.runIf(existsSync(DEFAULT_MODEL))('finds an inaccurate engine', LONG, async () => {
     vi.stubEnv('T2I_ENGINE_CACHE', join(folder, 'others'));
     vi.stubEnv('T2I_FAKE_TENSORRT', 'inaccurate');
     const { code, out } = await doctor('--gpu');

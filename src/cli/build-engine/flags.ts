@@ -67,7 +67,7 @@ function readCompute(text: string, issues: Issue[]): number[] {
   if (parts.every((part) => /^\d{2,3}$/.test(part) && Number(part) >= 50)) {
     return [...new Set(parts.map(Number))].sort((a, b) => a - b);
   }
-  const expected = 'compute capabilities without the dot, for example 80,86,89';
+  const expected = 'compute capabilities without the dot, for example 75,86,89';
   issues.push({ option: '--compute', expected, received: describeValue(text) });
   return [];
 }

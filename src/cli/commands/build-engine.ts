@@ -15,7 +15,7 @@ const FLAGS: readonly Flag[] = [
   { flags: '--size <WxH>', description: "pixels, for example 128x128 (default: the model's); instead of --profile" },
   {
     flags: '--compute <list>',
-    description: 'compute capabilities to build for, for example 80,86,89; tensorrt-rtx alone, needs no GPU',
+    description: 'compute capabilities to build for, for example 75,86,89; tensorrt-rtx alone, needs no GPU',
     sets: ['computeCapabilities'],
   },
   { flags: '--device <n>', description: 'GPU to build for (default: 0)', sets: ['device'] },
@@ -35,7 +35,7 @@ export const buildEngine: Command = {
     't2i build-engine emoji-128',
     't2i build-engine ./my-model --batch 1..8 --size 256',
     't2i build-engine ./my-model --profile 1x16x16,2x16x16,8x32x32 --timing-cache timings.bin',
-    't2i build-engine ./my-model --runtime tensorrt-rtx --compute 80,86,89 --out engines',
+    't2i build-engine ./my-model --runtime tensorrt-rtx --compute 75,86,89 --out engines',
   ],
   async run(input, io) {
     const { runBuild } = await import('../build-engine/run-build.js');
