@@ -25,7 +25,8 @@ async function t2i(argv: readonly string[], options: Parameters<typeof fakeIo>[0
   return { code, err: io.err(), lines: lines(), json: () => lines().map((line) => JSON.parse(line)) };
 }
 
-const generate = (...argv: string[]) => t2i(['generate', '--model', TINY, '--steps', '2', ...argv]);
+const generate = (...argv: string[]) =>
+  t2i(['generate', '--model', TINY, '--backend', 'onnxruntime', '--steps', '2', ...argv]);
 
 describe('t2i generate', () => {
   it('writes the picture with its receipt and prints the path alone', async () => {
