@@ -15,7 +15,7 @@ let dir: string;
 let t2i: Pipeline;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 't2i-e2e-'));
-  t2i = await Pipeline.load({ model: MODEL, threads: 1 });
+  t2i = await Pipeline.load({ model: MODEL, backend: 'onnxruntime', threads: 1 });
 });
 afterAll(async () => {
   await t2i.close();
