@@ -1,16 +1,25 @@
 #include "error_napi.h"
 
 #include <new>
+#include <string>
 
 namespace t2i {
 
-Napi::Object to_js(Napi::Env env, const Error& error, const std::string& call_stack) {
+Napi::Object to_js(Napi::Env env, const Error& error) {
   Napi::Object object = Napi::Error::New(env, error.what()).Value();
-  object.Set("code", Napi::String::New(env, code_name(error.code())));
-  if (!error.hint().empty()) object.Set("hint", Napi::String::New(env, error.hint()));
-  if (!call_stack.empty()) {
-    object.Set("stack", Napi::String::New(env, std::string("Error: ") + error.what() + "\n" + call_stack));
-  }
+  object.Set("code", code_name(error.code()));
+  if (!error.hint().empty()) object.Set("hint", error.hint());
+  return object;
+}
+
+Napi::Object to_js(Napi::Env env, const Error& error, Napi::Object call) {
+  Napi::Object object = to_js(env, error);
+  const Napi::Value stack = call.Get("stack");
+  if (!stack.IsString()) return object;
+  // Its first line is the name of the error that has no message.
+  const std::string text = stack.As<Napi::String>();
+  const auto frames = text.find('\n');
+  if (frames != std::string::npos) object.Set("stack", std::string("Error: ") + error.what() + text.substr(frames));
   return object;
 }
 
@@ -26,15 +35,6 @@ Error as_error(std::exception_ptr caught) noexcept {
   } catch (...) {
     return Error(ErrorCode::internal, "the addon threw something that is no exception");
   }
-}
-
-std::string current_stack(Napi::Env env) {
-  const Napi::Value stack = Napi::Error::New(env, "").Value().Get("stack");
-  if (!stack.IsString()) return {};
-  const std::string text = stack.As<Napi::String>();
-  // The first line is the error's own name.
-  const auto first = text.find('\n');
-  return first == std::string::npos ? std::string() : text.substr(first + 1);
 }
 
 }  // namespace t2i

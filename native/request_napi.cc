@@ -5,7 +5,7 @@
 namespace t2i {
 
 Request::Request(const Napi::Promise::Deferred& deferred)
-    : deferred_(deferred), call_stack_(current_stack(deferred.Env())) {}
+    : deferred_(deferred), call_(Napi::Persistent(Napi::Error::New(deferred.Env(), "").Value())) {}
 
 void Request::watch(const Argument& signal) {
   if (signal.absent()) return;
@@ -75,15 +75,18 @@ bool Request::settle(Napi::Env env) {
     deferred_.Reject(reason);
   } catch (const Napi::Error& error) {
     deferred_.Reject(error.Value());
+  } catch (...) {
+    deferred_.Reject(to_js(env, as_error(std::current_exception()), call_.Value()));
   }
   return false;
 }
 
 Napi::Value Request::rejection(Napi::Env env) {
   if (thrown_) return thrown_->Value();
-  if (end_ == ErrorCode::aborted) return to_js(env, Error(ErrorCode::aborted, "the request was aborted"), call_stack_);
-  if (end_) return to_js(env, Error(ErrorCode::closed, "the session was closed before the request was done"), call_stack_);
-  if (failure_) return to_js(env, as_error(failure_), call_stack_);
+  const auto reason = [&](const Error& error) { return to_js(env, error, call_.Value()); };
+  if (end_ == ErrorCode::aborted) return reason(Error(ErrorCode::aborted, "the request was aborted"));
+  if (end_) return reason(Error(ErrorCode::closed, "the session was closed before the request was done"));
+  if (failure_) return reason(as_error(failure_));
   return {};
 }
 

@@ -6,7 +6,6 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <string>
 
 #include "argument_napi.h"
 #include "error_napi.h"
@@ -64,7 +63,8 @@ class Request : public std::enable_shared_from_this<Request> {
   void forget_signal();
 
   Napi::Promise::Deferred deferred_;
-  std::string call_stack_;
+  /// An error made at the call: where it came from.
+  Napi::ObjectReference call_;
   Napi::ObjectReference owner_;
   Napi::ObjectReference signal_;
   Napi::FunctionReference on_abort_;

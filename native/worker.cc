@@ -122,7 +122,7 @@ void Worker::on_call(napi_env env, napi_value, void* context, void*) noexcept {
   if (env == nullptr) return;
   try {
     static_cast<Worker*>(context)->deliver(env);
-  } catch (const Napi::Error&) {
+  } catch (...) {
     // JavaScript is being terminated; the environment's exit stops the thread.
   }
 }
