@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -215,6 +215,25 @@ describe.skipIf(buildFolder('sim') === null)('a tensorrt session that fails', ()
       message: expect.stringMatching(/NaN|no number/),
     });
     await failing.close();
+  });
+
+  it('in half precision warns with every picture that the decoder runs in another, and is refused under strict', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 't2i-half-'));
+    cpSync(fixture('tiny'), dir, { recursive: true });
+    copyFileSync(join(dir, 'vae_decoder/model.onnx'), join(dir, 'vae_decoder/model.fp16.onnx'));
+    vi.stubEnv('T2I_FAKE_TENSORRT', 'fp16-overflow');
+    const half = await describeModel(dir);
+    const opened = await sim.backend.open(half);
+    const job = tinyJob(half, { latentSize: half.nativeSize / half.vaeFactor });
+    for (let picture = 0; picture < 2; picture++) {
+      expect((await opened.generate(job)).warnings).toEqual([expect.stringMatching(/fp32/)]);
+    }
+    await opened.close();
+    await expect(sim.backend.open(half, { strict: true })).rejects.toMatchObject({
+      code: 'BACKEND_FAILED',
+      message: expect.stringMatching(/strict forbids.*fp32/),
+    });
+    rmSync(dir, { recursive: true });
   });
 
   it('its accuracy check lets auto take the processor, which says why; a session of its own name is refused', async () => {
