@@ -1,6 +1,8 @@
 import type { Plan } from '../diffusion/plan.js';
-import type { ModelDescription } from '../model/description.js';
+import type { ModelDescription, NetworkName } from '../model/description.js';
 import type { LoadProgress } from '../options.js';
+
+export type { NetworkName } from '../model/description.js';
 
 /** Why a backend can or cannot run here. */
 export type Probe =
@@ -83,9 +85,6 @@ export interface Session {
   generate(job: Job, control?: GenerateControl): Promise<JobResult>;
   close(): Promise<void>;
 }
-
-/** The networks of a model, by their names in `ModelDescription`. */
-export type NetworkName = 'textEncoder' | 'unet' | 'vaeDecoder';
 
 /** How far the opening of a model has come. */
 export type OpenProgress = LoadProgress;

@@ -51,6 +51,9 @@ export type TokenizerDescription = {
   | { readonly kind: 'json'; readonly path: string }
 );
 
+/** The networks of a model, by their names in {@link ModelDescription}. */
+export type NetworkName = 'textEncoder' | 'unet' | 'vaeDecoder';
+
 /** Everything about a model that was read from its files and checked; nothing of it is assumed. */
 export interface ModelDescription {
   /** Absolute path of the model directory. */

@@ -1,6 +1,7 @@
 import { T2IError } from '../../errors.js';
-import type { ModelDescription, TensorInfo } from '../../model/description.js';
-import type { NetworkName, NetworkTensor } from '../backend.js';
+import type { TensorInfo } from '../../model/description.js';
+import { tensorsOf } from '../../model/networks.js';
+import type { NetworkTensor } from '../backend.js';
 import type { NetworkRequest } from './child-calls.js';
 import { Network } from './network.js';
 import { Port, product, type Runtime, readFloats } from './port.js';
@@ -16,13 +17,14 @@ export async function runNetwork(
   { model, network: name, inputs }: NetworkRequest,
   onOpen: (path: string) => Promise<void>,
 ): Promise<Readonly<Record<string, NetworkTensor>>> {
-  const { path, inputs: known, output } = graphOf(model, name);
+  const { inputs: known, output } = tensorsOf(model, name);
+  const { path } = model[name];
   await onOpen(path);
   const network = await Network.open(runtime, path, undefined);
   const ports = known.map((info) => [info.name, portOf(runtime, info, inputs[info.name])] as const);
-  const { [output]: result } = await network.run(Object.fromEntries(ports), { [output]: null });
-  if (result === undefined) throw new T2IError('BACKEND_FAILED', `${path}: the graph gave no output ${output}`);
-  return { [output]: { shape: result.dims, data: readFloats(result) } };
+  const { [output.name]: result } = await network.run(Object.fromEntries(ports), { [output.name]: null });
+  if (result === undefined) throw new T2IError('BACKEND_FAILED', `${path}: the graph gave no output ${output.name}`);
+  return { [output.name]: { shape: result.dims, data: readFloats(result) } };
 }
 
 function portOf(runtime: Runtime, info: TensorInfo, tensor: NetworkTensor | undefined): Port {
@@ -36,22 +38,4 @@ function portOf(runtime: Runtime, info: TensorInfo, tensor: NetworkTensor | unde
   const port = new Port(runtime, info, tensor.shape);
   port.write(tensor.data, 0);
   return port;
-}
-
-function graphOf(model: ModelDescription, name: NetworkName) {
-  const { textEncoder, unet, vaeDecoder } = model;
-  switch (name) {
-    case 'textEncoder': {
-      const { ids, attentionMask, states } = textEncoder;
-      return { path: textEncoder.path, inputs: attentionMask ? [ids, attentionMask] : [ids], output: states.name };
-    }
-    case 'unet':
-      return {
-        path: unet.path,
-        inputs: [unet.sample, unet.timestep, unet.encoderHiddenStates],
-        output: unet.output.name,
-      };
-    case 'vaeDecoder':
-      return { path: vaeDecoder.path, inputs: [vaeDecoder.latents], output: vaeDecoder.image.name };
-  }
 }

@@ -1,9 +1,10 @@
 import type { ModelDescription } from '../../../model/description.js';
+import { tensorsOf } from '../../../model/networks.js';
 import type { NetworkReference, NetworkTensor } from '../../backend.js';
 import type { NativeDevice, NativeLibrary, NativeTensor } from '../native.js';
 import { measureAccuracy } from './accuracy.js';
 import { checkInputs } from './check-inputs.js';
-import { componentOf, tensorsOf } from './components.js';
+import { componentOf } from './components.js';
 import { runInChild } from './engine-process.js';
 import type { EngineSource } from './engine-source.js';
 import type { Accuracy } from './header.js';

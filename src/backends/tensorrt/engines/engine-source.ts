@@ -3,11 +3,12 @@ import { checkExternalData } from '../../../model/external-data.js';
 import { TENSOR_TYPES } from '../../../model/graph-roles.js';
 import { checkHashes, hashFiles } from '../../../model/hashes.js';
 import { ModelFiles } from '../../../model/model-files.js';
+import { tensorsOf } from '../../../model/networks.js';
 import { type OnnxFile, readOnnxFile } from '../../../model/onnx-file.js';
 import { invalidModel, Problems } from '../../../model/problems.js';
 import { ProtobufError } from '../../../model/protobuf.js';
 import type { NetworkName } from '../../backend.js';
-import { componentOf, tensorsOf } from './components.js';
+import { componentOf } from './components.js';
 import { sha256 } from './engine-file.js';
 import type { Precision } from './header.js';
 

@@ -1,9 +1,9 @@
 import type { Issue } from '../../../errors.js';
 import { refuse } from '../../../fields.js';
 import type { ModelDescription, TensorInfo } from '../../../model/description.js';
+import { tensorsOf } from '../../../model/networks.js';
 import { invalidModel } from '../../../model/problems.js';
 import type { NetworkName } from '../../backend.js';
-import { tensorsOf } from './components.js';
 import type { InputShapes } from './header.js';
 
 /** Pictures at once, and the size of their latents in latent pixels. */

@@ -1,0 +1,21 @@
+import type { ModelDescription, NetworkName, TensorInfo } from './description.js';
+
+/** The tensors that a network is run with, as its graph declares them. */
+export interface NetworkTensors {
+  readonly inputs: readonly TensorInfo[];
+  readonly output: TensorInfo;
+}
+
+export function tensorsOf(model: ModelDescription, network: NetworkName): NetworkTensors {
+  const { textEncoder, unet, vaeDecoder } = model;
+  switch (network) {
+    case 'textEncoder': {
+      const { ids, attentionMask, states } = textEncoder;
+      return { inputs: attentionMask ? [ids, attentionMask] : [ids], output: states };
+    }
+    case 'unet':
+      return { inputs: [unet.sample, unet.timestep, unet.encoderHiddenStates], output: unet.output };
+    case 'vaeDecoder':
+      return { inputs: [vaeDecoder.latents], output: vaeDecoder.image };
+  }
+}
