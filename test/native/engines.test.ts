@@ -1,4 +1,13 @@
-import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -179,6 +188,18 @@ describe.skipIf(build === null)('engines on the simulated device', () => {
     const again = await ensureEngines(options);
     expect(again.engines.vaeDecoder).toMatchObject({ built: false, warnings });
     expect((await planEngines(options)).engines.map(({ present }) => present)).toEqual([true, true, true]);
+  });
+
+  it('of a decoder that is exported anew are tried in half precision again', async () => {
+    const options = await optionsOf({ model: await withHalfDecoder() });
+    fail('fp16-overflow');
+    await ensureEngines(options);
+    fail('');
+    const file = join(options.model.dir, 'vae_decoder/model.fp16.onnx');
+    // An unknown field of the protobuf message changes nothing but the bytes.
+    appendFileSync(file, Uint8Array.of(0xf8, 0x07, 0));
+    const { vaeDecoder } = (await ensureEngines({ ...options, reference: null })).engines;
+    expect(vaeDecoder).toMatchObject({ built: true, warnings: [], header: { precision: 'fp16', insteadOf: null } });
   });
 
   it('of a decoder that is well in half precision stay in it', async () => {

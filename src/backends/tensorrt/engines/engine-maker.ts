@@ -29,7 +29,7 @@ export interface EnsuredEngine {
 
 /** Finds or builds the engines of one model, one network after the other. */
 export class EngineMaker {
-  /** Graphs that an engine in the cache failed by. */
+  /** Graphs whose engine was inaccurate, with the reason, where there is another to build from. */
   readonly #refused = new Map<EngineSource, string>();
   #timingCache: Uint8Array | null;
   #built = false;
@@ -60,7 +60,7 @@ export class EngineMaker {
   async #fromCache(network: NetworkName, notes: string[]): Promise<EnsuredEngine | null> {
     const sources = this.task.sourcesOf(network);
     for (const [index, source] of sources.entries()) {
-      const found = await this.#find(source, index > 0, notes);
+      const found = await this.#find(source, notes);
       if (found === null) continue;
       try {
         const { path, header } = await this.#checkFound(found, source, notes);
@@ -75,12 +75,12 @@ export class EngineMaker {
     return null;
   }
 
-  async #find(source: EngineSource, fallback: boolean, notes: string[]): Promise<CachedEngine | null> {
+  async #find(source: EngineSource, notes: string[]): Promise<CachedEngine | null> {
     const { cache, options } = this.task;
     const usable = async (find: () => Promise<CachedEngine | null>) => {
       try {
         const found = await find();
-        return found && (!fallback || found.header.fallback !== null) ? found : null;
+        return found && this.task.accepts(source, found.header) ? found : null;
       } catch (error) {
         if (!T2IError.is(error) || error.code !== 'ENGINE_INVALID') throw error;
         notes.push(error.message);
@@ -110,26 +110,29 @@ export class EngineMaker {
   }
 
   async #build(network: NetworkName, notes: string[]): Promise<EnsuredEngine> {
-    const sources = this.task.sourcesOf(network);
-    const open = sources.filter((source) => !this.#refused.has(source));
-    const [first, second] = open as [EngineSource, EngineSource?];
-    await this.#noteMismatch(first, notes);
-    try {
-      return await this.#buildFrom(first, this.#refused.get(sources[0] as EngineSource) ?? null, notes);
-    } catch (error) {
-      if (!isInaccurate(error) || second === undefined) throw error;
-      return this.#buildFrom(second, error.message, notes);
+    const [best, next] = this.task.sourcesOf(network) as [EngineSource, EngineSource?];
+    await this.#noteMismatch(best, notes);
+    if (!this.#refused.has(best)) {
+      try {
+        return await this.#buildFrom(best, null, notes);
+      } catch (error) {
+        if (!isInaccurate(error) || next === undefined) throw error;
+        this.#refused.set(best, error.message);
+      }
     }
+    return this.#buildFrom(next as EngineSource, best, notes);
   }
 
-  async #buildFrom(source: EngineSource, fallback: string | null, notes: string[]): Promise<EnsuredEngine> {
+  /** @param refused the graph that `source` stands in for, null where it is the best */
+  async #buildFrom(source: EngineSource, refused: EngineSource | null, notes: string[]): Promise<EnsuredEngine> {
     const { cache, target, options, checkable } = this.task;
     const { plan, timingCache, log } = await this.#run(source, notes);
     const unsealed = {
       ...this.task.identity(source),
       ...target,
       model: headerText(options.model.name),
-      fallback: fallback && headerText(fallback),
+      fallback: refused && headerText(this.#refused.get(refused) ?? ''),
+      insteadOf: refused?.sha256 ?? null,
       accuracy: null,
       sdk: options.addon.addon.version,
     };

@@ -7,7 +7,7 @@ import { type Candidate, EngineCache } from './engine-cache.js';
 import { sha256 } from './engine-file.js';
 import { type EngineIdentity, type EngineWish, parseCapability } from './engine-key.js';
 import { type EngineSource, engineSources } from './engine-source.js';
-import type { InputShapes } from './header.js';
+import type { EngineHeader, InputShapes } from './header.js';
 import { checkProfile, defaultProfile, type EngineProfile, inputShapes, profileOfDecoder } from './profiles.js';
 import { type EngineTarget, targetOf } from './target.js';
 
@@ -69,6 +69,12 @@ export class EngineTask {
   /** The graphs to build from, the one to try first in front. */
   sourcesOf(network: NetworkName): readonly EngineSource[] {
     return this.sources[network];
+  }
+
+  /** Whether an engine of that graph may be used: of one that is not the best only where the best was tried. */
+  accepts(source: EngineSource, header: EngineHeader): boolean {
+    const [best] = this.sources[source.network];
+    return source === best || header.insteadOf === best?.sha256;
   }
 
   shapesOf(network: NetworkName): InputShapes[] {

@@ -41,6 +41,8 @@ export interface EngineHeader {
   readonly precision: Precision;
   /** Why the precision is not that of the model's best file; null where it is. */
   readonly fallback: string | null;
+  /** Hash of that best file, which it takes the place of; null where it takes none. */
+  readonly insteadOf: string | null;
   /** One for each input with a dimension that the graph leaves open. */
   readonly shapes: readonly InputShapes[];
   readonly flags: {
@@ -88,6 +90,7 @@ const HEADER: z.ZodType<EngineHeader> = z.strictObject({
   driver: label.nullable(),
   precision: z.enum(['fp16', 'fp32']),
   fallback: label.nullable(),
+  insteadOf: sha256.nullable(),
   shapes: z.array(z.strictObject({ input: label, min: dims, opt: dims, max: dims })).max(8),
   flags: z.strictObject({ workspaceBytes: z.int().min(0), timingCache: sha256.nullable() }),
   accuracy: z

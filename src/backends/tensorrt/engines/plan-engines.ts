@@ -57,10 +57,10 @@ async function planOne(task: EngineTask, network: NetworkName): Promise<PlannedE
 }
 
 async function findFitting(task: EngineTask, network: NetworkName): Promise<Candidate | null> {
-  for (const [index, source] of task.sourcesOf(network).entries()) {
+  for (const source of task.sourcesOf(network)) {
     const exact = task.cache.pathOf(task.identity(source));
     const found = (await task.candidates(source))
-      .filter(({ header, reasons }) => reasons.length === 0 && (index === 0 || header.fallback !== null))
+      .filter(({ header, reasons }) => reasons.length === 0 && task.accepts(source, header))
       .find(({ path }) => path === exact || task.options.profile === null);
     if (found) return found;
   }
