@@ -113,7 +113,7 @@ class _Converter:
 
 
 def _ancestors_of_sinusoids(nodes) -> set[str]:
-    """Names of every Sin and Cos and of all nodes that they depend on."""
+    """Names of every Sin and Cos and of all nodes whose numbers they depend on; a shape is the same in every precision."""
     producer = {output: node for node in nodes for output in node.output}
     pending = [node for node in nodes if node.op_type in ("Sin", "Cos")]
     found: set[str] = set()
@@ -121,5 +121,6 @@ def _ancestors_of_sinusoids(nodes) -> set[str]:
         node = pending.pop()
         if node.name not in found:
             found.add(node.name)
-            pending.extend(producer[name] for name in node.input if name in producer)
+            if node.op_type != "Shape":
+                pending.extend(producer[name] for name in node.input if name in producer)
     return found

@@ -21,6 +21,7 @@ from t2i_trainer.onnx_export import unet_graph
 from t2i_trainer.onnx_half import half_compute
 from t2i_trainer.onnx_parity import ParityError, Tolerance, judge, measure
 from t2i_trainer.onnx_weights import half_weights
+from t2i_trainer.sketch import SketchUNet
 from t2i_trainer.tiny_tokenizer import CONTEXT, write_tokenizer_files
 
 PARTS = ("text_encoder", "unet", "vae_decoder")
@@ -194,6 +195,18 @@ def test_the_embedding_of_the_timestep_stays_in_float32(tmp_path):
     assert all(types[name] == onnx.TensorProto.FLOAT for node in sinusoids for name in node.output)
     convolutions = [node for node in inferred.graph.node if node.op_type == "Conv"]
     assert all(types[node.input[0]] == onnx.TensorProto.FLOAT16 for node in convolutions[1:])
+
+
+def test_the_sketch_computes_in_fp16(tmp_path):
+    """The embedding of the timestep asks for the shape of what the sketch is part of, but not for its numbers."""
+    config = {**fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)[1].config, "sample_size": 8}
+    unet = SketchUNet.from_config({key: value for key, value in config.items() if not key.startswith("_")})
+    model = half_compute(half_weights(exporter.export_graph(unet_graph(unet, CONTEXT), tmp_path / "model.onnx")))
+    inferred = onnx.shape_inference.infer_shapes(model)
+    types = {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}
+    products = [node for node in inferred.graph.node if "/sketch/" in node.name and node.op_type in ("Gemm", "MatMul")]
+    assert len(products) == 5
+    assert {types[node.output[0]] for node in products} == {onnx.TensorProto.FLOAT16}
 
 
 def test_weights_beyond_fp16_are_refused(tmp_path):
