@@ -113,7 +113,7 @@ class _Converter:
 
 
 def _ancestors_of_sinusoids(nodes) -> set[str]:
-    """Names of every Sin and Cos and of all nodes whose numbers they depend on; a shape is the same in every precision."""
+    """Names of every Sin and Cos and of all nodes whose numbers they depend on; a shape is one in every precision."""
     producer = {output: node for node in nodes for output in node.output}
     pending = [node for node in nodes if node.op_type in ("Sin", "Cos")]
     found: set[str] = set()
