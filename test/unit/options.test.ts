@@ -224,4 +224,24 @@ describe('the options of a model', () => {
         'threads: expected an integer from 1 to 1024, received 0; modle: expected a known option, perhaps model, received an unknown one',
     );
   });
+
+  it('are checked for a GPU too', () => {
+    const options = {
+      device: 1,
+      isolation: 'process',
+      strict: true,
+      tensorrtLibDir: '/opt/tensorrt/lib',
+      onProgress: () => {},
+      signal: new AbortController().signal,
+    } as const;
+    expect(parseLoadOptions(options)).toEqual(options);
+    const wrong = { device: -1, isolation: 'thread', strict: 1, tensorrtLibDir: '', onProgress: 'yes', signal: {} };
+    try {
+      parseLoadOptions(wrong as never);
+    } catch (error) {
+      expect((error as T2IError).issues.map(({ option }) => option)).toEqual(Object.keys(wrong));
+      return;
+    }
+    expect.unreachable('they were accepted');
+  });
 });
