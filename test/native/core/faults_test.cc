@@ -198,7 +198,7 @@ TEST_F(FaultsTest, AnAbortIsFeltWithinAStepAndTheNextJobIsRight) {
       const Outcome aborted = run(pipeline, job, [&](const StepReport& report, std::atomic<bool>& cancelled) {
         if (report.step == k) cancelled = true;
       });
-      EXPECT_EQ(aborted.error, ErrorCode::aborted);
+      ASSERT_EQ(aborted.error, ErrorCode::aborted) << aborted.message;
       const int64_t steps = cuda::sim_calls_of(use_graph ? "launch" : "launch_step");
       EXPECT_LE(steps, k + 1);
       EXPECT_LE(aborted.steps.back().step, k + 1);

@@ -140,7 +140,7 @@ Job make_job(const ToyModel& model, int32_t images, int32_t steps, Rows rows, ui
     job.plan.timesteps.push_back(between(0.0f, 999.0f));
     // As ancestral samplers have it: fresh noise in some steps, none in the last.
     const bool fresh = rows.noise && step + 1 < steps && step % 3 != 1;
-    const bool history = rows.history && step > 0;
+    const bool history = rows.history;
     blocks += fresh;
     for (const float k :
          {between(0.8f, 1.1f), between(-0.4f, 0.1f), between(-0.2f, 0.2f), between(0.5f, 1.0f), between(0.5f, 0.8f),
