@@ -172,6 +172,8 @@ describe.skipIf(buildFolder('sim') === null)('a native session', () => {
       let after = 0;
       const result = session.generate(tinyJob(LONG), controller.signal, () => {
         if (controller.signal.aborted) after++;
+        // Meanwhile more steps gather.
+        for (const start = Date.now(); Date.now() - start < 50; );
         controller.abort();
       });
       await expect(result).rejects.toMatchObject({ code: 'ABORTED' });

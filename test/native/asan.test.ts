@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { buildFolder } from '../support/native.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Of the compiler that built the addon; Node itself is not instrumented, so it must be there first. */
+const { stdout: runtime } = spawnSync('g++', ['-print-file-name=libasan.so'], { encoding: 'utf8' });
+
+/** Runs Node with the addon of build/asan; a finding ends the process with 99. */
+function runSanitized(args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      T2I_TEST_BUILD: 'asan',
+      LD_PRELOAD: runtime.trim(),
+      // Node itself keeps memory until it ends.
+      ASAN_OPTIONS: 'detect_leaks=0:exitcode=99:halt_on_error=1',
+      UBSAN_OPTIONS: 'halt_on_error=1:exitcode=99:print_stacktrace=1',
+    },
+  });
+  return { status, output: stdout + stderr };
+}
+
+describe.skipIf(buildFolder('asan') === null)('the addon under AddressSanitizer and UndefinedBehaviorSanitizer', () => {
+  it('would be caught by it', () => {
+    const mistake = "import('./test/native/tiny-native.mjs').then(({ addon }) => addon.sim.overrun())";
+    const { status, output } = runSanitized(['-e', mistake]);
+    expect(output).toContain('AddressSanitizer: heap-buffer-overflow');
+    expect(output).toContain('overrun');
+    expect(status).toBe(99);
+  });
+
+  it.each(['addon', 'session', 'failures', 'lifecycle', 'worker-threads'])(
+    'passes %s.test.ts without a finding',
+    (name) => {
+      const vitest = 'node_modules/vitest/vitest.mjs';
+      const { status, output } = runSanitized([vitest, 'run', `test/native/${name}.test.ts`, '--maxWorkers=1']);
+      expect(output).not.toMatch(/AddressSanitizer|runtime error:/);
+      expect(output).toMatch(/Tests\D+\d+ passed/);
+      expect(status, output).toBe(0);
+    },
+    600_000,
+  );
+});
