@@ -50,7 +50,6 @@ std::vector<const void*> TextStates::encode(const std::vector<const Ids*>& promp
       // The memory of the one forgotten serves the new one: the stream is past it before it writes.
       if (known_.size() < kKeptPrompts) known_.emplace_back();
       entry = std::prev(known_.end());
-      entry->ids.clear();
       entry->states.reserve(static_cast<std::size_t>(volume(shape_)) * size_of(type_));
       run(ids, slot, entry->states.as<void>(), stream);
       entry->ids = ids;
