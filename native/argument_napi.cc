@@ -17,8 +17,8 @@ std::string describe(const Napi::Value& value) {
   if (value.IsTypedArray()) {
     const auto array = value.As<Napi::TypedArray>();
     const auto constructor = array.Get("constructor");
-    const std::string kind = constructor.IsFunction() ? constructor.As<Napi::Object>().Get("name").ToString()
-                                                      : std::string("typed array");
+    const std::string kind =
+        constructor.IsFunction() ? constructor.As<Napi::Object>().Get("name").ToString() : std::string("typed array");
     return kind + " of length " + std::to_string(array.ElementLength());
   }
   return value.IsObject() ? "an object" : "something else";
@@ -36,15 +36,14 @@ void Argument::refuse(const std::string& expected) const {
   throw Napi::TypeError::New(value_.Env(), name_ + ": expected " + expected + ", received " + describe(value_));
 }
 
-Argument Argument::operator[](const char* field) const {
-  return Argument(object().Get(field), name_ + "." + field);
-}
+Argument Argument::operator[](const char* field) const { return Argument(object().Get(field), name_ + "." + field); }
 
 std::vector<Argument> Argument::list() const {
   if (!value_.IsArray()) refuse("an array");
   const auto array = value_.As<Napi::Array>();
   std::vector<Argument> result;
-  for (uint32_t i = 0; i < array.Length(); ++i) result.emplace_back(array.Get(i), name_ + "[" + std::to_string(i) + "]");
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    result.emplace_back(array.Get(i), name_ + "[" + std::to_string(i) + "]");
   return result;
 }
 

@@ -18,8 +18,8 @@ struct View {
   std::vector<T> copy() const { return std::vector<T>(data, data + size); }
 };
 
-/// A value from JavaScript and its name, for example `job.plan.rows`. What is not of the expected type is refused by a TypeError
-/// that names it, what was expected and what came.
+/// A value from JavaScript and its name, for example `job.plan.rows`. What is not of the expected type is refused by a
+/// TypeError that names it, what was expected and what came.
 class Argument {
  public:
   Argument(Napi::Value value, std::string name) : value_(value), name_(std::move(name)) {}

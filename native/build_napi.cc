@@ -32,8 +32,8 @@ BuildOptions read_options(const Argument& options) {
   BuildOptions result;
   result.onnx_path = options["onnx"].string();
   for (const Argument& profile : options["profiles"].list()) {
-    result.profiles.push_back({profile["input"].string(), read_dims(profile["min"]), read_dims(profile["opt"]),
-                               read_dims(profile["max"])});
+    result.profiles.push_back(
+        {profile["input"].string(), read_dims(profile["min"]), read_dims(profile["opt"]), read_dims(profile["max"])});
   }
   for (const Argument& capability : options["computeCapabilities"].list()) {
     result.compute_capabilities.push_back(static_cast<int32_t>(capability.integer(10, 999)));

@@ -175,9 +175,10 @@ void check(const std::atomic<bool>& cancelled) {
 
 BuildResult build_engine(std::shared_ptr<tensorrt::Library> library, const BuildOptions& options,
                          const std::atomic<bool>& cancelled, std::function<void(const BuildProgress&)> on_progress) {
-  tensorrt::ProgressMonitor monitor(cancelled, [&](const std::string& phase, int32_t step, int32_t steps, double fraction) {
-    if (on_progress) on_progress({phase, step, steps, fraction});
-  });
+  tensorrt::ProgressMonitor monitor(cancelled,
+                                    [&](const std::string& phase, int32_t step, int32_t steps, double fraction) {
+                                      if (on_progress) on_progress({phase, step, steps, fraction});
+                                    });
   check(cancelled);
   Build build(*library, options, monitor);
   build.prepare();

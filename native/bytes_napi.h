@@ -12,8 +12,8 @@ namespace t2i {
 /// A Uint8Array of these bytes, without a copy where the runtime allows memory of others.
 Napi::Uint8Array to_js(Napi::Env env, std::vector<uint8_t>&& bytes);
 
-/// A Uint8Array that native code reads in place, on any thread; JavaScript must neither change nor transfer it meanwhile. Made and
-/// destroyed on the JavaScript thread.
+/// A Uint8Array that native code reads in place, on any thread; JavaScript must neither change nor transfer it
+/// meanwhile. Made and destroyed on the JavaScript thread.
 class HeldBytes {
  public:
   explicit HeldBytes(const Argument& array) : view_(array.bytes()), array_(Napi::Persistent(array.object())) {}

@@ -13,8 +13,8 @@ void Environment::add(Napi::Env env, Worker& worker) {
   workers_.insert(&worker);
 }
 
-/// process.exit() on the main thread runs no cleanup hooks, only this event; a thread that still ran would then meet libraries
-/// whose static objects are destroyed.
+/// process.exit() on the main thread runs no cleanup hooks, only this event; a thread that still ran would then meet
+/// libraries whose static objects are destroyed.
 void Environment::listen_for_exit(Napi::Env env) {
   if (listens_) return;
   const Napi::Value process = env.Global().Get("process");

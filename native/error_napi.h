@@ -11,8 +11,8 @@ namespace t2i {
 /// An Error of JavaScript with `code` and, where there is one, `hint`.
 Napi::Object to_js(Napi::Env env, const Error& error);
 
-/// The same with the stack of `call`, an error that was made, without a message, when JavaScript called: what fails on another thread
-/// has no stack of its own.
+/// The same with the stack of `call`, an error that was made, without a message, when JavaScript called: what fails on
+/// another thread has no stack of its own.
 Napi::Object to_js(Napi::Env env, const Error& error, Napi::Object call);
 
 /// What was caught, as an Error: ours as it is, a failed allocation as OUT_OF_MEMORY, all else as INTERNAL.

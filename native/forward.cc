@@ -32,7 +32,8 @@ const HostTensor& input_for(const TensorSpec& spec, const std::map<std::string, 
 
 void refuse_unknown(const Engine& engine, const std::map<std::string, HostTensor>& inputs) {
   for (const auto& [name, tensor] : inputs) {
-    if (!engine.tensor(name).is_input) throw Error(ErrorCode::backend_failed, name + " is an output of the engine, no input");
+    if (!engine.tensor(name).is_input)
+      throw Error(ErrorCode::backend_failed, name + " is an output of the engine, no input");
   }
 }
 

@@ -41,7 +41,8 @@ const char* name_of(const std::string& tensor, DataType type) {
   for (const NamedType& known : kTypes) {
     if (type == known.type) return known.name;
   }
-  throw Error(ErrorCode::backend_failed, "output " + tensor + ": expected float32, float16, int32 or int64, received type " +
+  throw Error(ErrorCode::backend_failed, "output " + tensor +
+                                             ": expected float32, float16, int32 or int64, received type " +
                                              std::to_string(static_cast<int>(type)) + " of TensorRT's DataType");
 }
 

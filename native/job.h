@@ -1,6 +1,7 @@
 #pragma once
 
-// What crosses from JavaScript, copied before the thread hop, and what goes back. Plain data: job_napi.cc alone reads JS values.
+// What crosses from JavaScript, copied before the thread hop, and what goes back. Plain data: job_napi.cc alone reads
+// JS values.
 
 #include <atomic>
 #include <cstdint>

@@ -21,7 +21,9 @@ void Request::watch(const Argument& signal) {
   };
   signal_ = Napi::Persistent(object);
   on_abort_ = Napi::Persistent(Napi::Function::New(object.Env(), on_abort));
-  object.Get("addEventListener").As<Napi::Function>().Call(object, {Napi::String::New(object.Env(), "abort"), on_abort_.Value()});
+  object.Get("addEventListener")
+      .As<Napi::Function>()
+      .Call(object, {Napi::String::New(object.Env(), "abort"), on_abort_.Value()});
 }
 
 void Request::forget_signal() {

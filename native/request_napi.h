@@ -14,8 +14,9 @@ namespace t2i {
 
 class Worker;
 
-/// A call of JavaScript's that a worker answers later: its promise, its signal and its listener. What is done, and what is answered,
-/// is the derived class's. Made, settled and destroyed on the JavaScript thread; only `perform` runs on the worker's.
+/// A call of JavaScript's that a worker answers later: its promise, its signal and its listener. What is done, and what
+/// is answered, is the derived class's. Made, settled and destroyed on the JavaScript thread; only `perform` runs on
+/// the worker's.
 class Request : public std::enable_shared_from_this<Request> {
  public:
   explicit Request(const Napi::Promise::Deferred& deferred);
@@ -23,12 +24,14 @@ class Request : public std::enable_shared_from_this<Request> {
 
   /// Aborting `signal` (an AbortSignal or null) ends the request with ABORTED.
   void watch(const Argument& signal);
-  /// `listener` (a function or null) hears of progress; what it throws ends the request and is what the promise rejects with.
+  /// `listener` (a function or null) hears of progress; what it throws ends the request and is what the promise rejects
+  /// with.
   void listen(const Argument& listener);
   /// Keeps `owner` alive until the request is settled.
   void keep(Napi::Object owner) { owner_ = Napi::Persistent(owner); }
 
-  /// On the worker's thread. Its last act is that `performed` becomes true; nothing of the request may be touched after that.
+  /// On the worker's thread. Its last act is that `performed` becomes true; nothing of the request may be touched after
+  /// that.
   void perform() noexcept;
   bool performed() const noexcept { return performed_; }
 
@@ -81,7 +84,8 @@ class Request : public std::enable_shared_from_this<Request> {
   std::exception_ptr failure_;
 };
 
-/// Calls `body` with the promise that is returned; what `body` throws rejects it, so that an asynchronous function never throws.
+/// Calls `body` with the promise that is returned; what `body` throws rejects it, so that an asynchronous function
+/// never throws.
 template <typename Body>
 Napi::Value promised(Napi::Env env, Body body) {
   const auto deferred = Napi::Promise::Deferred::New(env);

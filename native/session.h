@@ -20,7 +20,8 @@ struct SessionModel {
   int64_t reported_bytes = 0;
 };
 
-/// NativeSession of src/backends/tensorrt/native.ts: one model on one thread. A session that JavaScript forgets is closed.
+/// NativeSession of src/backends/tensorrt/native.ts: one model on one thread. A session that JavaScript forgets is
+/// closed.
 class Session : public Napi::ObjectWrap<Session> {
  public:
   /// What `open` hands to the constructor, which JavaScript cannot call.

@@ -38,7 +38,8 @@ Napi::Value live(const Napi::CallbackInfo& info) {
 
 /// What V8 was told of native memory; process.memoryUsage() does not say it.
 Napi::Value external_memory(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(Napi::MemoryManagement::AdjustExternalMemory(info.Env(), 0)));
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(Napi::MemoryManagement::AdjustExternalMemory(info.Env(), 0)));
 }
 
 /// Reads beyond its memory: what an address sanitizer must see.

@@ -48,8 +48,7 @@ void step_host(const Napi::CallbackInfo& info) {
       const float out = arrays.unconditional == nullptr
                             ? arrays.conditional[i]
                             : guide(arrays.unconditional[i], arrays.conditional[i], arrays.guidance_scale);
-      const StepResult result =
-          step(arrays.row, arrays.x.data[i], out, arrays.noise[i], arrays.x0[i], arrays.clip);
+      const StepResult result = step(arrays.row, arrays.x.data[i], out, arrays.noise[i], arrays.x0[i], arrays.clip);
       arrays.x.data[i] = result.x;
       arrays.x0[i] = result.x0;
     }

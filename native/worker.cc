@@ -15,8 +15,8 @@ std::shared_ptr<Worker> Worker::start(Napi::Env env, const char* name, Ends ends
   // The channel shares the worker: a call of it may come after everybody else has let go.
   auto* shared = new std::shared_ptr<Worker>(worker);
   const napi_finalize drop = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Worker>*>(data); };
-  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, name), 0, 1, shared,
-                                                             drop, worker.get(), on_call, &worker->channel_);
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, name), 0, 1,
+                                                             shared, drop, worker.get(), on_call, &worker->channel_);
   if (status != napi_ok) {
     delete shared;
     throw Napi::Error::New(env);

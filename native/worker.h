@@ -17,11 +17,12 @@ namespace t2i {
 
 class Request;
 
-/// One thread that performs requests in the order of their calls, and its one way back to the JavaScript thread. All the
-/// asynchronous plumbing is here. Everything but `notify` is called on the JavaScript thread.
+/// One thread that performs requests in the order of their calls, and its one way back to the JavaScript thread. All
+/// the asynchronous plumbing is here. Everything but `notify` is called on the JavaScript thread.
 ///
-/// Progress is coalesced: a request gathers what happened, `notify` asks for one delivery, and a JavaScript thread that is busy slows
-/// nothing down. While requests are pending the event loop stays alive; an idle worker does not keep the process.
+/// Progress is coalesced: a request gathers what happened, `notify` asks for one delivery, and a JavaScript thread that
+/// is busy slows nothing down. While requests are pending the event loop stays alive; an idle worker does not keep the
+/// process.
 class Worker {
  public:
   struct Ends {
@@ -34,11 +35,13 @@ class Worker {
   /// @throws Error OUT_OF_MEMORY where no thread can be started
   static std::shared_ptr<Worker> start(Napi::Env env, const char* name, Ends ends);
 
-  /// Performs the request after those before it. One that has ended is settled at once; after `close` that is every one.
+  /// Performs the request after those before it. One that has ended is settled at once; after `close` that is every
+  /// one.
   void submit(Napi::Env env, std::shared_ptr<Request> request);
   /// Settles a request that ended while it waited in the queue; one that runs ends by itself.
   void withdraw(Request& request);
-  /// Ends all requests with CLOSED, the running one at its next step, then the thread; `done` resolves after that. Idempotent.
+  /// Ends all requests with CLOSED, the running one at its next step, then the thread; `done` resolves after that.
+  /// Idempotent.
   void close(Napi::Env env, std::optional<Napi::Promise::Deferred> done);
   /// Ends the thread at once and waits for it. No promise is settled any more: the environment is going away.
   void stop() noexcept;
@@ -63,7 +66,8 @@ class Worker {
   // JavaScript thread
   napi_env env_ = nullptr;
   napi_threadsafe_function channel_ = nullptr;
-  /// Submitted and not settled, in order. Owns the requests: their references to JavaScript's objects are freed on its thread.
+  /// Submitted and not settled, in order. Owns the requests: their references to JavaScript's objects are freed on its
+  /// thread.
   std::list<std::shared_ptr<Request>> pending_;
   std::vector<Napi::Promise::Deferred> closers_;
   bool keeps_loop_ = true;
