@@ -39,7 +39,7 @@ describe.skipIf(buildFolder('asan') === null)('the addon under AddressSanitizer 
       const vitest = 'node_modules/vitest/vitest.mjs';
       const { status, output } = runSanitized([vitest, 'run', `test/native/${name}.test.ts`, '--maxWorkers=1']);
       expect(output).not.toMatch(/AddressSanitizer|runtime error:/);
-      expect(output).toMatch(/Tests\D+\d+ passed/);
+      expect(output).toMatch(/Tests .*passed/);
       expect(status, output).toBe(0);
     },
     600_000,
