@@ -14,19 +14,13 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { NativeLibrary, NativeSearch } from '../../src/backends/tensorrt/native.js';
-import { buildFolder, nvidiaFolder } from '../support/native.js';
+import type { NativeLibrary } from '../../src/backends/tensorrt/native.js';
+import { find, run, sim } from './libraries/in-child.js';
 import { BUILDER, makeLibrary, PARSER, RUNTIME } from './libraries/made-up.js';
 
-// What is found, and what is said of it. Everything that touches a library runs in a process of its own, since what is tested is
-// that it does not crash.
+// What is found in folders made up here, and what is said of it.
 
-const TIMEOUT_MS = 60_000;
-
-const sim = buildFolder('sim');
-const none = buildFolder('none');
 const compiler = spawnSync('g++', ['--version']).status === 0;
-const driver = existsSync('/proc/driver/nvidia');
 
 let folder: string;
 beforeEach(() => {
@@ -37,175 +31,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-interface Child {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly uid?: number;
-}
-
-/** Runs `body` in a process that has the addon as `addon` and prints its result. */
-function inChild(build: string, body: string, { env = {}, uid }: Child = {}): unknown {
-  const addon = JSON.stringify(join(build, 'Release', 't2i.node'));
-  const script = `const addon = require(${addon});
-    (async () => { ${body} })().then((result) => console.log(JSON.stringify(result)));`;
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
-    encoding: 'utf8',
-    env: { ...process.env, T2I_TENSORRT_LIB_DIR: '', ...env },
-    ...(uid !== undefined && { uid }),
-  });
-  expect({ status, signal, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, signal: null, stderr: '' });
-  return JSON.parse(stdout.trim().split('\n').at(-1) as string);
-}
-
-function find(search: NativeSearch, child?: Child): NativeLibrary[] {
-  return inChild(sim as string, `return addon.libraries(${JSON.stringify(search)});`, child) as NativeLibrary[];
-}
-
 /** The only library that is found in `folder`. */
 function findOne(): NativeLibrary {
   const libraries = find({ only: folder });
   expect(libraries).toHaveLength(1);
   return libraries[0] as NativeLibrary;
 }
-
-interface Refusal {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string;
-}
-
-/** The error of a call that returns a promise. */
-function refusal(build: string, call: string): Refusal {
-  const body = `return ${call}.then(() => ({}), ({ code, message, hint }) => ({ code, message, hint }));`;
-  return inChild(build, body) as Refusal;
-}
-
-/** The error when an engine is run by the library. */
-function run(build: string, library: string): Refusal {
-  const options = `{ device: 0, library: ${JSON.stringify(library)}, plan: new Uint8Array(64) }`;
-  return refusal(build, `addon.runEngine(${options}, {})`);
-}
-
-/** The error when the library builds an engine from what is no ONNX file. */
-function build(addonBuild: string, library: string): Refusal {
-  const options = {
-    library,
-    device: null,
-    onnx: join(addonBuild, 'Release', 't2i.node'),
-    profiles: [],
-    computeCapabilities: library.includes('rtx') ? [89] : [],
-    timingCache: null,
-    workspaceBytes: 0,
-  };
-  return refusal(addonBuild, `addon.buildEngine(${JSON.stringify(options)}, null, null)`);
-}
-
-const REAL = [
-  { name: 'trt10', kind: 'full', file: 'libnvinfer.so.10', version: '10.15.1', parser: 'libnvonnxparser.so.10' },
-  {
-    name: 'rtx',
-    kind: 'rtx',
-    file: 'libtensorrt_rtx.so.1',
-    version: '1.7.1',
-    parser: 'libtensorrt_onnxparser_rtx.so.1',
-  },
-  { name: 'lean', kind: 'lean', file: 'libnvinfer_lean.so.11', version: '11.4.0', parser: null },
-] as const;
-const real = REAL.flatMap((library) => {
-  const path = sim && nvidiaFolder(library.name);
-  return path ? [{ ...library, folder: path, path: join(path, library.file) }] : [];
-});
-
-describe.skipIf(sim === null)('NVIDIA’s own libraries', () => {
-  test.each(real)('$file is named with version, parser and what it can do', (library) => {
-    expect(find({ only: library.folder })).toEqual([
-      {
-        kind: library.kind,
-        path: library.path,
-        version: library.version,
-        parserPath: library.parser && join(library.folder, library.parser),
-        canBuild: library.parser !== null,
-        problem: null,
-        hint: null,
-        notes: library.kind === 'lean' ? ['A lean runtime: it runs engines and cannot build them.'] : [],
-      },
-    ]);
-  });
-
-  test.skipIf(real.length < 3)('full comes before RTX before lean, and listing loads none of them', () => {
-    const { kinds, loaded } = inChild(
-      sim as string,
-      `const more = ${JSON.stringify(real.map((library) => library.folder).reverse())};
-       const kinds = addon.libraries({ more }).filter(({ path }) => more.some((folder) => path.startsWith(folder)));
-       const maps = require('node:fs').readFileSync('/proc/self/maps', 'utf8');
-       return { kinds: kinds.map(({ kind }) => kind), loaded: /nvinfer|tensorrt_rtx/.test(maps) };`,
-    ) as { kinds: string[]; loaded: boolean };
-    expect(kinds).toEqual(['full', 'rtx', 'lean']);
-    expect(loaded).toBe(false);
-  });
-
-  // On the simulated device the factory itself is called, which without a driver returns a pointer into nowhere.
-  test.skipIf(driver).each(real.filter(({ kind }) => kind !== 'rtx'))(
-    'the pointer that $file returns without a driver is an error with its words, no crash',
-    ({ path }) => {
-      const { code, message } = run(sim as string, path);
-      expect(code).toBe('BACKEND_FAILED');
-      expect(message).toMatch(/^TensorRT made no runtime: .*CUDA initialization failure with error: 35/);
-    },
-    TIMEOUT_MS,
-  );
-
-  test.skipIf(driver || real.length < 3)(
-    'the whole of TensorRT makes no builder without a driver, the lean one none at all, TensorRT-RTX does',
-    () => {
-      const [full, rtx, lean] = real.map(({ path }) => build(sim as string, path)) as [Refusal, Refusal, Refusal];
-      expect(full.code).toBe('BACKEND_FAILED');
-      expect(full.message).toMatch(/^TensorRT made no builder: .*CUDA initialization failure with error: 35/);
-      expect(lean.code).toBe('BACKEND_UNAVAILABLE');
-      expect(lean.message).toMatch(/cannot build engines\. A lean runtime/);
-      // It made a builder and a parser, and that one was asked.
-      expect(rtx.code).toBe('ENGINE_BUILD_FAILED');
-      expect(rtx.message).toContain('Failed to parse the ONNX model');
-    },
-    TIMEOUT_MS,
-  );
-
-  test.skipIf(none === null || real.length < 3)(
-    'an addon without CUDA builds by TensorRT-RTX alone',
-    () => {
-      const [full, rtx] = real.map(({ path }) => build(none as string, path)) as [Refusal, Refusal];
-      expect(full).toMatchObject({
-        code: 'BACKEND_UNAVAILABLE',
-        message: expect.stringContaining('built without CUDA'),
-      });
-      expect(rtx.code).toBe('ENGINE_BUILD_FAILED');
-    },
-    TIMEOUT_MS,
-  );
-
-  test.skipIf(none === null).each(real)(
-    'an addon without CUDA refuses to run $file, and says why',
-    ({ path }) => {
-      expect(run(none as string, path)).toEqual({
-        code: 'BACKEND_UNAVAILABLE',
-        message: expect.stringContaining('built without CUDA'),
-        hint: expect.stringMatching(/./),
-      });
-    },
-    TIMEOUT_MS,
-  );
-});
-
-describe.skipIf(sim === null)('the stand-ins', () => {
-  test.each([
-    ['fake-10', '10.15.1'],
-    ['fake-11', '11.4.0'],
-  ])('%s is found as the whole of TensorRT %s', (name, version) => {
-    const path = join(sim as string, name);
-    expect(find({ only: path })).toEqual([
-      expect.objectContaining({ kind: 'full', version, canBuild: true, problem: null, notes: [] }),
-    ]);
-  });
-});
 
 /** Whole TensorRT in `folder`. */
 function makeTensorRT(version = 110_400, soname = `libnvinfer.so.${Math.floor(version / 10_000)}`): string {
