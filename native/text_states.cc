@@ -71,21 +71,26 @@ void TextStates::prepare() {
   ids_.reserve(tokens * sizeof(int64_t));
   mask_.reserve(tokens * sizeof(int64_t));
   staging_.reserve((kPromptsOfJob + 1) * tokens * sizeof(int64_t));
+  // The mask is the same for all prompts: it is written here, since the copy of one may still run while the next is
+  // prepared.
+  if (!names.attention_mask.empty()) {
+    int64_t* mask = staging_.as<int64_t>() + kPromptsOfJob * tokens;
+    write_integers(mask, network_.tensor(names.attention_mask).type, {1}, tokens);
+  }
   output_.reserve(static_cast<std::size_t>(volume(output)) * size_of(network_.tensor(names.states).type));
 }
 
 void TextStates::run(const Ids& ids, std::size_t slot, void* states, cuda::StreamHandle stream) {
   const auto& names = model_.text_encoder;
   const auto tokens = static_cast<std::size_t>(volume(input_shape_));
-  const auto upload = [&](const std::string& name, const DeviceMemory& memory, std::size_t place, const Ids& values) {
-    const DataType type = network_.tensor(name).type;
-    void* staged = staging_.as<int64_t>() + place * tokens;
-    write_integers(staged, type, values, tokens);
-    cuda::copy_to_device(memory.as<void>(), staged, tokens * size_of(type), stream);
+  const auto upload = [&](const std::string& name, const DeviceMemory& memory, std::size_t place) {
+    const int64_t* staged = staging_.as<int64_t>() + place * tokens;
+    cuda::copy_to_device(memory.as<void>(), staged, tokens * size_of(network_.tensor(name).type), stream);
     network_.bind(name, memory.as<void>());
   };
-  upload(names.ids, ids_, slot, ids);
-  if (!names.attention_mask.empty()) upload(names.attention_mask, mask_, kPromptsOfJob, {1});
+  write_integers(staging_.as<int64_t>() + slot * tokens, network_.tensor(names.ids).type, ids, tokens);
+  upload(names.ids, ids_, slot);
+  if (!names.attention_mask.empty()) upload(names.attention_mask, mask_, kPromptsOfJob);
   network_.bind(names.states, output_.as<void>());
   network_.enqueue(stream);
   if (network_.tensor(names.states).type == type_) {
