@@ -32,7 +32,6 @@ class StepGraph {
       graph_ = cuda::Graph(cuda::end_capture(stream));
     } catch (const Error& error) {
       cuda::abandon_capture(stream);
-      if (error.code() == ErrorCode::device_lost) throw;
       failed_ = true;
       warnings.push_back(std::string("A step could not be captured as a CUDA graph (") + error.what() +
                          "), so each was queued by itself, which is slower.");

@@ -49,6 +49,7 @@ TEST_F(FusedLoop, AStepOfACapturedJobIsOneLaunch) {
   EXPECT_EQ(cuda::sim_calls_of("launch_step"), 0);
   EXPECT_EQ(cuda::sim_calls_of("allocate"), 0);
   EXPECT_EQ(cuda::sim_calls_of("allocate_pinned"), 0);
+  EXPECT_EQ(cuda::sim_calls_of("record"), 5) << "the stages' times and the decoding, nothing for each step";
   EXPECT_EQ(cuda::sim_calls_of("copy_to_host"), 1) << "one copy for all pictures of a decoding";
 }
 
