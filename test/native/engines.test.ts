@@ -65,11 +65,13 @@ describe.skipIf(SIM === null)('engines on the simulated device', () => {
     const options = await simOptions();
     await ensureEngines(options);
     const other = simMachine('fake-10');
-    const { engines } = await ensureEngines({ ...options, ...other });
+    const told: string[] = [];
+    const onProgress = ({ detail }: EngineProgress) => void told.push(detail);
+    const { engines } = await ensureEngines({ ...options, ...other, onProgress });
     expect(engines.unet.built).toBe(true);
-    expect(engines.unet.notes).toEqual([
-      `unet: built again, for the engine of the cache was built for TensorRT ${options.library.version}, this is ${other.library.version}`,
-    ]);
+    const why = `unet: built again, for the engine of the cache was built for TensorRT ${options.library.version}, this is ${other.library.version}`;
+    expect(engines.unet.notes).toEqual([why]);
+    expect(told).toContain(`from model.onnx; ${why}`);
   });
 
   it('are built again where the file is damaged, and say why', async () => {

@@ -154,7 +154,8 @@ export class EngineMaker {
     const memory = estimateMemory(source, { workspaceBytes: WORKSPACE_BYTES, device: onCard });
     const short = memoryWarning(component, memory, { hostBytes: process.availableMemory(), device: onCard });
     if (short) notes.push(short);
-    this.#report('build', source.network, 0, short ?? `from ${source.file}`);
+    // Also whoever does not ask for the notes learns why he waits.
+    this.#report('build', source.network, 0, [`from ${source.file}`, ...notes].join('; '));
     return buildInChild(
       {
         library: library.path,
