@@ -92,7 +92,8 @@ class BuildRequest : public Request {
     Napi::Array log = Napi::Array::New(env, result_.log.size());
     for (uint32_t i = 0; i < result_.log.size(); ++i) log.Set(i, result_.log[i]);
     Napi::Object object = Napi::Object::New(env);
-    object.Set("plan", to_js(env, std::move(result_.plan)));
+    // A session may read it in place: see HeldBytes.
+    object.Set("plan", copy_to_js(env, result_.plan));
     const bool timed = !result_.timing_cache.empty();
     object.Set("timingCache", timed ? to_js(env, std::move(result_.timing_cache)).As<Napi::Value>() : env.Null());
     object.Set("log", log);

@@ -17,8 +17,12 @@ Napi::Uint8Array to_js(Napi::Env env, std::vector<uint8_t>&& bytes) {
     return Napi::Uint8Array::New(env, size, Napi::ArrayBuffer(env, buffer), 0);
   }
   // Runtimes with a memory cage, Electron for one, refuse it.
-  Napi::Uint8Array copy = Napi::Uint8Array::New(env, size);
-  std::memcpy(copy.Data(), owned->data(), size);
+  return copy_to_js(env, *owned);
+}
+
+Napi::Uint8Array copy_to_js(Napi::Env env, const std::vector<uint8_t>& bytes) {
+  Napi::Uint8Array copy = Napi::Uint8Array::New(env, bytes.size());
+  if (!bytes.empty()) std::memcpy(copy.Data(), bytes.data(), bytes.size());
   return copy;
 }
 

@@ -76,6 +76,15 @@ const SCENES = {
     say('ready');
     process.exit(7);
   },
+  /** Sessions that read their plans all the time. */
+  opening: async () => {
+    const options = await sessionOptions();
+    say('ready');
+    for (;;) {
+      const sessions = await Promise.all(Array.from({ length: 16 }, () => addon.Session.open(options)));
+      await Promise.all(sessions.map((session) => session.close()));
+    }
+  },
   'exit-in-build': async () => {
     process.env.T2I_FAKE_TENSORRT = 'slow-build';
     let told = false;

@@ -38,6 +38,15 @@ describe.skipIf(buildFolder('sim') === null)('worker threads', () => {
     }
   });
 
+  it('may be terminated while sessions read their engines', async () => {
+    for (let delay = 0; delay < 20; delay++) {
+      const worker = await ready('opening');
+      await setTimeout(delay / 2);
+      await worker.terminate();
+      expect(addon.sim.live()).toBe(0);
+    }
+  });
+
   it('may be terminated before anything is ready', async () => {
     for (let delay = 0; delay < 60; delay += 3) {
       const worker = new Worker(SCENES, { workerData: 'run' });

@@ -63,7 +63,7 @@ export interface NativeSessionOptions {
   readonly device: number;
   /** Path of the runtime library. */
   readonly library: string;
-  /** Plans whose hashes were checked; they are read during `open` only. */
+  /** Plans whose hashes were checked; read in place during `open`, so they must not change and must lie in JavaScript's own memory. */
   readonly engines: { readonly textEncoder: Uint8Array; readonly unet: Uint8Array; readonly vaeDecoder: Uint8Array };
   readonly model: NativeModel;
   /** Replay a captured step; false queues every step. */
