@@ -11,12 +11,15 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import urllib.request
 import zipfile
 from pathlib import Path
 
 # An exit code of its own, so that a caller can tell "cannot be had here" from a bug.
 UNAVAILABLE = 69
+# Seconds before another try.
+RETRY_PAUSES = (1, 5)
 
 
 def cache_root() -> Path:
@@ -43,7 +46,17 @@ def download_wheel(requirement: str, sha256: str, folder: Path) -> Path:
 
 
 def download_file(address: str, sha256: str, folder: Path) -> Path:
-    """One file, refused where its bytes are not the pinned ones."""
+    """One file, refused where its bytes are not the pinned ones; tried again where the connection breaks."""
+    for pause in RETRY_PAUSES:
+        try:
+            return download_once(address, sha256, folder)
+        except OSError as error:
+            print(f"{error}; trying again in {pause} s", file=sys.stderr, flush=True)
+            time.sleep(pause)
+    return download_once(address, sha256, folder)
+
+
+def download_once(address: str, sha256: str, folder: Path) -> Path:
     path = folder / "download"
     digest = hashlib.sha256()
     request = urllib.request.Request(address, headers={"User-Agent": "t2i-sdk tests"})
