@@ -24,3 +24,15 @@ export function formatSeconds(seconds: number): string {
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
+
+/**
+ * How far two pictures are apart, in words.
+ *
+ * @param maxAbs largest difference of one byte, 0 to 255
+ * @param meanAbs mean difference of the bytes
+ * @param psnr peak signal-to-noise ratio in dB, Infinity for equal pictures
+ */
+export function formatDifference(maxAbs: number, meanAbs: number, psnr: number): string {
+  if (maxAbs === 0) return 'every byte is equal';
+  return `largest difference ${maxAbs} of 255, mean ${meanAbs.toFixed(4)}, PSNR ${psnr.toFixed(1)} dB`;
+}

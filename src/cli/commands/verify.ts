@@ -2,6 +2,7 @@ import { type Command, JSON_FLAG, LOAD_FLAGS } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { readLoadFlags } from '../generate/flags.js';
 import { paint, printable, printJson } from '../output.js';
+import { formatDifference } from '../quantities.js';
 
 export const verify: Command = {
   name: 'verify',
@@ -23,9 +24,7 @@ export const verify: Command = {
     else {
       io.stdout.write(`${paint(io, io.stdout, verdict === 'different' ? 'red' : 'green', verdict)}\n`);
       if (maxAbs !== null && meanAbs !== null && psnr !== null) {
-        io.stdout.write(
-          `largest difference ${maxAbs} of 255, mean ${meanAbs.toFixed(4)}, PSNR ${psnr.toFixed(1)} dB\n`,
-        );
+        io.stdout.write(`${formatDifference(maxAbs, meanAbs, psnr)}\n`);
       }
       for (const reason of reasons) io.stdout.write(`${printable(reason)}\n`);
     }

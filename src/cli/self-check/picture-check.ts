@@ -1,5 +1,6 @@
 import type { Pipeline } from '../../pipeline.js';
 import { verifyWith } from '../../verify.js';
+import { formatDifference } from '../quantities.js';
 import type { Finding } from './check.js';
 
 const REQUEST = { prompt: 'a red apple on a blue background', seed: 7 } as const;
@@ -32,7 +33,6 @@ export async function checkPicture(gpu: Pipeline, cpu: Pipeline, signal: AbortSi
   if (maxAbs === null || meanAbs === null || psnr === null) {
     return { ok: false, detail: [verdict, ...reasons].join('; '), numbers: {} };
   }
-  const apart = `largest difference ${maxAbs} of 255, mean ${meanAbs.toFixed(3)}, PSNR ${psnr.toFixed(1)} dB`;
-  const detail = `${verdict}: ${apart} from the CPU's picture`;
+  const detail = `${verdict}, beside the CPU's picture: ${formatDifference(maxAbs, meanAbs, psnr)}`;
   return { ok: verdict !== 'different', detail, numbers: { maxAbs, meanAbs, psnr } };
 }
