@@ -76,7 +76,7 @@ class Build {
     if (!config_.set_max_aux_streams(0)) throw refused("TensorRT refused to use one stream");
     if (options_.workspace_bytes > 0)
       config_.set_memory_pool_limit(tensorrt::MemoryPool::workspace, options_.workspace_bytes);
-    set_compute_capabilities();
+    set_target();
     set_timing_cache();
   }
 
@@ -119,9 +119,10 @@ class Build {
     if (config_.add_optimization_profile(profile) < 0) throw refused("TensorRT refused the profiles");
   }
 
-  void set_compute_capabilities() {
+  void set_target() {
     const auto& capabilities = options_.compute_capabilities;
     const bool rtx = library_.info().kind == tensorrt::Kind::rtx;
+    if (rtx) config_.set_flag(tensorrt::BuilderFlag::require_user_allocation);
     if (capabilities.empty()) {
       if (rtx) require_device();
       return;

@@ -1,7 +1,10 @@
 #include "engine.h"
 
 #include <algorithm>
+#include <mutex>
+#include <shared_mutex>
 
+#include "cuda/capture_mutex.h"
 #include "error.h"
 #include "tensorrt/dims64.h"
 #include "tensorrt/failure.h"
@@ -56,8 +59,9 @@ struct Engine::Impl {
   std::vector<TensorSpec> tensors;
 };
 
-Engine::Engine(std::shared_ptr<tensorrt::Library> library, const void* plan, std::size_t bytes)
-    : impl_(std::make_unique<Impl>(std::move(library))) {
+Engine::Engine(std::shared_ptr<tensorrt::Library> library, const void* plan, std::size_t bytes) {
+  const std::shared_lock lock(cuda::capture_mutex());
+  impl_ = std::make_unique<Impl>(std::move(library));
   impl_->engine = impl_->runtime.deserialize_cuda_engine(plan, bytes);
   if (!impl_->engine) {
     const bool invalid = speaks_of_plan(impl_->logger);
@@ -70,8 +74,15 @@ Engine::Engine(std::shared_ptr<tensorrt::Library> library, const void* plan, std
 }
 
 Engine::Engine(Engine&&) noexcept = default;
-Engine& Engine::operator=(Engine&&) noexcept = default;
-Engine::~Engine() = default;
+Engine& Engine::operator=(Engine&& other) noexcept {
+  std::swap(impl_, other.impl_);
+  return *this;
+}
+
+Engine::~Engine() {
+  const std::shared_lock lock(cuda::capture_mutex());
+  impl_.reset();
+}
 
 const std::vector<TensorSpec>& Engine::tensors() const { return impl_->tensors; }
 
@@ -92,18 +103,27 @@ struct Context::Impl {
   tensorrt::ExecutionContext context;
 };
 
-Context::Context(Engine& engine)
-    : impl_(std::make_unique<Impl>(Impl{*engine.impl_, engine.impl_->engine.create_execution_context()})) {
+Context::Context(Engine& engine) {
+  const std::shared_lock lock(cuda::capture_mutex());
+  impl_ = std::make_unique<Impl>(Impl{*engine.impl_, engine.impl_->engine.create_execution_context()});
   if (!impl_->context) {
     throw tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed, "TensorRT gave no execution context");
   }
 }
 
 Context::Context(Context&&) noexcept = default;
-Context& Context::operator=(Context&&) noexcept = default;
-Context::~Context() = default;
+Context& Context::operator=(Context&& other) noexcept {
+  std::swap(impl_, other.impl_);
+  return *this;
+}
+
+Context::~Context() {
+  const std::shared_lock lock(cuda::capture_mutex());
+  impl_.reset();
+}
 
 void Context::set_shape(const std::string& input, const Dims& shape) {
+  const std::shared_lock lock(cuda::capture_mutex());
   if (impl_->context.set_input_shape(input.c_str(), tensorrt::to_dims64(shape))) return;
   const TensorSpec& spec = impl_->engine.tensor(input);
   throw tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed,

@@ -27,6 +27,10 @@ const HostTensor& input_for(const TensorSpec& spec, const std::map<std::string, 
                 "input " + spec.name + ": expected element type " + std::to_string(static_cast<int>(spec.type)) +
                     " of TensorRT's DataType, received " + std::to_string(static_cast<int>(tensor.type)));
   }
+  if (tensor.dims.size() != spec.dims.size()) {
+    throw Error(ErrorCode::backend_failed, "input " + spec.name + ": expected " + std::to_string(spec.dims.size()) +
+                                               " dimensions, received " + std::to_string(tensor.dims.size()));
+  }
   return tensor;
 }
 

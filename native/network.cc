@@ -1,5 +1,6 @@
 #include "network.h"
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -30,7 +31,9 @@ bool Network::reshape(const Shapes& inputs) {
   shapes_.clear();
   for (const auto& [name, shape] : inputs) context_.set_shape(name, shape);
   for (auto& [name, memory] : unread_) {
-    memory.reserve(static_cast<std::size_t>(volume(context_.shape(name))) * size_of(tensor(name).type));
+    const auto values = static_cast<std::size_t>(volume(context_.shape(name)));
+    // An empty tensor needs an address too.
+    memory.reserve(std::max<std::size_t>(1, values * size_of(tensor(name).type)));
     bind(name, memory.as<void>());
   }
   shapes_ = inputs;

@@ -1,5 +1,6 @@
 #include "pipeline.h"
 
+#include <exception>
 #include <memory>
 #include <new>
 #include <utility>
@@ -37,7 +38,7 @@ struct Pipeline::Impl {
   JobResult draw(const Job& job, const JobControl& control);
   Conditions encode_text(const Job& job, const JobControl& control);
   void denoise(const Job& job, const Pass& pass, const JobControl& control, Pace& pace, JobResult& result);
-  void recover(bool keep_memory) noexcept;
+  std::exception_ptr recover(bool keep_memory) noexcept;
 
   PipelineOptions options;
   ModelFacts model;
@@ -57,7 +58,7 @@ JobResult Pipeline::Impl::run(const Job& job, const JobControl& control) {
     if (!stream) stream = cuda::Stream::create();
     return draw(job, control);
   } catch (const Error& error) {
-    recover(error.code() == ErrorCode::aborted);
+    if (const std::exception_ptr lost = recover(error.code() == ErrorCode::aborted)) std::rethrow_exception(lost);
     throw;
   } catch (const std::bad_alloc&) {
     recover(false);
@@ -134,19 +135,24 @@ void Pipeline::Impl::denoise(const Job& job, const Pass& pass, const JobControl&
 }
 
 /// After an error: waits for the device, so that nothing of the job is in use, and frees its memory.
-void Pipeline::Impl::recover(bool keep_memory) noexcept {
+///
+/// @returns the device's own error where it is lost: whatever else was reported is a consequence
+std::exception_ptr Pipeline::Impl::recover(bool keep_memory) noexcept {
+  std::exception_ptr lost;
   try {
-    cuda::synchronize(stream.get());
-  } catch (...) {
+    if (stream) cuda::synchronize(stream.get());
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::device_lost) lost = std::current_exception();
     // Destroying it waits too; the next job gets a new one.
     stream.reset();
     keep_memory = false;
   }
-  if (keep_memory) return;
+  if (keep_memory) return lost;
   text->free_memory();
   denoiser->free_memory();
   decoder->free_memory();
   timeline.free_memory();
+  return lost;
 }
 
 Pipeline::Pipeline(Engines engines, ModelFacts model, PipelineOptions options)

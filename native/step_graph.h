@@ -1,8 +1,11 @@
 #pragma once
 
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
+#include "cuda/capture_mutex.h"
 #include "cuda/resources.h"
 #include "error.h"
 
@@ -24,8 +27,12 @@ class StepGraph {
       cuda::launch(graph_.get(), stream);
       return;
     }
-    queue_step();
+    {
+      const std::shared_lock lock(cuda::capture_mutex());
+      queue_step();
+    }
     if (!enabled_ || failed_) return;
+    const std::unique_lock alone(cuda::capture_mutex());
     try {
       cuda::begin_capture(stream);
       queue_step();
@@ -35,6 +42,10 @@ class StepGraph {
       failed_ = true;
       warnings.push_back(std::string("A step could not be captured as a CUDA graph (") + error.what() +
                          "), so each was queued by itself, which is slower.");
+    } catch (...) {
+      // Out of host memory, say: the stream must not go on recording.
+      cuda::abandon_capture(stream);
+      throw;
     }
   }
   /// To be called when shapes or addresses change.

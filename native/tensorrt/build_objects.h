@@ -56,6 +56,7 @@ class BuilderConfig : public Object {
   void set_memory_pool_limit(MemoryPool pool, std::size_t bytes) {
     method<void>(slots().set_memory_pool_limit, pool, bytes);
   }
+  void set_flag(BuilderFlag flag) { method<void>(slots().set_flag, flag); }
   /// Index of the profile; negative where it is refused.
   int32_t add_optimization_profile(const OptimizationProfile& profile) {
     return method<int32_t>(slots().add_optimization_profile, static_cast<const void*>(profile.get()));

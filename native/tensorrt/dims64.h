@@ -1,14 +1,20 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 
 #include "dims.h"
+#include "error.h"
 #include "tensorrt/interfaces.h"
 
 namespace t2i::tensorrt {
 
-/// @param dims no more than Dims64::kMax sizes
+/// @throws Error BACKEND_FAILED beyond the eight sizes that TensorRT knows
 inline Dims64 to_dims64(const Dims& dims) {
+  if (dims.size() > Dims64::kMax) {
+    throw Error(ErrorCode::backend_failed, "expected at most " + std::to_string(Dims64::kMax) +
+                                               " dimensions, received " + std::to_string(dims.size()));
+  }
   Dims64 result{static_cast<int32_t>(dims.size()), {}};
   std::copy(dims.begin(), dims.end(), result.sizes.begin());
   return result;

@@ -38,6 +38,7 @@ constexpr int kNoSlot = -1;
   X(create_network_v2, nvinfer1::apiv::VBuilder, createNetworkV2, 8, 6)                                 \
   X(create_optimization_profile, nvinfer1::apiv::VBuilder, createOptimizationProfile, 9, 7)             \
   X(build_serialized_network, nvinfer1::apiv::VBuilder, buildSerializedNetwork, 14, 11)                 \
+  X(set_flag, nvinfer1::apiv::VBuilderConfig, setFlag, 11, 9)                                           \
   X(add_optimization_profile, nvinfer1::apiv::VBuilderConfig, addOptimizationProfile, 25, 23)           \
   X(create_timing_cache, nvinfer1::apiv::VBuilderConfig, createTimingCache, 40, 29)                     \
   X(set_timing_cache, nvinfer1::apiv::VBuilderConfig, setTimingCache, 41, 30)                           \
@@ -106,6 +107,8 @@ enum class TensorIOMode : int32_t { none = 0, input = 1, output = 2 };
 enum class ProfileSelector : int32_t { min = 0, opt = 1, max = 2 };
 /// nvinfer1::MemoryPoolType, the one that is limited.
 enum class MemoryPool : int32_t { workspace = 0 };
+/// nvinfer1::BuilderFlag of TensorRT-RTX: an engine allocates nothing while it runs, which a capture forbids.
+enum class BuilderFlag : int32_t { require_user_allocation = 28 };
 /// nvinfer1::ExecutionContextAllocationStrategy, the default one.
 enum class AllocationStrategy : int32_t { at_creation = 0 };
 /// nvonnxparser::ErrorCode, those that are told apart.

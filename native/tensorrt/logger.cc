@@ -6,15 +6,19 @@ namespace t2i::tensorrt {
 
 namespace {
 
-/// A broken model repeats itself for every node; the first lines say what is wrong.
+/// The first lines say what is wrong with a model, the last ones what a call failed of: those between are dropped.
 constexpr std::size_t kMaxLines = 64;
+/// Of those a failing call wrote last. A builder speaks of memory long before that too, of tactics that it then leaves
+/// out.
+constexpr std::size_t kLastWords = 3;
 constexpr std::size_t kMaxLength = 2000;
 
 void keep(std::vector<std::string>& lines, const char* message) {
-  if (lines.size() >= kMaxLines) return;
   std::string line(message);
   if (line.size() > kMaxLength) line.resize(kMaxLength);
-  if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
+  if (std::find(lines.begin(), lines.end(), line) != lines.end()) return;
+  if (lines.size() >= kMaxLines) lines.erase(lines.begin() + kMaxLines / 2);
+  lines.push_back(std::move(line));
 }
 
 }  // namespace
@@ -43,7 +47,8 @@ std::string Logger::words(const std::string& otherwise) const {
 
 bool Logger::out_of_memory() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return std::any_of(errors_.begin(), errors_.end(), [](const std::string& line) {
+  const auto last = errors_.end() - static_cast<std::ptrdiff_t>(std::min(kLastWords, errors_.size()));
+  return std::any_of(last, errors_.end(), [](const std::string& line) {
     return line.find("out of memory") != std::string::npos || line.find("OutOfMemory") != std::string::npos;
   });
 }

@@ -25,7 +25,7 @@ class Logger {
   std::vector<std::string> warnings() const;
   /// The errors in one line for a message; `otherwise` where there are none.
   std::string words(const std::string& otherwise) const;
-  /// Whether an error says that memory ran out.
+  /// Whether one of the last errors says that memory ran out.
   bool out_of_memory() const;
   void clear();
 

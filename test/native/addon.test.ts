@@ -94,6 +94,10 @@ describe.skipIf(buildFolder('sim') === null)('the addon', () => {
       const { sample, ...rest } = unetInputs;
       await expect(run(rest)).rejects.toThrow('sample');
       await expect(run({ ...unetInputs, other: sample })).rejects.toThrow('other');
+      const deep = { ...floats([1], 0), dims: Array(40).fill(1) };
+      await expect(run({ ...unetInputs, sample: deep })).rejects.toThrow(
+        'input sample: expected 4 dimensions, received 40',
+      );
       await expect(run({ ...unetInputs, sample: floats([99, 4, 3, 5], 0) })).rejects.toThrow('sample');
       await expect(run({ ...unetInputs, sample: { ...sample, type: 'int32' } })).rejects.toThrow('sample');
       await expect(run({ ...unetInputs, sample: { ...sample, dims: [2, 4, 3, 6] } })).rejects.toThrow(

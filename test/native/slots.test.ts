@@ -23,7 +23,7 @@ const jni = compiler && have('objdump') ? nvidiaFolder('jni10') : null;
 const ours = compiler ? ourFacts() : null;
 
 /** Methods that TensorRT-RTX alone has. */
-const RTX_ONLY = ['set_nb_compute_capabilities', 'set_compute_capability'];
+const RTX_ONLY = ['set_nb_compute_capabilities', 'set_compute_capability', 'BuilderFlag::require_user_allocation'];
 
 describe.skipIf(ours === null || headers === null)('slots of TensorRT 11 and TensorRT-RTX, from their headers', () => {
   test.each([

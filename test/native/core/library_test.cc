@@ -83,6 +83,8 @@ TEST_P(LoggerTest, IsBounded) {
   for (int i = 0; i < 1000; ++i) log(Severity::error, (std::to_string(i) + std::string(10'000, 'x')).c_str());
   EXPECT_EQ(logger_.errors().size(), 64u);
   EXPECT_EQ(logger_.errors().back().size(), 2000u);
+  EXPECT_EQ(logger_.errors().front(), "again and again") << "the first line says what is wrong with a model";
+  EXPECT_EQ(logger_.errors().back().substr(0, 3), "999") << "the last one what a call failed of";
 }
 
 TEST_P(LoggerTest, KnowsWhenMemoryRanOut) {
@@ -90,6 +92,9 @@ TEST_P(LoggerTest, KnowsWhenMemoryRanOut) {
   EXPECT_FALSE(logger_.out_of_memory());
   log(Severity::error, "Error Code 1: Cuda Runtime (out of memory)");
   EXPECT_TRUE(logger_.out_of_memory());
+  // A tactic that was left out for want of memory is not what a build fails of later.
+  for (const char* line : {"one", "two", "three"}) log(Severity::error, line);
+  EXPECT_FALSE(logger_.out_of_memory());
 }
 
 TEST_P(LoggerTest, TakesLinesFromManyThreads) {

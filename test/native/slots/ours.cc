@@ -47,6 +47,7 @@ int main() {
   PRINT_ENUM(ProfileSelector::max)
   PRINT_ENUM(MemoryPool::workspace)
   PRINT_ENUM(AllocationStrategy::at_creation)
+  PRINT_ENUM(BuilderFlag::require_user_allocation)
   PRINT_ENUM(ParserErrorCode::out_of_memory)
   PRINT_ENUM(ParserErrorCode::model_not_read)
   PRINT_ENUM(ParserErrorCode::unsupported_node)

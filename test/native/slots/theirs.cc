@@ -29,6 +29,14 @@ struct Open : Public {
   }
 T2I_TENSORRT_SLOTS(METHOD)
 
+/// TensorRT-RTX alone has this flag.
+template <typename Flag>
+void print_require_user_allocation() {
+  if constexpr (requires { Flag::kREQUIRE_USER_ALLOCATION; }) {
+    print("BuilderFlag::require_user_allocation", static_cast<long long>(Flag::kREQUIRE_USER_ALLOCATION));
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -78,6 +86,7 @@ int main() {
   PRINT_ENUM("ProfileSelector::max", nvinfer1::OptProfileSelector::kMAX)
   PRINT_ENUM("MemoryPool::workspace", nvinfer1::MemoryPoolType::kWORKSPACE)
   PRINT_ENUM("AllocationStrategy::at_creation", nvinfer1::ExecutionContextAllocationStrategy::kSTATIC)
+  print_require_user_allocation<nvinfer1::BuilderFlag>();
   PRINT_ENUM("ParserErrorCode::out_of_memory", nvonnxparser::ErrorCode::kMEM_ALLOC_FAILED)
   PRINT_ENUM("ParserErrorCode::model_not_read", nvonnxparser::ErrorCode::kMODEL_DESERIALIZE_FAILED)
   PRINT_ENUM("ParserErrorCode::unsupported_node", nvonnxparser::ErrorCode::kUNSUPPORTED_NODE)
