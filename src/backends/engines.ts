@@ -10,7 +10,7 @@ import { EngineMaker, type EnsuredEngine } from './tensorrt/engines/engine-maker
 import { type EngineOptions, EngineTask } from './tensorrt/engines/engine-task.js';
 import { type EnsuredEngines, ensureEngines } from './tensorrt/engines/ensure-engines.js';
 import { type EnginePlan, planEngines, sourceHashes } from './tensorrt/engines/plan-engines.js';
-import type { EngineProfile } from './tensorrt/engines/profiles.js';
+import { defaultProfile, type EngineProfile } from './tensorrt/engines/profiles.js';
 import { type PrunedFile, pruneEngines } from './tensorrt/engines/prune-engines.js';
 import { findLibraries } from './tensorrt/inspect.js';
 import { type RuntimeName, runtimeOf } from './tensorrt/libraries.js';
@@ -112,7 +112,7 @@ async function engineOptions(model: ModelDescription, options: BuildEnginesOptio
     library,
     device,
     computeCapabilities,
-    profile: options.profile ?? null,
+    profile: options.profile ?? defaultProfile(model),
     dir: options.dir ?? engineCacheFolder(),
     timingCache: options.timingCache ?? null,
     reference: onnxruntimeReference,

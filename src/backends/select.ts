@@ -33,6 +33,8 @@ const FALLBACK_CODES: ReadonlySet<ErrorCode> = new Set([
   'ENGINE_BUILD_FAILED',
   'ENGINE_INACCURATE',
   'OUT_OF_MEMORY',
+  // Of the engine cache: a full disk, a home that cannot be written.
+  'IO_FAILED',
 ]);
 
 /**
@@ -64,13 +66,19 @@ export async function openSelected(
   options: OpenOptions,
 ): Promise<Selection & { readonly session: Session }> {
   const { backend, tried, rest } = selection;
+  let session: Session;
   try {
-    return { ...selection, session: await backend.open(model, options) };
+    session = await backend.open(model, options);
   } catch (error) {
     if (rest.length === 0 || !T2IError.is(error) || !FALLBACK_CODES.has(error.code)) throw error;
     const failed = { name: backend.name, reason: error.message, hint: error.hint ?? '' };
     return openSelected(await firstUsable('auto', rest, options, [...tried, failed]), model, options);
   }
+  if (options.signal?.aborted) {
+    await session.close();
+    throw options.signal.reason;
+  }
+  return { ...selection, session };
 }
 
 async function firstUsable(

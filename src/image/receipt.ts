@@ -31,7 +31,7 @@ export interface Receipt {
     readonly name: string;
     /** Name and version of its runtime. */
     readonly runtime: string;
-    /** SHA-256 in hex of the engine file of each network; left out by backends without engines. */
+    /** SHA-256 in hex of the plan in each network's engine, as `t2i engines inspect` prints it; left out by backends without engines. */
     readonly engines?: Readonly<Record<string, string>>;
   };
   /** Package and version that made the picture. */

@@ -15,7 +15,7 @@ export interface BackendReport {
   readonly name: string;
   /** Package and version of its runtime. */
   readonly runtime: string;
-  /** SHA-256 in hex of the engine file of each network, where the backend runs engines. */
+  /** SHA-256 in hex of the plan in each network's engine, as `t2i engines inspect` prints it, where the backend runs engines. */
   readonly engines?: Readonly<Record<string, string>>;
   /** What `auto` tried before it, with the reason why each cannot run; empty for a backend that was named. */
   readonly tried: readonly FailedTry[];

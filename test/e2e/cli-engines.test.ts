@@ -97,6 +97,15 @@ describe.skipIf(SIM === null)('t2i build-engine', () => {
     expect(files()).toEqual(['engines', 'timings.bin']);
   });
 
+  it('builds for one to four pictures where no shape is asked for, whatever the cache holds', async () => {
+    expect((await build('--batch', '1..6')).code).toBe(0);
+    const { json } = await build('--dry-run', '--json');
+    expect(json()).toMatchObject({
+      profile: { min: { batch: 1 }, max: { batch: 4 } },
+      engines: [{ present: true }, { component: 'vae_decoder', present: false }, { component: 'unet', present: false }],
+    });
+  });
+
   it('ends with 130 when it is interrupted, and leaves nothing', async () => {
     const controller = new AbortController();
     vi.stubEnv('T2I_FAKE_TENSORRT', 'slow-build');

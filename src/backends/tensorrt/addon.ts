@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { T2IError } from '../../errors.js';
+import { namesIn } from './names-in.js';
 import type { NativeAddon } from './native.js';
 
 /** Of the package; the same from src/ and from dist/. */
@@ -64,7 +65,7 @@ function machine(): string {
 /** The binary that ships, then a clone's own builds, the one with kernels first. */
 function candidates(root: string): string[] {
   const shipped = join(root, 'prebuilds', PLATFORM);
-  const names = existsSync(shipped) ? readdirSync(shipped).filter((name) => name.endsWith('.node')) : [];
+  const names = namesIn(shipped).filter((name) => name.endsWith('.node'));
   return [
     ...names.sort().map((name) => join(shipped, name)),
     ...(names.length === 0 ? [shipped] : []),

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { namesIn } from './names-in.js';
 import type { NativeLibrary, NativeSearch } from './native.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -34,7 +35,7 @@ export function pythonFolders(env: Env): string[] {
 /** `dist-packages` is Debian's name for them. */
 function sitePackages(prefix: string): string[] {
   const lib = join(prefix, 'lib');
-  const pythons = existsSync(lib) ? readdirSync(lib).filter((name) => /^python3(\.\d+)?$/.test(name)) : [];
+  const pythons = namesIn(lib).filter((name) => /^python3(\.\d+)?$/.test(name));
   return pythons.flatMap((python) => ['site-packages', 'dist-packages'].map((name) => join(lib, python, name)));
 }
 

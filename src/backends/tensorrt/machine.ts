@@ -49,12 +49,15 @@ export async function findLibrary(
   const reasons = others.map(({ library, reason }) => `${library.path}: ${reason}`);
   return {
     reason: reasons.length === 0 ? 'No TensorRT was found' : `No TensorRT will do: ${reasons.join('; ')}`,
-    hint: others.find(({ hint }) => hint !== null)?.hint ?? INSTALL_HINT,
+    hint: wish.runtime === 'tensorrt-rtx' ? RTX_HINT : (others.find(({ hint }) => hint !== null)?.hint ?? INSTALL_HINT),
   };
 }
 
 const INSTALL_HINT =
   'Install TensorRT, for example by `pip install tensorrt`, or name the folder of its libraries in T2I_TENSORRT_LIB_DIR.';
+
+const RTX_HINT =
+  'Install TensorRT-RTX, for example by `pip install tensorrt-rtx-cu13-libs`, or name the folder of its libraries in T2I_TENSORRT_LIB_DIR.';
 
 /** @throws T2IError BACKEND_UNAVAILABLE where something is missing */
 export function orThrow<T extends object>(found: T): Exclude<T, Missing> {

@@ -44,12 +44,8 @@ export function readBuildFlags(
   if (device !== undefined && !/^\d{1,3}$/.test(String(device))) {
     issues.push({ option: '--device', expected: "a GPU's number from 0", received: describeValue(device) });
   }
-  if (timingCache !== undefined && kindOf(String(timingCache)) === 'folder') {
-    issues.push({ option: '--timing-cache', expected: 'a file', received: 'a folder' });
-  }
-  if (out !== undefined && kindOf(String(out)) === 'file') {
-    issues.push({ option: '--out', expected: 'a folder', received: 'a file' });
-  }
+  checkPath('--timing-cache', timingCache, 'file', issues);
+  checkPath('--out', out, 'folder', issues);
   const request: BuildRequest = {
     runtime: runtime as RuntimeName | undefined,
     profile: 'profile' in profile ? profile.profile : undefined,
@@ -72,7 +68,19 @@ function readCompute(text: string, issues: Issue[]): number[] {
   return [];
 }
 
-function kindOf(path: string): 'file' | 'folder' | null {
-  const info = statSync(path, { throwIfNoEntry: false });
-  return info === undefined ? null : info.isDirectory() ? 'folder' : 'file';
+/** A path that is not there yet is no mistake, one that never can be is. */
+function checkPath(option: string, path: unknown, expected: 'file' | 'folder', issues: Issue[]): void {
+  if (path === undefined) return;
+  const received = path === '' ? 'nothing' : kindOf(String(path));
+  if (received !== null && received !== expected) issues.push({ option, expected: `a ${expected}`, received });
+}
+
+/** `file`, `folder`, why it cannot be looked at, or null where nothing is there. */
+function kindOf(path: string): string | null {
+  try {
+    const info = statSync(path, { throwIfNoEntry: false });
+    return info === undefined ? null : info.isDirectory() ? 'folder' : 'file';
+  } catch (error) {
+    return (error as Error).message;
+  }
 }

@@ -108,6 +108,28 @@ describe('openSelected', () => {
     await expect(openSelected(selection, model, options)).rejects.toMatchObject({ code });
   });
 
+  it('lets auto fall back where the engine cache cannot be used', async () => {
+    const selection = await selectBackend('auto', {}, [fails('IO_FAILED'), opens]);
+    expect(await openSelected(selection, model, {})).toMatchObject({ backend: { name: 'there' } });
+  });
+
+  it('closes what was opened where the load was aborted meanwhile', async () => {
+    const controller = new AbortController();
+    const reason = new Error('changed my mind');
+    let closed = 0;
+    const slow: Backend = {
+      ...there,
+      open: async () => {
+        controller.abort(reason);
+        return { ...session, close: async () => void closed++ };
+      },
+    };
+    const options = { signal: controller.signal };
+    const selection = await selectBackend('auto', options, [slow, opens]);
+    await expect(openSelected(selection, model, options)).rejects.toBe(reason);
+    expect(closed).toBe(1);
+  });
+
   it('reports every try where nothing is left', async () => {
     const selection = await selectBackend('auto', {}, [fails('DEVICE_LOST'), broken]);
     await expect(openSelected(selection, model, {})).rejects.toMatchObject({

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { readBuildFlags } from '../../../src/cli/build-engine/flags.js';
 import { readProfileFlags } from '../../../src/cli/build-engine/profile-flags.js';
 import type { CommandInput } from '../../../src/cli/command.js';
 import type { RequestLimits } from '../../../src/options.js';
@@ -68,5 +69,25 @@ describe('the profile of an engine', () => {
     expect(read({ profile: '1x16x16', size: '128' })).toMatchObject({
       issues: [{ received: '--profile and --size' }],
     });
+  });
+});
+
+describe('the paths of a build', () => {
+  it.each([
+    [{ out: '' }, { option: '--out', expected: 'a folder', received: 'nothing' }],
+    [{ timingCache: '' }, { option: '--timing-cache', expected: 'a file', received: 'nothing' }],
+    [{ out: import.meta.filename }, { option: '--out', expected: 'a folder', received: 'file' }],
+    [{ timingCache: import.meta.dirname }, { option: '--timing-cache', expected: 'a file', received: 'folder' }],
+    [
+      { out: `${import.meta.filename}/below` },
+      { option: '--out', expected: 'a folder', received: expect.stringMatching(/^ENOTDIR/) },
+    ],
+  ])('%j is refused', (flags, issue) => {
+    expect(readBuildFlags(flags, limits, 8).issues).toEqual([issue]);
+  });
+
+  it('need not be there yet', () => {
+    const flags = { out: `${import.meta.dirname}/new`, timingCache: `${import.meta.dirname}/new.bin` };
+    expect(readBuildFlags(flags, limits, 8).issues).toEqual([]);
   });
 });

@@ -1,12 +1,14 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { readlinkSync } from 'node:fs';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { T2IError } from '../../../errors.js';
 import { temporaryName } from './engine-file.js';
 
 const HEARTBEAT = 10_000;
-/** An owner that has not touched its lock for so long is gone, whatever its process id says: it may belong to another container. */
+/** An owner that has not touched its lock for so long is gone, whatever its process id says. */
 const STALE = 60_000;
 const POLL = 200;
 
@@ -23,7 +25,7 @@ export async function withBuildLock<T>(
   { signal, onWait }: { readonly signal: AbortSignal; readonly onWait: () => void },
   work: () => Promise<T>,
 ): Promise<T> {
-  const token = `${process.pid} ${randomBytes(8).toString('hex')}\n`;
+  const token = lockToken(process.pid);
   let told = false;
   while (!(await acquire(path, token))) {
     signal.throwIfAborted();
@@ -44,6 +46,22 @@ export async function withBuildLock<T>(
     clearInterval(heartbeat);
     if ((await owner(path)) === token) await rm(path, { force: true });
   }
+}
+
+/** What a lock of process `pid` holds: its id, where that means something, and a number of its own. */
+export function lockToken(pid: number): string {
+  return `${pid} ${pidSpace()} ${randomBytes(8).toString('hex')}\n`;
+}
+
+/** Stands for the machine and the container whose process ids are meant: containers may share a cache and count on their own. */
+function pidSpace(): string {
+  let space = '';
+  try {
+    space = readlinkSync('/proc/self/ns/pid');
+  } catch {
+    // Not Linux: the machine alone.
+  }
+  return createHash('sha256').update(`${hostname()} ${space}`).digest('hex').slice(0, 16);
 }
 
 /** The lock appears with its owner in it: a file of a name of its own gets the lock's as a second one. */
@@ -87,9 +105,12 @@ async function age(path: string): Promise<number> {
   return info === null ? 0 : Date.now() - info.mtimeMs;
 }
 
+/** Whether the owner lives, as far as this process can tell: of one elsewhere only the age of its lock does. */
 function isAlive(token: string): boolean {
-  const pid = Number.parseInt(token, 10);
+  const [id, space] = token.split(' ');
+  const pid = Number(id);
   if (!(pid > 0)) return false;
+  if (space !== pidSpace()) return true;
   try {
     process.kill(pid, 0);
     return true;

@@ -84,8 +84,13 @@ export class EngineCache {
 
 /** Every engine file of the folder, every byte of it checked; none where there is no folder. Damaged ones say why. */
 export async function listEngines(dir: string): Promise<CacheEntry[]> {
-  const entries = await Promise.all((await engineFiles(dir)).map((path) => describe(path, verifyEngineFile)));
-  return entries.filter((entry) => entry !== null);
+  const entries: CacheEntry[] = [];
+  // One after the other: a cache may hold more files than a process may open.
+  for (const path of await engineFiles(dir)) {
+    const entry = await describe(path, verifyEngineFile);
+    if (entry !== null) entries.push(entry);
+  }
+  return entries;
 }
 
 async function engineFiles(dir: string, component?: Component): Promise<string[]> {

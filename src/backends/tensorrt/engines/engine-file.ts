@@ -29,7 +29,7 @@ export interface Engine {
  * Reads an engine file and checks every byte of it before it gives one away. A plan is code: the hashes tell damage, not malice, so
  * a file that anybody may write is refused as well, and so is a symbolic link.
  *
- * @throws T2IError ENGINE_INVALID, OUT_OF_MEMORY
+ * @throws T2IError ENGINE_INVALID, IO_FAILED, OUT_OF_MEMORY
  */
 export function readEngineFile(path: string): Promise<Engine> {
   return withFile(path, async (file, size) => {
@@ -40,7 +40,7 @@ export function readEngineFile(path: string): Promise<Engine> {
   });
 }
 
-/** The same check in constant memory. @throws T2IError ENGINE_INVALID */
+/** The same check in constant memory. @throws T2IError ENGINE_INVALID, IO_FAILED */
 export function verifyEngineFile(path: string): Promise<EngineHeader> {
   return withFile(path, async (file, size) => {
     const header = await readHeaderOf(file, size, path);
@@ -49,7 +49,7 @@ export function verifyEngineFile(path: string): Promise<EngineHeader> {
   });
 }
 
-/** The header alone, checked; the plan behind it is not. @throws T2IError ENGINE_INVALID */
+/** The header alone, checked; the plan behind it is not. @throws T2IError ENGINE_INVALID, IO_FAILED */
 export function readEngineHeader(path: string): Promise<EngineHeader> {
   return withFile(path, (file, size) => readHeaderOf(file, size, path));
 }
@@ -176,22 +176,33 @@ function allocate(bytes: number, path: string): Uint8Array {
 async function withFile<T>(path: string, read: (file: FileHandle, size: number) => Promise<T>): Promise<T> {
   // O_NONBLOCK: opening a named pipe must not wait for a writer.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    (cause: Error) => {
-      throw invalidEngine(path, `it cannot be opened: ${cause.message}`, cause);
+    (cause: NodeJS.ErrnoException) => {
+      if (!OF_THE_FILE.has(cause.code ?? '')) throw unreadable(path, cause);
+      throw invalidEngine(path, `it cannot be opened: ${cause.message}`, cause, NAME_ONE);
     },
   );
   try {
     const info = await file.stat();
-    if (!info.isFile()) throw invalidEngine(path, 'it is no regular file');
+    if (!info.isFile()) throw invalidEngine(path, 'it is no regular file', undefined, NAME_ONE);
     if ((info.mode & OTHERS_MAY_WRITE) !== 0) {
       throw invalidEngine(path, `everybody may write it (chmod o-w ${path} if you trust it)`);
     }
     return await read(file, info.size);
   } catch (cause) {
-    throw T2IError.is(cause) ? cause : invalidEngine(path, `it cannot be read: ${(cause as Error).message}`, cause);
+    throw T2IError.is(cause) ? cause : unreadable(path, cause as Error);
   } finally {
     await file.close();
   }
+}
+
+const NAME_ONE = 'Give the path of an engine file; `t2i engines` lists them.';
+
+/** Codes that say something of the file: there is none, it is a symbolic link, a device without a driver. */
+const OF_THE_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']);
+
+/** What the system says of itself (too many open files, no permission, a broken disk) says nothing of the engine. */
+function unreadable(path: string, cause: Error): T2IError {
+  return new T2IError('IO_FAILED', `Cannot read ${path}: ${cause.message}`, { cause });
 }
 
 async function syncFolder(path: string): Promise<void> {

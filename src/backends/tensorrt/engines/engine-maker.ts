@@ -82,7 +82,7 @@ export class EngineMaker {
         const found = await find();
         return found && this.task.accepts(source, found.header) ? found : null;
       } catch (error) {
-        if (!T2IError.is(error) || error.code !== 'ENGINE_INVALID') throw error;
+        if (!T2IError.is(error) || (error.code !== 'ENGINE_INVALID' && error.code !== 'IO_FAILED')) throw error;
         notes.push(error.message);
         return null;
       }

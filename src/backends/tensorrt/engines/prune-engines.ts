@@ -1,5 +1,6 @@
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { T2IError } from '../../../errors.js';
 import type { RuntimeName } from '../libraries.js';
 import { listEngines } from './engine-cache.js';
 import { isTemporaryName } from './engine-file.js';
@@ -30,11 +31,16 @@ export interface PrunedFile {
 export async function pruneEngines(dir: string, options: PruneOptions): Promise<PrunedFile[]> {
   const stale: PrunedFile[] = await leftovers(dir);
   for (const entry of await listEngines(dir)) {
-    const reason = 'damage' in entry ? entry.damage.message : staleReason(entry.header, options);
+    const reason = 'damage' in entry ? damageOf(entry.damage) : staleReason(entry.header, options);
     if (reason !== null) stale.push({ path: entry.path, bytes: entry.bytes, reason });
   }
   if (!options.dryRun) for (const { path } of stale) await rm(path, { force: true });
   return stale;
+}
+
+/** A file that could not be read may be whole. */
+function damageOf({ code, message }: T2IError): string | null {
+  return code === 'ENGINE_INVALID' ? message : null;
 }
 
 function staleReason({ runtime, tensorrt, model, onnx }: EngineHeader, options: PruneOptions): string | null {

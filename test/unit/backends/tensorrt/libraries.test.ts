@@ -101,4 +101,10 @@ describe('the folders to search', () => {
     expect(found[0]).toBe(venv);
     expect(searchOf(undefined, env)).toEqual({ more: found });
   });
+
+  it('are none where an environment is not what it seems', () => {
+    const prefix = folder('odd');
+    writeFileSync(join(prefix, 'lib'), '');
+    expect(pythonFolders({ VIRTUAL_ENV: prefix, CONDA_PREFIX: undefined, PATH: '' })).toEqual([]);
+  });
 });

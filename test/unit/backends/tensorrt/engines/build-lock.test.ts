@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { withBuildLock } from '../../../../../src/backends/tensorrt/engines/build-lock.js';
+import { lockToken, withBuildLock } from '../../../../../src/backends/tensorrt/engines/build-lock.js';
 import { engineFolder, failure } from '../../../../support/engines.js';
 
 const { signal } = new AbortController();
@@ -28,7 +28,7 @@ describe('the build lock', () => {
   it('names its owner while it is held, and goes with an error', async () => {
     const path = lockPath();
     const work = async () => {
-      expect(readFileSync(path, 'utf8')).toMatch(new RegExp(`^${process.pid} [0-9a-f]{16}\n$`));
+      expect(readFileSync(path, 'utf8')).toMatch(new RegExp(`^${process.pid} [0-9a-f]{16} [0-9a-f]{16}\n$`));
       throw new Error('work failed');
     };
     await expect(withBuildLock(path, control, work)).rejects.toThrow('work failed');
@@ -36,12 +36,8 @@ describe('the build lock', () => {
   });
 
   it.each([
-    ['a process that is dead', () => `${deadPid()} 0123456789abcdef\n`, new Date()],
-    [
-      'a process that has not touched it for long',
-      () => `${process.pid} 0123456789abcdef\n`,
-      new Date(Date.now() - 120_000),
-    ],
+    ['a process that is dead', () => lockToken(deadPid()), new Date()],
+    ['a process that has not touched it for long', () => lockToken(process.pid), new Date(Date.now() - 120_000)],
     ['nobody', () => '', new Date()],
   ])('is taken over from %s', async (_, content, touched) => {
     const path = lockPath();
@@ -53,7 +49,7 @@ describe('the build lock', () => {
 
   it('is taken over by one alone', async () => {
     const path = lockPath();
-    writeFileSync(path, `${deadPid()} 0123456789abcdef\n`);
+    writeFileSync(path, lockToken(deadPid()));
     let [inside, most] = [0, 0];
     const work = async () => {
       most = Math.max(most, ++inside);
@@ -64,9 +60,15 @@ describe('the build lock', () => {
     expect(most).toBe(1);
   });
 
-  it('stays with one that lives, until the waiting one gives up', async () => {
+  it.each([
+    ['lives', () => lockToken(process.pid)],
+    [
+      'is of another container, where ids mean other processes',
+      () => `${deadPid()} 0123456789abcdef 0123456789abcdef\n`,
+    ],
+  ])('stays with one that %s, until the waiting one gives up', async (_, content) => {
     const path = lockPath();
-    const token = `${process.pid} 0123456789abcdef\n`;
+    const token = content();
     writeFileSync(path, token);
     const controller = new AbortController();
     const waiting = withBuildLock(path, { signal: controller.signal, onWait: () => {} }, async () => 'never');

@@ -107,6 +107,8 @@ describe('engine files', () => {
     spawnSync('mkfifo', [`${path}.pipe`]);
     expect((await failure(readEngineFile(`${path}.pipe`))).message).toContain('no regular file');
     expect((await failure(readEngineFile(`${path}.none`))).code).toBe('ENGINE_INVALID');
+    // What the system says of itself is no damage.
+    expect((await failure(readEngineFile(`${path}${'x'.repeat(300)}`))).code).toBe('IO_FAILED');
     chmodSync(path, 0o602);
     expect((await failure(readEngineFile(path))).message).toContain('everybody may write it');
   });
