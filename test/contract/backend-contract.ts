@@ -154,7 +154,10 @@ export function backendContract(subject: Subject): void {
       });
 
       it('in the middle rejects with its reason and frees the backend within a step', async () => {
-        const long = tinyJob(model, { steps: LONG, latentSize: 16 });
+        // As many pictures as take some seconds: then no pause of the machine can be taken for the rest of the job.
+        const one = await session.generate(tinyJob(model, { steps: LONG, latentSize: 16 }));
+        const seeds = Array.from({ length: Math.min(100, Math.ceil(3000 / one.timings.total)) }, (_, seed) => seed);
+        const long = tinyJob(model, { steps: LONG, latentSize: 16, seeds });
         const whole = await session.generate(long);
         const controller = new AbortController();
         let steps = 0;
