@@ -94,7 +94,7 @@ describe.skipIf(buildFolder('sim') === null)('the process of an isolated tensorr
     vi.stubEnv('T2I_FAKE_TENSORRT', 'crash-enqueue');
     await session.close();
     session = await open();
-    for (let crash = 0; crash < 4; crash++) await session.generate(tinyJob(model)).catch(() => {});
+    for (let crash = 0; crash < 5; crash++) await session.generate(tinyJob(model)).catch(() => {});
     vi.stubEnv('T2I_FAKE_TENSORRT', '');
     const controller = new AbortController();
     const waiting = session.generate(tinyJob(model), { signal: controller.signal });
