@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bytes_napi.h"
+#include "plan_table.h"
 #include "step.h"
 
 namespace t2i {
@@ -29,15 +30,6 @@ Plan read_plan(const Argument& plan) {
   if (!plan["clip"].absent()) result.clip = plan["clip"].real();
   result.init_scale = plan["initScale"].real();
   return result;
-}
-
-/// Blocks of noise of one picture: the first latents, and one for each row with fresh noise.
-std::size_t noise_blocks(const Plan& plan) {
-  std::size_t blocks = 1;
-  for (int32_t step = 0; step < plan.steps; ++step) {
-    if (plan.rows[static_cast<std::size_t>(step) * kRowLength + 6] != 0.0f) ++blocks;
-  }
-  return blocks;
 }
 
 Napi::Object raster_to_js(Napi::Env env, Raster&& raster) {
@@ -82,7 +74,9 @@ Job read_job(const Argument& job, const ModelFacts& model) {
   result.latent_height = count(job["latentHeight"], 1, kLargestSide);
   result.latent_width = count(job["latentWidth"], 1, kLargestSide);
   result.preview_every = count(job["previewEvery"], 0);
-  const std::size_t length = noise_blocks(result.plan) * static_cast<std::size_t>(model.latent_channels) *
+  // The first latents, and what the rows take.
+  const std::size_t blocks = 1 + static_cast<std::size_t>(noise_blocks(result.plan));
+  const std::size_t length = blocks * static_cast<std::size_t>(model.latent_channels) *
                              static_cast<std::size_t>(result.latent_height) *
                              static_cast<std::size_t>(result.latent_width);
   const std::vector<Argument> images = job["images"].list();
