@@ -14,12 +14,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "trainer"))
 
 import diffusers
+import onnx
 import torch
 from diffusers import DDIMScheduler
 
+from t2i_trainer.denoiser import unet_class
 from t2i_trainer.files import read_json
 from t2i_trainer.onnx_import import load_parameters
-from t2i_trainer.sketch import unet_class
 
 
 class Clock:
@@ -60,8 +61,10 @@ def main(folder: Path, device: str) -> None:
     load_parameters(unet, folder / "unet" / "model.onnx", "unet.")
     unet = unet.to(device, dtype).eval().requires_grad_(False)
     scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
-    context = read_json(folder / "text_encoder" / "config.json")["max_position_embeddings"]
-    states = torch.randn(2, context, unet.config.cross_attention_dim).to(device, dtype)
+    graph = onnx.load(str(folder / "unet" / "model.onnx"), load_external_data=False).graph
+    ends = {value.name: value.type.tensor_type.shape.dim for value in graph.input}
+    count = ends["encoder_hidden_states"][1].dim_value
+    states = torch.randn(2, count, unet.config.cross_attention_dim).to(device, dtype)
     modes = {"eager": unet, "compile": torch.compile(unet, mode="reduce-overhead")}
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     versions = {"torch": torch.__version__, "diffusers": diffusers.__version__, "device": name, "dtype": str(dtype)}

@@ -18,7 +18,8 @@ CARD = Template("""\
 # $name
 
 The default model of @t2i/sdk: $size x $size pixels, drawings of $concept_count things on named backgrounds, in many
-colours, sizes, counts and places, flowers first. Trained by `trainer/` of the same repository with the commands below.
+colours, sizes, counts, places and pairs, flowers first. Trained by `trainer/` of the same repository with the commands
+below.
 
 $sheet
 
@@ -28,7 +29,7 @@ $concepts.
 
 Prompts read like `a red apple on a blue background`, `two cats on a grassy meadow` or
 `a purple tulip with water droplets on its petals`. Nothing else is refused, but the nearest known thing comes out. It
-draws no scenes of several different things, no people and no text, and no photographs.
+draws no scenes of more than two different things, no people and no text, and no photographs.
 
 ## Measured
 
@@ -39,26 +40,24 @@ $measured
 | part | what | result |
 |---|---|---|
 | denoiser | $parameters parameters, $prediction, $steps steps of $batch | validation loss $val_loss |
-| sketch | $sketch_steps steps of $sketch_batch | squared error $sketch_loss |
-| autoencoder | $vae_steps steps of $vae_batch | $psnr dB |
+| autoencoder | $vae_steps steps of $vae_batch | $psnr dB, gradient energy $gradient_energy of the drawings' |
 | text encoder | $text_layers layers of $text_width, $text_steps steps of $text_batch | contrastive loss $text_loss |
+| sketch | with the text encoder | mean squared error $sketch_error of a variance of $sketch_variance |
 
 torch $torch, $device, $precision. The loss over the run is in `training.jsonl`.$notes
 
 ```bash
-python trainer/data.py --out runs/$name/data --count $count
-python trainer/data.py --out runs/$name/val --count 500 --seed 1
-python trainer/data.py --out runs/$name/heldout --count 400 --seed 2 --held-out
-python trainer/train_vae.py --data runs/$name/data --also-encode runs/$name/val runs/$name/heldout \\
-    --out runs/$name/vae --steps $vae_steps
-python trainer/train_text.py --data runs/$name/data --also-encode runs/$name/val runs/$name/heldout \\
-    --out runs/$name --steps $text_steps
-python trainer/train_sketch.py --data runs/$name/data --val runs/$name/val --out runs/$name/sketch --steps $sketch_steps
-python trainer/train.py --data runs/$name/data --val runs/$name/val --out runs/$name \\
-    --sketch runs/$name/sketch --channels $channels --layers $layers --batch $batch --lr $lr --decay $decay \\
-    --timestep-exponent $timestep_exponent --steps $total_steps
+python trainer/data.py --out runs/$name/data --count $count --styles $styles
+python trainer/data.py --out runs/$name/val --count 1000 --seed 1 --styles $styles
+python trainer/data.py --out runs/$name/held-out --count 1000 --seed 2 --held-out --styles $styles
+python trainer/train_vae.py --data runs/$name/data --val runs/$name/val --also-encode runs/$name/held-out \\
+    --out runs/$name/vae --steps $vae_steps --precision $vae_precision
+python trainer/train_text.py --data runs/$name/data --out runs/$name/text --steps $text_steps --precision $precision
+python trainer/train.py --data runs/$name/data --val runs/$name/val --text runs/$name/text --out runs/$name \\
+    --channels $channels --layers $layers --batch $batch --lr $lr --decay $decay --single-steps $single_steps \\
+    --steps $total_steps --precision $precision
 python trainer/train_judge.py --data runs/$name/data --test runs/$name/val --out runs/$name/judge
-python trainer/evaluate.py --run runs/$name --data runs/$name/data --held-out runs/$name/heldout \\
+python trainer/evaluate.py --run runs/$name --data runs/$name/data --held-out runs/$name/held-out \\
     --judge runs/$name/judge --guidance $guidance
 python trainer/export.py --run runs/$name --out models/$name --name $name --guidance-scale $guidance
 python trainer/card.py --run runs/$name --data runs/$name/data --out models/$name
@@ -66,20 +65,23 @@ python trainer/card.py --run runs/$name --data runs/$name/data --out models/$nam
 
 ## Data and licences
 
-$count composed pictures, fingerprint `$fingerprint`.
+$count composed images, fingerprint `$fingerprint`.
 
 $sources
 
 The weights are under Apache-2.0, as the code.
 """)
 TABLE = Template("""\
-Share of pictures in which a judge sees what was asked for ($sampler, $steps steps, guidance $guidance). The judge is a
-classifier trained apart, on composed pictures alone; of $test_pictures that it had not seen it names
+Share of images in which a judge sees what was asked for ($sampler, $steps steps, guidance $guidance). The judge is a
+classifier trained apart, on composed images alone; of $test_images that it had not seen it names
 $accuracy right.
 
-| suite | pictures | concept | background | colour, when asked | count, when asked |
-|---|---|---|---|---|---|
-$rows""")
+| suite | images | thing | background | colour, when asked | count, when asked | second thing, when asked |
+|---|---|---|---|---|---|---|
+$rows
+
+Variety, the distance between images of one caption over that of the data's: $pixels in pixels, $features in the judge's
+features. Sharpness, gradient energy over the data's: $sharp.""")
 # Files of the run that stand beside the card, and their names there.
 EVIDENCE = {
     "evaluation.json": "evaluation.json",
@@ -95,7 +97,7 @@ def write_card(
 ) -> str:
     """Writes README.md, copies the evidence and returns the card's text."""
     options, record = read_json(run / "options.json"), read_json(data / "data.json")
-    vae, text, sketch = (read_json(run / part / "training.json") for part in ("vae", "text_encoder", "sketch"))
+    vae, text = (read_json(run / part / "training.json") for part in ("vae", "text_encoder"))
     evaluation = read_json(run / "evaluation.json") if (run / "evaluation.json").exists() else None
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     last = metrics[-1] if metrics else {}
@@ -116,9 +118,9 @@ def write_card(
         steps=f"{last.get('step', 0):,}",
         total_steps=options["steps"],
         val_loss=number(last.get("val_loss")),
-        sketch_steps=sketch["steps"],
-        sketch_batch=sketch["batch"],
-        sketch_loss=number(sketch["val_loss"]),
+        vae_precision=vae["precision"],
+        styles=" ".join(f"{style}={share:g}" for style, share in record["styles"].items()),
+        gradient_energy=number(vae.get("gradient_energy")),
         vae_steps=vae["steps"],
         vae_batch=vae["batch"],
         psnr=number(vae.get("psnr_db")),
@@ -126,7 +128,9 @@ def write_card(
         text_width=text["width"],
         text_steps=text["steps"],
         text_batch=text["batch"],
-        text_loss=number(text.get("loss")),
+        text_loss=number(text.get("contrastive_loss")),
+        sketch_error=number(text.get("sketch_error")),
+        sketch_variance=number(text.get("sketch_variance")),
         notes=" " + notes.read_text().strip() if (notes := run / "notes.md").exists() else "",
         guidance=evaluation["guidance"] if evaluation else 5.0,
         sources="\n".join(f"- `{name}` {s['version']}, {s['licence']}: {s['use']}" for name, s in sources),
@@ -143,14 +147,25 @@ def judged(evaluation: dict | None) -> str:
     if evaluation is None:
         return f"The judge's table: {MISSING}."
     judge = evaluation["judge"]
-    columns = ("concept_top1", "background", "colour_when_asked", "count_when_asked")
+    columns = ("concept_top1", "background", "colour_when_asked", "count_when_asked", "second_when_asked")
     rows = []
     for suite, scores in evaluation["suites"].items():
         cells = " | ".join(number(scores.get(column), "-") for column in columns)
-        rows.append(f"| {suite} | {scores['pictures']} | {cells} |")
-    questions = ("concept", "background", "colour", "count")
-    accuracy = ", ".join(f"the {question} of {number(judge[f'test_{question}_accuracy'])}" for question in questions)
-    return TABLE.substitute(evaluation, test_pictures=judge["test_pictures"], accuracy=accuracy, rows="\n".join(rows))
+        rows.append(f"| {suite} | {scores['images']} | {cells} |")
+    questions = {"concept": "thing", "second": "second thing", "background": "background", "colour": "colour"}
+    accuracy = ", ".join(
+        f"the {words} of {number(judge[f'test_{question}_accuracy'])}"
+        for question, words in {**questions, "count": "count"}.items()
+    )
+    return TABLE.substitute(
+        evaluation,
+        test_images=judge["test_images"],
+        accuracy=accuracy,
+        rows="\n".join(rows),
+        pixels=number(evaluation["variety_in_pixels"]),
+        features=number(evaluation["variety_in_features"]),
+        sharp=number(evaluation["sharpness"]),
+    )
 
 
 def number(value: float | None, missing: str = MISSING) -> str:

@@ -1,11 +1,11 @@
-"""Measures a run with the judge: does each picture show what its caption asked for?
+"""Measures a run: does each image show what its caption asked for, do seeds differ, are edges sharp?
 
-    python trainer/evaluate.py --run runs/emoji-128 --data runs/emoji-128/data --held-out runs/emoji-128/heldout
-    --judge runs/emoji-128/judge
+    python trainer/evaluate.py --run runs/emoji-128 --data runs/emoji-128/data --held-out runs/emoji-128/held-out \\
+        --judge runs/emoji-128/judge
 
 Writes `evaluation.json` and `contact-sheet.png` into the run folder. Suites: captions of the training data,
-combinations that training left out, and words that
-no caption used. The seed of picture i of a suite is i.
+combinations that training left out, and words that no caption used (t2i_trainer/exam.json). The seed of image i of a
+suite is i.
 """
 
 import argparse
@@ -15,28 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from t2i_trainer.captions import article
-from t2i_trainer.concepts import HELD_OUT_COLOURS, HELD_OUT_SYNONYMS
+from t2i_trainer.english import article
+from t2i_trainer.exam import Exam, exam_hash, load_exam
 from t2i_trainer.files import read_json, read_samples, write_atomically, write_json
-from t2i_trainer.judge import TINTS, Judge, ask, labels
+from t2i_trainer.judge import TINTS, Judge, ask, features, labels
 from t2i_trainer.sampling import Run, generate
+from t2i_trainer.sharpness import gradient_energy
 from t2i_trainer.sheet import contact_sheet
-
-SHEET_PROMPTS = (
-    "a bright yellow sunflower with green leaves", "a red rose with water droplets on its petals",
-    "a purple lavender field at sunset",
-    "a white daisy on a grassy meadow", "a pink cherry blossom tree in spring", "a red apple on a blue background",
-    "a blue tulip on a yellow background", "a pink hibiscus under a blue sky",
-    "a purple lotus on a black background", "a bouquet on a white background",
-    "a cat on a purple background", "a kitty on a green background", "a dog on a grassy meadow",
-    "three bananas on a pink background",
-    "two butterflies on a light blue background", "an owl under a night sky", "an automobile on a sandy beach",
-    "a crimson umbrella in the snow",
-    "a rocket under a night sky", "a strawberry on white", "a slice of pizza on a red background",
-    "a green frog on an orange background",
-    "a small penguin in the snow", "a birthday cake on a pink background",
-)  # fmt: skip
-COLOURED_THINGS = ("rose", "tulip", "car", "balloon", "umbrella", "t-shirt")
+from t2i_trainer.variety import captions_with_several, mean_distance
+from train_vae import to_unit
 
 
 def evaluate(
@@ -46,31 +33,35 @@ def evaluate(
     judge: Path,  # folder of train_judge.py
     captions: int = 500,  # size of suite 1
     combinations: int = 200,  # size of suite 2
-    synonym_seeds: int = 5,  # pictures for each word of suite 3
-    sheet_seeds: int = 4,  # pictures for each prompt of the contact sheet
+    synonym_seeds: int = 1,  # images for each word of suites 3 and 4: prompts are counted, not seeds
+    variety_captions: int = 40,  # captions whose images are compared with each other
+    variety_seeds: int = 4,  # images of each of them
+    sheet_seeds: int = 4,  # images for each prompt of the contact sheet
     steps: int = 30,
     guidance: float = 5.0,
     device: str = "cpu",
 ) -> dict:
     """Returns the content of evaluation.json."""
-    models, classifier = Run.load(run, device), Judge.load(judge)
+    models, classifier, exam = Run.load(run, device), Judge.load(judge), load_exam()
     names = [concept["name"] for concept in read_json(data / "concepts.json")]
     suites = {
         "training captions": pick(data, captions),
         "held-out combinations": pick(held_out, combinations),
-        "words no caption used": synonym_lines(names, synonym_seeds),
-        "colour words no caption used": colour_lines(names, synonym_seeds),
+        "words no caption used": synonym_lines(exam, names, synonym_seeds),
+        "colour words no caption used": colour_lines(exam, names, synonym_seeds),
     }
     table, worst = {}, {}
     for suite, lines in suites.items():
-        pictures = generate(models, [line["caption"] for line in lines], list(range(len(lines))), steps, guidance)
-        said = ask(classifier, pictures)
-        table[suite] = {"pictures": len(lines), **score(said, lines)}
+        images = generate(models, [line["caption"] for line in lines], list(range(len(lines))), steps, guidance)
+        said = ask(classifier, images)
+        table[suite] = {"images": len(lines), **score(said, lines, len(names))}
         worst[suite] = mistakes(said, lines, names)
         print(json.dumps({suite: table[suite]}), flush=True)
+    looks = compare_looks(models, classifier, data, variety_captions, variety_seeds, steps, guidance)
+    print(json.dumps(looks), flush=True)
     rows = [
         (prompt, generate(models, [prompt] * sheet_seeds, list(range(sheet_seeds)), steps, guidance, quiet=True))
-        for prompt in SHEET_PROMPTS
+        for prompt in exam.prompts
     ]
     write_atomically(
         run / "contact-sheet.png", lambda path: contact_sheet(rows).save(path, format="PNG", optimize=True)
@@ -79,12 +70,36 @@ def evaluate(
         "sampler": "ddim",
         "steps": steps,
         "guidance": guidance,
+        "exam": exam_hash(),
         "judge": read_json(judge / "judge.json"),
         "suites": table,
+        **looks,
         "mistakes": worst,
     }
     write_json(run / "evaluation.json", report)
     return report
+
+
+def compare_looks(
+    models: Run, judge: Judge, data: Path, captions: int, each: int, steps: int, guidance: float
+) -> dict[str, float]:
+    """Generated beside real images of the same captions, `each` of both: distance between seeds, in pixels and in the
+    judge's features, and gradient energy, all as ratios."""
+    chosen = captions_with_several(read_samples(data), captions, each)
+    if not chosen:
+        raise SystemExit(f"--variety-seeds: expected a number of images that a caption of {data} has, received {each}")
+    prompts = [caption for caption in chosen for _ in range(each)]
+    drawn = generate(models, prompts, list(range(len(prompts))), steps, guidance)
+    real = np.load(data / "pixels.npy", mmap_mode="r")[np.concatenate(list(chosen.values()))]
+    ratios = {}
+    for name, describe in {
+        "pixels": lambda pixels: pixels / 255,
+        "features": lambda p: features(judge, p).numpy(),
+    }.items():
+        ours, theirs = (np.split(describe(images), len(chosen)) for images in (drawn, real))
+        ratios[f"variety_in_{name}"] = mean_distance(ours) / mean_distance(theirs)
+    energies = [gradient_energy(to_unit(images, "cpu")).item() for images in (drawn, real)]
+    return {"looks_captions": len(chosen), **ratios, "sharpness": energies[0] / energies[1]}
 
 
 def pick(folder: Path, count: int) -> list[dict]:
@@ -93,9 +108,9 @@ def pick(folder: Path, count: int) -> list[dict]:
     return random.Random(0).sample(lines, min(count, len(lines)))
 
 
-def synonym_lines(names: list[str], seeds: int) -> list[dict]:
+def synonym_lines(exam: Exam, names: list[str], seeds: int) -> list[dict]:
     """Prompts with words that no caption holds; only the concept is asked for."""
-    known = {word: name for word, name in HELD_OUT_SYNONYMS.items() if name in names}
+    known = {word: name for word, name in exam.synonyms.items() if name in names}
     return [
         {"caption": f"{article(word)} on a white background", "concept": names.index(name)}
         for word, name in known.items()
@@ -103,35 +118,41 @@ def synonym_lines(names: list[str], seeds: int) -> list[dict]:
     ]
 
 
-def colour_lines(names: list[str], seeds: int) -> list[dict]:
-    """The same for colour words, each with a thing in turn."""
-    lines = []
-    for word, colour in HELD_OUT_COLOURS.items():
-        things = [thing for thing in COLOURED_THINGS if thing in names][:seeds]
-        lines += [
-            {"caption": article(f"{word} {thing}"), "concept": names.index(thing), "colour": colour} for thing in things
-        ]
-    return lines
+def colour_lines(exam: Exam, names: list[str], seeds: int) -> list[dict]:
+    """The same for colour words, each with every one of a few things."""
+    things = [thing for thing in exam.coloured_things if thing in names]
+    return [
+        {"caption": article(f"{word} {thing}"), "concept": names.index(thing), "colour": colour}
+        for word, colour in exam.colours.items()
+        for thing in things
+        for _ in range(seeds)
+    ]
 
 
-def score(said: dict, lines: list[dict]) -> dict[str, float]:
-    """Share of pictures in which the judge sees what was asked for, by question; a question counts only the lines that
-    ask it."""
-    scores = {"concept_top1": accuracy(said["concept"].tolist(), [line["concept"] for line in lines])}
-    if "background" in lines[0]:
-        right = labels(lines)
-        scores["background"] = accuracy(said["background"].tolist(), right["background"].tolist())
-        several = [i for i, line in enumerate(lines) if line["count"] > 1]
-        if several:
-            scores["count_when_asked"] = accuracy(
-                [said["count"][i].item() for i in several], [right["count"][i].item() for i in several]
+def score(said: dict, lines: list[dict], concepts: int) -> dict[str, float]:
+    """Share of images in which the judge sees what was asked for, by question; a question counts only the lines that
+    ask it. Lines are those of samples.jsonl, or a caption with its concept and perhaps a colour."""
+    if "placements" not in lines[0]:
+        scores = {"concept_top1": accuracy(said["concept"].tolist(), [line["concept"] for line in lines])}
+        coloured = [i for i, line in enumerate(lines) if "colour" in line]
+        if coloured:
+            scores["colour_when_asked"] = accuracy(
+                [TINTS[said["colour"][i]] for i in coloured], [lines[i]["colour"] for i in coloured]
             )
-    coloured = [i for i, line in enumerate(lines) if line.get("colour")]
-    if coloured:
-        scores["colour_when_asked"] = accuracy(
-            [TINTS[said["colour"][i]] for i in coloured], [lines[i]["colour"] for i in coloured]
-        )
-    return scores
+        return scores
+    right = labels(lines, concepts)
+    asking = {
+        "concept_top1": ("concept", range(len(lines))),
+        "background": ("background", range(len(lines))),
+        "colour_when_asked": ("colour", [i for i, line in enumerate(lines) if "colour" in line["asked"]]),
+        "count_when_asked": ("count", [i for i, line in enumerate(lines) if line["kind"] == "count"]),
+        "second_when_asked": ("second", [i for i, line in enumerate(lines) if line["kind"] == "pair"]),
+    }
+    return {
+        name: accuracy([said[question][i].item() for i in asked], [right[question][i].item() for i in asked])
+        for name, (question, asked) in asking.items()
+        if asked
+    }
 
 
 def accuracy(said: list, right: list) -> float:
@@ -140,12 +161,14 @@ def accuracy(said: list, right: list) -> float:
 
 def mistakes(said: dict, lines: list[dict], names: list[str], most: int = 40) -> list[str]:
     """Captions whose concept the judge did not see, with what it saw."""
+    answers = [*names, "nothing"]
+    wanted = [line["placements"][0]["concept"] if "placements" in line else line["concept"] for line in lines]
     wrong = [
-        (line["caption"], names[int(answer)])
-        for answer, line in zip(said["concept"], lines, strict=True)
-        if int(answer) != line["concept"]
+        f"{line['caption']} -> {answers[int(answer)]}"
+        for answer, line, concept in zip(said["concept"], lines, wanted, strict=True)
+        if int(answer) != concept
     ]
-    return [f"{caption} -> {seen}" for caption, seen in wrong[:most]]
+    return wrong[:most]
 
 
 def main() -> None:
@@ -156,7 +179,9 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--captions", type=int, default=500)
     parser.add_argument("--combinations", type=int, default=200)
-    parser.add_argument("--synonym-seeds", type=int, default=5)
+    parser.add_argument("--synonym-seeds", type=int, default=1)
+    parser.add_argument("--variety-captions", type=int, default=40)
+    parser.add_argument("--variety-seeds", type=int, default=4)
     parser.add_argument("--sheet-seeds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, default=5.0)

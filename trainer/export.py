@@ -21,16 +21,17 @@ from pathlib import Path
 import numpy as np
 from diffusers import AutoencoderKL
 from torch import nn
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 from t2i_trainer.autoencoder import TinyAutoencoder
+from t2i_trainer.denoiser import unet_class
 from t2i_trainer.files import read_json, sha256_file, write_json
 from t2i_trainer.onnx_export import Graph, export_graph, text_encoder_graph, unet_graph, vae_decoder_graph
 from t2i_trainer.onnx_half import half_compute
 from t2i_trainer.onnx_parity import ParityError, Tolerance, judge, measure
 from t2i_trainer.onnx_pipeline import OnnxGraph, encode, generate
 from t2i_trainer.onnx_weights import half_weights, write_with_shared_weights
-from t2i_trainer.sketch import unet_class
+from t2i_trainer.text_encoder import count_states, load_text_encoder
 
 FLOAT32, FLOAT16 = "model.onnx", "model.fp16.onnx"
 # fp16 arithmetic is judged by direction and by the picture: the size of its error depends on the scale of an output.
@@ -91,14 +92,14 @@ def export(
 
 def load_components(run: Path) -> list[Component]:
     """The networks of a run, float32 on the CPU."""
-    clip = CLIPTextModel.from_pretrained(run / "text_encoder")
+    text = load_text_encoder(run / "text_encoder")
     unet = unet_class(run / "unet").from_pretrained(run / "unet")
     vae = AUTOENCODERS[read_json(run / "vae" / "config.json")["_class_name"]].from_pretrained(run / "vae")
-    context = clip.config.max_position_embeddings
+    states = count_states(text)
     latents = (unet.config.in_channels, unet.config.sample_size)
     return [
-        Component("text_encoder", "text_encoder", clip, text_encoder_graph, Tolerance(1e-3, 0.9999)),
-        Component("unet", "unet", unet, lambda module: unet_graph(module, context), Tolerance(2e-3, 0.9999)),
+        Component("text_encoder", "text_encoder", text, text_encoder_graph, Tolerance(1e-3, 0.9999)),
+        Component("unet", "unet", unet, lambda module: unet_graph(module, states), Tolerance(2e-3, 0.9999)),
         Component(
             "vae", "vae_decoder", vae, lambda module: vae_decoder_graph(module, *latents), Tolerance(1e-3, 0.9999)
         ),
@@ -109,7 +110,9 @@ def export_component(part: Component, run: Path, target: Path) -> dict:
     """Writes both graphs and the configuration; returns what the gate measured, by path."""
     folder = target / part.target
     folder.mkdir(parents=True)
-    shutil.copy(run / part.source / "config.json", folder)
+    for name in ("config.json", "sketch.json"):
+        if (run / part.source / name).exists():
+            shutil.copy(run / part.source / name, folder)
     original = part.graph(part.module.eval())
     rounded = part.graph(copy.deepcopy(part.module).half().float().eval())
     float32 = half_weights(export_graph(rounded, folder / FLOAT32))
@@ -171,7 +174,6 @@ def training_record(run: Path) -> dict:
     """The options of every stage, as the run folder keeps them."""
     records = {
         "denoiser": run / "options.json",
-        "sketch": run / "sketch" / "training.json",
         "textEncoder": run / "text_encoder" / "training.json",
         "autoencoder": run / "vae" / "training.json",
     }

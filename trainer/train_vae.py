@@ -1,9 +1,9 @@
-"""Trains the autoencoder on the pictures that data.py wrote, then encodes every picture once.
+"""Trains the autoencoder on the images that data.py wrote, then encodes every image once.
 
-    python trainer/train_vae.py --data runs/emoji-128/data --out runs/emoji-128/vae
+    python trainer/train_vae.py --data runs/emoji-128/data --val runs/emoji-128/val --out runs/emoji-128/vae
 
-Loss: L1 + MSE + 0.5 * L1 of the finite differences; noise of 0.05 on the latents makes the decoder forgive a
-denoiser's small errors. Resumes from its checkpoint.
+Loss: L1 + MSE + 0.5 * L1 of the finite differences; noise of up to a fifth of the latents' deviation makes the decoder
+forgive a denoiser's small errors. Resumes from its checkpoint.
 """
 
 import argparse
@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from t2i_trainer.autoencoder import TinyAutoencoder
+from t2i_trainer.checkpoints import load_checkpoint, save_checkpoint
 from t2i_trainer.files import write_json
 from t2i_trainer.progress import Progress
+from t2i_trainer.sharpness import gradient_energy
 from t2i_trainer.training import (
     Ema,
     EpochSampler,
@@ -25,13 +27,16 @@ from t2i_trainer.training import (
     autocast,
     descend,
     learning_rate,
-    load_checkpoint,
-    save_checkpoint,
     seed_everything,
+    set_weights,
     step_generator,
+    trained_weights,
 )
 
-LATENT_NOISE = 0.05
+# Most noise on the latents, as a share of their standard deviation.
+LATENT_NOISE = 0.2
+# Images whose patches give the linear maps.
+PATCH_SAMPLE = 2_048
 
 
 def to_unit(pixels: np.ndarray, device: str) -> Tensor:
@@ -54,13 +59,22 @@ def reconstruction_loss(got: Tensor, want: Tensor) -> Tensor:
     return difference.abs().mean() + difference.square().mean() + 0.5 * (across + down)
 
 
+def latent_noise(latents: Tensor, generator: torch.Generator) -> Tensor:
+    """Normal noise, for each image of another size between 0 and LATENT_NOISE."""
+    noise = torch.randn(latents.shape, generator=generator)
+    size = LATENT_NOISE * torch.rand((len(latents), 1, 1, 1), generator=generator)
+    return latents.detach().std() * (size * noise).to(latents.device)
+
+
 def train_vae(
     data: Path,  # folder of data.py
-    out: Path,  # receives config.json, weights, checkpoint.pt, training.json
+    val: Path,  # another, whose images are only measured
+    out: Path,  # receives config.json, weights, checkpoints, training.json
     steps: int = 6_000,
     batch: int = 16,
     lr: float = 1e-3,
     decay: float = 0.4,  # share of the steps over which the learning rate falls to 0
+    latent_channels: int = 12,
     channels: tuple[int, int] = (64, 160),
     seed: int = 0,
     device: str = "cpu",
@@ -70,13 +84,18 @@ def train_vae(
     """Trains (or goes on training) and returns the EMA model with its scaling factor set."""
     pixels = np.load(data / "pixels.npy", mmap_mode="r")
     seed_everything(seed)
-    model = TinyAutoencoder(channels=channels).to(device, memory_format=torch.channels_last)
+    model = TinyAutoencoder(latent_channels, channels).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-4, betas=(0.9, 0.99))
-    ema, sampler, first = Ema(model, 0.995), EpochSampler(len(pixels), batch, seed), 0
-    if state := load_checkpoint(out / "checkpoint.pt", device):
-        model.load_state_dict(state["model"])
+    sampler, first = EpochSampler(len(pixels), batch, seed), 0
+    if state := load_checkpoint(out, device):
+        set_weights(model, state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        ema.weights, first = state["ema"], state["step"]
+        first = state["step"]
+    else:
+        model.start_from_patches(to_unit(pixels[:PATCH_SAMPLE], device))
+    ema = Ema(model, 0.995)
+    if state:
+        ema.weights = state["ema"]
     progress = Progress("vae", steps * batch, "samples", first * batch)
     for step in range(first, steps):
         want = to_unit(pixels[np.sort(sampler.indices(step))], device)
@@ -84,20 +103,16 @@ def train_vae(
             latents = model.encode(want)
             # Keeps the latents near unit size, so that noise of a fixed size means something.
             size_loss = 1e-3 * latents.float().square().mean()
-            noise = torch.randn(latents.shape, generator=step_generator(seed, step)).to(device)
-            loss = reconstruction_loss(model.decode(latents + LATENT_NOISE * noise).float(), want) + size_loss
+            noise = latent_noise(latents, step_generator(seed, step))
+            loss = reconstruction_loss(model.decode(latents + noise).float(), want) + size_loss
         descend(optimizer, loss, learning_rate(step, lr, 100, steps, decay))
         ema.update(model, step)
         progress.update((step + 1) * batch, loss=loss.item())
         if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
             save_checkpoint(
-                out / "checkpoint.pt",
-                model=model.state_dict(),
-                optimizer=optimizer.state_dict(),
-                ema=ema.weights,
-                step=step + 1,
+                out, step + 1, model=trained_weights(model), optimizer=optimizer.state_dict(), ema=ema.weights
             )
-    model.load_state_dict(ema.weights)
+    set_weights(model, ema.weights)
     sample = encode(model, pixels[:512], device)
     model.config["scaling_factor"] = 1 / sample.std().item()
     model.save_pretrained(out)
@@ -107,7 +122,7 @@ def train_vae(
         "lr": lr,
         "seed": seed,
         "precision": precision,
-        "psnr_db": psnr(model, pixels[:256], device),
+        **measure(model, np.load(val / "pixels.npy", mmap_mode="r"), device),
     }
     write_json(out / "training.json", record)
     print(json.dumps(record))
@@ -122,14 +137,18 @@ def encode(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int =
 
 
 @torch.no_grad()
-def psnr(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int = 64) -> float:
-    """Mean peak signal-to-noise ratio of the reconstructions, in dB, after clamping."""
-    values = []
+def measure(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int = 64) -> dict[str, float]:
+    """Mean peak signal-to-noise ratio of the reconstructions, in dB, and their gradient energy as a share of the
+    originals'."""
+    ratios, energies = [], []
     for i in range(0, len(pixels), batch):
         want = to_unit(pixels[i : i + batch], device)
-        error = F.mse_loss(model.decode(model.encode(want)).clamp(-1, 1), want, reduction="none").mean((1, 2, 3))
-        values.append(10 * torch.log10(4 / error.clamp_min(1e-10)))
-    return torch.cat(values).mean().item()
+        got = model.decode(model.encode(want)).clamp(-1, 1)
+        error = F.mse_loss(got, want, reduction="none").mean((1, 2, 3))
+        ratios.append(10 * torch.log10(4 / error.clamp_min(1e-10)))
+        energies.append(torch.stack([gradient_energy(got), gradient_energy(want)]))
+    got, want = torch.stack(energies).sum(0)
+    return {"psnr_db": torch.cat(ratios).mean().item(), "gradient_energy": (got / want).item()}
 
 
 def write_latents(data: Path, vae: Path, device: str) -> None:
@@ -153,6 +172,7 @@ def write_latents(data: Path, vae: Path, device: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--val", type=Path, required=True)
     parser.add_argument(
         "--also-encode", type=Path, nargs="*", default=[], help="more data folders to encode with the trained model"
     )
@@ -160,12 +180,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6_000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--latent-channels", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     add_device_flags(parser)
     args = vars(parser.parse_args())
     also = args.pop("also_encode")
     train_vae(**args)
-    for folder in [args["data"], *also]:
+    for folder in [args["data"], args["val"], *also]:
         write_latents(folder, args["out"], args["device"])
 
 

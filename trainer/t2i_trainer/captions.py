@@ -1,43 +1,60 @@
 """Chooses scenes and says what they show. A combination that is held out is never chosen for training (see
 `held_out`)."""
 
-import dataclasses
 import hashlib
-import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 
-from .compose import BACKGROUNDS, COLOURS, COUNT_LAYOUT, COUNT_SCALE, POSITIONS, SCENES, Scene
 from .concepts import Concept
+from .english import MASS_NOUNS, article, is_plural, plural
+from .grounds import LANDSCAPES
+from .layouts import POSITIONS, Layouts, Spot
+from .scene import BACKGROUNDS, COLOURS, SCENES, Placement, Scene
 from .styles import STYLES
 
-NUMBERS = {2: "two", 3: "three", 4: "four"}
+# What a caption asks for besides the thing and its background, and how many of a hundred do.
+KINDS = {"plain": 30, "colour": 25, "count": 20, "size": 8, "position": 5, "pair": 12}
+NUMBERS = {1: ("one", "a single"), 2: ("two", "2"), 3: ("three", "3"), 4: ("four", "4"), 5: ("five", "5")}
 # What stands before a plain name; the model should not care.
 OPENINGS = ("", "", "", "a picture of ", "a photo of ", "an image of ")
-USUAL_SCALE = 0.82
-ADJECTIVES = {"small": 0.5, "big": 0.98}
+USUAL_SIDES = (0.6, 0.92)
+SIZES = {"small": (0.3, 0.42), "big": (0.93, 1.04)}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A scene with its caption. `kind` names what the caption asks for besides the concept."""
+    """A scene with its caption. `kind` is one of KINDS, or `scene` for the captions that only flowers and trees have;
+    `asked` names what the caption asks for: colour, count, size, position."""
 
     scene: Scene
     caption: str
     kind: str
+    asked: dict[str, str | int]
 
 
 def held_out(concept: str, attribute: str, share: float = 0.06) -> bool:
-    """Whether training leaves this combination (concept with a background, a colour or a count) out: by hash, so the
-    same on every machine."""
+    """Whether training leaves this combination (concept with a background, a colour, a count or another concept) out:
+    by hash, so the same on every machine."""
     digest = hashlib.sha256(f"{concept}|{attribute}".encode()).digest()
     return int.from_bytes(digest[:4], "big") < share * 2**32
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """A sample before its style is chosen; `combination` is what may be held out."""
+
+    placements: tuple[Placement, ...]
+    words: str
+    kind: str
+    combination: str | None
+    asked: dict[str, str | int]
+    ground: str | None = None
+    """One of SCENES that it must stand in."""
+
+
 class SceneChooser:
     """Draws random samples over the concepts; `wanted_held_out` turns the filter round and gives the combinations that
-    training never sees. `jitter` is how far a thing strays from the middle, as a fraction of the side: little of it
-    makes
-    pictures that are learnt soon, much of it pictures that differ from seed to seed."""
+    training never sees. `jitter` is how far a thing strays from the middle, as a fraction of the side."""
 
     def __init__(
         self,
@@ -45,135 +62,151 @@ class SceneChooser:
         weights: dict[str, float],
         seed: int,
         wanted_held_out: bool = False,
-        jitter: float = 0.01,
-        styles: tuple[str, ...] = ("shaded",),
+        jitter: float = 0.08,
+        styles: dict[str, float] | None = None,
+        kinds: dict[str, float] | None = None,
     ):
-        self.jitter, self.styles = jitter, styles
-        self.concepts, self.random, self.wanted = concepts, random.Random(seed), wanted_held_out
+        self.concepts, self.random, self.wanted = concepts, Random(seed), wanted_held_out
+        self.layouts = Layouts(self.random, jitter)
+        self.styles, self.kinds = styles or {"shaded": 1.0}, kinds or KINDS
         self.weights = [weights.get(concept.group, 1.0) for concept in concepts]
 
     def sample(self) -> Sample:
         """One sample; combinations on the wrong side of the held-out line are drawn again."""
         while True:
-            index = self.random.choices(range(len(self.concepts)), self.weights)[0]
-            sample, attribute = self._propose(index)
-            out = attribute is not None and held_out(self.concepts[index].name, attribute)
+            index = self._concept()
+            ground, ground_words = self._background()
+            proposal = self._propose(index, ground)
+            out = proposal.combination is not None and held_out(self.concepts[index].name, proposal.combination)
             if out == self.wanted:
-                return self._styled(sample)
+                if proposal.ground:
+                    ground, ground_words = proposal.ground, f" {proposal.ground}"
+                return self._finish(proposal, ground, ground_words)
 
-    def _styled(self, sample: Sample) -> Sample:
-        style = self.random.choice(self.styles) if len(self.styles) > 1 else self.styles[0]
-        scene = dataclasses.replace(sample.scene, style=style)
-        return Sample(scene, sample.caption + STYLES[style], sample.kind)
+    def _finish(self, proposal: Proposal, ground: str, ground_words: str) -> Sample:
+        style = self.random.choices(list(self.styles), list(self.styles.values()))[0]
+        scene = Scene(ground, proposal.placements, style, self.random.uniform(0.94, 1.06))
+        opening, ending = self.random.choice(OPENINGS), self.random.choice(STYLES[style])
+        return Sample(scene, f"{opening}{proposal.words}{ground_words}{ending}", proposal.kind, proposal.asked)
 
-    def _propose(self, index: int) -> tuple[Sample, str | None]:
+    def _concept(self) -> int:
+        return self.random.choices(range(len(self.concepts)), self.weights)[0]
+
+    def _propose(self, index: int, ground: str) -> Proposal:
         rng, concept = self.random, self.concepts[index]
-        name = rng.choice(concept.aliases) if concept.aliases and rng.random() < 0.2 else concept.name
-        jitter = (rng.uniform(-self.jitter, self.jitter), rng.uniform(-self.jitter, self.jitter))
-        scale = USUAL_SCALE + rng.uniform(-self.jitter, self.jitter)
-        ground, ground_words = self._background()
-        roll = rng.random()
-        if concept.group == "plant-flower" and roll > 0.86:
-            return self._flower_scene(index, name, scale, jitter)
-        if concept.name == "tree" and roll > 0.6:
-            return self._say(
-                Scene(index, ground, "pink", 1, scale, jitter),
-                f"a pink cherry blossom tree{rng.choice(('', ' in spring'))}",
-                ground_words,
-                "colour",
-            ), None
-        if roll < 0.1:
-            count = rng.choice((2, 2, 3, 4))
-            scene = Scene(index, ground, None, count, COUNT_SCALE[count], (0.0, 0.0))
-            return self._say(scene, f"{NUMBERS[count]} {plural(name)}", ground_words, "count"), f"count {count}"
-        if roll < 0.16:
-            place, shift = rng.choice(list(POSITIONS.items()))
-            return self._say(
-                Scene(index, ground, None, 1, 0.5, shift), f"{article(name)} {place}", ground_words, "position"
-            ), None
-        if roll < 0.22:
-            size, sized = rng.choice(list(ADJECTIVES.items()))
-            return self._say(
-                Scene(index, ground, None, 1, sized, jitter), article(f"{size} {name}"), ground_words, "size"
-            ), None
-        if concept.recolourable and roll < 0.58:
-            colour = rng.choice(list(COLOURS))
-            return self._say(
-                Scene(index, ground, colour, 1, scale, jitter), article(f"{colour} {name}"), ground_words, "colour"
-            ), f"colour {colour}"
-        return self._say(
-            Scene(index, ground, None, 1, scale, jitter), article(name), ground_words, "background"
-        ), f"background {ground}"
+        if concept.group == "plant-flower" and rng.random() < 0.2:
+            return self._flower(index)
+        if concept.name == "tree" and rng.random() < 0.4:
+            words = f"a pink cherry blossom tree{rng.choice(('', ' in spring'))}"
+            return Proposal(self._things(index, "pink", [self._usual()]), words, "scene", None, {"colour": "pink"})
+        kind = rng.choices(list(self.kinds), list(self.kinds.values()))[0]
+        if (kind == "colour" and not concept.recolourable) or (kind == "count" and concept.name in MASS_NOUNS):
+            kind = "plain"
+        return getattr(self, f"_{kind}")(index, ground)
+
+    def _plain(self, index: int, ground: str) -> Proposal:
+        placements = self._things(index, None, [self._usual()])
+        return Proposal(placements, article(self._name(index)), "plain", f"background {ground}", {})
+
+    def _colour(self, index: int, _ground: str) -> Proposal:
+        colour = self.random.choice(list(COLOURS))
+        placements = self._things(index, colour, [self._usual()])
+        words = article(f"{colour} {self._name(index)}")
+        return Proposal(placements, words, "colour", f"colour {colour}", {"colour": colour})
+
+    def _count(self, index: int, _ground: str) -> Proposal:
+        rng, name = self.random, self._name(index)
+        # One of a thing that is always several ("one grapes") is no English.
+        count = rng.choice((2, 3, 4, 5) if is_plural(name) else (1, 2, 2, 3, 3, 4, 5))
+        colour = self._perhaps_a_colour(index, 0.2)
+        spots = [self._usual()] if count == 1 else self.layouts.several(count)
+        usual, other = NUMBERS[count]
+        number = usual if rng.random() < 0.85 else other
+        words = f"{number} {_tinted(colour, name if count == 1 else plural(name))}"
+        asked = {"count": count} | ({"colour": colour} if colour else {})
+        return Proposal(self._things(index, colour, spots), words, "count", f"count {count}", asked)
+
+    def _size(self, index: int, _ground: str) -> Proposal:
+        size, sides = self.random.choice(list(SIZES.items()))
+        colour = self._perhaps_a_colour(index, 0.2)
+        placements = self._things(index, colour, [self.layouts.single(*sides)])
+        words = article(f"{size} {_tinted(colour, self._name(index))}")
+        return Proposal(placements, words, "size", None, {"size": size} | ({"colour": colour} if colour else {}))
+
+    def _position(self, index: int, _ground: str) -> Proposal:
+        place = self.random.choice(list(POSITIONS))
+        placements = self._things(index, None, [self.layouts.position(place)])
+        return Proposal(placements, f"{article(self._name(index))} {place}", "position", None, {"position": place})
+
+    def _pair(self, index: int, _ground: str) -> Proposal:
+        rng, other = self.random, self._concept()
+        while other == index:
+            other = self._concept()
+        tints = [self._perhaps_a_colour(one, 0.3) for one in (index, other)]
+        names = [article(_tinted(tint, self._name(one))) for one, tint in zip((index, other), tints, strict=True)]
+        relation = rng.choices(("beside", "above"), (8, 2))[0]
+        spots = self.layouts.pair(relation)
+        placements = tuple(
+            self._things(one, tint, [spot])[0] for one, tint, spot in zip((index, other), tints, spots, strict=True)
+        )
+        joints = {"beside": (" and ", " and ", " and ", " next to ", " left of "), "above": (" above ",)}[relation]
+        words = rng.choice(joints).join(names)
+        return Proposal(placements, words, "pair", f"with {self.concepts[other].name}", {"count": 2})
+
+    def _flower(self, index: int) -> Proposal:
+        """The flowers' own captions: fields, water droplets, green leaves."""
+        rng = self.random
+        colour = rng.choice((None, *COLOURS))
+        tinted = _tinted(colour, self._name(index))
+        asked = {"colour": colour} if colour else {}
+        kind = rng.choice(("field", "droplets", "leaves"))
+        if kind == "field":
+            ground = rng.choice(SCENES)
+            horizon = min(0.6, LANDSCAPES[ground][3])
+            placements = self._things(index, colour, self.layouts.field(horizon), mixed=True)
+            return Proposal(placements, f"{article(tinted)} field", "scene", None, asked, ground)
+        if kind == "droplets":
+            placements = self._things(index, colour, [self._usual()])
+            placements = tuple(replace(placement, droplets=True) for placement in placements)
+            return Proposal(placements, f"{article(tinted)} with water droplets on its petals", "scene", None, asked)
+        words = f"{article(rng.choice(('', 'bright ')) + tinted)} with green leaves"
+        return Proposal(self._things(index, colour, [self._usual()]), words, "scene", None, asked)
+
+    def _things(self, index: int, colour: str | None, spots: list[Spot], mixed: bool = False) -> tuple[Placement, ...]:
+        """The same thing at each spot, a little turned; all mirrored or none, unless `mixed`."""
+        rng = self.random
+        mirrored = rng.random() < 0.5
+        return tuple(
+            Placement(
+                index, colour, round(x, 4), round(y, 4), round(side, 4), round(rng.uniform(-10, 10), 2),
+                rng.random() < 0.5 if mixed else mirrored,
+            )
+            for x, y, side in spots
+        )  # fmt: skip
+
+    def _usual(self) -> Spot:
+        return self.layouts.single(*USUAL_SIDES)
+
+    def _name(self, index: int) -> str:
+        concept = self.concepts[index]
+        return self.random.choice(concept.aliases) if concept.aliases and self.random.random() < 0.2 else concept.name
+
+    def _perhaps_a_colour(self, index: int, share: float) -> str | None:
+        wanted = self.concepts[index].recolourable and self.random.random() < share
+        return self.random.choice(list(COLOURS)) if wanted else None
 
     def _background(self) -> tuple[str, str]:
         """A background and the words for it; white is also what a caption without such words shows."""
         roll = self.random.random()
         if roll < 0.14:
             return "white", ""
-        if roll < 0.28:
+        if roll < 0.34:
             scene = self.random.choice(SCENES)
             return scene, f" {scene}"
         colour = self.random.choice(list(BACKGROUNDS))
-        form = self.random.choice((" on a {} background", " on a {} background", ", {} background", " on {}"))
-        return colour, form.format(colour)
-
-    def _flower_scene(self, index: int, name: str, scale: float, jitter: tuple[float, float]) -> tuple[Sample, None]:
-        """The flowers' own captions: fields, water droplets, green leaves."""
-        rng = self.random
-        colour = rng.choice((None, *COLOURS))
-        tinted = f"{colour} {name}" if colour else name
-        kind = rng.choice(("field", "droplets", "leaves"))
-        ground, words = self._background()
-        if kind == "field":
-            scene = Scene(index, rng.choice(SCENES), colour, 1, 0.4, (0.0, 0.0), field=True)
-            return Sample(scene, f"{article(tinted)} field {scene.background}", "scene"), None
-        if kind == "droplets":
-            scene = Scene(index, ground, colour, 1, scale, jitter, droplets=True)
-            return Sample(scene, f"{article(tinted)} with water droplets on its petals{words}", "scene"), None
-        bright = rng.choice(("", "bright "))
-        return Sample(
-            Scene(index, ground, colour, 1, scale, jitter),
-            f"{article(bright + tinted)} with green leaves{words}",
-            "scene",
-        ), None
-
-    def _say(self, scene: Scene, what: str, ground_words: str, kind: str) -> Sample:
-        return Sample(scene, f"{self.random.choice(OPENINGS)}{what}{ground_words}", kind)
+        form = self.random.choice((" on {article} background", " on {article} background", ", {} background", " on {}"))
+        return colour, form.format(colour, article=article(colour))
 
 
-def article(words: str) -> str:
-    """`words` with the article it takes: none before a plural or a mass noun."""
-    last = words.split()[-1]
-    if (
-        last.endswith("s")
-        and not last.endswith("ss")
-        and last not in ("octopus", "cactus", "lotus", "bus", "hibiscus", "tyrannosaurus", "hippopotamus", "rhinoceros")
-    ):
-        return words
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-
-
-def plural(name: str) -> str:
-    """The English plural, as far as the concepts need it."""
-    irregular = {
-        "mouse": "mice",
-        "fish": "fish",
-        "goose": "geese",
-        "shrimp": "shrimps",
-        "wolf": "wolves",
-        "cup of coffee": "cups of coffee",
-    }
-    if name in irregular:
-        return irregular[name]
-    if name.startswith("glass of "):
-        return name.replace("glass", "glasses", 1)
-    if article(name) == name:
-        return name
-    if name.endswith(("s", "x", "ch", "sh")):
-        return f"{name}es"
-    if name.endswith("y") and name[-2] not in "aeiou":
-        return f"{name[:-1]}ies"
-    return f"{name}s"
-
-
-__all__ = ["COUNT_LAYOUT", "Sample", "SceneChooser", "article", "held_out", "plural"]
+def _tinted(colour: str | None, words: str) -> str:
+    return f"{colour} {words}" if colour else words

@@ -1,28 +1,60 @@
 """The denoiser, its noise schedule and its loss: what `train.py` optimises and validates."""
 
+import functools
 import hashlib
+from pathlib import Path
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
-from torch import Tensor
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from .sketch import SketchUNet
+from .files import read_json
+from .first_edition import SketchUNet
+
+
+class PlacedConv(nn.Module):
+    """A convolution plus a learnt value for each place. Convolutions know places only by the zeros around the image;
+    in equal time a network that is told them drew better (docs/decisions)."""
+
+    def __init__(self, conv: nn.Conv2d, side: int):
+        super().__init__()
+        self.conv = conv
+        self.places = nn.Parameter(torch.randn(1, conv.out_channels, side, side) * 0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The places are stretched to another size of x."""
+        return self.conv(x) + F.interpolate(self.places, size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class PlacedUNet(UNet2DConditionModel):
+    """A UNet2DConditionModel whose first convolution knows places."""
+
+    # The same parameters as the base class: diffusers reads them from the signature when it loads a folder.
+    @functools.wraps(UNet2DConditionModel.__init__)
+    def __init__(self, *args: object, **options: object):
+        super().__init__(*args, **options)
+        self.conv_in = PlacedConv(self.conv_in, self.config.sample_size)
+
+
+def unet_class(folder: Path) -> type[UNet2DConditionModel]:
+    """The class that a folder's config.json names: ours or, as everybody else writes it, diffusers'."""
+    ours = {"PlacedUNet": PlacedUNet, "SketchUNet": SketchUNet}
+    return ours.get(read_json(folder / "config.json").get("_class_name"), UNet2DConditionModel)
 
 
 def new_unet(
     channels: tuple[int, ...], layers: int, text_width: int, latent_channels: int, side: int, heads: int = 4
-) -> SketchUNet:
+) -> PlacedUNet:
     """A UNet with the block order of the reference system: no attention at the full latent size, cross-attention below
     it.
 
     The text also reaches every residual block: its states, pooled by attention, are added to the timestep's embedding,
-    which
-    scales and shifts the features (as the class does in Dhariwal and Nichol 2021). Without it the first pictures had
-    colours
-    and backgrounds long before they had shapes.
+    which scales and shifts the features (as the class does in Dhariwal and Nichol 2021). Without it the first images
+    had colours and backgrounds long before they had shapes.
     """
     attending = len(channels) - 1
-    return SketchUNet(
+    return PlacedUNet(
         sample_size=side,
         in_channels=latent_channels,
         out_channels=latent_channels,
@@ -52,23 +84,35 @@ def sampling_scheduler(training: DDPMScheduler) -> DDIMScheduler:
     )
 
 
-def stratified_timesteps(count: int, total: int, exponent: float, generator: torch.Generator) -> Tensor:
-    """`count` timesteps of 0..total-1 in random order, t = total * u^exponent with one u in each of `count` equal
-    parts of 0..1.
-
-    Exponent 1 is uniform; below 1 the noisy timesteps, where it is decided what the picture shows, come more often.
-    """
-    places = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    timesteps = (places**exponent * total).long().clamp_max(total - 1)
+def draw_timesteps(count: int, total: int, uniform: float, generator: torch.Generator) -> Tensor:
+    """`count` timesteps of 0..total-1 in random order: a share `uniform` of them evenly, the others by a logit-normal
+    law of mean 1 and deviation 1 (Esser et al. 2024, section 3.1), that is mostly noisy ones, where it is decided what
+    the image shows. Of each law one in every equal part of its probability."""
+    even = round(count * uniform)
+    groups = [(torch.arange(n) + torch.rand(n, generator=generator)) / max(1, n) for n in (even, count - even)]
+    # Away from 0 and 1, where the inverse of the normal law has no value.
+    noisy = torch.sigmoid(1 + torch.special.ndtri(groups[1].clamp(1e-6, 1 - 1e-6)))
+    timesteps = (torch.cat([groups[0], noisy]) * total).long().clamp_max(total - 1)
     return timesteps[torch.randperm(count, generator=generator)]
 
 
 def target_of(scheduler: DDPMScheduler, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-    """What the network is to say: the noise, the velocity (Salimans and Ho 2022) or the clean latents."""
+    """What the network is to predict: the noise, the velocity (Salimans and Ho 2022) or the clean latents."""
     prediction = scheduler.config.prediction_type
     if prediction == "epsilon":
         return noise
     return latents if prediction == "sample" else scheduler.get_velocity(latents, noise, timesteps)
+
+
+def clean_latents(scheduler: DDPMScheduler, noisy: Tensor, prediction: Tensor, timesteps: Tensor) -> Tensor:
+    """The clean latents that a prediction amounts to."""
+    alphas = scheduler.alphas_cumprod.to(noisy.device)[timesteps].view(-1, 1, 1, 1)
+    kind = scheduler.config.prediction_type
+    if kind == "sample":
+        return prediction
+    if kind == "epsilon":
+        return (noisy - (1 - alphas).sqrt() * prediction) / alphas.sqrt()
+    return alphas.sqrt() * noisy - (1 - alphas).sqrt() * prediction
 
 
 def min_snr_weights(scheduler: DDPMScheduler, timesteps: Tensor, gamma: float) -> Tensor:
@@ -81,18 +125,11 @@ def min_snr_weights(scheduler: DDPMScheduler, timesteps: Tensor, gamma: float) -
     ]
 
 
-def validation_draws(captions: list[str], shape: tuple[int, ...], total: int) -> tuple[Tensor, Tensor]:
-    """Noise [n, *shape] and timesteps [n] of the validation items. The noise of an item comes from a hash of its place
-    and caption, the timesteps are
-    spread evenly over 0..total-1, so that losses of different runs can be compared."""
+def validation_noise(captions: list[str], shape: tuple[int, ...]) -> Tensor:
+    """Noise [n, *shape] of the validation items: each one's comes from a hash of its place and caption, so that losses
+    of different runs can be compared."""
     noise = []
     for index, caption in enumerate(captions):
         seed = int.from_bytes(hashlib.sha256(f"{index}|{caption}".encode()).digest()[:8], "big") >> 1
         noise.append(torch.randn(shape, generator=torch.Generator().manual_seed(seed)))
-    order = sorted(
-        range(len(captions)), key=lambda index: hashlib.sha256(f"{index}|{captions[index]}|t".encode()).digest()
-    )
-    timesteps = torch.empty(len(captions), dtype=torch.long)
-    for rank, index in enumerate(order):
-        timesteps[index] = int((rank + 0.5) / len(captions) * total)
-    return torch.stack(noise), timesteps
+    return torch.stack(noise)

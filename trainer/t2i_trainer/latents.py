@@ -1,4 +1,4 @@
-"""A data set as training sees it: latents, and the text states of their captions."""
+"""A data set as the denoiser's training sees it: latents and captions."""
 
 from pathlib import Path
 
@@ -6,31 +6,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .files import read_json, read_samples
+from .files import read_samples
+
+# Kinds of samples (captions.py) that show one thing.
+SINGLE = frozenset(("plain", "colour", "size", "position"))
 
 
 class LatentSet:
-    """Latents [n, c, h, w] with the text states [n, context, width] of their captions; `null` is the state of the
-    empty caption."""
+    """Latents [n, c, h, w] with the samples they belong to; `single` are the indices of those that show one thing."""
 
     def __init__(self, folder: Path):
         self.latents = torch.from_numpy(np.load(folder / "latents.npy"))
-        self.states = torch.from_numpy(np.load(folder / "states.npy"))
-        row = {caption: index for index, caption in enumerate(read_json(folder / "captions.json"))}
-        self.captions = [sample["caption"] for sample in read_samples(folder)]
-        self.rows = torch.tensor([row[caption] for caption in self.captions])
-        if len(self.rows) != len(self.latents):
+        self.samples = read_samples(folder)
+        if len(self.samples) != len(self.latents):
             raise SystemExit(
-                f"{folder}: samples.jsonl has {len(self.rows)} lines, "
+                f"{folder}: samples.jsonl has {len(self.samples)} lines, "
                 f"latents.npy {len(self.latents)} rows; run train_vae.py again"
             )
+        self.single = np.flatnonzero([sample["kind"] in SINGLE for sample in self.samples])
 
     def __len__(self) -> int:
         return len(self.latents)
 
-    def batch(self, indices: Tensor, drop: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Latents and states as float32; where `drop` is true the state is that of the empty caption."""
-        rows = self.rows[indices]
-        if drop is not None:
-            rows = rows.masked_fill(drop, 0)
-        return self.latents[indices].float(), self.states[rows].float()
+    @property
+    def captions(self) -> list[str]:
+        return [sample["caption"] for sample in self.samples]
+
+    def batch(self, indices: Tensor) -> Tensor:
+        """Latents as float32."""
+        return self.latents[indices].float()

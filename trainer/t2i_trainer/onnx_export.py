@@ -17,7 +17,8 @@ OPSET = 17
 
 
 class TextEncoder(nn.Module):
-    """input_ids [batch, context] -> last_hidden_state [batch, context, width].
+    """input_ids [batch, context] -> last_hidden_state [batch, states, width]; as many states as ids, and those of a
+    sketch where there is one.
 
     No attention mask, as Stable Diffusion passes none.
     """
@@ -27,7 +28,8 @@ class TextEncoder(nn.Module):
         self.clip = clip
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        return self.clip(input_ids=input_ids, return_dict=False)[0]
+        states = self.clip(input_ids)
+        return states if isinstance(states, Tensor) else states[0]
 
 
 class Unet(nn.Module):
@@ -74,13 +76,14 @@ def text_encoder_graph(clip: nn.Module) -> Graph:
     return Graph(TextEncoder(clip), {"input_ids": ids}, "last_hidden_state", axes)
 
 
-def unet_graph(unet: nn.Module, context: int) -> Graph:
-    """The timestep is float32 [1]: schedules spaced by sigma fall between the integers that training knew."""
+def unet_graph(unet: nn.Module, states: int) -> Graph:
+    """`states`: how many the text encoder gives. The timestep is float32 [1]: schedules spaced by sigma fall between
+    the integers that training knew."""
     size = _side(unet.config.sample_size)
     inputs = {
         "sample": torch.zeros(2, unet.config.in_channels, size, size),
         "timestep": torch.tensor([500.0]),
-        "encoder_hidden_states": torch.zeros(2, context, unet.config.cross_attention_dim),
+        "encoder_hidden_states": torch.zeros(2, states, unet.config.cross_attention_dim),
     }
     plane = {0: "batch", 2: "height", 3: "width"}
     axes = {"sample": plane, "encoder_hidden_states": {0: "batch"}, "out_sample": plane}

@@ -14,9 +14,12 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .autoencoder import TinyAutoencoder
+from .denoiser import unet_class
 from .files import read_json
+from .first_edition import FirstAutoencoder
 from .sampling import Run
-from .sketch import unet_class
+from .sketch import Sketch
+from .text_encoder import TextEncoder
 
 
 def load_parameters(module: nn.Module, graph: Path, prefix: str) -> None:
@@ -36,15 +39,24 @@ def load_parameters(module: nn.Module, graph: Path, prefix: str) -> None:
 
 def load_model_directory(folder: Path) -> Run:
     """A model directory that `export.py` wrote, as PyTorch modules in float32 on the CPU."""
-    text_encoder = CLIPTextModel(CLIPTextConfig(**read_json(folder / "text_encoder/config.json")))
+    clip = CLIPTextModel(CLIPTextConfig(**read_json(folder / "text_encoder/config.json")))
+    sketch = folder / "text_encoder/sketch.json"
+    text_encoder = TextEncoder(clip, Sketch(**read_json(sketch))) if sketch.exists() else clip
     unet = unet_class(folder / "unet").from_config(read_json(folder / "unet/config.json"))
-    config = read_json(folder / "vae_decoder/config.json")
-    vae = TinyAutoencoder(
-        config["latent_channels"], tuple(config["channels"]), config["blocks"], config["scaling_factor"]
-    )
+    vae = new_autoencoder(read_json(folder / "vae_decoder/config.json"))
     load_parameters(text_encoder, folder / "text_encoder/model.onnx", "clip.")
     load_parameters(unet, folder / "unet/model.onnx", "unet.")
-    load_parameters(vae.decoder, folder / "vae_decoder/model.onnx", "vae.decoder.")
+    for name, part in vae.named_children():
+        if name in ("decoder", "synthesis"):
+            load_parameters(part, folder / "vae_decoder/model.onnx", f"vae.{name}.")
     parts = [module.eval().requires_grad_(False) for module in (text_encoder, unet, vae)]
     scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
     return Run(CLIPTokenizer.from_pretrained(folder / "tokenizer"), *parts, scheduler, "cpu")
+
+
+def new_autoencoder(config: dict) -> nn.Module:
+    """An autoencoder of either edition, untrained."""
+    channels = config["latent_channels"], tuple(config["channels"])
+    if isinstance(config["blocks"], int):
+        return FirstAutoencoder(*channels, config["blocks"], config["scaling_factor"])
+    return TinyAutoencoder(*channels, tuple(config["blocks"]), config["scaling_factor"])

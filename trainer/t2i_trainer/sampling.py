@@ -1,4 +1,4 @@
-"""Pictures from a run folder in PyTorch: the reference that evaluation and benchmarks share."""
+"""Images from a run folder in PyTorch: the reference that evaluation and benchmarks share."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
+from torch import nn
+from transformers import CLIPTokenizer
 
 from .autoencoder import TinyAutoencoder
+from .denoiser import unet_class
 from .progress import Progress
-from .sketch import unet_class
+from .text_encoder import load_text_encoder
 
 
 @dataclass
@@ -18,7 +20,7 @@ class Run:
     """The trained parts of a run folder, frozen, on one device."""
 
     tokenizer: CLIPTokenizer
-    text_encoder: CLIPTextModel
+    text_encoder: nn.Module
     unet: UNet2DConditionModel
     vae: TinyAutoencoder
     scheduler: DDIMScheduler
@@ -27,7 +29,7 @@ class Run:
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "Run":
         models = [
-            CLIPTextModel.from_pretrained(folder / "text_encoder"),
+            load_text_encoder(folder / "text_encoder"),
             unet_class(folder / "unet").from_pretrained(folder / "unet"),
             TinyAutoencoder.from_pretrained(folder / "vae"),
         ]
@@ -41,7 +43,8 @@ class Run:
         ids = self.tokenizer(
             prompts, padding="max_length", truncation=True, max_length=context, return_tensors="pt"
         ).input_ids
-        return self.text_encoder(input_ids=ids.to(self.device)).last_hidden_state
+        states = self.text_encoder(ids.to(self.device))
+        return states if isinstance(states, torch.Tensor) else states.last_hidden_state
 
 
 @torch.no_grad()
@@ -54,10 +57,10 @@ def generate(
     batch: int = 32,
     quiet: bool = False,
 ) -> np.ndarray:
-    """One picture for each prompt with its seed, DDIM with eta 0; uint8 [n, side, side, 3]. A seed means the same
+    """One image for each prompt with its seed, DDIM with eta 0; uint8 [n, side, side, 3]. A seed means the same
     noise as in the SDK."""
     side, channels = run.unet.config.sample_size, run.unet.config.in_channels
-    pictures, progress = [], Progress("sample", len(prompts), "pictures")
+    images, progress = [], Progress("sample", len(prompts), "images")
     for start in range(0, len(prompts), batch):
         part = prompts[start : start + batch]
         states = run.states([""] * len(part) + part) if guidance > 1 else run.states(part)
@@ -70,12 +73,12 @@ def generate(
         for t in run.scheduler.timesteps:
             if guidance > 1:
                 free, bound = run.unet(torch.cat([x, x]), t, states).sample.chunk(2)
-                said = free + guidance * (bound - free)
+                predicted = free + guidance * (bound - free)
             else:
-                said = run.unet(x, t, states).sample
-            x = run.scheduler.step(said, t, x).prev_sample
+                predicted = run.unet(x, t, states).sample
+            x = run.scheduler.step(predicted, t, x).prev_sample
         image = run.vae.decode(x / run.vae.config["scaling_factor"])
-        pictures.append(((image / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+        images.append(((image / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
         if not quiet:
             progress.update(min(start + batch, len(prompts)))
-    return np.concatenate(pictures)
+    return np.concatenate(images)

@@ -1,70 +1,47 @@
-"""The denoiser with a sketch: a small network draws from the text alone what the picture will be on average, and the
-UNet sees
-that beside the noisy latents.
+"""What a caption's things look like, upright and alone, as further tokens for the denoiser.
 
-A UNet knows places only by the zeros around its convolutions, so drawing a shape from words is what it learns last. A
-linear
-map to latents has weights of its own for each place, and learns the same in minutes. Nothing else changes: same
-inputs, same
-output, same loss.
+A denoiser that has only words must learn from them what every thing looks like, wherever and however large it stands;
+that is what it learns last. Here a small network says it beforehand: a grid of patches for each thing that the caption
+names, learnt by regression in minutes (train_text.py). Cross-attention then has something to copy from, to any place
+and in any size, so images of different seeds differ as much as the data's do.
 """
 
-import functools
-from pathlib import Path
-
 import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from .files import read_json
-
-QUERIES = 8
-HIDDEN = 768
+# Things that a caption may name; further ones are left to the words.
+THINGS = 2
+# Patches across a sketch.
+GRID = 8
+# Numbers that describe a patch (sprites.py).
+FEATURES = 32
 
 
 class Sketch(nn.Module):
-    """Text states [n, context, width] to latents [n, channels, side, side]: attention pooling with learnt queries,
-    then three
-    linear layers."""
+    """Text states [n, context, width] to tokens [n, THINGS * GRID^2, width]: attention pooling with learnt queries for
+    each thing, then three linear layers that all things share."""
 
-    def __init__(self, width: int, channels: int, side: int):
+    def __init__(self, width: int, hidden: int = 768, queries: int = 6):
         super().__init__()
-        self.shape = (channels, side, side)
+        self.config = {"width": width, "hidden": hidden, "queries": queries}
         self.norm = nn.LayerNorm(width)
-        self.queries = nn.Parameter(torch.randn(QUERIES, width) * width**-0.5)
+        self.queries = nn.Parameter(torch.randn(THINGS * queries, width) * width**-0.5)
         self.layers = nn.Sequential(
-            nn.Linear(QUERIES * width, HIDDEN),
+            nn.Linear(queries * width, hidden),
             nn.SiLU(),
-            nn.Linear(HIDDEN, HIDDEN),
+            nn.Linear(hidden, hidden),
             nn.SiLU(),
-            nn.Linear(HIDDEN, channels * side * side),
+            nn.Linear(hidden, GRID**2 * FEATURES),
         )
+        self.embed = nn.Linear(FEATURES, width)
+        self.places = nn.Parameter(torch.randn(THINGS * GRID**2, width) * 0.5)
+
+    def features(self, states: Tensor) -> Tensor:
+        """What the patches show, [n, THINGS, GRID^2, FEATURES]."""
+        normed = self.norm(states)
+        weights = (normed @ self.queries.T).softmax(dim=1)
+        pooled = (weights.transpose(1, 2) @ normed).unflatten(1, (THINGS, -1)).flatten(2)
+        return self.layers(pooled).unflatten(2, (GRID**2, FEATURES))
 
     def forward(self, states: Tensor) -> Tensor:
-        states = self.norm(states)
-        weights = (states @ self.queries.T).softmax(dim=1)
-        return self.layers((weights.transpose(1, 2) @ states).flatten(1)).unflatten(1, self.shape)
-
-
-class SketchUNet(UNet2DConditionModel):
-    """A UNet2DConditionModel whose first convolution also sees the sketch; `config` is that of the UNet without it."""
-
-    # The same parameters as the base class: diffusers reads them from the signature when it loads a folder.
-    @functools.wraps(UNet2DConditionModel.__init__)
-    def __init__(self, *args: object, **options: object):
-        super().__init__(*args, **options)
-        config = self.config
-        self.sketch = Sketch(config.cross_attention_dim, config.in_channels, config.sample_size)
-        self.conv_in = nn.Conv2d(2 * config.in_channels, config.block_out_channels[0], 3, padding=1)
-
-    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, **options: object):
-        """As the base class; the sketch is stretched to the sample's size."""
-        sketch = self.sketch(encoder_hidden_states)
-        sketch = F.interpolate(sketch, size=sample.shape[-2:], mode="bilinear", align_corners=False)
-        return super().forward(torch.cat([sample, sketch], dim=1), timestep, encoder_hidden_states, **options)
-
-
-def unet_class(folder: Path) -> type[UNet2DConditionModel]:
-    """The class that a folder's config.json names: with a sketch or, as everybody else writes it, without."""
-    return SketchUNet if read_json(folder / "config.json").get("_class_name") == "SketchUNet" else UNet2DConditionModel
+        return self.embed(self.features(states).flatten(1, 2)) + self.places

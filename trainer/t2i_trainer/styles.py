@@ -8,8 +8,12 @@ from pathlib import Path
 import resvg_py
 from PIL import Image
 
-# What a caption says of the style; the first is the one that goes without saying.
-STYLES = {"shaded": "", "flat": ", flat style", "cartoon": ", cartoon style"}
+# What a caption may say of the style; the first is the one that goes without saying.
+STYLES = {
+    "shaded": ("", "", "", "", "", ", 3d style"),
+    "flat": (", flat style", ", flat style", " in flat style"),
+    "cartoon": (", cartoon style", ", cartoon style", " in cartoon style"),
+}
 ICON_SETS = {"flat": "@iconify-json/fluent-emoji-flat", "cartoon": "@iconify-json/noto"}
 SHADED = "@lobehub/fluent-emoji-3d/assets"
 SIDE = 256

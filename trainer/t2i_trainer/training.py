@@ -1,17 +1,14 @@
-"""What every training script shares: device and precision by flag, learning rate, EMA, checkpoints that resume
-exactly."""
+"""What every training script shares: device and precision by flag, learning rate, EMA, random numbers that
+resume exactly."""
 
 import argparse
 import contextlib
 import random
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-
-from .files import write_atomically
 
 
 def add_device_flags(parser: argparse.ArgumentParser) -> None:
@@ -45,11 +42,21 @@ def learning_rate(step: int, peak: float, warmup: int, steps: int, decay: float)
     return peak * min(1.0, max(0.0, (steps - step) / max(1.0, steps - start)))
 
 
+def parameter_groups(model: nn.Module, weight_decay: float, scale: float = 1.0) -> list[dict]:
+    """What an optimizer trains of `model`: matrices with weight decay, norms and biases without. `scale` is the share
+    of the learning rate that they take (see `descend`)."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay, "scale": scale},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0, "scale": scale},
+    ]
+
+
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float, clip: float | None = 1.0) -> None:
-    """One step of the optimizer down the gradient of `loss` at the learning rate `lr`, the gradient's norm limited to
-    `clip`."""
+    """One step of the optimizer down the gradient of `loss` at the learning rate `lr`, times the `scale` of a group
+    that has one; the gradient's norm is limited to `clip`."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group.get("scale", 1.0)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     if clip is not None:
@@ -58,29 +65,41 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float, clip: flo
 
 
 class Ema:
-    """Moving average of a model's weights with the warm-up min(decay, (1 + step) / (10 + step))."""
+    """Moving average of the weights that a model trains, with the warm-up min(decay, (1 + step) / (10 + step))."""
 
     def __init__(self, model: nn.Module, decay: float):
         self.decay = decay
-        self.weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        self.weights = trained_weights(model)
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         keep = min(self.decay, (1 + step) / (10 + step))
-        current = model.state_dict()
-        floats = [name for name, tensor in self.weights.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([self.weights[name] for name in floats], [current[name] for name in floats], 1 - keep)
+        current = dict(model.named_parameters())
+        torch._foreach_lerp_(list(self.weights.values()), [current[name] for name in self.weights], 1 - keep)
+
+
+def trained_weights(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the parameters that are not frozen, by name."""
+    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+
+@torch.no_grad()
+def set_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Sets the parameters of these names; raises KeyError where the model has none of a name."""
+    parameters = dict(model.named_parameters())
+    for name, tensor in weights.items():
+        parameters[name].copy_(tensor)
 
 
 @contextlib.contextmanager
 def swapped_weights(model: nn.Module, weights: dict[str, Tensor]):
     """The model with other weights inside the block, its own again after it."""
-    own = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    model.load_state_dict(weights)
+    own = trained_weights(model)
+    set_weights(model, weights)
     try:
         yield model
     finally:
-        model.load_state_dict(own)
+        set_weights(model, own)
 
 
 class EpochSampler:
@@ -104,16 +123,6 @@ class EpochSampler:
 def step_generator(seed: int, step: int, device: str = "cpu") -> torch.Generator:
     """Random numbers of one step, the same in a resumed run as in one that was never stopped."""
     return torch.Generator(device).manual_seed((seed * 1_000_003 + step) & (2**63 - 1))
-
-
-def save_checkpoint(path: Path, **state: object) -> None:
-    """Writes tensors and plain values atomically; `load_checkpoint` reads nothing else."""
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
-
-
-def load_checkpoint(path: Path, device: str = "cpu") -> dict | None:
-    """The state that `save_checkpoint` wrote, or None where there is none. Never unpickles code."""
-    return torch.load(path, map_location=device, weights_only=True) if path.exists() else None
 
 
 def seed_everything(seed: int) -> None:

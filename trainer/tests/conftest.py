@@ -1,6 +1,7 @@
 """A stand-in for the npm packages, drawn here, and a tiny run trained on it from data to denoiser."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -71,22 +72,17 @@ def packages(tmp_path_factory) -> Path:
 def tiny_run(packages, tmp_path_factory) -> Path:
     """data, val and held-out sets, an autoencoder and a text encoder, all tiny; what the denoiser's tests start
     from."""
-    import shutil
-
     from data import build_dataset
-    from train_sketch import train_sketch
-    from train_text import train_text, write_states
+    from train_text import train_text
     from train_vae import train_vae, write_latents
 
     run = tmp_path_factory.mktemp("run")
-    shutil.copytree(TOKENIZER, run / "tokenizer")
-    build_dataset(run / "data", packages, count=96, size=64)
+    shutil.copytree(TOKENIZER, run / "text" / "tokenizer")
+    build_dataset(run / "data", packages, count=192, size=64)
     build_dataset(run / "val", packages, count=32, size=64, seed=1)
     build_dataset(run / "held-out", packages, count=16, size=64, seed=2, held_out=True)
-    train_vae(run / "data", run / "vae", steps=40, batch=8, channels=(16, 32), checkpoint_every=20)
-    train_text(run / "data", packages, run, steps=30, batch=32, width=32, layers=1, heads=2)
+    train_vae(run / "data", run / "val", run / "vae", steps=40, batch=8, latent_channels=4, channels=(16, 32))
+    train_text(run / "data", packages, run / "text", steps=40, batch=32, width=32, layers=1, heads=2)
     for folder in ("data", "val", "held-out"):
         write_latents(run / folder, run / "vae", "cpu")
-        write_states(run / folder, run, "cpu")
-    train_sketch(run / "data", run / "val", run / "sketch", steps=120, batch=32)
     return run

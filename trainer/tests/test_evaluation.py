@@ -10,70 +10,118 @@ from PIL import Image
 
 from card import write_card
 from evaluate import evaluate, score, synonym_lines
-from t2i_trainer.judge import GROUNDS, TINTS, Judge, ask, labels, shrink
+from t2i_trainer.exam import load_exam
+from t2i_trainer.files import read_json, read_samples
+from t2i_trainer.judge import GROUNDS, NOT_ASKED, TINTS, Judge, ask, labels, to_judge, with_nothing
 from t2i_trainer.sheet import contact_sheet
+from t2i_trainer.variety import captions_with_several, mean_distance
 from train import train
-from train_judge import read_pictures, train_judge
+from train_judge import read_images, train_judge
 
 
 @pytest.fixture(scope="module")
 def judged_run(tiny_run, tmp_path_factory):
     run = tmp_path_factory.mktemp("judged")
-    for part in ("tokenizer", "text_encoder", "vae", "sketch"):
-        shutil.copytree(tiny_run / part, run / part)
-    train(tiny_run / "data", tiny_run / "val", run, steps=4, batch=8, channels=(32, 64), checkpoint_every=2)
+    shutil.copytree(tiny_run / "vae", run / "vae")
+    train(
+        tiny_run / "data", tiny_run / "val", tiny_run / "text", run, steps=4, batch=8, channels=(32, 64),
+        checkpoint_every=2,
+    )  # fmt: skip
     train_judge(tiny_run / "data", tiny_run / "val", run / "judge", steps=60, batch=32)
     return run
 
 
-def test_the_judge_learns_and_states_its_accuracy_on_unseen_pictures(tiny_run, judged_run):
+def test_the_judge_learns_and_states_its_accuracy_on_unseen_images(tiny_run, judged_run):
     record = json.loads((judged_run / "judge/judge.json").read_text())
-    pixels, scenes = read_pictures(tiny_run / "val")
-    said, right = ask(Judge.load(judged_run / "judge"), pixels), labels(scenes)
-    assert record["test_pictures"] == len(scenes) == 32
+    pixels, samples = read_images(tiny_run / "val")
+    said, right = ask(Judge.load(judged_run / "judge"), pixels), labels(samples, record["concepts"])
+    assert record["test_images"] == len(samples) == 32
     for question in right:
         accuracy = (said[question] == right[question]).float().mean().item()
         assert record[f"test_{question}_accuracy"] == pytest.approx(accuracy)
-    assert record["test_concept_accuracy"] > 0.6
+    assert record["test_background_accuracy"] > 0.5 and record["test_concept_accuracy"] > 0.4
+
+
+def test_a_judge_of_the_other_body_is_another_network(tiny_run, tmp_path):
+    train_judge(tiny_run / "data", tiny_run / "val", tmp_path, steps=2, batch=16, body="residual")
+    judge = Judge.load(tmp_path)
+    assert judge.kind == "residual"
+    assert judge.state_dict().keys() != Judge(judge.concepts).state_dict().keys()
+
+
+def test_the_judge_is_shown_images_of_nothing():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand((40, 3, 128, 128), generator=generator)
+    answers = {"concept": torch.zeros(40, dtype=torch.long), "count": torch.ones(40, dtype=torch.long)}
+    shown, asked = with_nothing(images, answers, 7, generator)
+    assert asked["concept"].tolist() == [7] * 4 + [0] * 36
+    assert asked["count"].tolist() == [NOT_ASKED] * 4 + [1] * 36
+    assert torch.equal(shown[4:], images[4:])
+    assert all((shown[i] - images[i]).abs().mean() > 0.05 for i in range(4))
+
+
+def line(concept, kind="plain", background="white", others=(), **asked):
+    """A line of samples.jsonl, as far as scores need it."""
+    things = [{"concept": concept, "colour": asked.get("colour")}]
+    things += [{"concept": other, "colour": None} for other in others]
+    return {"caption": "", "kind": kind, "asked": asked, "background": background, "placements": things}
 
 
 def test_scores_count_a_question_only_where_it_is_asked():
     lines = [
-        {"concept": 0, "background": "white", "colour": "red", "count": 1},
-        {"concept": 1, "background": "black", "colour": None, "count": 2},
-        {"concept": 2, "background": "white", "colour": "blue", "count": 3},
+        line(0, "colour", colour="red"),
+        line(1, "count", "black", others=(1,), count=2),
+        line(2, "pair", others=(0,)),
     ]
     said = {
         "concept": torch.tensor([0, 1, 0]),
+        "second": torch.tensor([3, 3, 0]),
         "background": torch.tensor([GROUNDS.index("white"), GROUNDS.index("black"), GROUNDS.index("black")]),
-        "colour": torch.tensor([TINTS.index("red"), TINTS.index("own"), TINTS.index("green")]),
-        "count": torch.tensor([3, 1, 2]),
+        "colour": torch.tensor([TINTS.index("green"), TINTS.index("own"), TINTS.index("own")]),
+        "count": torch.tensor([3, 1, 0]),
     }
-    scores = score(said, lines)
-    assert scores == pytest.approx(
-        {"concept_top1": 2 / 3, "background": 2 / 3, "colour_when_asked": 0.5, "count_when_asked": 1.0}
-    )
+    assert score(said, lines, 3) == pytest.approx(
+        {
+            "concept_top1": 2 / 3, "background": 2 / 3, "colour_when_asked": 0, "count_when_asked": 1,
+            "second_when_asked": 1,
+        }
+    )  # fmt: skip
 
 
 def test_synonyms_ask_for_the_concept_they_mean():
-    lines = synonym_lines(["cat", "house", "tulip"], seeds=2)
+    lines = synonym_lines(load_exam(), ["cat", "house", "tulip"], seeds=2)
     assert [(line["caption"], line["concept"]) for line in lines] == [
-        ("a kitty on a white background", 0),
-        ("a kitty on a white background", 0),
-        ("a residence on a white background", 1),
-        ("a residence on a white background", 1),
+        ("a tabby on a white background", 0),
+        ("a tabby on a white background", 0),
+        ("a cottage on a white background", 1),
+        ("a cottage on a white background", 1),
     ]
+
+
+def test_variety_is_the_distance_within_a_caption():
+    samples = [{"caption": caption} for caption in ("a", "b", "a", "b", "c", "a")]
+    assert captions_with_several(samples, 5, 2) == {"a": [0, 2], "b": [1, 3]}
+    apart, near = np.array([[0.0], [2.0]]), np.array([[5.0], [6.0]])
+    assert mean_distance([apart, near]) == pytest.approx(1.5)
+    assert mean_distance([near + 100]) == pytest.approx(1)
 
 
 def test_evaluation_and_card(tiny_run, judged_run, tmp_path):
     before = write_card(judged_run, tiny_run / "data", tmp_path / "before")
     assert "The judge's table: not measured." in before and "Contact sheet: not measured." in before
+    data = shutil.copytree(tiny_run / "data", tmp_path / "data")
+    lines = read_samples(data)
+    for first, second in ((0, 1), (2, 3)):
+        lines[second]["caption"] = lines[first]["caption"]
+    (data / "samples.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     report = evaluate(
-        judged_run, tiny_run / "data", tiny_run / "held-out", judged_run / "judge", captions=6, combinations=4,
-        synonym_seeds=1, sheet_seeds=1, steps=2,
+        judged_run, data, tiny_run / "held-out", judged_run / "judge", captions=6, combinations=4,
+        variety_captions=2, variety_seeds=2, sheet_seeds=1, steps=2,
     )  # fmt: skip
-    assert report["suites"]["training captions"]["pictures"] == 6
-    assert report["suites"]["held-out combinations"]["pictures"] == 4
+    assert report["suites"]["training captions"]["images"] == 6
+    assert report["suites"]["held-out combinations"]["images"] == 4
+    assert report["looks_captions"] == 2 and report["variety_in_pixels"] > 0 and report["sharpness"] > 0
+    assert report["exam"] == read_json(judged_run / "options.json")["exam"]
     card = write_card(judged_run, tiny_run / "data", tmp_path / "after")
     row = next(line for line in card.splitlines() if line.startswith("| training captions"))
     assert row.split(" | ")[2] == f"{report['suites']['training captions']['concept_top1']:.3g}"
@@ -82,7 +130,7 @@ def test_evaluation_and_card(tiny_run, judged_run, tmp_path):
         assert (tmp_path / "after" / name).exists()
 
 
-def test_a_contact_sheet_holds_every_picture():
+def test_a_contact_sheet_holds_every_image():
     rows = [(f"prompt {i}", np.full((2, 8, 8, 3), 40 * i, np.uint8)) for i in range(3)]
     sheet = np.asarray(contact_sheet(rows, columns=2))
     for i in range(3):
@@ -90,7 +138,9 @@ def test_a_contact_sheet_holds_every_picture():
     assert isinstance(contact_sheet(rows), Image.Image)
 
 
-def test_the_judge_sees_pictures_averaged_down():
-    pixels = np.zeros((1, 128, 128, 3), np.uint8)
-    pixels[:, ::2] = 255
-    assert torch.allclose(shrink(pixels), torch.tensor(127.5 / 127.5 - 1), atol=1e-6)
+def test_the_judge_sees_images_of_its_size():
+    pixels = np.zeros((2, 64, 64, 3), np.uint8)
+    pixels[1] = 255
+    seen = to_judge(pixels)
+    assert seen.shape == (2, 3, 128, 128)
+    assert torch.allclose(seen[0], torch.tensor(-1.0)) and torch.allclose(seen[1], torch.tensor(1.0), atol=1e-5)

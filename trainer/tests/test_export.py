@@ -16,25 +16,30 @@ import export as exporter
 import fixtures
 from export import export, export_component, load_components, main, publish
 from t2i_trainer.autoencoder import TinyAutoencoder
+from t2i_trainer.denoiser import new_unet
 from t2i_trainer.files import read_json, sha256_file
 from t2i_trainer.onnx_export import unet_graph
 from t2i_trainer.onnx_half import half_compute
+from t2i_trainer.onnx_import import load_model_directory
 from t2i_trainer.onnx_parity import ParityError, Tolerance, judge, measure
 from t2i_trainer.onnx_weights import half_weights
-from t2i_trainer.sketch import SketchUNet
+from t2i_trainer.sketch import Sketch
+from t2i_trainer.text_encoder import TextEncoder, count_states
 from t2i_trainer.tiny_tokenizer import CONTEXT, write_tokenizer_files
 
 PARTS = ("text_encoder", "unet", "vae_decoder")
 
 
 def write_run(folder: Path, vae: torch.nn.Module | None = None) -> Path:
-    """A run with random weights that fp16 does not hold exactly, as training leaves them."""
+    """A run with random weights that fp16 does not hold exactly and no two of which are alike, as training leaves
+    them."""
+    generator = torch.Generator().manual_seed(0)
     clip, unet, kl = fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)
     parts = {"text_encoder": clip, "unet": unet, "vae": vae or kl}
     for name, module in parts.items():
         with torch.no_grad():
             for parameter in module.parameters():
-                parameter.mul_(1 + 1e-4)
+                parameter.add_(1e-3 * torch.randn(parameter.shape, generator=generator))
         module.save_pretrained(folder / name)
     DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
     write_tokenizer_files(folder / "tokenizer")
@@ -45,9 +50,16 @@ def write_run(folder: Path, vae: torch.nn.Module | None = None) -> Path:
     return folder
 
 
+def tiny_autoencoder() -> TinyAutoencoder:
+    """As training leaves it: the convolutions, which start at 0, say something."""
+    vae = TinyAutoencoder(4, (8, 16), (1, 1), 0.9)
+    torch.nn.init.normal_(vae.decoder[-2].weight, std=0.1, generator=torch.Generator().manual_seed(0))
+    return vae
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    return write_run(tmp_path_factory.mktemp("export") / "run", TinyAutoencoder(4, (8, 16), 1, 0.9))
+    return write_run(tmp_path_factory.mktemp("export") / "run", tiny_autoencoder())
 
 
 @pytest.fixture(scope="module")
@@ -197,16 +209,32 @@ def test_the_embedding_of_the_timestep_stays_in_float32(tmp_path):
     assert all(types[node.input[0]] == onnx.TensorProto.FLOAT16 for node in convolutions[1:])
 
 
-def test_the_sketch_computes_in_fp16(tmp_path):
-    """The embedding of the timestep asks for the shape of what the sketch is part of, but not for its numbers."""
-    config = {**fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)[1].config, "sample_size": 8}
-    unet = SketchUNet.from_config({key: value for key, value in config.items() if not key.startswith("_")})
-    model = half_compute(half_weights(exporter.export_graph(unet_graph(unet, CONTEXT), tmp_path / "model.onnx")))
+def test_places_compute_in_fp16(tmp_path):
+    """The embedding of the timestep asks for the shape of what the places are part of, but not for its numbers."""
+    graph = unet_graph(new_unet((32, 64), 1, 16, 4, 8).eval(), CONTEXT)
+    model = half_compute(half_weights(exporter.export_graph(graph, tmp_path / "model.onnx")))
     inferred = onnx.shape_inference.infer_shapes(model)
     types = {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}
-    products = [node for node in inferred.graph.node if "/sketch/" in node.name and node.op_type in ("Gemm", "MatMul")]
-    assert len(products) == 5
-    assert {types[node.output[0]] for node in products} == {onnx.TensorProto.FLOAT16}
+    sums = [node for node in inferred.graph.node if "/conv_in/" in node.name and node.op_type == "Add"]
+    assert [types[node.output[0]] for node in sums] == [onnx.TensorProto.FLOAT16]
+
+
+def test_a_sketch_is_exported_with_the_words_and_read_back(tmp_path):
+    run = write_run(tmp_path / "run", tiny_autoencoder())
+    encoder = TextEncoder(load_components(run)[0].module, Sketch(16, hidden=24, queries=2)).eval()
+    torch.nn.init.normal_(encoder.sketch.norm.bias)
+    encoder.save_pretrained(run / "text_encoder")
+    export(run, tmp_path / "tiny", "tiny")
+    ids = np.arange(CONTEXT)[None] % 100
+    states = onnxruntime.InferenceSession(str(tmp_path / "tiny/text_encoder/model.onnx")).run(None, {"input_ids": ids})[
+        0
+    ]
+    assert states.shape == (1, count_states(encoder), 16) and count_states(encoder) > CONTEXT
+    with torch.no_grad():
+        np.testing.assert_allclose(states, encoder(torch.from_numpy(ids)).numpy(), atol=5e-3)
+    back = load_model_directory(tmp_path / "tiny")
+    with torch.no_grad():
+        np.testing.assert_allclose(states, back.text_encoder(torch.from_numpy(ids)).numpy(), atol=1e-4)
 
 
 def test_weights_beyond_fp16_are_refused(tmp_path):
