@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 
 from t2i_trainer.files import read_json, write_atomically
+from t2i_trainer.recipe import recipe
 
 MISSING = "not measured"
 CARD = Template("""\
@@ -47,21 +48,10 @@ $measured
 torch $torch, $device, $precision. The loss over the run is in `training.jsonl`.$notes
 
 ```bash
-python trainer/data.py --out runs/$name/data --count $count --styles $styles
-python trainer/data.py --out runs/$name/val --count 1000 --seed 1 --styles $styles
-python trainer/data.py --out runs/$name/held-out --count 1000 --seed 2 --held-out --styles $styles
-python trainer/train_vae.py --data runs/$name/data --val runs/$name/val --also-encode runs/$name/held-out \\
-    --out runs/$name/vae --steps $vae_steps --precision $vae_precision
-python trainer/train_text.py --data runs/$name/data --out runs/$name/text --steps $text_steps --precision $precision
-python trainer/train.py --data runs/$name/data --val runs/$name/val --text runs/$name/text --out runs/$name \\
-    --channels $channels --layers $layers --batch $batch --lr $lr --decay $decay --single-steps $single_steps \\
-    --steps $total_steps --precision $precision
-python trainer/train_judge.py --data runs/$name/data --test runs/$name/val --out runs/$name/judge
-python trainer/evaluate.py --run runs/$name --data runs/$name/data --held-out runs/$name/held-out \\
-    --judge runs/$name/judge --guidance $guidance
-python trainer/export.py --run runs/$name --out models/$name --name $name --guidance-scale $guidance
-python trainer/card.py --run runs/$name --data runs/$name/data --out models/$name
+$commands
 ```
+
+`python trainer/default_model.py` runs those that are not done.
 
 ## Data and licences
 
@@ -114,12 +104,9 @@ def write_card(
         sheet="![Prompts with several seeds each](contact-sheet.png)" if evaluation else f"Contact sheet: {MISSING}.",
         measured=judged(evaluation),
         parameters=f"{options['parameters']:,}",
-        channels=" ".join(map(str, options["channels"])),
         steps=f"{last.get('step', 0):,}",
-        total_steps=options["steps"],
         val_loss=number(last.get("val_loss")),
-        vae_precision=vae["precision"],
-        styles=" ".join(f"{style}={share:g}" for style, share in record["styles"].items()),
+        commands=commands(out.name),
         gradient_energy=number(vae.get("gradient_energy")),
         vae_steps=vae["steps"],
         vae_batch=vae["batch"],
@@ -132,7 +119,6 @@ def write_card(
         sketch_error=number(text.get("sketch_error")),
         sketch_variance=number(text.get("sketch_variance")),
         notes=" " + notes.read_text().strip() if (notes := run / "notes.md").exists() else "",
-        guidance=evaluation["guidance"] if evaluation else 5.0,
         sources="\n".join(f"- `{name}` {s['version']}, {s['licence']}: {s['use']}" for name, s in sources),
     )
     write_atomically(out / "README.md", lambda path: path.write_text(card))
@@ -140,6 +126,12 @@ def write_card(
         if (run / source).exists():
             write_atomically(out / name, lambda path, source=run / source: shutil.copyfile(source, path))
     return card
+
+
+def commands(name: str) -> str:
+    """The recipe as one types it at the top of the repository."""
+    stages = recipe(Path("runs") / name, Path("runs/packages"), Path("models") / name)
+    return "\n".join(f"python trainer/{' '.join(stage.command)}" for stage in stages)
 
 
 def judged(evaluation: dict | None) -> str:

@@ -3,8 +3,9 @@ resumes.
 
     python trainer/train.py --data runs/emoji-128/data --val runs/emoji-128/val --out runs/emoji-128 --steps 80000
 
-Writes `unet/` and `text_encoder/` (EMA weights), `scheduler/`, two checkpoints, `options.json` and `metrics.jsonl`. The
-text encoder goes on learning at a tenth of the rate. A resumed run has the same weights as one never stopped.
+Writes `unet/` and `text_encoder/` (EMA weights), `scheduler/`, two checkpoints, `options.json` and `metrics.jsonl`,
+and at its end `trained.json`. The text encoder goes on learning at a tenth of the rate. A resumed run has the same
+weights as one never stopped.
 """
 
 import argparse
@@ -170,6 +171,7 @@ def train(
                 print(json.dumps(line), flush=True)
             if done == stop_after:
                 return
+    write_json(out / "trained.json", {"steps": steps})
 
 
 # Timesteps, as shares of all, at which validation asks for the clean latents.
