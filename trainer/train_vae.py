@@ -130,10 +130,11 @@ def train_vae(
 
 
 @torch.no_grad()
-def encode(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int = 64) -> Tensor:
+def encode(model: TinyAutoencoder, pixels: np.ndarray, device: str, precision: str = "fp32", batch: int = 64) -> Tensor:
     """Raw latents, float32 [n, channels, h / 8, w / 8]."""
-    parts = [model.encode(to_unit(pixels[i : i + batch], device)).float().cpu() for i in range(0, len(pixels), batch)]
-    return torch.cat(parts)
+    with autocast(device, precision):
+        parts = [model.encode(to_unit(pixels[i : i + batch], device)) for i in range(0, len(pixels), batch)]
+    return torch.cat(parts).float().cpu()
 
 
 @torch.no_grad()
@@ -151,7 +152,7 @@ def measure(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int 
     return {"psnr_db": torch.cat(ratios).mean().item(), "gradient_energy": (got / want).item()}
 
 
-def write_latents(data: Path, vae: Path, device: str) -> None:
+def write_latents(data: Path, vae: Path, device: str, precision: str = "fp32") -> None:
     """Encodes the pictures of a data folder: `latents.npy`, float16, already times the scaling factor, with a record
     of the autoencoder it came from."""
     model = TinyAutoencoder.from_pretrained(vae).to(device, memory_format=torch.channels_last).eval()
@@ -162,9 +163,8 @@ def write_latents(data: Path, vae: Path, device: str) -> None:
     )
     progress = Progress("latents", len(pixels), "pictures")
     for i in range(0, len(pixels), 256):
-        latents[i : i + 256] = (
-            (encode(model, pixels[i : i + 256], device) * model.config["scaling_factor"]).half().numpy()
-        )
+        raw = encode(model, pixels[i : i + 256], device, precision)
+        latents[i : i + 256] = (raw * model.config["scaling_factor"]).half().numpy()
         progress.update(min(i + 256, len(pixels)))
     latents.flush()
 
@@ -187,7 +187,7 @@ def main() -> None:
     also = args.pop("also_encode")
     train_vae(**args)
     for folder in [args["data"], args["val"], *also]:
-        write_latents(folder, args["out"], args["device"])
+        write_latents(folder, args["out"], args["device"], args["precision"])
 
 
 if __name__ == "__main__":
