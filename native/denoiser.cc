@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "half.h"
+
 namespace t2i {
 
 namespace {
@@ -41,6 +43,7 @@ void Denoiser::begin(const Job& job, const Pass& pass, const Conditions& conditi
   shape_network({model_.latent_channels, job.latent_height, job.latent_width}, conditions.shape, batching, job.plan);
   plan_.upload(job.plan, job.guidance_scale, stream);
   set_conditions(conditions, stream);
+  if (model_.guidance_width > 0) upload_guidance(job, stream);
   upload_noise(job, pass, stream);
   cuda::fill_zero(clean_.as<void>(), static_cast<std::size_t>(pass.count * latent_size_) * sizeof(float), stream);
   // Rows that fill up the batch are computed and not read.
@@ -65,9 +68,14 @@ void Denoiser::shape_network(const Dims& latent, const Dims& states, const Batch
   bool changed = !(batching == batching_);
   batching_ = batching;
   const Dims rows_of_latents = {batching.rows, latent[0], latent[1], latent[2]};
-  changed |= network_.reshape({{names.sample, rows_of_latents},
-                               {names.timestep, timesteps},
-                               {names.states, {batching.rows, states[0], states[1]}}});
+  Shapes shapes = {{names.sample, rows_of_latents},
+                   {names.timestep, timesteps},
+                   {names.states, {batching.rows, states[0], states[1]}}};
+  if (!names.timestep_cond.empty()) {
+    shapes[names.timestep_cond] = {batching.rows, model_.guidance_width};
+    changed |= guidance_.reserve(guidance_bytes());
+  }
+  changed |= network_.reshape(shapes);
   network_.require_shape(names.output, rows_of_latents);
   const auto images = static_cast<std::size_t>(batching.images);
   const auto rows = static_cast<std::size_t>(batching.rows), forwards = static_cast<std::size_t>(batching.forwards);
@@ -101,6 +109,28 @@ void Denoiser::set_conditions(const Conditions& conditions, cuda::StreamHandle s
   }
 }
 
+std::size_t Denoiser::guidance_bytes() const {
+  const DataType type = network_.tensor(model_.unet.timestep_cond).type;
+  return static_cast<std::size_t>(batching_.rows * model_.guidance_width) * size_of(type);
+}
+
+/// The same for every row, and for every step of the job.
+void Denoiser::upload_guidance(const Job& job, cuda::StreamHandle stream) {
+  const bool half = network_.tensor(model_.unet.timestep_cond).type == DataType::float16;
+  guidance_staging_.reserve(guidance_bytes());
+  const std::vector<float>& row = job.guidance_embedding;
+  const std::size_t count = row.size() * static_cast<std::size_t>(batching_.rows);
+  for (std::size_t i = 0; i < count; ++i) {
+    const float value = row[i % row.size()];
+    if (half) {
+      guidance_staging_.as<Half>()[i] = to_half(value);
+    } else {
+      guidance_staging_.as<float>()[i] = value;
+    }
+  }
+  cuda::copy_to_device(guidance_.as<void>(), guidance_staging_.as<void>(), guidance_bytes(), stream);
+}
+
 void Denoiser::upload_noise(const Job& job, const Pass& pass, cuda::StreamHandle stream) {
   const auto size = static_cast<std::size_t>(latent_size_), images = static_cast<std::size_t>(pass.count);
   const auto blocks = static_cast<std::size_t>(noise_blocks(job.plan));
@@ -125,6 +155,7 @@ void Denoiser::queue_step(cuda::StreamHandle stream) {
   cuda::launch_prepare(prepare_args(), stream);
   network_.bind(model_.unet.sample, sample_.as<void>());
   network_.bind(model_.unet.timestep, timestep_.as<void>());
+  if (!model_.unet.timestep_cond.empty()) network_.bind(model_.unet.timestep_cond, guidance_.as<void>());
   for (int32_t index = 0; index < batching_.forwards; ++index) forward(index, stream);
   cuda::launch_step(step_args(), stream);
 }
@@ -183,10 +214,11 @@ void Denoiser::free_memory() noexcept {
   network_.free_memory();
   plan_.free_memory();
   for (DeviceMemory* memory :
-       {&sample_, &timestep_, &states_, &output_, &output_row_, &latents_, &clean_, &noise_, &counters_}) {
+       {&sample_, &timestep_, &states_, &guidance_, &output_, &output_row_, &latents_, &clean_, &noise_, &counters_}) {
     memory->free();
   }
   staging_.free();
+  guidance_staging_.free();
   progress_.free();
 }
 

@@ -12,7 +12,7 @@
 
 namespace t2i {
 
-/// What the UNet is told besides the latents: the negative prompt's states first where guidance is on, each [context,
+/// What the UNet is told besides the latents: the negative prompt's states first where guidance is on, each [states,
 /// width].
 struct Conditions {
   std::vector<const void*> states;
@@ -69,6 +69,8 @@ class Denoiser {
   int32_t forwards(int32_t conditions) const { return rows_.max < conditions ? conditions : 1; }
   void shape_network(const Dims& latent, const Dims& states, const Batching& batching, const Plan& plan);
   void set_conditions(const Conditions& conditions, cuda::StreamHandle stream);
+  std::size_t guidance_bytes() const;
+  void upload_guidance(const Job& job, cuda::StreamHandle stream);
   void upload_noise(const Job& job, const Pass& pass, cuda::StreamHandle stream);
   void queue_step(cuda::StreamHandle stream);
   void forward(int32_t index, cuda::StreamHandle stream);
@@ -90,6 +92,9 @@ class Denoiser {
   DeviceMemory sample_;
   DeviceMemory timestep_;
   DeviceMemory states_;
+  /// timestep_cond, and what it is copied from; empty where the UNet takes none.
+  DeviceMemory guidance_;
+  PinnedMemory guidance_staging_;
   DeviceMemory output_;
   /// One row, where the rows of `output_` are not aligned.
   DeviceMemory output_row_;

@@ -94,9 +94,10 @@ class Fit {
   std::string problems_;
 };
 
-int64_t width_of(const Engine& engine, const std::string& states) {
+/// Size of the text states along an axis, as the engine that gives them has it.
+int64_t size_of_states(const Engine& engine, const std::string& states, std::size_t axis) {
   for (const TensorSpec& tensor : engine.tensors()) {
-    if (tensor.name == states && tensor.dims.size() == 3) return tensor.dims[2];
+    if (tensor.name == states && tensor.dims.size() == 3) return tensor.dims[axis];
   }
   return kAny;
 }
@@ -105,7 +106,7 @@ int64_t width_of(const Engine& engine, const std::string& states) {
 
 void require_fit(const Engines& engines, const ModelFacts& model) {
   const auto& [ids, attention_mask, encoded] = model.text_encoder;
-  const auto& [sample, timestep, states, output] = model.unet;
+  const auto& [sample, timestep, states, timestep_cond, output] = model.unet;
   const auto& [latents, image] = model.vae_decoder;
   const int64_t context = model.context_length, channels = model.latent_channels;
   const Dims latent_shape = {kAny, channels, kAny, kAny};
@@ -113,12 +114,15 @@ void require_fit(const Engines& engines, const ModelFacts& model) {
   Fit text_encoder("text encoder", engines.text_encoder);
   text_encoder.expect({ids, true, kIntegers, {{kAny, context}}});
   if (!attention_mask.empty()) text_encoder.expect({attention_mask, true, kIntegers, {{kAny, context}}});
-  text_encoder.expect({encoded, false, kFloats, {{kAny, context, kAny}}});
+  text_encoder.expect({encoded, false, kFloats, {{kAny, kAny, kAny}}});
 
+  const int64_t count = size_of_states(engines.text_encoder, encoded, 1);
+  const int64_t width = size_of_states(engines.text_encoder, encoded, 2);
   Fit unet("UNet", engines.unet);
+  if (!timestep_cond.empty()) unet.expect({timestep_cond, true, kFloats, {{kAny, model.guidance_width}}});
   unet.expect({sample, true, kFloats, {latent_shape}})
       .expect({timestep, true, kTimesteps, {{}, {kAny}}})
-      .expect({states, true, kFloats, {{kAny, context, width_of(engines.text_encoder, encoded)}}})
+      .expect({states, true, kFloats, {{kAny, count, width}}})
       .expect({output, false, kFloats, {latent_shape}});
 
   Fit vae_decoder("VAE decoder", engines.vae_decoder);

@@ -32,6 +32,8 @@ struct Job {
   /// Empty where guidance is off.
   std::optional<std::vector<int32_t>> negative_ids;
   float guidance_scale = 1;
+  /// One row of the UNet's timestep_cond; empty where it takes none.
+  std::vector<float> guidance_embedding;
   Plan plan;
   int32_t latent_height = 0;
   int32_t latent_width = 0;
@@ -88,6 +90,8 @@ struct ModelFacts {
   float scaling_factor = 1;
   float shift_factor = 0;
   int32_t context_length = 0;
+  /// 0 where the UNet takes no timestep_cond.
+  int32_t guidance_width = 0;
   struct {
     std::string ids;
     /// Empty where the graph has none; else it is fed ones.
@@ -98,6 +102,8 @@ struct ModelFacts {
     std::string sample;
     std::string timestep;
     std::string states;
+    /// Empty where the graph has none.
+    std::string timestep_cond;
     std::string output;
   } unet;
   struct {

@@ -24,6 +24,8 @@ void require_consistent(const Job& job, const ModelFacts& model) {
   require(job.latent_height > 0 && job.latent_width > 0, "expected latents of at least one pixel");
   require(job.prompt_ids.size() == context && (!job.negative_ids || job.negative_ids->size() == context),
           "expected " + std::to_string(context) + " token ids for each prompt");
+  require(job.guidance_embedding.size() == static_cast<std::size_t>(model.guidance_width),
+          "expected " + std::to_string(model.guidance_width) + " values of the guidance embedding");
   const auto latent_size = static_cast<std::size_t>(model.latent_channels) *
                            static_cast<std::size_t>(job.latent_height) * static_cast<std::size_t>(job.latent_width);
   const std::size_t values = latent_size * (1 + static_cast<std::size_t>(noise_blocks(plan)));

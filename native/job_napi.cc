@@ -57,6 +57,10 @@ ModelFacts read_model(const Argument& model) {
   facts.unet.sample = unet["sample"].string();
   facts.unet.timestep = unet["timestep"].string();
   facts.unet.states = unet["states"].string();
+  if (!unet["timestepCond"].absent()) {
+    facts.unet.timestep_cond = unet["timestepCond"].string();
+    facts.guidance_width = count(model["guidanceWidth"], 1, kLargestCount);
+  }
   facts.unet.output = unet["output"].string();
   const Argument decoder = model["vaeDecoder"];
   facts.vae_decoder.latents = decoder["latents"].string();
@@ -70,6 +74,10 @@ Job read_job(const Argument& job, const ModelFacts& model) {
   result.prompt_ids = job["promptIds"].int32s(context_length).copy();
   if (!job["negativeIds"].absent()) result.negative_ids = job["negativeIds"].int32s(context_length).copy();
   result.guidance_scale = job["guidanceScale"].real();
+  if (model.guidance_width > 0) {
+    const auto width = static_cast<std::size_t>(model.guidance_width);
+    result.guidance_embedding = job["guidanceEmbedding"].floats(width).copy();
+  }
   result.plan = read_plan(job["plan"]);
   result.latent_height = count(job["latentHeight"], 1, kLargestSide);
   result.latent_width = count(job["latentWidth"], 1, kLargestSide);

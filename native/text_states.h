@@ -12,8 +12,8 @@ namespace t2i {
 
 using Ids = std::vector<int32_t>;
 
-/// The text encoder with a small memory of what it encoded last. What it says about a prompt are its states: one for
-/// each token, [context, width], on the device.
+/// The text encoder with a small memory of what it encoded last. What it says about a prompt are its states, [states,
+/// width], on the device.
 class TextStates {
  public:
   /// @param type element type of the states that it hands out, float32 or float16: the one that the UNet takes
@@ -25,7 +25,7 @@ class TextStates {
   /// @throws Error ABORTED, OUT_OF_MEMORY, BACKEND_FAILED, DEVICE_LOST
   std::vector<const void*> encode(const std::vector<const Ids*>& prompts, const std::atomic<bool>& cancelled,
                                   cuda::StreamHandle stream);
-  /// [context, width], known once something was encoded.
+  /// [states, width], known once something was encoded.
   const Dims& shape() const noexcept { return shape_; }
   void free_memory() noexcept;
 

@@ -7,6 +7,8 @@ tiny-v      another exporter's habits: v_prediction, latents/timesteps/noise_pre
             the decoder's config in vae/, the tokenizer as tokenizer.json alone
 tiny-16ch   16 channels, factor 16, sample prediction, attention mask, int64 timestep [batch], float16 inputs and
             outputs, every size fixed, the UNet at batch 2
+tiny-lcm    a latent consistency model: the guidance scale as timestep_cond, LCM's schedule; its text encoder gives two
+            states for each token
 """
 
 import argparse
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import onnx
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, LCMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -36,10 +38,16 @@ from t2i_trainer.onnx_weights import half_weights, write_with_shared_weights
 from t2i_trainer.tiny_tokenizer import CONTEXT, vocabulary, write_tokenizer_files, write_tokenizer_json
 
 STATES_WIDTH = 16
+GUIDANCE_WIDTH = 32
 
 
 def write_fixtures(out: Path) -> None:
-    for name, write in (("tiny", write_tiny), ("tiny-v", write_tiny_v), ("tiny-16ch", write_tiny_16ch)):
+    for name, write in (
+        ("tiny", write_tiny),
+        ("tiny-v", write_tiny_v),
+        ("tiny-16ch", write_tiny_16ch),
+        ("tiny-lcm", write_tiny_lcm),
+    ):
         shutil.rmtree(out / name, ignore_errors=True)
         write(out / name)
     write_reference_pictures(out)
@@ -55,10 +63,13 @@ def write_reference_pictures(out: Path) -> None:
         {"model": "tiny-v", "seed": 8, "steps": 5, "guidanceScale": 2.5, "latentSize": 8},
         {"model": "tiny-16ch", "seed": 9, "steps": 4, "guidanceScale": 3.0, "latentSize": 4},
         {"model": "tiny-16ch", "seed": 9, "steps": 4, "guidanceScale": 1.0, "latentSize": 4},
+        {"model": "tiny-lcm", "sampler": "lcm", "seed": 10, "steps": 4, "guidanceScale": 6.5, "latentSize": 8},
+        {"model": "tiny-lcm", "sampler": "lcm", "seed": 10, "steps": 2, "guidanceScale": 1.0, "latentSize": 8},
     ]
     pictures = []
     for request in requests:
-        negative_ids = negative if request["guidanceScale"] > 1 else None
+        guided = request["guidanceScale"] > 1 and request["model"] != "tiny-lcm"
+        negative_ids = negative if guided else None
         rgb = generate(
             out / request["model"],
             prompt,
@@ -125,6 +136,57 @@ def write_tiny_16ch(folder: Path) -> None:
     write_scheduler(folder, prediction_type="sample", beta_schedule="squaredcos_cap_v2", clip_sample=True)
 
 
+def write_tiny_lcm(folder: Path) -> None:
+    clip, unet, vae = modules(seed=3, channels=4, factor=4, sample_size=8, time_cond_proj_dim=GUIDANCE_WIDTH)
+    ids = torch.zeros(2, CONTEXT, dtype=torch.int64)
+    text = Graph(
+        TwoStatesPerToken(clip),
+        {"input_ids": ids},
+        "last_hidden_state",
+        {"input_ids": {0: "batch"}, "last_hidden_state": {0: "batch"}},
+    )
+    plane = {0: "batch", 2: "height", 3: "width"}
+    denoiser = Graph(
+        DistilledUnet(unet),
+        {
+            "sample": torch.zeros(2, 4, 8, 8),
+            "timestep": torch.tensor(500),
+            "encoder_hidden_states": torch.zeros(2, 2 * CONTEXT, STATES_WIDTH),
+            "timestep_cond": torch.zeros(2, GUIDANCE_WIDTH),
+        },
+        "out_sample",
+        {"sample": plane, "encoder_hidden_states": {0: "batch"}, "timestep_cond": {0: "batch"}, "out_sample": plane},
+    )
+    write_graph(text, folder / "text_encoder", clip.config.to_dict())
+    write_graph(denoiser, folder / "unet", config_of(unet))
+    write_graph(vae_decoder_graph(vae, 4, 8), folder / "vae_decoder", config_of(vae))
+    write_tokenizer_files(folder / "tokenizer")
+    write_scheduler(folder, LCMScheduler)
+
+
+class TwoStatesPerToken(nn.Module):
+    """input_ids [batch, context] -> last_hidden_state [batch, 2 * context, width]: the states, then mirrored."""
+
+    def __init__(self, clip: nn.Module):
+        super().__init__()
+        self.clip = clip
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        states = self.clip(input_ids=input_ids, return_dict=False)[0]
+        return torch.cat([states, states.flip(2)], dim=1)
+
+
+class DistilledUnet(nn.Module):
+    """A UNet that takes the guidance scale as `timestep_cond`, as optimum exports it."""
+
+    def __init__(self, unet: nn.Module):
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, timestep_cond: Tensor) -> Tensor:
+        return self.unet(sample, timestep, encoder_hidden_states, timestep_cond=timestep_cond, return_dict=False)[0]
+
+
 class MaskedTextEncoder(nn.Module):
     """input_ids, attention_mask -> last_hidden_state."""
 
@@ -147,7 +209,9 @@ class Float16Ends(nn.Module):
         return self.inner(*(value.float() if value.dtype == torch.float16 else value for value in inputs)).half()
 
 
-def modules(seed: int, channels: int, factor: int, sample_size: int) -> tuple[nn.Module, nn.Module, nn.Module]:
+def modules(
+    seed: int, channels: int, factor: int, sample_size: int, **unet_options
+) -> tuple[nn.Module, nn.Module, nn.Module]:
     """Text encoder, UNet and autoencoder with random weights that fp16 holds exactly."""
     torch.manual_seed(seed)
     size = len(vocabulary())
@@ -176,6 +240,7 @@ def modules(seed: int, channels: int, factor: int, sample_size: int) -> tuple[nn
         cross_attention_dim=STATES_WIDTH,
         attention_head_dim=2,
         norm_num_groups=4,
+        **unet_options,
     )
     levels = factor.bit_length()
     vae = AutoencoderKL(
@@ -220,13 +285,13 @@ def compact(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def write_scheduler(folder: Path, **options) -> None:
-    DDIMScheduler(**{"clip_sample": False, "set_alpha_to_one": False, **options}).save_config(folder / "scheduler")
+def write_scheduler(folder: Path, scheduler: type = DDIMScheduler, **options) -> None:
+    scheduler(**{"clip_sample": False, "set_alpha_to_one": False, **options}).save_config(folder / "scheduler")
     write_json(
         folder / "model_index.json",
         {
             "_class_name": "OnnxStableDiffusionPipeline",
-            "scheduler": ["diffusers", "DDIMScheduler"],
+            "scheduler": ["diffusers", scheduler.__name__],
             "text_encoder": ["diffusers", "OnnxRuntimeModel"],
             "tokenizer": ["transformers", "CLIPTokenizer"],
             "unet": ["diffusers", "OnnxRuntimeModel"],

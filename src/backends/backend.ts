@@ -23,6 +23,8 @@ export interface Job {
   /** Token ids of the negative prompt, or null where guidance is off (scale <= 1): then one forward at batch 1 is a step. */
   readonly negativeIds: Int32Array | null;
   readonly guidanceScale: number;
+  /** For models that take it (`guidanceWidth`), one row of their `timestep_cond`: then there is no negative prompt. Null for others. */
+  readonly guidanceEmbedding: Float32Array | null;
   readonly plan: Plan;
   /** Latent size in latent pixels. */
   readonly latentHeight: number;

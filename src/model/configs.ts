@@ -23,6 +23,8 @@ export interface UnetConfig {
   readonly halvings: number;
   readonly inChannels: number | null;
   readonly crossAttentionDim: number | null;
+  /** Width of the guidance embedding. */
+  readonly timeCondProjDim: number | null;
 }
 
 /** The text encoder's configuration, in text_encoder/. */
@@ -58,6 +60,7 @@ export async function readUnetConfig(files: ModelFiles, problems: Problems): Pro
     halvings: (config.length('block_out_channels') ?? 4) - 1,
     inChannels: config.optional('in_channels'),
     crossAttentionDim: config.largest('cross_attention_dim'),
+    timeCondProjDim: config.optional('time_cond_proj_dim'),
   };
   problems.addAll(config.reader.issues);
   return result;

@@ -12,6 +12,8 @@ const AXES = [
 
 /** The quantities that several files of a model state, agreed on. */
 export interface Agreed {
+  readonly statesPerPrompt: number;
+  readonly guidanceWidth: number | null;
   readonly latentChannels: number;
   readonly vaeFactor: number;
   /** Pixels, where the graphs fix them. */
@@ -49,6 +51,9 @@ export function agree(parts: Parts, problems: Problems): Agreed {
   same(problems, 'tokens of the context', [
     ['the tokenizer', parts.contextLength],
     ['text_encoder/model.onnx input', textEncoder.ids.shape[1]],
+    ['text_encoder/model.onnx attention mask', textEncoder.attentionMask?.shape[1]],
+  ]);
+  const states = same(problems, 'text states of a prompt', [
     ['text_encoder/model.onnx output', textEncoder.states.shape[1]],
     ['unet/model.onnx input', unet.encoderHiddenStates.shape[1]],
   ]);
@@ -72,7 +77,24 @@ export function agree(parts: Parts, problems: Problems): Agreed {
     problems.add('unet/model.onnx', 'height and width of the latents both fixed or both dynamic', 'one of each');
   }
   const fixedSize = height === null || width === null ? null : { width: width * vaeFactor, height: height * vaeFactor };
-  return { latentChannels: latentChannels ?? 0, vaeFactor, fixedSize };
+  return {
+    statesPerPrompt: states ?? parts.contextLength ?? 0,
+    guidanceWidth: guidanceWidthOf(unet, unetConfig, problems),
+    latentChannels: latentChannels ?? 0,
+    vaeFactor,
+    fixedSize,
+  };
+}
+
+/** Null where the UNet has no such input, whatever its configuration says: then it was exported without. */
+function guidanceWidthOf({ timestepCond }: UnetGraph, config: UnetConfig, problems: Problems): number | null {
+  if (timestepCond === null) return null;
+  const width = same(problems, 'width of the guidance embedding', [
+    ['unet/model.onnx input', timestepCond.shape[1]],
+    ['unet/config.json', config.timeCondProjDim],
+  ]);
+  if (width === null) problems.add('unet/model.onnx', 'a fixed width of the guidance embedding', 'a dynamic one');
+  return width;
 }
 
 /** Pixels for a latent pixel: from the picture's fixed sides, from the configuration, or 8 where neither says it. */

@@ -12,13 +12,13 @@ export interface TensorInfo {
   readonly shape: readonly (number | null)[];
 }
 
-/** The text encoder: token ids in, one state for each token out. */
+/** The text encoder: token ids in, states out. */
 export interface TextEncoderGraph {
   readonly path: string;
   readonly ids: TensorInfo;
   /** Present where the exporter made the attention mask an input; it is fed ones, as Stable Diffusion passes none. */
   readonly attentionMask: TensorInfo | null;
-  /** [batch, context, width] */
+  /** [batch, states, width]; the number of states need not be the number of ids. */
   readonly states: TensorInfo;
 }
 
@@ -28,8 +28,10 @@ export interface UnetGraph {
   readonly sample: TensorInfo;
   /** A scalar, [1] or [batch]; integer or float. */
   readonly timestep: TensorInfo;
-  /** [batch, context, width] */
+  /** [batch, states, width] */
   readonly encoderHiddenStates: TensorInfo;
+  /** [batch, width]: the guidance scale as `guidanceEmbedding` writes it, where guidance was distilled into the weights; null for most. */
+  readonly timestepCond: TensorInfo | null;
   readonly output: TensorInfo;
 }
 
@@ -65,6 +67,10 @@ export interface ModelDescription {
   readonly vaeDecoder: VaeDecoderGraph;
   readonly scheduler: SchedulerConfig;
   readonly tokenizer: TokenizerDescription;
+  /** States that the text encoder gives for one prompt: as the graphs say, else one for each token of the context. */
+  readonly statesPerPrompt: number;
+  /** Width of the guidance embedding that the UNet takes in place of a negative prompt; null where it takes none. */
+  readonly guidanceWidth: number | null;
   readonly latentChannels: number;
   /** Pixels a latent pixel stands for along one side, for example 8. */
   readonly vaeFactor: number;

@@ -39,6 +39,7 @@ export const ROLES = {
     types: FLOATS,
     ranks: [3],
   },
+  timestepCond: { label: 'guidance embedding', names: ['timestep_cond'], types: FLOATS, ranks: [2] },
   noise: { label: 'prediction', names: ['out_sample', 'noise_pred', 'sample', 'output'], types: FLOATS, ranks: [4] },
   latents: {
     label: 'latents',

@@ -63,21 +63,22 @@ function textEncoder({ onnx, path, inputs, outputs }: Opened, problems: Problems
 }
 
 function denoiser({ onnx, path, inputs, outputs }: Opened, problems: Problems): UnetGraph | null {
-  const { sample: role, timestep: timestepRole, encoderHiddenStates: statesRole } = ROLES;
-  const roles = { sample: role, timestep: timestepRole, encoderHiddenStates: statesRole };
-  const { sample, timestep, encoderHiddenStates } = assignRoles(
-    onnx.inputs,
-    roles,
-    { label: inputs, refuseRest: true },
-    problems,
-  );
+  const roles = {
+    sample: ROLES.sample,
+    timestep: ROLES.timestep,
+    encoderHiddenStates: ROLES.encoderHiddenStates,
+    timestepCond: ROLES.timestepCond,
+  };
+  const where = { label: inputs, refuseRest: true, optional: ['timestepCond'] as const };
+  const { sample, timestep, encoderHiddenStates, timestepCond } = assignRoles(onnx.inputs, roles, where, problems);
   const { output } = assignRoles(
     onnx.outputs,
     { output: ROLES.noise },
     { label: outputs, refuseRest: false },
     problems,
   );
-  return sample && timestep && encoderHiddenStates && output && { path, sample, timestep, encoderHiddenStates, output };
+  if (!sample || !timestep || !encoderHiddenStates || !output) return null;
+  return { path, sample, timestep, encoderHiddenStates, timestepCond, output };
 }
 
 function decoder({ onnx, path, inputs, outputs }: Opened, problems: Problems): VaeDecoderGraph | null {

@@ -13,8 +13,11 @@ export function tensorsOf(model: ModelDescription, network: NetworkName): Networ
       const { ids, attentionMask, states } = textEncoder;
       return { inputs: attentionMask ? [ids, attentionMask] : [ids], output: states };
     }
-    case 'unet':
-      return { inputs: [unet.sample, unet.timestep, unet.encoderHiddenStates], output: unet.output };
+    case 'unet': {
+      const { sample, timestep, encoderHiddenStates, timestepCond, output } = unet;
+      const inputs = [sample, timestep, encoderHiddenStates];
+      return { inputs: timestepCond ? [...inputs, timestepCond] : inputs, output };
+    }
     case 'vaeDecoder':
       return { inputs: [vaeDecoder.latents], output: vaeDecoder.image };
   }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ImageJob, Job } from '../backends/backend.js';
+import { guidanceEmbedding } from '../diffusion/guidance-embedding.js';
 import { usesGuidance } from '../diffusion/loop.js';
 import { imageNoise, noisyRows } from '../diffusion/noise.js';
 import { createPlan, type Plan, type SamplerName } from '../diffusion/plan.js';
@@ -24,7 +25,10 @@ export async function prepareJob(
   signal: AbortSignal,
 ): Promise<{ job: Job; warnings: Warning[] }> {
   const prompt = tokenizer.encode(request.prompt);
-  const negative = usesGuidance(request.guidanceScale) ? tokenizer.encode(request.negativePrompt) : null;
+  const { guidanceWidth } = model;
+  const distilled = guidanceWidth !== null;
+  const guided = !distilled && usesGuidance(request.guidanceScale);
+  const negative = guided ? tokenizer.encode(request.negativePrompt) : null;
   const plan = createPlan(model.scheduler, {
     sampler: request.sampler as SamplerName,
     steps: request.steps,
@@ -46,13 +50,14 @@ export async function prepareJob(
     promptIds: prompt.ids,
     negativeIds: negative?.ids ?? null,
     guidanceScale: request.guidanceScale,
+    guidanceEmbedding: distilled ? guidanceEmbedding(request.guidanceScale, guidanceWidth) : null,
     plan,
     latentHeight,
     latentWidth,
     images,
     previewEvery: request.previewEvery,
   };
-  return { job, warnings: warningsOf(request, prompt, negative) };
+  return { job, warnings: warningsOf(request, { prompt, negative, distilled }) };
 }
 
 function refuseTooMuchNoise({ seeds, sampler, steps }: Request, plan: Plan, latentSize: number): void {

@@ -7,15 +7,25 @@ export interface Warning {
   readonly message: string;
 }
 
-/** @param negative null where guidance is off, so that the negative prompt is not used */
-export function warningsOf(request: Request, prompt: EncodedText, negative: EncodedText | null): Warning[] {
+/** What became of the texts of a request. */
+export interface EncodedTexts {
+  readonly prompt: EncodedText;
+  /** Null where it is not used. */
+  readonly negative: EncodedText | null;
+  /** Whether guidance was distilled into the model, so that it takes a scale but no negative prompt. */
+  readonly distilled: boolean;
+}
+
+export function warningsOf(request: Request, { prompt, negative, distilled }: EncodedTexts): Warning[] {
   const warnings: Warning[] = [];
   if (prompt.lost !== null) warnings.push({ code: 'PROMPT_CUT', message: cut('prompt', prompt, prompt.lost) });
   if (negative !== null && negative.lost !== null) {
     warnings.push({ code: 'NEGATIVE_PROMPT_CUT', message: cut('negative prompt', negative, negative.lost) });
   }
   if (negative === null && request.negativePrompt !== '') {
-    const message = `The negative prompt has no effect at guidanceScale ${request.guidanceScale}; it needs one above 1`;
+    const message = distilled
+      ? 'The negative prompt has no effect: guidance was distilled into this model, which takes none'
+      : `The negative prompt has no effect at guidanceScale ${request.guidanceScale}; it needs one above 1`;
     warnings.push({ code: 'NEGATIVE_PROMPT_UNUSED', message });
   }
   return warnings;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Job } from '../../src/backends/backend.js';
+import { guidanceEmbedding } from '../../src/diffusion/guidance-embedding.js';
 import { imageNoise } from '../../src/diffusion/noise.js';
 import { createPlan, type SamplerName } from '../../src/diffusion/plan.js';
 import type { ModelDescription } from '../../src/model/description.js';
@@ -9,6 +10,8 @@ import type { ModelDescription } from '../../src/model/description.js';
 export interface ReferencePicture {
   readonly model: string;
   readonly seed: number;
+  /** `ddim` where it is absent. */
+  readonly sampler?: SamplerName;
   readonly steps: number;
   readonly guidanceScale: number;
   readonly latentSize: number;
@@ -51,13 +54,18 @@ export interface JobOptions {
 
 export function tinyJob(model: ModelDescription, options: JobOptions = {}): Job {
   const { seeds = [7], steps = 2, sampler = 'ddim', guidanceScale = 5, latentSize = 4 } = options;
-  const { promptIds = PROMPT, negativeIds = guidanceScale > 1 ? NEGATIVE : null, previewEvery = 0 } = options;
+  const {
+    promptIds = PROMPT,
+    negativeIds = guidanceScale > 1 && model.guidanceWidth === null ? NEGATIVE : null,
+    previewEvery = 0,
+  } = options;
   const plan = createPlan(model.scheduler, { sampler, steps });
   const size = model.latentChannels * latentSize * latentSize;
   return {
     promptIds: Int32Array.from(promptIds),
     negativeIds: negativeIds === null ? null : Int32Array.from(negativeIds),
     guidanceScale,
+    guidanceEmbedding: model.guidanceWidth === null ? null : guidanceEmbedding(guidanceScale, model.guidanceWidth),
     plan,
     latentHeight: latentSize,
     latentWidth: latentSize,

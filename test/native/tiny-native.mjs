@@ -78,8 +78,15 @@ export const MODEL = {
   scalingFactor: 0.18215,
   shiftFactor: 0,
   contextLength: CONTEXT,
+  guidanceWidth: null,
   textEncoder: { ids: 'input_ids', attentionMask: null, states: 'last_hidden_state' },
-  unet: { sample: 'sample', timestep: 'timestep', states: 'encoder_hidden_states', output: 'out_sample' },
+  unet: {
+    sample: 'sample',
+    timestep: 'timestep',
+    states: 'encoder_hidden_states',
+    timestepCond: null,
+    output: 'out_sample',
+  },
   vaeDecoder: { latents: 'latents', image: 'image' },
 };
 
@@ -95,6 +102,7 @@ export function tinyJob({ steps = 3, seed = 1, side = 4, images = 1, previewEver
     promptIds: Int32Array.from({ length: CONTEXT }, () => Math.floor(random() * 600)),
     negativeIds: new Int32Array(CONTEXT),
     guidanceScale: 5,
+    guidanceEmbedding: null,
     plan: {
       steps,
       timesteps: Float32Array.from({ length: steps }, (_, i) => 900 - (900 * i) / steps),

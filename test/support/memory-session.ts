@@ -89,6 +89,8 @@ const scheduler = parseSchedulerConfig({
 export const MEMORY_MODEL = {
   name: 'formula',
   scheduler,
+  statesPerPrompt: CONTEXT,
+  guidanceWidth: null,
   latentChannels: CHANNELS,
   vaeFactor: FACTOR,
   nativeSize: 32,

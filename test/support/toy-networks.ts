@@ -26,8 +26,8 @@ export async function toyPictures(model: ModelDescription, job: Job): Promise<Ra
       latentSize,
       guidanceScale,
       predict: async (x, timestep) => ({
-        conditional: toyUnet(model, x, shape, timestep, conditional),
-        unconditional: unconditional && toyUnet(model, x, shape, timestep, unconditional),
+        conditional: toyUnet(model, x, shape, timestep, conditional, job.guidanceEmbedding),
+        unconditional: unconditional && toyUnet(model, x, shape, timestep, unconditional, job.guidanceEmbedding),
       }),
     });
     const [scale, shift] = [f32(model.scalingFactor), f32(model.shiftFactor)];
@@ -53,12 +53,13 @@ export const toyReference: NetworkReference = {
       const states = rows(batch, (row) =>
         toyStates(model, Int32Array.from(data.subarray(row * context, (row + 1) * context))),
       );
-      return { [textEncoder.states.name]: { shape: [batch, context, widthOf(model)], data: states } };
+      return { [textEncoder.states.name]: { shape: [batch, model.statesPerPrompt, widthOf(model)], data: states } };
     }
     if (network === 'unet') {
       const [sample, timestep, states] = [named(unet.sample), named(unet.timestep), named(unet.encoderHiddenStates)];
       const [batch = 1, ...shape] = sample.shape;
       const [size, text] = [sample.data.length / batch, states.data.length / batch];
+      const guidance = unet.timestepCond && named(unet.timestepCond);
       const data = rows(batch, (row) =>
         toyUnet(
           model,
@@ -66,6 +67,7 @@ export const toyReference: NetworkReference = {
           shape,
           timestep.data[timestep.data.length === 1 ? 0 : row] as number,
           states.data.subarray(row * text, (row + 1) * text),
+          guidance ? guidance.data.subarray(0, guidance.shape[1]) : null,
         ),
       );
       return { [unet.output.name]: { shape: sample.shape, data } };
@@ -79,12 +81,12 @@ export const toyReference: NetworkReference = {
   },
 };
 
-/** @returns [context, width] of one prompt */
+/** @returns [states, width] of one prompt: where there are more states than ids, the ids in turn */
 function toyStates(model: ModelDescription, ids: Int32Array): Float32Array {
   const s = saltOf(model, 'textEncoder');
   const width = widthOf(model);
-  const states = Float32Array.from({ length: ids.length * width }, (_, i) => {
-    const [id, d] = [ids[Math.floor(i / width)] as number, i % width];
+  const states = Float32Array.from({ length: model.statesPerPrompt * width }, (_, i) => {
+    const [id, d] = [ids[Math.floor(i / width) % ids.length] as number, i % width];
     return f32(f32(((id * 31 + d * 7 + s) % 64) / 64) - 0.5);
   });
   return store(store(states, model.textEncoder.states), model.unet.encoderHiddenStates);
@@ -97,16 +99,19 @@ function toyUnet(
   shape: readonly number[],
   timestep: number,
   states: Float32Array,
+  guidance: Float32Array | null,
 ): Float32Array {
-  const { sample, timestep: time, output } = model.unet;
+  const { sample, timestep: time, timestepCond, output } = model.unet;
   const fixed = sample.shape.slice(1);
   if (fixed.some((size, axis) => size !== null && size !== shape[axis])) throw new Error(`the UNet takes [${fixed}]`);
   const salt = f32(saltOf(model, 'unet') / 1024);
   const pull = f32((store(Float32Array.of(timestep), time)[0] as number) / 1000);
   const stored = store(x, sample);
+  const told = guidance && timestepCond && store(guidance, timestepCond);
   const out = stored.map((value, i) => {
     const sum = f32(f32(value * 0.5) + f32((states[i % states.length] as number) * pull));
-    return f32(sum + salt);
+    const steered = told ? f32(sum + (told[i % told.length] as number)) : sum;
+    return f32(steered + salt);
   });
   return store(out, output);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { guidanceEmbedding } from '../../src/diffusion/guidance-embedding.js';
 import { hashArrays } from '../../src/image/receipt.js';
 import type { StepProgress, StreamEvent } from '../../src/pipeline/events.js';
 import { optionsOfReceipt } from '../../src/pipeline/receipts.js';
@@ -91,6 +92,13 @@ describe('generate', () => {
     const on = await pipeline.generate({ ...request, guidanceScale: 1.01, negativePrompt: 'blurry' });
     expect(session.jobs[2]?.negativeIds).toHaveLength(16);
     expect(on.warnings).toEqual([]);
+  });
+
+  it('gives a model into which guidance was distilled the scale as an embedding, and no negative prompt', async () => {
+    const { pipeline, session } = memoryPipeline({ guidanceWidth: 8 });
+    const { warnings } = await pipeline.generate({ ...request, guidanceScale: 7.5, negativePrompt: 'blurry' });
+    expect(session.jobs[0]).toMatchObject({ negativeIds: null, guidanceEmbedding: guidanceEmbedding(7.5, 8) });
+    expect(warnings).toEqual([{ code: 'NEGATIVE_PROMPT_UNUSED', message: expect.stringContaining('distilled') }]);
   });
 
   it('warns of words that the model does not read, and quotes them', async () => {

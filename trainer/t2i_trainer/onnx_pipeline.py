@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, LatentConsistencyModelPipeline, LCMScheduler
 
 NUMPY_TYPES = {
     "tensor(float)": np.float32,
@@ -48,23 +48,36 @@ def generate(
     latent_size: int,  # side in latent pixels
     graph: str = "model.onnx",  # or model.fp16.onnx
 ) -> np.ndarray:
-    """One picture by DDIM without eta, [height, width, 3] in bytes."""
+    """One picture by LCM where the folder has its schedule, else by DDIM without eta: [height, width, 3] in bytes."""
     text, unet, vae = (OnnxGraph(folder / part / graph) for part in ("text_encoder", "unet", "vae_decoder"))
-    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
+    named = json.loads((folder / "scheduler" / "scheduler_config.json").read_text()).get("_class_name")
+    scheduler = (LCMScheduler if named == "LCMScheduler" else DDIMScheduler).from_pretrained(folder / "scheduler")
     scheduler.set_timesteps(steps)
+    condition = guidance_condition(unet, guidance_scale)
     vae_folder = "vae_decoder" if (folder / "vae_decoder" / "config.json").exists() else "vae"
     config = json.loads((folder / vae_folder / "config.json").read_text())
     states = np.concatenate([encode(text, ids) for ids in (negative_ids, prompt_ids) if ids is not None])
     generator = torch.Generator("cpu").manual_seed(seed)
     latents = torch.randn(1, config["latent_channels"], latent_size, latent_size, generator=generator)
     for timestep in scheduler.timesteps:
-        output = unet(latents.numpy().repeat(len(states), axis=0), np.asarray(timestep.numpy(), np.float32), states)
+        output = unet(
+            latents.numpy().repeat(len(states), axis=0), np.asarray(timestep.numpy(), np.float32), states, *condition
+        )
         if negative_ids is not None:
             output = output[:1] + guidance_scale * (output[1:] - output[:1])
-        latents = scheduler.step(torch.from_numpy(output), timestep, latents).prev_sample
+        step = scheduler.step(torch.from_numpy(output), timestep, latents, generator=generator)
+        latents = step.prev_sample
     image = vae((latents / config["scaling_factor"]).numpy())[0]
     image = (image / 2 + 0.5).clip(0, 1).transpose(1, 2, 0)
     return (image * 255).round().astype(np.uint8)
+
+
+def guidance_condition(unet: OnnxGraph, scale: float) -> list[np.ndarray]:
+    """One row of the UNet's `timestep_cond`, or nothing where it takes none."""
+    widths = [declared.shape[1] for declared in unet.session.get_inputs() if declared.name == "timestep_cond"]
+    # A method of the pipeline that reads nothing of it.
+    embed = LatentConsistencyModelPipeline.get_guidance_scale_embedding
+    return [embed(None, torch.tensor([scale - 1]), embedding_dim=width).numpy() for width in widths]
 
 
 def encode(text: OnnxGraph, ids: list[int]) -> np.ndarray:

@@ -13,11 +13,13 @@ export class Denoiser {
   readonly #sample: Port;
   readonly #timestep: Port;
   readonly #states: Port;
+  readonly #timestepCond: Port | null;
   readonly #output: Port;
 
   /**
    * @param conditions the prompt's states alone, or the negative prompt's and the prompt's
    * @param latents [channels, height, width]
+   * @param guidance one row of `timestep_cond`, for a graph that takes it
    */
   constructor(
     runtime: Runtime,
@@ -25,6 +27,7 @@ export class Denoiser {
     private readonly network: Network,
     private readonly conditions: readonly PromptStates[],
     latents: readonly number[],
+    guidance: Float32Array | null,
   ) {
     const batch = graph.sample.shape[0] ?? conditions.length;
     this.latentSize = product(latents);
@@ -36,6 +39,9 @@ export class Denoiser {
       graph.timestep.shape.map((size) => size ?? batch),
     );
     this.#states = new Port(runtime, graph.encoderHiddenStates, [batch, ...(conditions[0] as PromptStates).shape]);
+    const { timestepCond } = graph;
+    this.#timestepCond = timestepCond && guidance && new Port(runtime, timestepCond, [batch, guidance.length]);
+    if (guidance) this.#timestepCond?.fill(guidance);
     this.#output = new Port(runtime, graph.output, [batch, ...latents]);
   }
 
@@ -59,11 +65,12 @@ export class Denoiser {
   }
 
   async #forward(): Promise<void> {
-    const { sample, timestep, encoderHiddenStates, output } = this.graph;
+    const { sample, timestep, encoderHiddenStates, timestepCond, output } = this.graph;
     const inputs = {
       [sample.name]: this.#sample,
       [timestep.name]: this.#timestep,
       [encoderHiddenStates.name]: this.#states,
+      ...(timestepCond && this.#timestepCond && { [timestepCond.name]: this.#timestepCond }),
     };
     await this.network.run(inputs, { [output.name]: this.#output });
   }

@@ -66,7 +66,7 @@ export class ModelRunner {
       conditions.unshift(await this.#textEncoder.encode(job.negativeIds));
     }
     const latents = [this.model.latentChannels, job.latentHeight, job.latentWidth];
-    const denoiser = new Denoiser(this.runtime, this.model.unet, unet, conditions, latents);
+    const denoiser = new Denoiser(this.runtime, this.model.unet, unet, conditions, latents, job.guidanceEmbedding);
     const images: Raster[] = [];
     for (const index of job.images.keys()) images.push(await this.#draw(job, index, denoiser, onStep, signal));
     return {

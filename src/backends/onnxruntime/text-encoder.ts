@@ -8,9 +8,9 @@ const KEPT_PROMPTS = 16;
 
 /** What the text encoder says about one prompt. */
 export interface PromptStates {
-  /** One state for each token, row-major. */
+  /** Row-major. */
   readonly data: Float32Array;
-  /** [context, width] */
+  /** [states, width] */
   readonly shape: readonly number[];
 }
 

@@ -49,11 +49,14 @@ export interface NativeModel {
   readonly scalingFactor: number;
   readonly shiftFactor: number;
   readonly contextLength: number;
+  /** Null where the UNet takes no `timestepCond`. */
+  readonly guidanceWidth: number | null;
   readonly textEncoder: { readonly ids: string; readonly attentionMask: string | null; readonly states: string };
   readonly unet: {
     readonly sample: string;
     readonly timestep: string;
     readonly states: string;
+    readonly timestepCond: string | null;
     readonly output: string;
   };
   readonly vaeDecoder: { readonly latents: string; readonly image: string };
@@ -75,6 +78,7 @@ export interface NativeJob {
   readonly promptIds: Int32Array;
   readonly negativeIds: Int32Array | null;
   readonly guidanceScale: number;
+  readonly guidanceEmbedding: Float32Array | null;
   readonly plan: {
     readonly steps: number;
     readonly timesteps: Float32Array;

@@ -55,6 +55,7 @@ export function nativeModel(model: ModelDescription): NativeModel {
     scalingFactor: model.scalingFactor,
     shiftFactor: model.shiftFactor,
     contextLength: model.tokenizer.contextLength,
+    guidanceWidth: model.guidanceWidth,
     textEncoder: {
       ids: textEncoder.ids.name,
       attentionMask: textEncoder.attentionMask?.name ?? null,
@@ -64,6 +65,7 @@ export function nativeModel(model: ModelDescription): NativeModel {
       sample: unet.sample.name,
       timestep: unet.timestep.name,
       states: unet.encoderHiddenStates.name,
+      timestepCond: unet.timestepCond?.name ?? null,
       output: unet.output.name,
     },
     vaeDecoder: { latents: vaeDecoder.latents.name, image: vaeDecoder.image.name },

@@ -83,6 +83,7 @@ function modelRows(model: ModelDescription): [string, string][] {
     ['noise schedule', `${scheduler.betaSchedule}, ${scheduler.numTrainTimesteps} training timesteps`],
     ['spacing', scheduler.timestepSpacing],
     ['tokenizer', `context of ${tokenizer.contextLength} tokens, padding ${tokenizer.padTokenId}`],
+    ['text states', `${model.statesPerPrompt} for each prompt`],
     ['text encoder', tensors(model.textEncoder.ids, model.textEncoder.states)],
     ['unet', tensors(model.unet.sample, model.unet.timestep, model.unet.encoderHiddenStates, model.unet.output)],
     ['vae decoder', tensors(model.vaeDecoder.latents, model.vaeDecoder.image)],

@@ -35,6 +35,23 @@ const Case kModels[] = {
     {"ScalarTimestep", [](ToyModel& model) { model.timestep_dims = {}; }},
     {"TimestepForEachRow", [](ToyModel& model) { model.timestep_dims = {-1}; }},
     {"MaskAndPooledOutput", [](ToyModel& model) { model.attention_mask = model.pooled_output = true; }},
+    {"MoreStatesThanIds",
+     [](ToyModel& model) {
+       model.states = 15;
+       model.text_batch = {3, 3, true};
+     }},
+    {"FewerStatesThanIds", [](ToyModel& model) { model.states = 2; }},
+    {"GuidanceEmbedded", [](ToyModel& model) { model.guidance_width = 7; }},
+    {"GuidanceEmbeddedInHalf",
+     [](ToyModel& model) {
+       model.guidance_width = 6;
+       model.guidance_type = model.unet_type = DataType::float16;
+     }},
+    {"GuidanceEmbeddedStaticBatch",
+     [](ToyModel& model) {
+       model.guidance_width = 3;
+       model.unet_batch = {2, 2, true};
+     }},
     {"SixteenChannelsShifted",
      [](ToyModel& model) {
        model.channels = 16;

@@ -25,7 +25,8 @@ float salt(int32_t s) { return static_cast<float>(s) / 1024.0f; }
 /// The UNet takes them in its own type.
 Values encode(const ToyModel& model, const std::vector<int32_t>& ids) {
   Values states;
-  for (const int64_t id : ids) {
+  for (int64_t state = 0; state < states_of(model); ++state) {
+    const int64_t id = ids[static_cast<std::size_t>(state) % ids.size()];
     for (int64_t d = 0; d < model.width; ++d) {
       const int64_t bucket = (id * 31 + d * 7 + model.text_salt) % 64;
       states.push_back(through(model.encoded_type, static_cast<float>(bucket) / 64.0f - 0.5f));
@@ -34,7 +35,7 @@ Values encode(const ToyModel& model, const std::vector<int32_t>& ids) {
   return through(model.states_type, states);
 }
 
-Values predict(const ToyModel& model, const Values& x, const Values& states, float timestep) {
+Values predict(const ToyModel& model, const Values& x, const Values& states, float timestep, const Values& guidance) {
   const bool integer = model.timestep_type == DataType::int64 || model.timestep_type == DataType::int32;
   const float told = integer ? std::nearbyint(timestep) : through(model.timestep_type, timestep);
   Values out(x.size());
@@ -42,7 +43,8 @@ Values predict(const ToyModel& model, const Values& x, const Values& states, flo
     const float half = through(model.unet_type, x[i]) * 0.5f;
     const float time = told / 1000.0f;
     const float pull = states[i % states.size()] * time;
-    const float sum = half + pull;
+    float sum = half + pull;
+    if (!guidance.empty()) sum = sum + through(model.guidance_type, guidance[i % guidance.size()]);
     out[i] = through(model.unet_type, sum + salt(model.unet_salt));
   }
   return out;
@@ -83,9 +85,9 @@ Reference draw_plainly(const ToyModel& model, const Job& job) {
     for (int32_t index = 0; index < job.plan.steps; ++index) {
       const float* row = &job.plan.rows[static_cast<std::size_t>(index) * kRowLength];
       const float timestep = job.plan.timesteps[static_cast<std::size_t>(index)];
-      Values out = predict(model, x, prompt, timestep);
+      Values out = predict(model, x, prompt, timestep, job.guidance_embedding);
       if (guided) {
-        const Values unconditional = predict(model, x, negative, timestep);
+        const Values unconditional = predict(model, x, negative, timestep, job.guidance_embedding);
         for (std::size_t i = 0; i < size; ++i) out[i] = guide(unconditional[i], out[i], job.guidance_scale);
       }
       for (std::size_t i = 0; i < size; ++i) {

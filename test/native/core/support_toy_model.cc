@@ -54,7 +54,7 @@ Engine make_text_encoder(const ToyModel& model) {
     plan.inputs.push_back(tensor("mask", DataType::int32, {-1, model.context}, model.text_batch));
   if (model.pooled_output) plan.outputs = {tensor("pooled", model.encoded_type, {-1, model.width}, model.text_batch)};
   plan.outputs.push_back(
-      tensor("last_hidden_state", model.encoded_type, {-1, model.context, model.width}, model.text_batch));
+      tensor("last_hidden_state", model.encoded_type, {-1, states_of(model), model.width}, model.text_batch));
   return make_engine(model, std::move(plan), model.text_batch);
 }
 
@@ -66,7 +66,9 @@ Engine make_unet(const ToyModel& model) {
   plan.inputs = {
       tensor("sample", model.unet_type, latents, model.unet_batch),
       tensor("timestep", model.timestep_type, model.timestep_dims, model.unet_batch),
-      tensor("encoder_hidden_states", model.states_type, {-1, model.context, model.width}, model.unet_batch)};
+      tensor("encoder_hidden_states", model.states_type, {-1, states_of(model), model.width}, model.unet_batch)};
+  if (model.guidance_width > 0)
+    plan.inputs.push_back(tensor("timestep_cond", model.guidance_type, {-1, model.guidance_width}, model.unet_batch));
   plan.outputs = {tensor("out_sample", model.unet_type, latents, model.unet_batch)};
   return make_engine(model, std::move(plan), model.unet_batch);
 }
@@ -113,7 +115,9 @@ ModelFacts facts_of(const ToyModel& model) {
   facts.shift_factor = model.shift_factor;
   facts.context_length = static_cast<int32_t>(model.context);
   facts.text_encoder = {"input_ids", model.attention_mask ? "mask" : "", "last_hidden_state"};
-  facts.unet = {"sample", "timestep", "encoder_hidden_states", "out_sample"};
+  facts.guidance_width = static_cast<int32_t>(model.guidance_width);
+  const char* timestep_cond = model.guidance_width > 0 ? "timestep_cond" : "";
+  facts.unet = {"sample", "timestep", "encoder_hidden_states", timestep_cond, "out_sample"};
   facts.vae_decoder = {"latent_sample", "sample"};
   return facts;
 }
@@ -148,6 +152,7 @@ Job make_job(const ToyModel& model, int32_t images, int32_t steps, Rows rows, ui
       job.plan.rows.push_back(k);
     }
   }
+  for (int64_t i = 0; i < model.guidance_width; ++i) job.guidance_embedding.push_back(between(-1.0f, 1.0f));
   const auto size = static_cast<std::size_t>(model.channels * job.latent_height * job.latent_width);
   for (int32_t image = 0; image < images; ++image) {
     std::vector<float> noise(blocks * size);

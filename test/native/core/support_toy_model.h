@@ -24,6 +24,10 @@ struct ToyModel {
   int major = 10;
   int64_t channels = 4;
   int64_t context = 6;
+  /// States that the text encoder gives for one prompt; 0 for one for each token.
+  int64_t states = 0;
+  /// Of timestep_cond; 0 for none.
+  int64_t guidance_width = 0;
   int64_t width = 5;
   int64_t factor = 2;
   float scaling_factor = 0.18215f;
@@ -42,6 +46,7 @@ struct ToyModel {
   DataType unet_type = DataType::float32;
   DataType states_type = DataType::float32;
   DataType timestep_type = DataType::int64;
+  DataType guidance_type = DataType::float32;
   /// Empty for a scalar, -1 for as many as there are rows.
   Dims timestep_dims = {1};
   Batch unet_batch = {1, 4};
@@ -51,6 +56,8 @@ struct ToyModel {
   /// Largest latents, along both sides.
   int64_t largest = 64;
 };
+
+inline int64_t states_of(const ToyModel& model) { return model.states > 0 ? model.states : model.context; }
 
 /// A TensorRT that is opened once for the whole process, as in production.
 std::shared_ptr<tensorrt::Library> stand_in(int major);

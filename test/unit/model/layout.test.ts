@@ -54,6 +54,32 @@ describe('describeModel', () => {
     expect(Array.from((await loadTokenizer(tiny)).encode('').ids.subarray(0, 3))).toEqual([654, 655, 655]);
   });
 
+  it('reads one whose text encoder gives more states than it takes ids, and whose UNet takes the guidance scale', async () => {
+    const tiny = await describeModel(fixture('tiny-lcm'));
+    expect(tiny).toMatchObject({ tokenizer: { contextLength: 16 }, statesPerPrompt: 32, guidanceWidth: 32 });
+    expect(tiny.unet.timestepCond).toEqual({ name: 'timestep_cond', type: 'float32', shape: [null, 32] });
+    expect(await describeModel(fixture('tiny'))).toMatchObject({ statesPerPrompt: 16, guidanceWidth: null });
+  });
+
+  it('takes a state for each token where no graph says how many there are', async () => {
+    const dir = writeModel({
+      'text_encoder/model.onnx': model([
+        input('input_ids', INT64, ['batch', 'tokens']),
+        output('last_hidden_state', FLOAT, ['batch', 'states', 32]),
+      ]),
+      'unet/model.onnx': unet({ states: input('encoder_hidden_states', FLOAT, ['batch', 'states', 32]) }),
+    });
+    expect((await describeModel(dir)).statesPerPrompt).toBe(16);
+  });
+
+  it('takes the width of the guidance embedding from the configuration where the graph leaves it open', async () => {
+    const dir = writeModel({
+      'unet/model.onnx': unet({ more: input('timestep_cond', FLOAT, ['batch', 'width']) }),
+      'unet/config.json': JSON.stringify({ sample_size: 16, time_cond_proj_dim: 256 }),
+    });
+    expect((await describeModel(dir)).guidanceWidth).toBe(256);
+  });
+
   it('hashes every file that decides the picture', async () => {
     const { hashes } = await describeModel(writeModel());
     expect(Object.keys(hashes)).toEqual(Object.keys(SMALLEST).sort());
@@ -184,9 +210,27 @@ describe('contradictions', () => {
       /width of the text states.*32 in text_encoder.*64 in unet/,
     ],
     [
-      'context',
+      'text states',
       { 'unet/model.onnx': unet({ states: input('encoder_hidden_states', FLOAT, ['b', 77, 32]) }) },
-      /tokens of the context.*16.*77/,
+      /text states of a prompt.*16 in text_encoder.*77 in unet/,
+    ],
+    [
+      'context',
+      { 'tokenizer/tokenizer_config.json': JSON.stringify({ model_max_length: 32 }) },
+      /tokens of the context.*32 in the tokenizer, 16 in text_encoder/,
+    ],
+    [
+      'width of the guidance embedding',
+      {
+        'unet/model.onnx': unet({ more: input('timestep_cond', FLOAT, ['b', 256]) }),
+        'unet/config.json': JSON.stringify({ time_cond_proj_dim: 128 }),
+      },
+      /width of the guidance embedding.*256 in unet\/model\.onnx input, 128 in unet\/config\.json/,
+    ],
+    [
+      'a guidance embedding of no known width',
+      { 'unet/model.onnx': unet({ more: input('timestep_cond', FLOAT, ['b', 'w']) }) },
+      /a fixed width of the guidance embedding/,
     ],
     [
       'size of the latents',
@@ -271,7 +315,7 @@ describe('contradictions', () => {
     for (const part of [
       'beta_schedule',
       'width of the text states',
-      'tokens of the context',
+      'text states of a prompt',
       'latent channels',
       'merges.txt',
     ]) {

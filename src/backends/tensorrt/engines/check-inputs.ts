@@ -1,5 +1,7 @@
+import { guidanceEmbedding } from '../../../diffusion/guidance-embedding.js';
 import { TorchGenerator } from '../../../diffusion/torch-generator.js';
 import type { ModelDescription, TensorInfo } from '../../../model/description.js';
+import { invalidModel } from '../../../model/problems.js';
 import { loadTokenizer } from '../../../model/tokenizer.js';
 import type { NetworkName, NetworkReference, NetworkTensor } from '../../backend.js';
 import { type EngineProfile, inputShape } from './profiles.js';
@@ -7,6 +9,7 @@ import { type EngineProfile, inputShape } from './profiles.js';
 /** Any prompt of a few words will do, as long as it stays the same. */
 const PROMPT = 'a photo of a red apple on a wooden table';
 const SEED = 0;
+const GUIDANCE_SCALE = 7.5;
 
 export type NamedTensors = Readonly<Record<string, NetworkTensor>>;
 
@@ -26,12 +29,18 @@ export async function checkInputs(
     case 'textEncoder':
       return textInputs(model, await tokenIds(model, PROMPT), shaped(model.textEncoder.ids));
     case 'unet': {
-      const { sample, timestep, encoderHiddenStates } = model.unet;
+      const { sample, timestep, encoderHiddenStates, timestepCond } = model.unet;
       const middle = Math.floor(model.scheduler.numTrainTimesteps / 2);
       return {
         [sample.name]: normal(shaped(sample)),
         [timestep.name]: repeat([Float32Array.of(middle)], shaped(timestep)),
         [encoderHiddenStates.name]: repeat(await promptStates(model, profile, reference), shaped(encoderHiddenStates)),
+        ...(timestepCond && {
+          [timestepCond.name]: repeat(
+            [guidanceEmbedding(GUIDANCE_SCALE, model.guidanceWidth as number)],
+            shaped(timestepCond),
+          ),
+        }),
       };
     }
     case 'vaeDecoder': {
@@ -50,15 +59,20 @@ async function promptStates(
   reference: NetworkReference,
 ): Promise<Float32Array[]> {
   const shape = inputShape(model, 'textEncoder', model.textEncoder.ids, profile, 'opt');
-  const states: Float32Array[] = [];
+  const rows: Float32Array[] = [];
   for (const prompt of ['', PROMPT]) {
     const inputs = textInputs(model, await tokenIds(model, prompt), shape);
     const outputs = await reference.run(model, 'textEncoder', inputs);
     const tensor = outputs[model.textEncoder.states.name] as NetworkTensor;
+    const [, states = 0] = tensor.shape;
+    if (states !== model.statesPerPrompt) {
+      const expected = `${model.statesPerPrompt} text states of a prompt, as the graphs say or one a token`;
+      throw invalidModel('text_encoder/model.onnx', expected, String(states));
+    }
     // A graph that fixes a larger batch repeats the prompt; one row of it is enough.
-    states.push(tensor.data.slice(0, tensor.data.length / (shape[0] as number)));
+    rows.push(tensor.data.slice(0, tensor.data.length / (shape[0] as number)));
   }
-  return states;
+  return rows;
 }
 
 function textInputs(model: ModelDescription, ids: Float32Array, shape: readonly number[]): NamedTensors {

@@ -90,19 +90,19 @@ export function inputShape(
   end: End,
 ): number[] {
   const { batch, height, width } = profile[end];
-  const context = model.tokenizer.contextLength;
   const { latentChannels } = model;
   const fill = (sizes: readonly number[]) => info.shape.map((size, axis) => size ?? (sizes[axis] as number));
   const { unet } = model;
-  if (network === 'textEncoder') return fill([1, context]);
+  if (network === 'textEncoder') return fill([1, model.tokenizer.contextLength]);
   if (network === 'vaeDecoder') return fill([batch, latentChannels, height, width]);
   const rows = unet.sample.shape[0] ?? (end === 'min' ? batch : 2 * batch);
   if (info === unet.timestep) return fill([rows]);
-  if (info === unet.encoderHiddenStates) return fill([rows, context, contextWidth(model)]);
+  if (info === unet.timestepCond) return fill([rows, model.guidanceWidth as number]);
+  if (info === unet.encoderHiddenStates) return fill([rows, model.statesPerPrompt, statesWidth(model)]);
   return fill([rows, latentChannels, height, width]);
 }
 
-function contextWidth({ unet, textEncoder }: ModelDescription): number {
+function statesWidth({ unet, textEncoder }: ModelDescription): number {
   const width = unet.encoderHiddenStates.shape[2] ?? textEncoder.states.shape[2] ?? null;
   if (width === null) throw invalidModel('unet/model.onnx', 'a fixed width of the text states', 'an open one');
   return width;

@@ -38,10 +38,11 @@ void store(void* data, DataType type, int64_t index, float value) {
   }
 }
 
-const Tensor& with_rank(const std::vector<Tensor>& tensors, std::size_t rank) {
-  return *std::find_if(tensors.begin(), tensors.end(),
-                       [&](const Tensor& tensor) { return tensor.dims.size() == rank; });
+std::vector<Tensor>::const_iterator find_rank(const std::vector<Tensor>& tensors, std::size_t rank) {
+  return std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& tensor) { return tensor.dims.size() == rank; });
 }
+
+const Tensor& with_rank(const std::vector<Tensor>& tensors, std::size_t rank) { return *find_rank(tensors, rank); }
 
 /// The token ids among the integer inputs; another one is a mask, which the toy ignores.
 const Tensor& ids_of(const ToyPlan& plan) {
@@ -76,9 +77,12 @@ using Formula = std::function<float(int64_t)>;
 
 Formula text_encoder(const ToyForward& forward, const View& states) {
   const View ids(forward, ids_of(forward.plan));
-  return [ids, width = states.shape[2], salt = forward.plan.salt](int64_t i) {
-    const int64_t id = ids.type == DataType::int64 ? static_cast<const int64_t*>(ids.data)[i / width]
-                                                   : static_cast<const int32_t*>(ids.data)[i / width];
+  // Where there are more states than ids, the ids in turn.
+  return [ids, count = states.shape[1], width = states.shape[2], salt = forward.plan.salt](int64_t i) {
+    const int64_t context = ids.shape[1];
+    const int64_t place = i / width / count * context + i / width % count % context;
+    const int64_t id = ids.type == DataType::int64 ? static_cast<const int64_t*>(ids.data)[place]
+                                                   : static_cast<const int32_t*>(ids.data)[place];
     const int64_t bucket = (id * 31 + (i % width) * 7 + salt) % 64;
     return static_cast<float>(bucket) / 64.0f - 0.5f;
   };
@@ -90,12 +94,20 @@ Formula unet(const ToyForward& forward, const View& out) {
   const View timestep(forward, timestep_of(forward.plan));
   const int64_t row = count_of(out.shape) / out.shape[0], text = states.shape[1] * states.shape[2];
   const bool one_timestep = count_of(timestep.shape) == 1;
+  const auto guidance = find_rank(forward.plan.inputs, 2);
+  const bool embedded = guidance != forward.plan.inputs.end();
+  // Any view will do where there is none: it is not read.
+  const View steering(forward, embedded ? *guidance : timestep_of(forward.plan));
   return [=, salt = static_cast<float>(forward.plan.salt) / 1024.0f](int64_t i) {
     const int64_t r = i / row;
     const float half = x[i] * 0.5f;
     const float time = timestep[one_timestep ? 0 : r] / 1000.0f;
     const float pull = states[r * text + (i % row) % text] * time;
-    const float sum = half + pull;
+    float sum = half + pull;
+    if (embedded) {
+      const int64_t width = steering.shape[1];
+      sum = sum + steering[r * width + i % row % width];
+    }
     return sum + salt;
   };
 }

@@ -21,7 +21,8 @@ Role role_of(const OnnxGraph& graph) {
   const bool integers =
       std::all_of(graph.inputs.begin(), graph.inputs.end(), [](const Tensor& t) { return t.is_integer(); });
   if (integers && has_rank(graph.outputs, 3)) return Role::text_encoder;
-  if (graph.inputs.size() == 3 && has_rank(graph.inputs, 4) && has_rank(graph.inputs, 3) &&
+  const bool embedded = graph.inputs.size() == 4 && has_rank(graph.inputs, 2);
+  if ((graph.inputs.size() == 3 || embedded) && has_rank(graph.inputs, 4) && has_rank(graph.inputs, 3) &&
       has_rank(graph.outputs, 4)) {
     return Role::unet;
   }

@@ -12,7 +12,7 @@ namespace t2i::fake {
 enum class Role {
   /// Integer inputs alone (ids, and perhaps a mask); a 3-D floating-point output, the states.
   text_encoder,
-  /// Sample (4-D), states (3-D) and timestep (a scalar or 1-D).
+  /// Sample (4-D), states (3-D), timestep (a scalar or 1-D) and perhaps the guidance embedding (2-D).
   unet,
   /// One 4-D floating-point input and output.
   vae_decoder,

@@ -1,13 +1,22 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { NetworkTensor } from '../../../../../src/backends/backend.js';
+import type { NetworkReference, NetworkTensor } from '../../../../../src/backends/backend.js';
 import { checkInputs } from '../../../../../src/backends/tensorrt/engines/check-inputs.js';
 import { fromNative, toNative } from '../../../../../src/backends/tensorrt/engines/tensors.js';
+import { guidanceEmbedding } from '../../../../../src/diffusion/guidance-embedding.js';
 import { TorchGenerator } from '../../../../../src/diffusion/torch-generator.js';
 import { describeModel } from '../../../../../src/model/layout.js';
 import { loadTokenizer } from '../../../../../src/model/tokenizer.js';
 import { toyReference } from '../../../../support/toy-networks.js';
+
+/** A text encoder of 16 states, whatever the model says. */
+const sixteenStates: NetworkReference = {
+  runtime: 'sixteen 1.0',
+  run: async (model) => ({
+    [model.textEncoder.states.name]: { shape: [1, 16, 16], data: new Float32Array(256) },
+  }),
+};
 
 const FIXTURES = fileURLToPath(new URL('../../../../fixtures/', import.meta.url));
 const opt = { batch: 2, height: 4, width: 8 };
@@ -38,6 +47,23 @@ describe('the inputs of a check', () => {
     expect(rows[0]).not.toEqual(rows[1]);
     expect(rows[2]).toEqual(rows[0]);
     expect(rows[3]).toEqual(rows[1]);
+  });
+
+  it('hold the guidance embedding for a UNet that takes one, and all states of a prompt', async () => {
+    const model = await describeModel(join(FIXTURES, 'tiny-lcm'));
+    const inputs = await checkInputs(model, 'unet', PROFILE, toyReference);
+    expect(inputs.encoder_hidden_states?.shape).toEqual([4, 32, 16]);
+    const { shape, data } = inputs.timestep_cond as NetworkTensor;
+    expect(shape).toEqual([4, 32]);
+    expect(data.subarray(96)).toEqual(guidanceEmbedding(7.5, 32));
+  });
+
+  it('refuse a text encoder that gives another number of states than the graphs say', async () => {
+    const model = { ...(await describeModel(join(FIXTURES, 'tiny'))), statesPerPrompt: 20 };
+    await expect(checkInputs(model, 'unet', PROFILE, sixteenStates)).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringMatching(/20 text states of a prompt.*received 16/),
+    });
   });
 
   it('are unscaled latents for the decoder', async () => {

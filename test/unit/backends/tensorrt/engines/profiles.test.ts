@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import {
   checkProfile,
@@ -10,7 +11,7 @@ import type { ModelDescription } from '../../../../../src/model/description.js';
 import { describeModel } from '../../../../../src/model/layout.js';
 import { failure } from '../../../../support/engines.js';
 import { writeModel } from '../../../model/model-dir.js';
-import { FLOAT, INT64, input, model, output } from '../../../model/onnx-writer.js';
+import { type Dim, FLOAT, INT64, input, model, output } from '../../../model/onnx-writer.js';
 
 const described = (changes = {}): Promise<ModelDescription> => describeModel(writeModel(changes));
 const PROFILE: EngineProfile = {
@@ -49,6 +50,24 @@ describe('profiles', () => {
     expect(inputShapes(model, 'vaeDecoder', PROFILE)).toEqual([
       { input: 'latent_sample', min: [1, 4, 16, 16], opt: [2, 4, 16, 32], max: [4, 4, 32, 64] },
     ]);
+  });
+
+  it('have as many text states as the graphs say, and the guidance embedding where there is one', async () => {
+    const model = await describeModel(fileURLToPath(new URL('../../../../fixtures/tiny-lcm', import.meta.url)));
+    const size = { height: 8, width: 8 };
+    const profile = { min: { batch: 1, ...size }, opt: { batch: 1, ...size }, max: { batch: 2, ...size } };
+    expect(inputShapes(model, 'unet', profile)).toMatchObject([
+      { input: 'sample' },
+      { input: 'encoder_hidden_states', min: [1, 32, 16], opt: [2, 32, 16], max: [4, 32, 16] },
+      { input: 'timestep_cond', min: [1, 32], opt: [2, 32], max: [4, 32] },
+    ]);
+    expect(inputShapes(model, 'textEncoder', profile)[0]?.max).toEqual([1, 16]);
+    // The text encoder's graph alone says it.
+    const open = await described({
+      'text_encoder/model.onnx': textEncoderOf(160, 32),
+      'unet/model.onnx': unetOf([1], 32, 'states'),
+    });
+    expect(inputShapes(open, 'unet', PROFILE)[1]?.max).toEqual([8, 160, 32]);
   });
 
   it('give a timestep for each row one for each row', async () => {
@@ -111,7 +130,7 @@ describe('profiles', () => {
     const model = await described({
       'unet/config.json': '{}',
       'unet/model.onnx': unetOf([1], 'width'),
-      'text_encoder/model.onnx': openTextEncoder(),
+      'text_encoder/model.onnx': textEncoderOf(16, 'width'),
     });
     expect((await failure(() => inputShapes(model, 'unet', PROFILE))).message).toContain(
       'a fixed width of the text states',
@@ -119,15 +138,18 @@ describe('profiles', () => {
   });
 });
 
-function unetOf(timestep: readonly (number | string)[], width: number | string = 32): Buffer {
+function unetOf(timestep: readonly Dim[], width: Dim = 32, states: Dim = 16): Buffer {
   return model([
     input('sample', FLOAT, ['batch', 4, 'h', 'w']),
     input('timestep', INT64, timestep),
-    input('encoder_hidden_states', FLOAT, ['batch', 16, width]),
+    input('encoder_hidden_states', FLOAT, ['batch', states, width]),
     output('out_sample', FLOAT, ['batch', 4, 'h', 'w']),
   ]);
 }
 
-function openTextEncoder(): Buffer {
-  return model([input('input_ids', INT64, ['batch', 16]), output('last_hidden_state', FLOAT, ['batch', 16, 'width'])]);
+function textEncoderOf(states: Dim, width: Dim): Buffer {
+  return model([
+    input('input_ids', INT64, ['batch', 16]),
+    output('last_hidden_state', FLOAT, ['batch', states, width]),
+  ]);
 }
