@@ -1,5 +1,8 @@
 import type { Issue } from './errors.js';
 import { checkFields, type Field, integer, isRecord, oneOf, real, refuse, text } from './fields.js';
+import { presetField, type RequestLimits, withPreset } from './request-limits.js';
+
+export type { RequestDefaults, RequestLimits } from './request-limits.js';
 
 /** Largest number of pictures of one request. */
 export const MAX_IMAGES = 100;
@@ -20,6 +23,8 @@ export interface RequestOptions {
   seeds?: readonly number[] | undefined;
   /** Number of pictures, 1 to 100. Default: 1. */
   n?: number | undefined;
+  /** Name of a preset of the model, such as `fast`, for what is left out of steps, guidanceScale and sampler. */
+  preset?: string | undefined;
   /** Denoising steps, from 1 to the most that the sampler takes: the number of training timesteps for most. */
   steps?: number | undefined;
   /** Classifier-free guidance: u + g * (c - u). 1 or below turns it off and halves the work. */
@@ -38,25 +43,6 @@ export interface RequestOptions {
   preview?: boolean | number | undefined;
 }
 
-/** What one sampler takes. */
-export interface SamplerLimits {
-  readonly eta: boolean;
-  readonly karras: boolean;
-  readonly maxSteps: number;
-}
-
-/** What a request is checked against: plain values of a model, and what its samplers take. */
-export interface RequestLimits {
-  /** Default side of the picture, in pixels. */
-  readonly nativeSize: number;
-  /** Sides must be multiples of this many pixels. */
-  readonly sizeGranularity: number;
-  /** The only size, in pixels, where the graphs are static; null where they are not. */
-  readonly fixedSize: { readonly width: number; readonly height: number } | null;
-  readonly samplers: Readonly<Record<string, SamplerLimits>>;
-  readonly defaults: { readonly steps: number; readonly guidanceScale: number; readonly sampler: string };
-}
-
 /** A request in full: every default filled in, every value checked. */
 export interface Request {
   readonly prompt: string;
@@ -66,6 +52,8 @@ export interface Request {
   readonly steps: number;
   readonly guidanceScale: number;
   readonly sampler: string;
+  /** Why the sampler is not what the model's scheduler does, where nobody chose it; absent otherwise. */
+  readonly replacement?: string | undefined;
   /** Null for the model's own choice. */
   readonly sigmas: 'default' | 'karras' | null;
   /** Null where the sampler takes none. */
@@ -147,6 +135,7 @@ function requestFields(
         Array.isArray(value) && value.length > 0 && value.length <= MAX_IMAGES && value.every(SEED.accepts),
     },
     n: integer(1, MAX_IMAGES),
+    preset: presetField(limits),
     steps,
     guidanceScale: real(0, 1000, 'a number from 0 to 1000'),
     sampler: oneOf(Object.keys(limits.samplers)),
@@ -180,7 +169,8 @@ const LOAD_FIELDS: Record<keyof LoadOptions, Field> = {
  *
  * @throws T2IError OPTION_INVALID with every mistake in `issues`
  */
-export function parseRequest(options: RequestOptions, limits: RequestLimits): Request {
+export function parseRequest(options: RequestOptions, modelLimits: RequestLimits): Request {
+  const limits = withPreset(modelLimits, isRecord<RequestOptions>(options) ? options.preset : undefined);
   const sampler = (isRecord<RequestOptions>(options) && options.sampler) || limits.defaults.sampler;
   const issues = checkFields(options, requestFields(limits, sampler));
   const bad = new Set(issues.map((issue) => issue.option));
@@ -233,6 +223,8 @@ function samplerIssues(options: RequestOptions, limits: RequestLimits): Issue[] 
     Object.keys(limits.samplers)
       .filter((name) => limits.samplers[name]?.[trait])
       .join(', ');
+  const { refusal } = limits.samplers[sampler] ?? {};
+  if (refusal) issues.push({ option: 'sampler', expected: `another one (${refusal})`, received: `"${sampler}"` });
   if (options.eta !== undefined && !limits.samplers[sampler]?.eta) {
     issues.push({
       option: 'eta',
@@ -259,6 +251,7 @@ function fillDefaults(options: RequestOptions, limits: RequestLimits): Request {
     steps: options.steps ?? Math.min(limits.defaults.steps, limits.samplers[sampler]?.maxSteps ?? 1),
     guidanceScale: options.guidanceScale ?? limits.defaults.guidanceScale,
     sampler,
+    replacement: options.sampler === undefined ? limits.replacement : undefined,
     sigmas: options.sigmas ?? null,
     eta: limits.samplers[sampler]?.eta ? (options.eta ?? 0) : null,
     width: options.width ?? limits.fixedSize?.width ?? limits.nativeSize,

@@ -13,12 +13,14 @@ export class FieldReader {
     if (!isObject) this.issues.push({ option: file, expected: 'a JSON object', received: describe(json) });
   }
 
-  /** Class name in `_class_name`; null when absent. */
-  className(supported: readonly string[]): string | null {
+  /** Class name in `_class_name`, one that is known or, where any of the fields `orWith` is there, any; null when absent. */
+  className(known: readonly string[], orWith: readonly string[]): string | null {
     const value = this.#get('_class_name');
     if (value === undefined) return null;
-    if (typeof value === 'string' && supported.includes(value)) return value;
-    this.#wrong('_class_name', `one of ${supported.join(', ')}`, value);
+    const isName = typeof value === 'string' && /^\w{1,100}$/.test(value);
+    if (isName && (known.includes(value) || orWith.some((field) => this.#get(field) !== undefined))) return value;
+    const fields = `${orWith.slice(0, -1).join(', ')} or ${orWith.at(-1)}`;
+    this.#wrong('_class_name', `a scheduler of Stable Diffusion, or one whose file has ${fields}`, value);
     return null;
   }
 
@@ -60,10 +62,19 @@ export class FieldReader {
     return null;
   }
 
+  is(field: string, value: unknown): boolean {
+    return this.#get(field) === value;
+  }
+
+  /** The value as messages show it, where it is none of `values`; null where it is, or is absent. */
+  otherThan(field: string, values: readonly unknown[]): string | null {
+    const value = this.#get(field);
+    return value === undefined || values.includes(value) ? null : describe(value);
+  }
+
   /** Records an issue unless the field is absent or has one of the `allowed` values. */
   oneOf(field: string, allowed: readonly unknown[], expected: string): void {
-    const value = this.#get(field);
-    if (value !== undefined && !allowed.includes(value)) this.#wrong(field, expected, value);
+    if (this.otherThan(field, allowed) !== null) this.#wrong(field, expected, this.#get(field));
   }
 
   #get(field: string): unknown {

@@ -1,9 +1,10 @@
 import { describeIssues, type Issue, T2IError } from '../errors.js';
-import { classDefaults } from './class-defaults.js';
+import { samplerRefusal } from './model-sampler.js';
 import { SAMPLER_NAMES, SAMPLERS, type SamplerName } from './samplers/index.js';
 import type { Sampler } from './samplers/sampler.js';
 import type { SchedulerConfig } from './schedule.js';
 
+export { defaultSampler } from './model-sampler.js';
 export { SAMPLER_NAMES, type SamplerName } from './samplers/index.js';
 
 /** Number of float32 coefficients of one plan row, k0 to k7. */
@@ -41,11 +42,6 @@ export interface PlanOptions {
   readonly sigmas?: 'default' | 'karras' | undefined;
   /** Share of fresh noise in every step, 0 to 1, for ddim; 0 when absent. */
   readonly eta?: number | undefined;
-}
-
-/** The sampler that the model's scheduler class stands for; `ddim` where the file names no class. */
-export function defaultSampler(config: SchedulerConfig): SamplerName {
-  return classDefaults(config.className).sampler;
 }
 
 /**
@@ -94,6 +90,8 @@ function optionIssues(config: SchedulerConfig, options: PlanOptions): Issue[] {
   const { sampler: name, steps, sigmas, eta } = options;
   const sampler: Sampler | undefined = Object.hasOwn(SAMPLERS, name) ? SAMPLERS[name] : undefined;
   if (sampler === undefined) wrong('sampler', `one of ${SAMPLER_NAMES.join(', ')}`, name);
+  const refusal = sampler && samplerRefusal(config, name);
+  if (refusal) wrong('sampler', `another one (${refusal})`, name);
 
   const maxSteps = sampler?.maxSteps(config) ?? config.numTrainTimesteps;
   if (!Number.isInteger(steps) || steps < 1 || steps > maxSteps) {

@@ -1,6 +1,7 @@
 import { describeIssues, type Issue, T2IError } from '../errors.js';
-import { classDefaults, SUPPORTED_CLASSES } from './class-defaults.js';
+import { classDefaults, KNOWN_CLASSES } from './class-defaults.js';
 import { FieldReader } from './field-reader.js';
+import { type UnsupportedSetting, unsupportedSettings } from './unsupported.js';
 
 /** The fields of diffusers' `scheduler_config.json` that decide a plan, with that file's defaults filled in. */
 export interface SchedulerConfig {
@@ -33,48 +34,36 @@ export interface SchedulerConfig {
   readonly timestepScaling: number;
   /** Class name the file gives, for example `DDIMScheduler`; decides the default sampler only. */
   readonly className: string | null;
+  /** Settings that keep some samplers from being used, and those alone. */
+  readonly unsupported: readonly UnsupportedSetting[];
 }
 
 const FILE = 'scheduler_config.json';
 const MAX_TRAIN_TIMESTEPS = 100_000;
 
-/** Settings that change the picture and do not fit a plan: refused unless they have the value that leaves them off. */
-const OFF: readonly (readonly [field: string, off: readonly unknown[], why: string])[] = [
-  [
-    'thresholding',
-    [false, null],
-    'false: dynamic thresholding needs a quantile of the whole picture, which no plan row holds',
-  ],
-  ['use_exponential_sigmas', [false, null], 'false'],
-  ['use_beta_sigmas', [false, null], 'false'],
-  ['use_lu_lambdas', [false, null], 'false'],
-  ['use_flow_sigmas', [false, null], 'false'],
-  ['interpolation_type', ['linear', null], '"linear"'],
-  ['timestep_type', ['discrete', null], '"discrete"'],
-  ['sigma_min', [null], 'null'],
-  ['sigma_max', [null], 'null'],
-  ['lambda_min_clipped', [-Infinity, '-Infinity', null], '-Infinity'],
+/** What would make the noise schedule, or what the network is told, another one for every sampler. */
+const REFUSED: readonly (readonly [field: string, off: readonly unknown[], expected: string])[] = [
+  ['use_flow_sigmas', [false], 'false: a model of flows has no betas'],
+  ['timestep_type', ['discrete'], '"discrete": no sampler here tells the network continuous timesteps'],
 ];
 
-/** As {@link OFF}, for the class that `dpmpp-2m` stands for. */
-const DPM_SOLVER_OFF: typeof OFF = [
-  ['algorithm_type', ['dpmsolver++', null], '"dpmsolver++"'],
-  ['solver_order', [2, null], '2'],
-  ['solver_type', ['midpoint', null], '"midpoint"'],
-];
+/** Any of these says what the noise schedule of an unknown class is. */
+const BETAS = ['beta_start', 'beta_end', 'beta_schedule', 'trained_betas'];
 
 /**
  * Checks the parsed content of a diffusers `scheduler_config.json`.
  *
  * Absent fields get the default of the class the file names. A field that this class does not have is off: a file of
  * `EulerDiscreteScheduler` never makes `ddim` clamp latents, though `DDIMScheduler.from_config` in diffusers would.
+ * A class that is unknown is taken for its betas, where the file has some; a setting that a sampler cannot follow refuses that
+ * sampler alone, see `model-sampler.ts`.
  *
  * @param json what `JSON.parse` returned; may be anything
  * @throws T2IError MODEL_INVALID naming every wrong field at once
  */
 export function parseSchedulerConfig(json: unknown): SchedulerConfig {
   const reader = new FieldReader(json, FILE);
-  const className = reader.className(SUPPORTED_CLASSES);
+  const className = reader.className(KNOWN_CLASSES, BETAS);
   const defaults = classDefaults(className);
   const numTrainTimesteps = reader.integer('num_train_timesteps', 1000, 1, MAX_TRAIN_TIMESTEPS);
   const trainedBetas = reader.numbers('trained_betas', numTrainTimesteps, 0, 1);
@@ -97,20 +86,16 @@ export function parseSchedulerConfig(json: unknown): SchedulerConfig {
     clipSample: reader.boolean('clip_sample', defaults.clipSample),
     clipSampleRange: reader.number('clip_sample_range', 1, Number.MIN_VALUE, 1e6),
     rescaleBetasZeroSnr: reader.boolean('rescale_betas_zero_snr', false),
-    varianceType:
-      reader.choice('variance_type', 'fixed_small', ['fixed_small', 'fixed_small_log', 'fixed_large']) === 'fixed_large'
-        ? 'fixed_large'
-        : 'fixed_small',
+    varianceType: reader.is('variance_type', 'fixed_large') ? 'fixed_large' : 'fixed_small',
     useKarrasSigmas: reader.boolean('use_karras_sigmas', false),
     finalSigmasType: reader.choice('final_sigmas_type', 'zero', ['zero', 'sigma_min']),
     lowerOrderFinal: reader.boolean('lower_order_final', true),
     eulerAtFinal: reader.boolean('euler_at_final', false),
     originalInferenceSteps: reader.integer('original_inference_steps', 50, 1, MAX_TRAIN_TIMESTEPS),
     timestepScaling: reader.number('timestep_scaling', 10, 0, 1e6),
+    unsupported: unsupportedSettings(reader, className),
   };
-  for (const [field, off, why] of OFF) reader.oneOf(field, off, why);
-  if (className === 'DPMSolverMultistepScheduler')
-    for (const [field, off, why] of DPM_SOLVER_OFF) reader.oneOf(field, off, why);
+  for (const [field, off, expected] of REFUSED) reader.oneOf(field, off, expected);
   refuse(reader.issues);
   return config;
 }

@@ -6,6 +6,7 @@ import type { ModelDescription } from './description.js';
 import { readGraphs } from './graphs.js';
 import { checkHashes, hashFiles } from './hashes.js';
 import type { Manifest } from './manifest.js';
+import { checkManifestSamplers } from './manifest-samplers.js';
 import { ModelFiles } from './model-files.js';
 import { Problems } from './problems.js';
 import { readTokenizer } from './tokenizer.js';
@@ -31,6 +32,7 @@ export async function describeModel(dir: string): Promise<ModelDescription> {
   const scheduler = await problems.collect(async () =>
     parseSchedulerConfig(await files.json('scheduler/scheduler_config.json')),
   );
+  if (manifest && scheduler) checkManifestSamplers(manifest, scheduler, problems);
   const textConfig = await readTextConfig(files, problems);
   const unetConfig = await readUnetConfig(files, problems);
   const vaeConfig = await readVaeConfig(files, problems);

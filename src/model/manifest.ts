@@ -2,6 +2,13 @@ import { z } from 'zod';
 import { describeValue } from '../fields.js';
 import { invalidModel, Problems } from './problems.js';
 
+/** What a preset puts in the place of the defaults; it names at least one. */
+export interface Preset {
+  readonly steps?: number | undefined;
+  readonly guidanceScale?: number | undefined;
+  readonly sampler?: string | undefined;
+}
+
 /** `t2i.json`, the manifest of a model that our own exporter wrote. */
 export interface Manifest {
   readonly formatVersion: 1;
@@ -11,6 +18,8 @@ export interface Manifest {
   readonly files: Readonly<Record<string, string>>;
   /** For requests that leave them out. */
   readonly defaults: { readonly steps: number; readonly guidanceScale: number; readonly sampler: string };
+  /** Named alternatives to the defaults, such as `fast`; what a preset leaves out stays as it is. */
+  readonly presets?: Readonly<Record<string, Preset>> | undefined;
   /** Options and results of every stage of the training. */
   readonly training: Readonly<Record<string, unknown>>;
   /** SHA-256 in hex of the training data. */
@@ -25,15 +34,22 @@ export interface Manifest {
 
 const SHA256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex');
 
+const DEFAULTS = z.strictObject({
+  steps: z.int().min(1).max(1000),
+  guidanceScale: z.number().min(0).max(1000),
+  sampler: z.string(),
+});
+
+const PRESET_NAME = z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'a name of small letters, digits and dashes');
+
+const PRESET = DEFAULTS.partial().refine((preset) => Object.keys(preset).length > 0, 'steps, guidanceScale or sampler');
+
 const MANIFEST: z.ZodType<Manifest> = z.strictObject({
   formatVersion: z.literal(1),
   name: z.string().regex(/^[\w.-]{1,100}$/, 'a name of letters, digits, dots and dashes'),
   files: z.record(z.string(), SHA256),
-  defaults: z.strictObject({
-    steps: z.int().min(1).max(1000),
-    guidanceScale: z.number().min(0).max(1000),
-    sampler: z.string(),
-  }),
+  defaults: DEFAULTS,
+  presets: z.record(PRESET_NAME, PRESET).optional(),
   training: z.record(z.string(), z.unknown()),
   dataFingerprint: z.string(),
   nullEmbeddingSha256: SHA256,

@@ -3,7 +3,12 @@ import type { EncodedText } from '../text/clip-tokenizer.js';
 
 /** Something the caller should know about a request that was carried out all the same. Codes are stable. */
 export interface Warning {
-  readonly code: 'PROMPT_CUT' | 'NEGATIVE_PROMPT_CUT' | 'NEGATIVE_PROMPT_UNUSED' | 'BACKEND_FALLBACK';
+  readonly code:
+    | 'PROMPT_CUT'
+    | 'NEGATIVE_PROMPT_CUT'
+    | 'NEGATIVE_PROMPT_UNUSED'
+    | 'SAMPLER_REPLACED'
+    | 'BACKEND_FALLBACK';
   readonly message: string;
 }
 
@@ -18,6 +23,7 @@ export interface EncodedTexts {
 
 export function warningsOf(request: Request, { prompt, negative, distilled }: EncodedTexts): Warning[] {
   const warnings: Warning[] = [];
+  if (request.replacement !== undefined) warnings.push({ code: 'SAMPLER_REPLACED', message: request.replacement });
   if (prompt.lost !== null) warnings.push({ code: 'PROMPT_CUT', message: cut('prompt', prompt, prompt.lost) });
   if (negative !== null && negative.lost !== null) {
     warnings.push({ code: 'NEGATIVE_PROMPT_CUT', message: cut('negative prompt', negative, negative.lost) });

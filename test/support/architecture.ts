@@ -24,7 +24,8 @@ const CORE = ['errors.ts', 'fields.ts', 'options.ts', 'diffusion/', 'text/', 'mo
 const LAYERS: readonly Layer[] = [
   { owns: 'errors.ts', imports: [], node: false },
   { owns: 'fields.ts', imports: ['errors.ts'], node: false },
-  { owns: 'options.ts', imports: ['errors.ts', 'fields.ts'], node: false },
+  { owns: 'request-limits.ts', imports: ['fields.ts'], node: false },
+  { owns: 'options.ts', imports: ['errors.ts', 'fields.ts', 'request-limits.ts'], node: false },
   { owns: 'diffusion/', imports: ['errors.ts'], node: false },
   { owns: 'text/', imports: ['errors.ts'], node: false },
   { owns: 'model/', imports: ['errors.ts', 'fields.ts', 'diffusion/', 'text/'], packages: ['zod'] },

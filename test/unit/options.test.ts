@@ -36,6 +36,48 @@ function mistakes(options: unknown, changed: Partial<RequestLimits> = {}): strin
 const mistake = (options: object, changed: Partial<RequestLimits> = {}) =>
   mistakes({ prompt: 'a cat', ...options }, changed);
 
+describe('a preset', () => {
+  const presets = { fast: { steps: 8, sampler: 'euler', guidanceScale: 2 }, strong: { guidanceScale: 12 } };
+
+  it('comes before the defaults, and what the request says before the preset', () => {
+    expect(parse({ preset: 'fast' }, { presets })).toMatchObject({ steps: 8, sampler: 'euler', guidanceScale: 2 });
+    expect(parse({ preset: 'strong' }, { presets })).toMatchObject({ steps: 30, sampler: 'ddim', guidanceScale: 12 });
+    const own = { steps: 5, sampler: 'ddim', guidanceScale: 1, eta: 0.5 };
+    expect(parse({ preset: 'fast', ...own }, { presets })).toMatchObject(own);
+  });
+
+  it('that does not exist is refused with those that do', () => {
+    for (const preset of ['fats', 'constructor', '__proto__', '', 8]) {
+      expect(mistake({ preset }, { presets })).toEqual([
+        `preset: a preset of this model: fast, strong, ${typeof preset === 'string' ? `"${preset}"` : preset}`,
+      ]);
+    }
+    expect(mistake({ preset: 'fast' })).toEqual(['preset: nothing, since this model has no presets, "fast"']);
+  });
+
+  it('decides what the other options are checked against', () => {
+    expect(mistake({ preset: 'fast', eta: 0.5 }, { presets })).toEqual([
+      expect.stringMatching(/^eta: nothing with sampler euler/),
+    ]);
+  });
+});
+
+describe('a sampler', () => {
+  const samplers = { ...limits.samplers, euler: { eta: false, karras: true, maxSteps: 1000, refusal: 'its sigmas' } };
+
+  it('that the schedule does not let be used is refused with the reason', () => {
+    expect(mistake({ sampler: 'euler' }, { samplers })).toEqual(['sampler: another one (its sigmas), "euler"']);
+  });
+
+  it('that stands in for the own one of the model is noted where nobody chose it', () => {
+    const changed = { replacement: 'No X: ddim is used', presets: { p: { sampler: 'lcm' }, q: { steps: 3 } } };
+    expect(parse({}, changed).replacement).toBe('No X: ddim is used');
+    expect(parse({ preset: 'q' }, changed).replacement).toBe('No X: ddim is used');
+    expect(parse({ sampler: 'ddim' }, changed).replacement).toBeUndefined();
+    expect(parse({ preset: 'p' }, changed).replacement).toBeUndefined();
+  });
+});
+
 describe('a request', () => {
   it('gets the defaults of the model', () => {
     expect(parse({ seed: 7 })).toEqual({

@@ -1,10 +1,13 @@
 import { stat } from 'node:fs/promises';
 import type { Receipt } from '../../image/receipt.js';
-import type { ModelDescription, TensorInfo } from '../../model/description.js';
+import type { ModelDescription, NetworkName } from '../../model/description.js';
+import type { Preset } from '../../model/manifest.js';
+import { tensorsOf } from '../../model/networks.js';
+import type { RequestLimits } from '../../options.js';
 import { type Command, JSON_FLAG } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
-import { printJson, table } from '../output.js';
+import { printJson, table, warn } from '../output.js';
 
 export const inspect: Command = {
   name: 'inspect',
@@ -41,13 +44,17 @@ async function inspectPicture(path: string, json: boolean, io: Io): Promise<void
 }
 
 async function inspectModel(nameOrDir: string | undefined, json: boolean, io: Io): Promise<void> {
-  const [{ describeModel }, { resolveModel }] = await Promise.all([
+  const [{ describeModel }, { resolveModel }, { limitsOf }] = await Promise.all([
     import('../../model/layout.js'),
     import('../../model/resolve.js'),
+    import('../../pipeline/limits.js'),
   ]);
   const model = await describeModel(await resolveModel(nameOrDir));
-  if (json) printJson(io, model);
-  else io.stdout.write(table(modelRows(model)));
+  const limits = limitsOf(model);
+  const { defaults, presets, replacement } = limits;
+  if (json) printJson(io, { ...model, defaults, presets, warnings: replacement === undefined ? [] : [replacement] });
+  else io.stdout.write(table(modelRows(model, limits)));
+  if (replacement !== undefined) warn(io, replacement);
 }
 
 function receiptRows(receipt: Receipt): [string, string][] {
@@ -69,41 +76,52 @@ function receiptRows(receipt: Receipt): [string, string][] {
   ];
 }
 
-function modelRows(model: ModelDescription): [string, string][] {
+function modelRows(model: ModelDescription, limits: RequestLimits): [string, string][] {
   const { scheduler, tokenizer, fixedSize, manifest } = model;
   const size = fixedSize
     ? `${fixedSize.width}x${fixedSize.height} only`
     : `${model.nativeSize}x${model.nativeSize}, or multiples of ${model.sizeGranularity}`;
+  const presets = Object.entries(limits.presets ?? {}).map(([name, preset]) => `${name}: ${settings(preset)}`);
+  const refused = Object.entries(limits.samplers).flatMap(([name, { refusal }]) =>
+    refusal ? [`${name}: ${refusal}`] : [],
+  );
   const rows: [string, string][] = [
     ['model', model.name],
     ['directory', model.dir],
     ['picture size', size],
     ['latents', `${model.latentChannels} channels, 1/${model.vaeFactor} of the size, scaling ${model.scalingFactor}`],
+    ['defaults', settings(limits.defaults)],
+    ...(presets.length > 0 ? [['presets', presets.join('\n')] as [string, string]] : []),
+    ['scheduler', scheduler.className ?? '(none named)'],
+    ...(refused.length > 0 ? [['cannot use', refused.join('\n')] as [string, string]] : []),
     ['prediction', scheduler.predictionType],
     ['noise schedule', `${scheduler.betaSchedule}, ${scheduler.numTrainTimesteps} training timesteps`],
     ['spacing', scheduler.timestepSpacing],
     ['tokenizer', `context of ${tokenizer.contextLength} tokens, padding ${tokenizer.padTokenId}`],
     ['text states', `${model.statesPerPrompt} for each prompt`],
-    ['text encoder', tensors(model.textEncoder.ids, model.textEncoder.states)],
-    ['unet', tensors(model.unet.sample, model.unet.timestep, model.unet.encoderHiddenStates, model.unet.output)],
-    ['vae decoder', tensors(model.vaeDecoder.latents, model.vaeDecoder.image)],
+    ['text encoder', tensors(model, 'textEncoder')],
+    ['unet', tensors(model, 'unet')],
+    ['vae decoder', tensors(model, 'vaeDecoder')],
     ['files', hashLines(model.hashes)],
   ];
-  if (manifest) {
-    const { steps, guidanceScale, sampler } = manifest.defaults;
-    rows.splice(
-      2,
-      0,
-      ['defaults', `${steps} steps, guidance ${guidanceScale}, ${sampler}`],
-      ['licence', manifest.licence],
-    );
-  }
+  if (manifest) rows.splice(2, 0, ['licence', manifest.licence]);
   return rows;
 }
 
-/** For example `sample float32[?,4,16,16]`, a tensor a line. */
-function tensors(...infos: readonly TensorInfo[]): string {
-  return infos
+/** For example `30 steps, guidance 7.5, ddim`; what is not given is left out. */
+function settings({ steps, guidanceScale, sampler }: Preset): string {
+  const parts = [
+    steps !== undefined && `${steps} steps`,
+    guidanceScale !== undefined && `guidance ${guidanceScale}`,
+    sampler,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+/** Inputs and output of a network, for example `sample float32[?,4,16,16]`, a tensor a line. */
+function tensors(model: ModelDescription, network: NetworkName): string {
+  const { inputs, output } = tensorsOf(model, network);
+  return [...inputs, output]
     .map(({ name, type, shape }) => `${name} ${type}[${shape.map((size) => size ?? '?').join(',')}]`)
     .join('\n');
 }

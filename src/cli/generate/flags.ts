@@ -15,6 +15,11 @@ export const GENERATE_FLAGS: readonly Flag[] = [
   },
   { flags: '--seed <n>', description: 'integer from 0 to 2^53 - 1 (default: random, printed)', sets: ['seed'] },
   { flags: '--seeds <list>', description: 'one picture for each, for example 1,2,3', sets: ['seeds'] },
+  {
+    flags: '--preset <name>',
+    description: 'a preset of the model, for example fast; t2i inspect lists them',
+    sets: ['preset'],
+  },
   { flags: '--steps <n>', description: "denoising steps (default: the model's)", sets: ['steps'] },
   {
     flags: '--sampler <name>',
@@ -66,6 +71,7 @@ export function readFlags({ flags }: CommandInput): GenerateFlags {
     n: toNumber(flags.count),
     seed: toNumber(flags.seed),
     seeds: typeof flags.seeds === 'string' ? flags.seeds.split(',').map((part) => toNumber(part.trim())) : undefined,
+    preset: flags.preset,
     steps: toNumber(flags.steps),
     sampler: flags.sampler,
     sigmas: flags.sigmas,

@@ -115,7 +115,8 @@ async function makePicture(
       height,
       steps,
       guidanceScale,
-      sampler,
+      // One that nobody chose is left to the pipeline, which warns of a replacement.
+      sampler: request.replacement === undefined ? sampler : undefined,
       seed,
       sigmas: request.sigmas ?? undefined,
       eta: request.eta ?? undefined,

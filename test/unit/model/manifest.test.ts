@@ -30,6 +30,9 @@ describe('parseManifest', () => {
     ['a later version', { ...MANIFEST, formatVersion: 2 }, /formatVersion.*received 2/],
     ['a hash that is none', { ...MANIFEST, files: { a: 'x' } }, /files: a.*SHA-256/],
     ['an unknown field', { ...MANIFEST, extra: 1 }, /extra/],
+    ['a preset of nothing', { ...MANIFEST, presets: { fast: {} } }, /presets: fast/],
+    ['a preset of something else', { ...MANIFEST, presets: { fast: { size: 8 } } }, /presets: fast.*size/],
+    ['a preset without a name', { ...MANIFEST, presets: { 'A b': { steps: 8 } } }, /presets: A b/],
     ['steps of 0', { ...MANIFEST, defaults: { ...MANIFEST.defaults, steps: 0 } }, /defaults: steps/],
     ['a name with a slash', { ...MANIFEST, name: '../x' }, /name.*letters/],
   ])('refuses %s', (_, json, message) => {
@@ -40,6 +43,48 @@ describe('parseManifest', () => {
 
   it('names every wrong field at once', () => {
     expect(() => parseManifest({ ...MANIFEST, licence: 1, dataFingerprint: 2 })).toThrow(/dataFingerprint.*licence/);
+  });
+});
+
+describe('the samplers of a manifest', () => {
+  it.each<[string, object, RegExp]>([
+    [
+      'an unknown one',
+      { defaults: { ...MANIFEST.defaults, sampler: 'dimm' } },
+      /t2i\.json: defaults: sampler: expected one of ddim, .*"dimm"/,
+    ],
+    [
+      'an unknown one of a preset',
+      { presets: { fast: { sampler: 'toString' } } },
+      /presets: fast: sampler: expected one of ddim/,
+    ],
+    [
+      'more steps than it takes',
+      { presets: { fast: { sampler: 'lcm', steps: 51 } } },
+      /presets: fast: steps: expected at most 50 with sampler lcm, received 51/,
+    ],
+    [
+      'more steps than the default one takes',
+      { defaults: { ...MANIFEST.defaults, sampler: 'lcm', steps: 60 } },
+      /defaults: steps: expected at most 50/,
+    ],
+  ])('are checked at load: %s', async (_, changes, message) => {
+    const dir = writeModel({ 't2i.json': JSON.stringify({ ...MANIFEST, files: {}, ...changes }) });
+    expect(await refusal(dir)).toMatch(message);
+  });
+
+  it('are checked against the schedule', async () => {
+    const dir = writeModel({
+      't2i.json': JSON.stringify({ ...MANIFEST, files: {} }),
+      'scheduler/scheduler_config.json': JSON.stringify({ thresholding: true }),
+    });
+    expect(await refusal(dir)).toMatch(/defaults: sampler: expected another one \(.*thresholding true; ddim needs/);
+  });
+
+  it('of presets are read', async () => {
+    const presets = { fast: { steps: 8, sampler: 'dpmpp-2m', guidanceScale: 2 }, best: { steps: 100 } };
+    const dir = writeModel({ 't2i.json': JSON.stringify({ ...MANIFEST, files: {}, presets }) });
+    expect((await describeModel(dir)).manifest?.presets).toEqual(presets);
   });
 });
 
