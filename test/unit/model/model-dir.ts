@@ -22,6 +22,18 @@ export type Files = Readonly<Record<string, string | Buffer | null>>;
 const START = '<|startoftext|>';
 const END = '<|endoftext|>';
 
+/** A UNet's graph for the model below, with other inputs or another output, or one more of either. */
+export const unet = (
+  changes: { sample?: Buffer; timestep?: Buffer; states?: Buffer; output?: Buffer; more?: Buffer } = {},
+) =>
+  model([
+    changes.sample ?? input('sample', FLOAT, ['batch', 4, 'h', 'w']),
+    changes.timestep ?? input('timestep', INT64, [1]),
+    changes.states ?? input('encoder_hidden_states', FLOAT, ['batch', 16, 32]),
+    changes.output ?? output('out_sample', FLOAT, ['batch', 4, 'h', 'w']),
+    ...(changes.more ? [changes.more] : []),
+  ]);
+
 /** A model of three empty graphs, 4 latent channels, a factor of 8, 16 tokens of width 32: the least that passes. */
 export const SMALLEST: Files = {
   'scheduler/scheduler_config.json': JSON.stringify({ _class_name: 'DDIMScheduler' }),
@@ -42,12 +54,7 @@ export const SMALLEST: Files = {
     output('last_hidden_state', FLOAT, ['batch', 16, 32]),
     output('pooler_output', FLOAT, ['batch', 32]),
   ]),
-  'unet/model.onnx': model([
-    input('sample', FLOAT, ['batch', 4, 'h', 'w']),
-    input('timestep', INT64, [1]),
-    input('encoder_hidden_states', FLOAT, ['batch', 16, 32]),
-    output('out_sample', FLOAT, ['batch', 4, 'h', 'w']),
-  ]),
+  'unet/model.onnx': unet(),
   'unet/config.json': JSON.stringify({
     sample_size: 16,
     block_out_channels: [8, 16, 32],
