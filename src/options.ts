@@ -1,13 +1,11 @@
 import type { Issue } from './errors.js';
 import { checkFields, type Field, integer, isRecord, oneOf, real, refuse, text } from './fields.js';
-import { presetField, type RequestLimits, withPreset } from './request-limits.js';
+import { MAX_SIDE, presetField, type RequestLimits, withPreset } from './request-limits.js';
 
 export type { RequestDefaults, RequestLimits } from './request-limits.js';
 
 /** Largest number of pictures of one request. */
 export const MAX_IMAGES = 100;
-/** Longest side of a picture, in pixels. */
-export const MAX_SIDE = 4096;
 /** Longest prompt, in UTF-16 units; the tokenizer's context is far shorter, this only bounds the work. */
 export const MAX_PROMPT_LENGTH = 10_000;
 

@@ -1,5 +1,8 @@
 import { type Field, oneOf } from './fields.js';
 
+/** Longest side of a picture, in pixels. */
+export const MAX_SIDE = 4096;
+
 /** What one sampler takes. */
 export interface SamplerLimits {
   readonly eta: boolean;

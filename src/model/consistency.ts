@@ -1,5 +1,6 @@
+import { MAX_SIDE } from '../request-limits.js';
 import type { TextConfig, UnetConfig, VaeConfig } from './configs.js';
-import type { TextEncoderGraph, UnetGraph, VaeDecoderGraph } from './description.js';
+import type { TensorInfo, TextEncoderGraph, UnetGraph, VaeDecoderGraph } from './description.js';
 import type { Problems } from './problems.js';
 
 /** What one file says about a quantity; null where it leaves it open. */
@@ -76,6 +77,8 @@ export function agree(parts: Parts, problems: Problems): Agreed {
   if ((height === null) !== (width === null)) {
     problems.add('unet/model.onnx', 'height and width of the latents both fixed or both dynamic', 'one of each');
   }
+  checkBatches(parts, problems);
+  checkSides(parts, { height, width, vaeFactor }, problems);
   const fixedSize = height === null || width === null ? null : { width: width * vaeFactor, height: height * vaeFactor };
   return {
     statesPerPrompt: states ?? parts.contextLength ?? 0,
@@ -84,6 +87,36 @@ export function agree(parts: Parts, problems: Problems): Agreed {
     vaeFactor,
     fixedSize,
   };
+}
+
+/** Rows that the tensors of one graph have together; a timestep may be one for all of them. */
+function checkBatches({ textEncoder, unet, vaeDecoder }: Parts, problems: Problems): void {
+  const ofTensors = (graph: string, tensors: readonly (TensorInfo | null)[]) =>
+    same(
+      problems,
+      `batch of ${graph}/model.onnx`,
+      tensors.map((tensor): Statement => [JSON.stringify(tensor?.name), tensor?.shape[0]]),
+    );
+  const { sample, timestep, encoderHiddenStates, timestepCond, output } = unet;
+  ofTensors('text_encoder', [textEncoder.ids, textEncoder.attentionMask, textEncoder.states]);
+  ofTensors('unet', [sample, timestep.shape[0] === 1 ? null : timestep, encoderHiddenStates, timestepCond, output]);
+  ofTensors('vae_decoder', [vaeDecoder.latents, vaeDecoder.image]);
+}
+
+/** What no request could ask for: a size that the graphs fix, that the model was trained for, or that all must be multiples of. */
+function checkSides(
+  { unetConfig }: Parts,
+  { vaeFactor, ...fixed }: { height: number | null; width: number | null; vaeFactor: number },
+  problems: Problems,
+): void {
+  const most = Math.floor(MAX_SIDE / vaeFactor);
+  const expected = `at most ${most} latent pixels (${MAX_SIDE} pixels) a side`;
+  const check = (option: string, size: number | null) => {
+    if (size !== null && size > most) problems.add(option, expected, String(size));
+  };
+  for (const [, axis] of AXES) check(`unet/model.onnx input: ${axis} of the latents`, fixed[axis]);
+  check('unet/config.json: sample_size', unetConfig.sampleSize);
+  check('unet/config.json: block_out_channels, 2 to the number of halvings', 2 ** unetConfig.halvings);
 }
 
 /** Null where the UNet has no such input, whatever its configuration says: then it was exported without. */

@@ -1,3 +1,4 @@
+import { MAX_SIDE } from '../request-limits.js';
 import type { TensorInfo, TensorType } from './description.js';
 import type { OnnxValue } from './onnx-file.js';
 import type { Problems } from './problems.js';
@@ -12,6 +13,19 @@ export const TENSOR_TYPES: ReadonlyMap<number, TensorType> = new Map([
 const FLOATS: readonly TensorType[] = ['float32', 'float16'];
 const INTEGERS: readonly TensorType[] = ['int32', 'int64'];
 
+/** Largest sizes that a graph may fix: beyond every model, and small enough that one tensor fits in memory. */
+const LARGEST = {
+  batch: 256,
+  channels: 1024,
+  height: MAX_SIDE,
+  width: MAX_SIDE,
+  tokens: 4096,
+  states: 16_384,
+  'size of a state': 16_384,
+} as const;
+const MOST_ELEMENTS = 2 ** 28;
+type Axis = keyof typeof LARGEST;
+
 /** What an input or output is for: the names exporters give it, and the form that tells it where the name is another. */
 export interface Role {
   readonly label: string;
@@ -20,34 +34,72 @@ export interface Role {
   readonly types: readonly TensorType[];
   /** Allowed numbers of dimensions. */
   readonly ranks: readonly number[];
+  /** What its dimensions are of. */
+  readonly axes: readonly Axis[];
 }
 
+const PLANE: readonly Axis[] = ['batch', 'channels', 'height', 'width'];
+const STATES: readonly Axis[] = ['batch', 'states', 'size of a state'];
+
 export const ROLES = {
-  ids: { label: 'token ids', names: ['input_ids'], types: INTEGERS, ranks: [2] },
-  attentionMask: { label: 'attention mask', names: ['attention_mask'], types: [...INTEGERS, ...FLOATS], ranks: [2] },
-  states: { label: 'token states', names: ['last_hidden_state', 'hidden_states'], types: FLOATS, ranks: [3] },
-  sample: { label: 'noisy latents', names: ['sample', 'latents', 'latent_sample', 'x'], types: FLOATS, ranks: [4] },
+  ids: { label: 'token ids', names: ['input_ids'], types: INTEGERS, ranks: [2], axes: ['batch', 'tokens'] },
+  attentionMask: {
+    label: 'attention mask',
+    names: ['attention_mask'],
+    types: [...INTEGERS, ...FLOATS],
+    ranks: [2],
+    axes: ['batch', 'tokens'],
+  },
+  states: {
+    label: 'token states',
+    names: ['last_hidden_state', 'hidden_states'],
+    types: FLOATS,
+    ranks: [3],
+    axes: STATES,
+  },
+  sample: {
+    label: 'noisy latents',
+    names: ['sample', 'latents', 'latent_sample', 'x'],
+    types: FLOATS,
+    ranks: [4],
+    axes: PLANE,
+  },
   timestep: {
     label: 'timestep',
     names: ['timestep', 'timesteps', 't'],
     types: [...INTEGERS, ...FLOATS],
     ranks: [0, 1],
+    axes: ['batch'],
   },
   encoderHiddenStates: {
     label: 'text states',
     names: ['encoder_hidden_states', 'context', 'text_embeddings'],
     types: FLOATS,
     ranks: [3],
+    axes: STATES,
   },
-  timestepCond: { label: 'guidance embedding', names: ['timestep_cond'], types: FLOATS, ranks: [2] },
-  noise: { label: 'prediction', names: ['out_sample', 'noise_pred', 'sample', 'output'], types: FLOATS, ranks: [4] },
+  timestepCond: {
+    label: 'guidance embedding',
+    names: ['timestep_cond'],
+    types: FLOATS,
+    ranks: [2],
+    axes: ['batch', 'size of a state'],
+  },
+  noise: {
+    label: 'prediction',
+    names: ['out_sample', 'noise_pred', 'sample', 'output'],
+    types: FLOATS,
+    ranks: [4],
+    axes: PLANE,
+  },
   latents: {
     label: 'latents',
     names: ['latent_sample', 'latents', 'latent', 'z', 'sample'],
     types: FLOATS,
     ranks: [4],
+    axes: PLANE,
   },
-  image: { label: 'picture', names: ['sample', 'image', 'images', 'output'], types: FLOATS, ranks: [4] },
+  image: { label: 'picture', names: ['sample', 'image', 'images', 'output'], types: FLOATS, ranks: [4], axes: PLANE },
 } satisfies Record<string, Role>;
 
 /**
@@ -117,11 +169,25 @@ function tensorInfo(value: OnnxValue, role: Role, label: string, problems: Probl
   const shape = value.shape ?? Array.from({ length: role.ranks[0] as number }, () => null);
   const sound = shape.every((size) => size === null || (Number.isSafeInteger(size) && size > 0));
   if (type !== undefined && role.types.includes(type) && role.ranks.includes(shape.length) && sound) {
+    checkSizes(`${label} ${JSON.stringify(value.name)}`, shape, role, problems);
     return { name: value.name, type, shape };
   }
   const received = `element type ${type ?? value.elementType ?? 'none'}, shape [${shape.map((size) => size ?? '?').join(', ')}]`;
   problems.add(`${label} ${JSON.stringify(value.name)}`, describeRole(role), received);
   return null;
+}
+
+function checkSizes(label: string, shape: readonly (number | null)[], { axes }: Role, problems: Problems): void {
+  const tooLarge = axes.filter((axis, i) => (shape[i] ?? 0) > LARGEST[axis]);
+  for (const axis of tooLarge) {
+    // Those are told in pixels, once for all graphs.
+    if (axis === 'height' || axis === 'width') continue;
+    problems.add(`${label}: ${axis}`, `at most ${LARGEST[axis]}`, String(shape[axes.indexOf(axis)]));
+  }
+  const elements = shape.reduce<number>((product, size) => product * (size ?? 1), 1);
+  if (tooLarge.length === 0 && elements > MOST_ELEMENTS) {
+    problems.add(label, `at most ${MOST_ELEMENTS} elements`, `${elements} in shape [${shape.join(', ')}]`);
+  }
 }
 
 function describeRole(role: Role): string {

@@ -1,6 +1,7 @@
 import type { TextEncoderGraph, UnetGraph, VaeDecoderGraph } from './description.js';
 import { checkExternalData } from './external-data.js';
 import { assignRoles, ROLES } from './graph-roles.js';
+import { missingGraph } from './missing-graph.js';
 import type { ModelFiles } from './model-files.js';
 import { type OnnxFile, readOnnxFile } from './onnx-file.js';
 import { invalidModel, type Problems } from './problems.js';
@@ -23,6 +24,7 @@ export async function readGraphs(files: ModelFiles, problems: Problems): Promise
   const open = async (component: string) => {
     const path = `${component}/model.onnx`;
     return problems.collect(async () => {
+      if (!(await files.has(path))) throw await missingGraph(files, path);
       const file = await files.check(path);
       if (file.size > LARGEST_GRAPH) throw invalidModel(path, 'less than 2 GiB', `${file.size} bytes`);
       const onnx = parse(file.path, path);

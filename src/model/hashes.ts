@@ -6,6 +6,9 @@ import type { Manifest } from './manifest.js';
 import type { ModelFiles } from './model-files.js';
 import { invalidModel, type Problems } from './problems.js';
 
+const COPY_HINT =
+  'If you trust the other file, copy the file, so that the model directory has one of its own: cp FILE COPY && mv COPY FILE.';
+
 /** SHA-256 in hex of every file that was used, by its path in the model directory, in the order of the paths. */
 export async function hashFiles(files: ModelFiles, problems: Problems): Promise<Record<string, string>> {
   const hashes: Record<string, string> = {};
@@ -43,6 +46,7 @@ export function checkHashes(
         path,
         'one name on the disk, or a SHA-256 in t2i.json',
         'a hard link to a file that may lie elsewhere',
+        COPY_HINT,
       );
     }
   }

@@ -3,6 +3,7 @@ import { parseSchedulerConfig } from '../diffusion/schedule.js';
 import { readTextConfig, readUnetConfig, readVaeConfig } from './configs.js';
 import { agree } from './consistency.js';
 import type { ModelDescription } from './description.js';
+import { checkFamily } from './family.js';
 import { readGraphs } from './graphs.js';
 import { checkHashes, hashFiles } from './hashes.js';
 import type { Manifest } from './manifest.js';
@@ -26,6 +27,7 @@ const DEFAULT_SAMPLE_SIZE = 64;
  */
 export async function describeModel(dir: string): Promise<ModelDescription> {
   const files = await ModelFiles.open(dir);
+  await checkFamily(files);
   const problems = new Problems();
   const manifest = (await files.has(MANIFEST)) ? await problems.collect(() => readManifest(files)) : null;
   files.used.delete(MANIFEST);

@@ -1,10 +1,17 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
-import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { open, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
 import { T2IError } from '../errors.js';
 import { invalidModel } from './problems.js';
 
 /** Larger than any tokenizer.json or configuration by far. */
 const LARGEST_TEXT = 64 * 2 ** 20;
+
+/** More than a model has by far. */
+const MOST_FOLDERS = 100;
+
+/** What Git LFS leaves in the place of a file that it has not fetched: a few lines, the first of which is this. */
+const POINTER = 'version https://git-lfs.github.com/spec/';
+const LARGEST_POINTER = 1024;
 
 /** A file that was checked: where it lies, and what the checks of external data compare. */
 export interface ModelFile {
@@ -72,6 +79,7 @@ export class ModelFiles {
     }
     const info = await stat(real);
     if (!info.isFile()) throw invalidModel(path, 'a regular file', 'a folder or a device');
+    if (info.size <= LARGEST_POINTER) await refusePointer(real, path);
     this.used.add(within.split(sep).join('/'));
     return { path: full, size: info.size, linked, names: info.nlink };
   }
@@ -84,11 +92,43 @@ export class ModelFiles {
     return parseJson(await this.text(path), path);
   }
 
+  /** Paths of the files with one of these endings, in the directory and the folders in it, sorted; links are not followed. */
+  async list(endings: readonly string[]): Promise<string[]> {
+    const names = async (folder: string) => {
+      const entries = await readdir(join(this.dir, folder), { withFileTypes: true }).catch(() => []);
+      return entries.map((entry) => ({ path: posix.join(folder, entry.name), isFolder: entry.isDirectory() }));
+    };
+    const top = await names('');
+    const folders = top.filter(({ isFolder }) => isFolder).slice(0, MOST_FOLDERS);
+    const below = await Promise.all(folders.map(({ path }) => names(path)));
+    return [...top, ...below.flat()]
+      .filter(({ path, isFolder }) => !isFolder && endings.some((ending) => path.endsWith(ending)))
+      .map(({ path }) => path)
+      .sort();
+  }
+
   private inCacheBlobs(real: string): boolean {
     const parts = this.realDir.split(sep);
     const snapshots = parts.lastIndexOf('snapshots');
     if (snapshots < 1 || snapshots === parts.length - 1) return false;
     return real.startsWith([...parts.slice(0, snapshots), 'blobs', ''].join(sep));
+  }
+}
+
+/** @throws T2IError MODEL_INVALID where the file is a pointer of Git LFS */
+async function refusePointer(real: string, path: string): Promise<void> {
+  const file = await open(real).catch(() => null);
+  // One that cannot be read is refused by whoever needs what is in it.
+  if (file === null) return;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(LARGEST_POINTER), 0, LARGEST_POINTER, 0);
+    const text = buffer.toString('latin1', 0, bytesRead);
+    if (!text.startsWith(POINTER)) return;
+    const size = /^size (\d{1,16})$/m.exec(text)?.[1] ?? 'unknown';
+    const hint = 'Fetch the files themselves: run git lfs install, then git lfs pull, in the clone of the model.';
+    throw invalidModel(path, 'the file itself', `a Git LFS pointer to it (size ${size})`, hint);
+  } finally {
+    await file.close();
   }
 }
 

@@ -28,7 +28,11 @@ const LAYERS: readonly Layer[] = [
   { owns: 'options.ts', imports: ['errors.ts', 'fields.ts', 'request-limits.ts'], node: false },
   { owns: 'diffusion/', imports: ['errors.ts'], node: false },
   { owns: 'text/', imports: ['errors.ts'], node: false },
-  { owns: 'model/', imports: ['errors.ts', 'fields.ts', 'diffusion/', 'text/'], packages: ['zod'] },
+  {
+    owns: 'model/',
+    imports: ['errors.ts', 'fields.ts', 'request-limits.ts', 'diffusion/', 'text/'],
+    packages: ['zod'],
+  },
   { owns: 'image/', imports: ['errors.ts', 'fields.ts'], packages: ['sharp'] },
   {
     owns: 'backends/backend.ts',
