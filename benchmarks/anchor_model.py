@@ -4,7 +4,7 @@
 
 192, 384 and 576 channels, two layers a block, cross-attention over 77 states of 768, 16x16x4 latents: a small latent
 diffusion model for pictures of 128 pixels. Text encoder and decoder are as small as they can be, since the loop alone
-is measured. The tokenizer is the default model's.
+is measured. The tokenizer is the default model's, with the context that the text encoder was exported for.
 """
 
 import json
@@ -43,18 +43,23 @@ def unet_config() -> dict:
     }
 
 
-def write_anchor(out: Path) -> None:
+def anchor_unet() -> UNet2DConditionModel:
     torch.manual_seed(0)
     unet = UNet2DConditionModel(**unet_config())
     count = sum(parameter.numel() for parameter in unet.parameters())
     if count != PARAMETERS:
         raise RuntimeError(f"the UNet has {count} parameters, expected {PARAMETERS}")
+    return unet
+
+
+def write_anchor(out: Path, unet: UNet2DConditionModel) -> None:
+    width = unet.config.cross_attention_dim
     vocabulary = len(json.loads((TOKENIZER / "vocab.json").read_text()))
     clip = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=vocabulary,
-            hidden_size=WIDTH,
-            intermediate_size=WIDTH,
+            hidden_size=width,
+            intermediate_size=width,
             num_hidden_layers=1,
             num_attention_heads=8,
             max_position_embeddings=CONTEXT,
@@ -75,10 +80,16 @@ def write_anchor(out: Path) -> None:
     write_component(out / "text_encoder", clip, text_encoder_graph)
     write_component(out / "unet", unet, lambda module: unet_graph(module, CONTEXT))
     write_component(out / "vae_decoder", vae, lambda module: vae_decoder_graph(module, 4, 16))
-    shutil.copytree(TOKENIZER, out / "tokenizer")
+    write_tokenizer(out / "tokenizer")
     DDIMScheduler(clip_sample=False, set_alpha_to_one=False).save_config(out / "scheduler")
     index = {"_class_name": "OnnxStableDiffusionPipeline", "scheduler": ["diffusers", "DDIMScheduler"]}
     (out / "model_index.json").write_text(json.dumps(index) + "\n")
+
+
+def write_tokenizer(folder: Path) -> None:
+    shutil.copytree(TOKENIZER, folder)
+    config = folder / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "model_max_length": CONTEXT}, indent=2) + "\n")
 
 
 def write_component(folder: Path, module: nn.Module, graph_of) -> None:
@@ -95,4 +106,4 @@ def write_component(folder: Path, module: nn.Module, graph_of) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2 or Path(sys.argv[1]).exists():
         sys.exit("expected one argument, a folder that does not exist yet")
-    write_anchor(Path(sys.argv[1]))
+    write_anchor(Path(sys.argv[1]), anchor_unet())
