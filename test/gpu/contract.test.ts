@@ -16,7 +16,7 @@ else {
   afterAll(cleanUp);
 
   describe('engines of the installed TensorRT', () => {
-    it.each(['tiny', 'tiny-v', 'tiny-16ch'])('of %s are built, near onnxruntime, and found again', async (name) => {
+    it.each(['tiny', 'tiny-v', 'tiny-16ch', 'tiny-lcm'])('of %s are built, near onnxruntime, and found again', async (name) => {
       const model = await describeModel(fixture(name));
       const first = await ensureWideEngines(model, onnxruntimeReference);
       for (const engine of Object.values(first.engines)) {
