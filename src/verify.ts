@@ -1,9 +1,10 @@
 import { T2IInternalError } from './errors.js';
 import { comparePixels, type PixelDifference } from './image/compare.js';
-import { decodeImage, type Pixels } from './image/encode.js';
+import { decodeImage } from './image/decode.js';
+import type { Pixels } from './image/encode.js';
 import type { GeneratedImage } from './image/generated-image.js';
 import { isPng } from './image/png.js';
-import { readImageFile, readReceipt } from './image/read-receipt.js';
+import { readImageBytes, readReceipt } from './image/read-receipt.js';
 import { hashArrays, type Receipt } from './image/receipt.js';
 import type { LoadOptions } from './options.js';
 import { optionsOfReceipt } from './pipeline/receipts.js';
@@ -61,7 +62,7 @@ export interface PictureFile {
  * @throws T2IError IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID
  */
 export async function readPicture(path: string): Promise<PictureFile> {
-  const bytes = await readImageFile(path);
+  const bytes = await readImageBytes(path);
   const receipt = await readReceipt(bytes);
   return { pixels: await decodeImage(bytes), lossless: isPng(bytes), receipt };
 }

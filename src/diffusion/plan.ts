@@ -54,7 +54,7 @@ export function createPlan(config: SchedulerConfig, options: PlanOptions): Plan 
   refuse(optionIssues(config, options));
   const sampler: Sampler = SAMPLERS[options.sampler];
   const { steps, eta = 0 } = options;
-  const sigmas = options.sigmas ?? (config.useKarrasSigmas && sampler.acceptsKarras ? 'karras' : 'default');
+  const sigmas = resolveSigmas(config, options);
   const { timesteps, rows, initScale } = sampler.trajectory(config, { steps, sigmas, eta });
   const plan: Plan = {
     sampler: options.sampler,
@@ -66,6 +66,14 @@ export function createPlan(config: SchedulerConfig, options: PlanOptions): Plan 
   };
   refuse(planIssues(config, sampler, plan));
   return plan;
+}
+
+/** The spacing of the steps that a plan has: the one that was asked for, else the model's own as far as the sampler takes it. */
+export function resolveSigmas(
+  config: SchedulerConfig,
+  { sampler, sigmas }: Pick<PlanOptions, 'sampler' | 'sigmas'>,
+): 'default' | 'karras' {
+  return sigmas ?? (config.useKarrasSigmas && SAMPLERS[sampler].acceptsKarras ? 'karras' : 'default');
 }
 
 /** What only shows in the finished plan: timesteps beyond training, and divisions by a signal of zero. */

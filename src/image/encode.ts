@@ -1,11 +1,14 @@
-import type sharp from 'sharp';
 import { T2IError } from '../errors.js';
 import { checkFields, integer, oneOf, refuse } from '../fields.js';
 import { RECEIPT_KEYWORD, XMP_KEYWORD } from './containers.js';
+import { exifWithComment, JPEG_EXIF_HEADER } from './exif.js';
 import { IMAGE_FORMATS, type ImageFormat } from './formats.js';
+import { APP1, insertJpegSegment } from './jpeg.js';
 import { writeParameters } from './parameters.js';
 import { insertPngChunks, internationalTextChunk, textChunk } from './png.js';
 import { type Receipt, serializeReceipt } from './receipt.js';
+import { loadSharp } from './sharp.js';
+import { insertWebpExif } from './webp.js';
 import { writeXmp } from './xmp.js';
 
 /** Pixels, 8-bit RGB, row-major, three bytes a pixel. */
@@ -38,45 +41,53 @@ export async function encodeImage(
 ): Promise<Uint8Array> {
   refuse(checkFields(options, { format: oneOf(IMAGE_FORMATS), quality: integer(1, 100) }));
   const { format = 'png', quality } = options;
-  const { width, height } = pixels;
-  const picture = (await loadSharp())(pixels.rgb, { raw: { width, height, channels: 3 } });
   if (format === 'png') {
     if (quality !== undefined) refuse([{ option: 'quality', expected: 'nothing with png', received: String(quality) }]);
-    const png = await picture.png().toBuffer();
+    const png = await (await rasterOf(pixels)).png().toBuffer();
     return receipt === null ? png : insertPngChunks(png, pngMetadata(receipt));
   }
-  if (receipt !== null) picture.withXmp(lossyXmp(receipt, format));
-  return format === 'jpeg'
-    ? picture.jpeg({ quality: quality ?? 90, chromaSubsampling: '4:4:4' }).toBuffer()
-    : picture.webp({ quality: quality ?? 90 }).toBuffer();
+  const lossy = { format, quality: quality ?? 90, chromaSubsampling: '4:4:4' } as const;
+  if (receipt === null) return encodeLossy(pixels, lossy);
+  const bytes = await encodeLossy(pixels, lossy, lossyXmp(receipt, format));
+  const exif = exifWithComment(writeParameters(receipt));
+  if (format === 'webp') return insertWebpExif(bytes, exif);
+  return insertJpegSegment(bytes, { marker: APP1, body: Buffer.concat([JPEG_EXIF_HEADER, exif]) });
+}
+
+/** How a lossy file was encoded, as far as it decides the pixels. */
+export interface LossyEncoding {
+  readonly format: 'jpeg' | 'webp';
+  /** 1 to 100. */
+  readonly quality: number;
+  /** How many pixels share a colour in a JPEG; WebP has its own way. */
+  readonly chromaSubsampling: '4:4:4' | '4:2:0';
+  /** Whether a JPEG was made smaller as mozjpeg does, which chooses coefficients by what they cost. Default: false. */
+  readonly mozjpeg?: boolean;
+}
+
+/** Pixels as a JPEG or WebP without other metadata than the XMP packet. */
+export async function encodeLossy(pixels: Pixels, encoding: LossyEncoding, xmp?: string): Promise<Buffer> {
+  const { format, quality, chromaSubsampling, mozjpeg = false } = encoding;
+  const raster = await rasterOf(pixels);
+  if (xmp !== undefined) raster.withXmp(xmp);
+  return (
+    format === 'jpeg' ? raster.jpeg({ quality, chromaSubsampling, mozjpeg }) : raster.webp({ quality })
+  ).toBuffer();
+}
+
+async function rasterOf({ rgb, width, height }: Pixels) {
+  return (await loadSharp())(rgb, { raw: { width, height, channels: 3 } });
 }
 
 /**
- * The pixels of a PNG, JPEG or WebP file.
- *
- * @throws T2IError IMAGE_INVALID where it cannot be decoded, is too large, or is not plain RGB
+ * Chunks of a PNG that say how it was made. The receipt stands in the XMP as well, which programs keep that turn a PNG into another
+ * format; sharp would compress it, where readers of the standard do not look for it.
  */
-export async function decodeImage(bytes: Uint8Array): Promise<Pixels> {
-  const load = await loadSharp();
-  const decoded = await load(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'warning' })
-    .raw()
-    .toBuffer({ resolveWithObject: true })
-    .catch((cause: Error) => {
-      throw new T2IError('IMAGE_INVALID', `The picture cannot be decoded: ${cause.message}`, { cause });
-    });
-  const { width, height, channels } = decoded.info;
-  if (channels !== 3) throw new T2IError('IMAGE_INVALID', `The picture has ${channels} channels; 3 were expected`);
-  return { rgb: decoded.data, width, height };
-}
-
-const MAX_PIXELS = 4096 * 4096;
-
-/** Chunks of a PNG that say how it was made; sharp would compress the XMP, where readers of the standard do not look for it. */
 function pngMetadata(receipt: Receipt) {
   return [
     textChunk('parameters', writeParameters(receipt)),
     textChunk(RECEIPT_KEYWORD, serializeReceipt(receipt)),
-    internationalTextChunk(XMP_KEYWORD, writeXmp(null)),
+    internationalTextChunk(XMP_KEYWORD, writeXmp(serializeReceipt(receipt))),
   ];
 }
 
@@ -87,9 +98,4 @@ function lossyXmp(receipt: Receipt, format: ImageFormat): string {
   throw new T2IError('OPTION_INVALID', `A JPEG holds ${MAX_JPEG_XMP} bytes of metadata; the receipt takes ${length}`, {
     hint: 'Use png or webp, a shorter prompt, or no metadata.',
   });
-}
-
-/** sharp takes a tenth of a second to load, so only the first picture that is encoded loads it. */
-async function loadSharp(): Promise<typeof sharp> {
-  return (await import('sharp')).default;
 }

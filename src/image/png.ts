@@ -1,8 +1,8 @@
 import { crc32, inflateSync } from 'node:zlib';
 import { T2IError } from '../errors.js';
+import { asBuffer, MAX_PARTS } from './bytes.js';
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
-const MAX_CHUNKS = 65_536;
 /** Longest text that is unpacked from a compressed chunk, in bytes. */
 const MAX_TEXT = 1 << 20;
 
@@ -23,10 +23,10 @@ export function isPng(bytes: Uint8Array): boolean {
  * @throws T2IError IMAGE_INVALID where a chunk is cut off, lies about its length or has a wrong CRC
  */
 export function* readPngChunks(bytes: Uint8Array): Generator<PngChunk> {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = asBuffer(bytes);
   let offset = SIGNATURE.length;
   for (let count = 0; ; count++) {
-    if (count === MAX_CHUNKS) throw invalid(`has more than ${MAX_CHUNKS} chunks`);
+    if (count === MAX_PARTS) throw invalid(`has more than ${MAX_PARTS} chunks`);
     if (offset + 12 > view.length) throw invalid(`ends at byte ${view.length}, before its last chunk`);
     const length = view.readUInt32BE(offset);
     const type = view.toString('latin1', offset + 4, offset + 8);
@@ -74,7 +74,7 @@ export function internationalTextChunk(keyword: string, text: string): PngChunk 
  */
 export function textOfChunk({ type, data }: PngChunk, keyword: string): string | null {
   if (type !== 'tEXt' && type !== 'zTXt' && type !== 'iTXt') return null;
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const bytes = asBuffer(data);
   const start = keyword.length + 1;
   if (bytes.toString('latin1', 0, start) !== `${keyword}\0`) return null;
   if (type === 'tEXt') return limited(bytes.subarray(start)).toString('latin1');

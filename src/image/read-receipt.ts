@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { T2IError } from '../errors.js';
+import { checkFields, refuse, text } from '../fields.js';
 import { findReceipts } from './containers.js';
 import { parseReceipt, type Receipt } from './receipt.js';
 
@@ -10,10 +11,18 @@ const MAX_FILE = 128 * 1024 * 1024;
  * The receipt of a PNG, JPEG or WebP picture. The file may be hostile: reading takes bounded time and memory.
  *
  * @param source path of the picture, or its bytes
- * @throws T2IError IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID
+ * @throws T2IError OPTION_INVALID, IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID
  */
 export async function readReceipt(source: string | Uint8Array): Promise<Receipt> {
-  const bytes = typeof source === 'string' ? await readImageFile(source) : source;
+  return receiptIn(await readImageBytes(source));
+}
+
+/**
+ * The receipt of an image file that was read.
+ *
+ * @throws T2IError IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID
+ */
+export function receiptIn(bytes: Uint8Array): Receipt {
   const receipts = findReceipts(bytes);
   const [receipt] = receipts;
   if (receipt === undefined) {
@@ -28,11 +37,21 @@ export async function readReceipt(source: string | Uint8Array): Promise<Receipt>
 }
 
 /**
- * The bytes of a picture file.
+ * The bytes of an image file.
  *
- * @throws T2IError IO_FAILED where it cannot be read, IMAGE_INVALID where it is no regular file or above 128 MiB
+ * @param source path of the file, or its bytes, which are returned as they are
+ * @throws T2IError OPTION_INVALID where it is neither, IO_FAILED where it cannot be read, IMAGE_INVALID where it is not a regular
+ *   file or above 128 MiB
  */
-export async function readImageFile(path: string): Promise<Uint8Array> {
+export async function readImageBytes(source: string | Uint8Array): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return source;
+  refuse(
+    checkFields({ image: source }, { image: text('the path of an image, or its bytes in a Uint8Array', 1, 65_536) }),
+  );
+  return readImageFile(source);
+}
+
+async function readImageFile(path: string): Promise<Uint8Array> {
   try {
     // Asked before the file is opened: opening a pipe waits for its writer.
     const info = await stat(path);

@@ -19,6 +19,8 @@ export interface Receipt {
     readonly sampler: string;
     /** Null for the model's own choice. */
     readonly sigmas: 'default' | 'karras' | null;
+    /** How the steps were spaced in the end; receipts of version 0.1 lack it. */
+    readonly schedule?: 'default' | 'karras';
     /** Null where the sampler takes none. */
     readonly eta: number | null;
     readonly steps: number;
@@ -73,14 +75,20 @@ const FIELDS: Record<keyof Receipt, Field> = {
 const PLAN_FIELDS: Record<keyof Receipt['plan'], Field> = {
   sampler: name,
   sigmas: orNull(oneOf(['default', 'karras'])),
+  schedule: oneOf(['default', 'karras']),
   eta: orNull(real(0, 1, 'a number from 0 to 1')),
   steps: integer(1, 1_000_000),
   sha256,
 };
 const hashes = (most: number, by: string): Field => ({
-  expected: `at most ${most} SHA-256 in hex by ${by}`,
+  expected: `at most ${most} SHA-256 in hex, each under the name of a ${by}`,
   accepts: (value) =>
-    isRecord(value) && Object.keys(value).length <= most && Object.values(value).every(sha256.accepts),
+    isRecord(value) &&
+    Object.keys(value).length <= most &&
+    Object.keys(value).every(name.accepts) &&
+    // Assigned to an object, this name would be no entry of it.
+    !Object.hasOwn(value, '__proto__') &&
+    Object.values(value).every(sha256.accepts),
 });
 const MODEL_FIELDS: Record<keyof Receipt['model'], Field> = { name, hashes: hashes(1000, 'file') };
 const BACKEND_FIELDS: Record<keyof Receipt['backend'], Field> = {
@@ -89,7 +97,10 @@ const BACKEND_FIELDS: Record<keyof Receipt['backend'], Field> = {
   engines: hashes(10, 'network'),
 };
 /** Fields that came after the first receipts of this version were written. */
-const OPTIONAL: ReadonlySet<Field> = new Set([BACKEND_FIELDS.engines]);
+const OPTIONAL: ReadonlySet<Field> = new Set([BACKEND_FIELDS.engines, PLAN_FIELDS.schedule]);
+
+/** A receipt with more fields in one place is not looked at one by one: their names alone would fill a terminal. */
+const MAX_FIELDS = 50;
 
 /** The receipt as ASCII JSON without `<`, `>` and `&`, so that it passes unchanged through every text chunk and through XML. */
 export function serializeReceipt(receipt: Receipt): string {
@@ -134,6 +145,11 @@ function receiptIssues(value: unknown): Issue[] {
 
 /** As `checkFields`, with every field required that is not optional. */
 function strictIssues(value: unknown, fields: Readonly<Record<string, Field>>, prefix = ''): Issue[] {
+  const count = isRecord(value) ? Object.keys(value).length : 0;
+  if (count > MAX_FIELDS) {
+    const option = prefix === '' ? 'receipt' : prefix.slice(0, -1);
+    return [{ option, expected: `at most ${MAX_FIELDS} fields`, received: String(count) }];
+  }
   const issues = checkFields(value, fields);
   for (const [option, field] of Object.entries(fields)) {
     const missing = isRecord(value) && value[option] === undefined;

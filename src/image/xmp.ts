@@ -4,16 +4,16 @@ export const DIGITAL_SOURCE_TYPE = 'http://cv.iptc.org/newscodes/digitalsourcety
 /**
  * An XMP packet (ISO 16684-1) that marks a picture as made by a model, with the receipt as a property of our own namespace.
  *
- * @param receipt JSON without `<`, `>` and `&`, as `serializeReceipt` writes it, or null for the marker alone
+ * @param receipt JSON without `<`, `>` and `&`, as `serializeReceipt` writes it
  */
-export function writeXmp(receipt: string | null): string {
+export function writeXmp(receipt: string): string {
   return [
     '<?xpacket begin="\uFEFF" id="W5M0MpCehiHzreSzNTczkc9d"?>',
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">',
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">',
     '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:t2i="urn:t2i-sdk:receipt#">',
     `<Iptc4xmpExt:DigitalSourceType>${DIGITAL_SOURCE_TYPE}</Iptc4xmpExt:DigitalSourceType>`,
-    ...(receipt === null ? [] : [`<t2i:receipt>${receipt}</t2i:receipt>`]),
+    `<t2i:receipt>${receipt}</t2i:receipt>`,
     '</rdf:Description>',
     '</rdf:RDF>',
     '</x:xmpmeta>',

@@ -29,12 +29,7 @@ export async function prepareJob(
   const distilled = guidanceWidth !== null;
   const guided = !distilled && usesGuidance(request.guidanceScale);
   const negative = guided ? tokenizer.encode(request.negativePrompt) : null;
-  const plan = createPlan(model.scheduler, {
-    sampler: request.sampler as SamplerName,
-    steps: request.steps,
-    sigmas: request.sigmas ?? undefined,
-    eta: request.eta ?? undefined,
-  });
+  const plan = planOf(request, model);
   const latentHeight = request.height / model.vaeFactor;
   const latentWidth = request.width / model.vaeFactor;
   const latentSize = model.latentChannels * latentHeight * latentWidth;
@@ -58,6 +53,19 @@ export async function prepareJob(
     previewEvery: request.previewEvery,
   };
   return { job, warnings: warningsOf(request, { prompt, negative, distilled }) };
+}
+
+/** @throws T2IError OPTION_INVALID where the model's schedule and the sampler do not go together */
+export function planOf(
+  { sampler, steps, sigmas, eta }: Request,
+  { scheduler }: Pick<ModelDescription, 'scheduler'>,
+): Plan {
+  return createPlan(scheduler, {
+    sampler: sampler as SamplerName,
+    steps,
+    sigmas: sigmas ?? undefined,
+    eta: eta ?? undefined,
+  });
 }
 
 function refuseTooMuchNoise({ seeds, sampler, steps }: Request, plan: Plan, latentSize: number): void {

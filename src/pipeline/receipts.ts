@@ -1,5 +1,5 @@
 import type { ImageJob } from '../backends/backend.js';
-import type { Plan } from '../diffusion/plan.js';
+import { type Plan, resolveSigmas, type SamplerName } from '../diffusion/plan.js';
 import { hashArrays, RECEIPT_VERSION, type Receipt } from '../image/receipt.js';
 import type { ModelDescription } from '../model/description.js';
 import type { Request, RequestOptions } from '../options.js';
@@ -9,7 +9,7 @@ import { packageVersion } from './package-version.js';
 export interface ReceiptSource {
   readonly request: Request;
   readonly plan: Plan;
-  readonly model: Pick<ModelDescription, 'name' | 'hashes'>;
+  readonly model: Pick<ModelDescription, 'name' | 'hashes' | 'scheduler'>;
   readonly backend: Receipt['backend'];
 }
 
@@ -20,6 +20,7 @@ export function makeReceipt(
   rgb: Uint8Array,
 ): Receipt {
   const { prompt, negativePrompt, width, height, guidanceScale, sampler, sigmas, eta, steps } = request;
+  const schedule = resolveSigmas(model.scheduler, { sampler: sampler as SamplerName, sigmas: sigmas ?? undefined });
   return {
     version: RECEIPT_VERSION,
     prompt,
@@ -28,7 +29,7 @@ export function makeReceipt(
     width,
     height,
     guidanceScale,
-    plan: { sampler, sigmas, eta, steps, sha256: hashPlan(plan) },
+    plan: { sampler, sigmas, schedule, eta, steps, sha256: hashPlan(plan) },
     model: { name: model.name, hashes: model.hashes },
     backend: {
       name: backend.name,
@@ -59,6 +60,6 @@ export function optionsOfReceipt(receipt: Receipt): RequestOptions {
 }
 
 /** Of every number of the plan; no clamp counts as 0, which no plan clamps to. */
-function hashPlan({ timesteps, rows, clip, initScale }: Plan): string {
+export function hashPlan({ timesteps, rows, clip, initScale }: Plan): string {
   return hashArrays(timesteps, rows, Float32Array.of(clip ?? 0, initScale));
 }

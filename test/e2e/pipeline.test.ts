@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeImage, encodeImage } from '../../src/image/encode.js';
+import { decodeImage } from '../../src/image/decode.js';
+import { encodeImage } from '../../src/image/encode.js';
 import { optionsOfReceipt, Pipeline, readReceipt, type StreamEvent, verifyImage } from '../../src/index.js';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));

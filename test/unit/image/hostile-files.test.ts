@@ -78,6 +78,19 @@ describe('a damaged picture', () => {
   });
 });
 
+describe('a container of empty parts without end', () => {
+  it('is refused as a WebP', async () => {
+    const file = Buffer.concat([Buffer.from('RIFF\0\0\0\0WEBP'), Buffer.alloc(8 * 70_000, 'JUNK\0\0\0\0')]);
+    file.writeUInt32LE(file.length - 8, 4);
+    await expect(readReceipt(file)).rejects.toThrow(/more than 65536 chunks/);
+  });
+
+  it('is refused as a JPEG', async () => {
+    const file = Buffer.concat([Buffer.from([0xff, 0xd8]), Buffer.alloc(4 * 70_000, Buffer.from([0xff, 0xfe, 0, 2]))]);
+    await expect(readReceipt(file)).rejects.toThrow(/more than 65536 segments/);
+  });
+});
+
 describe('a PNG made to hurt', () => {
   it('is refused with a wrong CRC, by the name of the chunk', async () => {
     const file = Buffer.from(files.png);
@@ -133,6 +146,17 @@ describe('a PNG made to hurt', () => {
     await expect(readReceipt(withChunk(chunk, chunk))).rejects.toThrow(/carries 2 receipts/);
     const xmp = writeXmp(`${json}</t2i:receipt><t2i:receipt>${json}`);
     expect(await codeOf(withChunk(internationalTextChunk(XMP_KEYWORD, xmp)))).toBe('RECEIPT_INVALID');
+  });
+
+  it('is refused with two receipts that contradict each other, one of them in its XMP', async () => {
+    const other = serializeReceipt(receiptOf({ seed: 8 }));
+    const file = withChunk(textChunk(RECEIPT_KEYWORD, json), internationalTextChunk(XMP_KEYWORD, writeXmp(other)));
+    await expect(readReceipt(file)).rejects.toThrow(/carries 2 receipts/);
+  });
+
+  it('is refused with many places for a receipt, before each is unpacked', async () => {
+    const bomb = { type: 'zTXt', data: keyed(XMP_KEYWORD, Buffer.from([0]), deflateSync(Buffer.alloc(1 << 20))) };
+    await expect(readReceipt(withChunk(...Array(60_000).fill(bomb)))).rejects.toThrow(/more than 16 chunks/);
   });
 
   it('has no receipt where its texts are of others', async () => {
