@@ -20,6 +20,8 @@ export const REMEDIES = {
   IMAGE_INVALID: 'Check that the file is a whole PNG, JPEG or WebP.',
   RECEIPT_MISSING: 'The picture was made elsewhere, without receipt, or a program removed it.',
   RECEIPT_INVALID: 'Make the picture again, or read it with the version that wrote it.',
+  BUDGET_EXCEEDED:
+    'If you trust the file, raise the limit: `t2i verify FILE --max-work N`, or the option `maxWork`; the message says how much it takes.',
   IO_FAILED: 'Check that the path exists, its permissions, and that the disk has space.',
   INTERNAL: 'Report it, with the stack.',
 };

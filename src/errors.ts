@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   IMAGE_INVALID: 'The file is no picture that can be read, or is damaged.',
   RECEIPT_MISSING: 'The picture carries no receipt.',
   RECEIPT_INVALID: 'The receipt of the picture is damaged or of an unknown version.',
+  BUDGET_EXCEEDED: 'Making the image of a receipt again takes more work than was allowed.',
   IO_FAILED: 'A file could not be read or written.',
   INTERNAL: 'A bug in this package; please report it with the stack.',
 } as const;

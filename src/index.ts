@@ -1,6 +1,7 @@
 export type { Probe, Raster, StepEvent, Timings } from './backends/backend.js';
 export type { SchedulerConfig } from './diffusion/schedule.js';
 export { ERROR_CODES, type ErrorCode, type Issue, T2IError, type T2IErrorOptions } from './errors.js';
+export type { PixelDifference } from './image/compare.js';
 export { type EncodeOptions, encodeImage, type Pixels } from './image/encode.js';
 export { IMAGE_FORMATS, type ImageFormat } from './image/formats.js';
 export { GeneratedImage, type SaveOptions } from './image/generated-image.js';
@@ -15,4 +16,4 @@ export type { Warning } from './pipeline/warnings.js';
 export { type GenerateOptions, Pipeline } from './pipeline.js';
 export type { AddedToken } from './text/added-tokens.js';
 export type { ClipTokenizerConfig } from './text/clip-tokenizer.js';
-export { TOLERANCE, type Verification, verifyImage } from './verify.js';
+export { TOLERANCE, type Verification, type VerifyOptions, verifyImage } from './verify.js';

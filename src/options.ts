@@ -150,7 +150,8 @@ function requestFields(
   };
 }
 
-const LOAD_FIELDS: Record<keyof LoadOptions, Field> = {
+/** What `Pipeline.load` takes, for the checks of those who pass options on to it. */
+export const LOAD_FIELDS: Record<keyof LoadOptions, Field> = {
   model: text('the path or name of a model', 1, 4096),
   backend: text('the name of a backend or auto', 1, 100),
   threads: integer(1, 1024),

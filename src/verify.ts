@@ -1,167 +1,137 @@
-import { T2IInternalError } from './errors.js';
-import { comparePixels, type PixelDifference } from './image/compare.js';
-import { decodeImage } from './image/decode.js';
-import type { Pixels } from './image/encode.js';
+import { type Issue, T2IInternalError } from './errors.js';
+import { checkFields, describeValue, type Field, integer, refuse } from './fields.js';
+import type { PixelDifference } from './image/compare.js';
 import type { GeneratedImage } from './image/generated-image.js';
-import { isPng } from './image/png.js';
-import { readImageBytes, readReceipt } from './image/read-receipt.js';
 import { hashArrays, type Receipt } from './image/receipt.js';
-import type { LoadOptions } from './options.js';
+import { LOAD_FIELDS, type LoadOptions } from './options.js';
 import { optionsOfReceipt } from './pipeline/receipts.js';
 import { Pipeline } from './pipeline.js';
+import { asReceiptFault, contradictions, forgeries } from './verify/claims.js';
+import { type Comparison, compareWithFile } from './verify/compare-with-file.js';
+import { type ImageFile, readImage } from './verify/image-file.js';
+import { observations } from './verify/observations.js';
+import { exceeded } from './verify/tolerance.js';
 
-/**
- * How far a regenerated picture may be from the file and still count as the same.
- *
- * Plans and noise are the same bits on every machine, networks are not: other processors and runtimes round otherwise. `png` bounds
- * that: 16 of 255 levels at the worst pixel, 1 on average. JPEG and WebP lose detail when they are written; 25 dB is below what they
- * keep at quality 30, and far above what two seeds of one prompt have in common.
- */
-export const TOLERANCE = { png: { maxAbs: 16, meanAbs: 1 }, lossy: { psnr: 25 } } as const;
+export { TOLERANCE } from './verify/tolerance.js';
 
-/** What became of making a picture again. */
+/** What became of making an image again. */
 export interface Verification {
-  /** `exact` is possible for PNG alone: every pixel is the same. */
+  /** `exact` is possible for PNG and lossless WebP alone: every pixel is the same. */
   readonly verdict: 'exact' | 'within tolerance' | 'different';
-  /** Largest difference of a channel of a pixel, 0 to 255; null, like the two below, where the pictures could not be compared. */
+  /**
+   * Largest difference between file and image made again, of a channel of a pixel, 0 to 255; null, like those below, where the two
+   * could not be compared.
+   */
   readonly maxAbs: number | null;
   /** Mean difference over all channels and pixels, 0 to 255. */
   readonly meanAbs: number | null;
+  /** Largest mean difference of a block of 8x8 pixels, 0 to 255. */
+  readonly blockMeanAbs: number | null;
   /** Peak signal-to-noise ratio in decibels; Infinity where every pixel is the same. */
   readonly psnr: number | null;
+  /** For a JPEG or WebP, which changes every image: the difference from the image made again and encoded alike. It decides. */
+  readonly encodedAlike: (PixelDifference & { readonly quality: number }) | null;
   /** What was found, in sentences: why the verdict is not `exact`. */
   readonly reasons: readonly string[];
   readonly receipt: Receipt;
 }
 
-/**
- * Makes a picture again from its receipt and compares the two. What the receipt claims is not believed but checked: its model,
- * plan, noise and pixels.
- *
- * @param path a PNG, JPEG or WebP file
- * @param options the model and backend to use; the default model unless one is given, whatever the receipt names
- * @throws T2IError IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID, and what `Pipeline.load` and `generate` throw
- */
-export async function verifyImage(path: string, options: LoadOptions = {}): Promise<Verification> {
-  const picture = await readPicture(path);
-  await using pipeline = await Pipeline.load(options);
-  // Awaited here: the pipeline is closed when this function is left.
-  return await verifyWith(pipeline, picture, options.signal);
-}
-
-/** A picture file that was read, with what it says of itself. */
-export interface PictureFile {
-  readonly pixels: Pixels;
-  readonly lossless: boolean;
-  readonly receipt: Receipt;
+/** How an image is verified: by a model that is loaded for it, or by an open pipeline. */
+export interface VerifyOptions extends LoadOptions {
+  /** An open pipeline, which stays open; of the options of a load only `signal` goes with it. Default: one is loaded and closed. */
+  pipeline?: Pipeline | undefined;
+  /**
+   * Most work that the receipt may ask for, in pixels times steps, where fewer than 64 steps count as 64. Default: 67108864 (2^26),
+   * which is 1024x1024 pixels with 64 steps.
+   */
+  maxWork?: number | undefined;
 }
 
 /**
- * Reads a picture and its receipt.
+ * Makes an image again from its receipt and compares the two. What the receipt claims is not believed but checked: its size, steps,
+ * model and plan before anything is drawn, then its noise and pixels.
  *
- * @throws T2IError IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID
+ * @param source path of a PNG, JPEG or WebP file, or its bytes
+ * @param options the model and backend to use, or an open pipeline; the default model unless one is given, whatever the receipt names
+ * @throws T2IError OPTION_INVALID, IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID (also where it asks for what the model
+ *   cannot do), BUDGET_EXCEEDED, and what `Pipeline.load` and `generate` throw
  */
-export async function readPicture(path: string): Promise<PictureFile> {
-  const bytes = await readImageBytes(path);
-  const receipt = await readReceipt(bytes);
-  return { pixels: await decodeImage(bytes), lossless: isPng(bytes), receipt };
-}
-
-/** As {@link verifyImage}, for a picture that was read and by a model that is loaded. */
-export async function verifyWith(
-  pipeline: Pipeline,
-  picture: PictureFile,
-  signal?: AbortSignal,
+export async function verifyImage(
+  source: string | Uint8Array,
+  options: VerifyOptions | Pipeline = {},
 ): Promise<Verification> {
-  const { receipt } = picture;
-  const otherModel = modelReasons(receipt, pipeline.model.hashes);
-  if (otherModel.length > 0) return { ...NOT_COMPARED, reasons: otherModel, receipt };
-  const { images } = await pipeline.generate({ ...optionsOfReceipt(receipt), signal });
-  const [again] = images;
-  if (!again) throw new T2IInternalError('The receipt gave no picture');
-  return judge(picture, again);
+  const { pipeline, maxWork, ...load } = parseVerifyOptions(
+    options instanceof Pipeline ? { pipeline: options } : options,
+  );
+  const image = await readImage(source, maxWork);
+  if (pipeline) return verifyWith(pipeline, image, load.signal);
+  await using own = await Pipeline.load(load);
+  // Awaited here: the pipeline is closed when this function is left.
+  return await verifyWith(own, image, load.signal);
 }
 
-const NOT_COMPARED = { verdict: 'different', maxAbs: null, meanAbs: null, psnr: null } as const;
+const VERIFY_FIELDS: Record<keyof VerifyOptions, Field> = {
+  ...LOAD_FIELDS,
+  pipeline: { expected: 'an open Pipeline', accepts: (value) => value instanceof Pipeline },
+  maxWork: integer(1, Number.MAX_SAFE_INTEGER, 'a whole number from 1, in pixels times steps'),
+};
 
-/** Every file of the model that is not the one of the receipt. */
-function modelReasons(receipt: Receipt, here: Readonly<Record<string, string>>): string[] {
-  const there = receipt.model.hashes;
-  const paths = [...new Set([...Object.keys(there), ...Object.keys(here)])].sort();
-  const describe = (hash: string | undefined) => hash?.slice(0, 12) ?? 'no such file';
-  const reasons = paths
-    .filter((path) => there[path] !== here[path])
-    .map((path) => `model: ${path} is ${describe(there[path])} in the receipt and ${describe(here[path])} here`);
-  if (reasons.length === 0) return [];
-  return [
-    `model: the receipt names ${JSON.stringify(receipt.model.name)}; give that model to compare the pixels`,
-    ...reasons,
-  ];
-}
-
-function judge({ receipt, pixels, lossless }: PictureFile, again: GeneratedImage): Verification {
-  const difference = comparePixels(pixels, again);
-  if (difference === null) {
-    const sizes = `${pixels.width}x${pixels.height} pixels, the receipt says ${again.width}x${again.height}`;
-    return { ...NOT_COMPARED, reasons: [`size: the file has ${sizes}`], receipt };
+/**
+ * Checks the options of `verifyImage`.
+ *
+ * @throws T2IError OPTION_INVALID with every mistake in `issues`
+ */
+export function parseVerifyOptions(options: VerifyOptions): VerifyOptions {
+  const issues: Issue[] = checkFields(options, VERIFY_FIELDS);
+  if (issues.length === 0 && options.pipeline !== undefined) {
+    const { pipeline, maxWork, signal, ...load } = options;
+    for (const [option, value] of Object.entries(load)) {
+      if (value === undefined) continue;
+      issues.push({ option, expected: 'nothing beside an open pipeline', received: describeValue(value) });
+    }
   }
-  const forged = forgeries(receipt, again.receipt);
+  refuse(issues);
+  return options;
+}
+
+/**
+ * As {@link verifyImage}, for a file that was read and by a model that is loaded.
+ *
+ * @throws T2IError RECEIPT_INVALID, and what `generate` throws
+ */
+export async function verifyWith(pipeline: Pipeline, image: ImageFile, signal?: AbortSignal): Promise<Verification> {
+  const { receipt, pixels } = image;
+  try {
+    const reasons = contradictions(image, pipeline.model);
+    if (reasons.length > 0 || pixels === null) return { ...NOT_COMPARED, reasons, receipt };
+    const { images } = await pipeline.generate({ ...optionsOfReceipt(receipt), signal });
+    const [again] = images;
+    if (!again) throw new T2IInternalError('The receipt gave no image');
+    return judge(image, again, await compareWithFile(again, { ...image, pixels }));
+  } catch (error) {
+    throw asReceiptFault(error);
+  }
+}
+
+const NOT_COMPARED = {
+  verdict: 'different',
+  maxAbs: null,
+  meanAbs: null,
+  blockMeanAbs: null,
+  psnr: null,
+  encodedAlike: null,
+} as const;
+
+function judge({ receipt, header, pixels }: ImageFile, again: GeneratedImage, comparison: Comparison): Verification {
+  const { direct, encodedAlike, bounds } = comparison;
+  const wrong = forgeries(receipt, again);
   // A lossless file has the pixels that the receipt was written for, or was changed since.
-  if (lossless && hashArrays(pixels.rgb) !== receipt.rgbSha256) {
-    forged.push('pixels: not those that the receipt was written for');
+  if (header.lossless && pixels && hashArrays(pixels.rgb) !== receipt.rgbSha256) {
+    wrong.push('pixels: not those that the receipt was written for');
   }
-  const reasons = [...forged, ...observations(receipt, lossless, again.receipt, difference)];
-  return { verdict: verdictOf(forged.length > 0, lossless, difference), ...difference, reasons, receipt };
-}
-
-/** Claims of the receipt that hold on every machine, and do not. */
-function forgeries(receipt: Receipt, again: Receipt): string[] {
-  const reasons: string[] = [];
-  if (receipt.plan.sha256 !== again.plan.sha256) reasons.push('plan: not the one that the receipt was written for');
-  if (receipt.noiseSha256 !== again.noiseSha256) reasons.push('noise: not that of the seed in the receipt');
-  return reasons;
-}
-
-function observations(
-  receipt: Receipt,
-  lossless: boolean,
-  again: Receipt,
-  { maxAbs, meanAbs, psnr }: PixelDifference,
-): string[] {
-  const reasons: string[] = [];
-  const runtimes = [receipt, again].map(({ backend }) => `${backend.name} (${backend.runtime})`);
-  if (runtimes[0] !== runtimes[1]) reasons.push(`backend: ${runtimes[0]} in the receipt, ${runtimes[1]} here`);
-  else reasons.push(...engineReasons(receipt.backend.engines, again.backend.engines));
-  if (receipt.sdk !== again.sdk) reasons.push(`version: ${receipt.sdk} in the receipt, ${again.sdk} here`);
-  if (receipt.rgbSha256 !== again.rgbSha256) reasons.push('pixels: made again, they are not those of the receipt');
-  if (maxAbs > 0) {
-    const numbers = `${maxAbs} levels at most, ${meanAbs.toFixed(3)} on average, ${psnr.toFixed(1)} dB`;
-    reasons.push(`pixels: the file is apart from the picture made again by ${numbers}`);
-  }
-  if (!lossless) reasons.push('format: a lossy file can be within tolerance at best');
-  return reasons;
-}
-
-/** Engines of one TensorRT may be built anew, and then round otherwise; a receipt without them says nothing. */
-function engineReasons(there: Receipt['backend']['engines'], here: Receipt['backend']['engines']): string[] {
-  if (there === undefined || here === undefined) return [];
-  return Object.keys(here)
-    .filter((network) => there[network] !== here[network])
-    .map((network) => {
-      const recorded = there[network]?.slice(0, 12) ?? 'not named';
-      return `engine: ${network} is ${recorded} in the receipt and ${here[network]?.slice(0, 12)} here`;
-    });
-}
-
-function verdictOf(
-  forged: boolean,
-  lossless: boolean,
-  { maxAbs, meanAbs, psnr }: PixelDifference,
-): Verification['verdict'] {
-  if (forged) return 'different';
-  if (lossless && maxAbs === 0) return 'exact';
-  const near = lossless
-    ? maxAbs <= TOLERANCE.png.maxAbs && meanAbs <= TOLERANCE.png.meanAbs
-    : psnr >= TOLERANCE.lossy.psnr;
-  return near ? 'within tolerance' : 'different';
+  wrong.push(...exceeded(encodedAlike ?? direct, bounds).map((reason) => `pixels: ${reason}`));
+  const exact = header.lossless && direct.maxAbs === 0;
+  const verdict = wrong.length > 0 ? 'different' : exact ? 'exact' : 'within tolerance';
+  const reasons = [...wrong, ...observations(receipt, again.receipt, comparison)];
+  return { verdict, ...direct, encodedAlike, reasons, receipt };
 }

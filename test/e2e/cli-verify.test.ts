@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.js';
 import { GeneratedImage } from '../../src/image/generated-image.js';
@@ -20,6 +21,9 @@ beforeAll(async () => {
   if (!image) throw new Error('no picture');
   await image.toFile(join(folder, 'true.png'));
   await image.toFile(join(folder, 'true.jpg'));
+  const other = (await pipeline.generate({ prompt: 'a red apple', seed: 8, steps: 2 })).images[0];
+  await new GeneratedImage(other?.rgb as Uint8Array, image.receipt).toFile(join(folder, 'other.jpg'));
+  await sharp(join(folder, 'true.png')).keepMetadata().toFile(join(folder, 'kept.webp'));
   const dark = new GeneratedImage(
     image.rgb.map((value) => value >> 1),
     image.receipt,
@@ -45,7 +49,35 @@ describe('t2i verify', () => {
   it('finds a lossy file within tolerance, with numbers', async () => {
     const { code, out } = await verify('true.jpg', '--model', TINY, '--json');
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toMatchObject({ verdict: 'within tolerance', psnr: expect.any(Number) });
+    expect(JSON.parse(out)).toMatchObject({
+      verdict: 'within tolerance',
+      psnr: expect.any(Number),
+      encodedAlike: { quality: 90, maxAbs: 0 },
+    });
+    expect((await verify('true.jpg', '--model', TINY)).out).toContain(
+      'encoded alike, with quality 90: every byte is equal',
+    );
+  });
+
+  it('finds a JPEG of another seed different', async () => {
+    const { code, out } = await verify('other.jpg', '--model', TINY);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^pixels: .* levels on average, more than/m);
+  });
+
+  it('says by name that it was another model', async () => {
+    const { out } = await verify('true.png', '--model', fixture('tiny-v'));
+    expect(out).toMatch(/^model: different model: the receipt names "tiny" \(\w+\), this is "tiny-v" \(\w+\)/m);
+  });
+
+  it('does not begin work beyond its budget, which a flag raises', async () => {
+    const refused = await verify('true.png', '--model', TINY, '--max-work', '1000');
+    expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/hint: .*--max-work 262144/) });
+    expect(await verify('true.png', '--model', TINY, '--max-work', '262144')).toMatchObject({ code: 0 });
+    expect(await verify('true.png', '--max-work', 'much', '--threads', '0')).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/--threads.*\n.*--max-work: expected a whole number/),
+    });
   });
 
   it.each([
@@ -63,8 +95,8 @@ describe('t2i verify', () => {
 });
 
 describe('t2i inspect', () => {
-  it('shows the receipt of a picture', async () => {
-    const { code, out } = await t2i('inspect', join(folder, 'true.jpg'));
+  it.each(['true.jpg', 'kept.webp'])('shows the receipt of %s', async (name) => {
+    const { code, out } = await t2i('inspect', join(folder, name));
     expect(code).toBe(0);
     expect(out).toMatch(/^prompt +a red apple$/m);
     expect(out).toMatch(/^seed +7$/m);

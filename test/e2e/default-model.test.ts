@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GeneratedImage, Pipeline, verifyImage } from '../../src/index.js';
+import { encodeImage, type GeneratedImage, Pipeline, verifyImage } from '../../src/index.js';
 
 const MAX_BYTES = 60e6;
 
@@ -91,5 +91,25 @@ describe('the default model', () => {
     const path = join(dir, 'sunflower.png');
     await again.toFile(path);
     expect(await verifyImage(path)).toMatchObject({ verdict: 'exact', maxAbs: 0 });
+  });
+
+  it.each(['jpeg', 'webp'] as const)(
+    'tells two seeds apart in %s, close as they are, and keeps a file its own',
+    async (format) => {
+      const [first, second] = await generate('a sunflower', { seeds: [1, 2] });
+      for (const quality of [50, 80, 90, 100]) {
+        const own = await verifyImage(await first.toBuffer(format, { quality }), t2i);
+        expect(own).toMatchObject({ verdict: 'within tolerance', encodedAlike: { maxAbs: 0 } });
+        const forged = await encodeImage(second as GeneratedImage, first.receipt, { format, quality });
+        expect(await verifyImage(forged, t2i)).toMatchObject({ verdict: 'different' });
+      }
+    },
+  );
+
+  it('tells two seeds apart in a PNG whose receipt was forged to have its hash', async () => {
+    const [first, second] = await generate('a sunflower', { seeds: [1, 2] });
+    const { rgbSha256 } = (second as GeneratedImage).receipt;
+    const forged = await encodeImage(second as GeneratedImage, { ...first.receipt, rgbSha256 });
+    expect(await verifyImage(forged, t2i)).toMatchObject({ verdict: 'different' });
   });
 });

@@ -65,7 +65,8 @@ const LAYERS: readonly Layer[] = [
   },
   { owns: 'pipeline.ts', imports: [...CORE, 'backends/select.ts', 'pipeline/'] },
   { owns: 'pipeline/', imports: [...CORE, 'backends/select.ts'] },
-  { owns: 'verify.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/'] },
+  { owns: 'verify/', imports: [...CORE, 'pipeline/'] },
+  { owns: 'verify.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/', 'verify/'] },
   { owns: 'index.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/', 'verify.ts'] },
   {
     owns: 'cli/',
@@ -77,6 +78,7 @@ const LAYERS: readonly Layer[] = [
       'pipeline.ts',
       'pipeline/',
       'verify.ts',
+      'verify/',
     ],
     packages: ['commander'],
   },

@@ -1,5 +1,5 @@
 import type { Pipeline } from '../../pipeline.js';
-import { verifyWith } from '../../verify.js';
+import { verifyImage } from '../../verify.js';
 import { formatDifference } from '../quantities.js';
 import type { Finding } from './check.js';
 
@@ -26,9 +26,9 @@ export async function checkGraph(gpu: Pipeline, signal: AbortSignal): Promise<Fi
 /** Draws one picture on both and compares them as `verify` does. */
 export async function checkPicture(gpu: Pipeline, cpu: Pipeline, signal: AbortSignal): Promise<Finding> {
   const { images } = await cpu.generate({ ...REQUEST, signal });
-  const [pixels] = images;
-  if (!pixels) return { ok: false, detail: 'the CPU made no picture', numbers: {} };
-  const result = await verifyWith(gpu, { pixels, lossless: true, receipt: pixels.receipt }, signal);
+  const [image] = images;
+  if (!image) return { ok: false, detail: 'the CPU made no picture', numbers: {} };
+  const result = await verifyImage(await image.toBuffer('png'), { pipeline: gpu, signal });
   const { verdict, maxAbs, meanAbs, psnr, reasons } = result;
   if (maxAbs === null || meanAbs === null || psnr === null) {
     return { ok: false, detail: [verdict, ...reasons].join('; '), numbers: {} };
