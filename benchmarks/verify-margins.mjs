@@ -1,7 +1,7 @@
 // How far `t2i verify` is from being wrong: the same image, drawn with other threads and by the fp16 graphs (which round as a GPU
 // does), against the nearest other seed and the smallest edits, in every format and quality. Prints JSON.
 //
-//     node benchmarks/verify-margins.mjs [--model DIR] [--seeds 6] [--quick]
+//     node benchmarks/verify-margins.mjs [--model DIR] [--seeds 6] [--qualities 80,90] [--quick]
 //
 // Every number is a share of the bound that is nearest to being exceeded: the same image must stay below 1, everything else above.
 // `same` is the largest of all pairs, `seeds` and the edits are the smallest.
@@ -37,9 +37,15 @@ const EDITS = {
 };
 
 const { values } = parseArgs({
-  options: { model: { type: 'string' }, seeds: { type: 'string', default: '6' }, quick: { type: 'boolean' } },
+  options: {
+    model: { type: 'string' },
+    seeds: { type: 'string', default: '6' },
+    qualities: { type: 'string' },
+    quick: { type: 'boolean' },
+  },
 });
 const prompts = values.quick ? PROMPTS.slice(0, 2) : PROMPTS;
+const qualities = values.qualities?.split(',').map(Number) ?? (values.quick ? [50, 90] : QUALITIES);
 const seeds = Array.from({ length: Number(values.seeds) }, (_, index) => index + 1);
 // For the copy as well, which has no manifest.
 let defaults = {};
@@ -47,7 +53,7 @@ const images = await drawAll();
 const results = { lossless: await measure((image) => encodeImage(image, null)) };
 for (const [name, chromaSubsampling] of Object.entries(FORMATS)) {
   const format = name.split(' ')[0];
-  for (const quality of values.quick ? [50, 90] : QUALITIES) {
+  for (const quality of qualities) {
     results[`${name}, quality ${quality}`] = await measure((image) =>
       encodeLossy(image, { format, quality, chromaSubsampling }),
     );

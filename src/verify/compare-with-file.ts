@@ -27,7 +27,7 @@ export async function compareWithFile(
   const { format } = header;
   const alike = await encodeAlike(again, { bytes, pixels, format, chromaSubsampling: header.chromaSubsampling });
   const apart = difference(pixels, alike.pixels);
-  const bounds = lossyBounds(format, difference(alike.pixels, again));
+  const bounds = lossyBounds(format, alike.quality, difference(alike.pixels, again));
   return { direct, encodedAlike: { ...apart, quality: alike.quality }, bounds };
 }
 

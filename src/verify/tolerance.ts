@@ -27,13 +27,20 @@ export const TOLERANCE = {
   },
 } as const satisfies { lossless: Bounds } & Record<'jpeg' | 'webp', Record<'floor' | 'share' | 'most', Bounds>>;
 
+/** Below this quality a WebP keeps so little that its share would also let another seed pass; then the mean's floor alone holds. */
+const LEAST_QUALITY = 30;
+
 const NAMES = ['meanAbs', 'blockMeanAbs', 'maxAbs'] as const;
 
-/** @param codec what encoding alike changed of the image made again */
-export function lossyBounds(format: 'jpeg' | 'webp', codec: Bounds): Bounds {
+/**
+ * @param quality 1 to 100, as it was found from the file
+ * @param codec what encoding alike changed of the image made again
+ */
+export function lossyBounds(format: 'jpeg' | 'webp', quality: number, codec: Bounds): Bounds {
   const { floor, share, most } = TOLERANCE[format];
   const bound = (name: keyof Bounds) => Math.min(floor[name] + share[name] * codec[name], most[name]);
-  return { meanAbs: bound('meanAbs'), blockMeanAbs: bound('blockMeanAbs'), maxAbs: bound('maxAbs') };
+  const meanAbs = quality < LEAST_QUALITY ? floor.meanAbs : bound('meanAbs');
+  return { meanAbs, blockMeanAbs: bound('blockMeanAbs'), maxAbs: bound('maxAbs') };
 }
 
 const WORDS: Readonly<Record<keyof Bounds, string>> = {
