@@ -16,6 +16,7 @@ export const REMEDIES = {
   ENGINE_BUILD_FAILED: 'Read the message: it quotes TensorRT. Free memory, give a smaller profile, or run on the CPU.',
   ENGINE_INACCURATE: 'Build with the fp32 graph, or with another TensorRT; the engine was not kept.',
   OUT_OF_MEMORY: 'Fewer pictures at once, a smaller size, or a GPU with more memory; `nvidia-smi` shows who uses it.',
+  QUEUE_FULL: 'Send it again when others are done; `maxQueue` of `Pipeline.load` is the limit.',
   CLOSED: 'Load a new pipeline; requests under way when one is closed end with this code.',
   IMAGE_INVALID: 'Check that the file is a whole PNG, JPEG or WebP.',
   RECEIPT_MISSING: 'The picture was made elsewhere, without receipt, or a program removed it.',

@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   ENGINE_BUILD_FAILED: 'TensorRT could not build an engine from the model.',
   ENGINE_INACCURATE: 'An engine computes something else than the model it was built from.',
   OUT_OF_MEMORY: 'The model or the request needs more memory than the device has.',
+  QUEUE_FULL: 'As many requests as the pipeline takes are waiting already.',
   CLOSED: 'The pipeline or session was closed before or during the request.',
   IMAGE_INVALID: 'The file is no picture that can be read, or is damaged.',
   RECEIPT_MISSING: 'The picture carries no receipt.',

@@ -68,7 +68,7 @@ export interface LoadOptions {
   model?: string | undefined;
   /** Name of a backend, or `auto` for the best one that runs here. Default: `auto`. */
   backend?: string | undefined;
-  /** Threads the runtime may use, on the CPU. Default: the runtime's own choice. */
+  /** Threads the runtime may use, on the CPU; more than there are processors are not, with a warning. Default: the runtime's own choice. */
   threads?: number | undefined;
   /** Index of the GPU, as CUDA counts them. Default: 0. */
   device?: number | undefined;
@@ -81,6 +81,8 @@ export interface LoadOptions {
   strict?: boolean | undefined;
   /** Folder of the TensorRT libraries; no other is searched. Default: T2I_TENSORRT_LIB_DIR, else the usual folders. */
   tensorrtLibDir?: string | undefined;
+  /** Most requests that may wait for their turn; one more is refused with QUEUE_FULL. Default: 1000. */
+  maxQueue?: number | undefined;
   /** Called while engines are built and checked, which may take minutes. */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Ends the load with its reason. */
@@ -159,6 +161,7 @@ export const LOAD_FIELDS: Record<keyof LoadOptions, Field> = {
   isolation: oneOf(['none', 'process']),
   strict: { expected: 'true or false', accepts: (value) => typeof value === 'boolean' },
   tensorrtLibDir: text('the path of a folder', 1, 4096),
+  maxQueue: integer(1, 1_000_000),
   onProgress: aFunction,
   signal: anAbortSignal,
 };

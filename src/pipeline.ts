@@ -14,12 +14,15 @@ import {
   type RequestLimits,
   type RequestOptions,
 } from './options.js';
+import { AbortSignals, type LinkedAbort } from './pipeline/abort-signals.js';
 import { EventQueue } from './pipeline/event-queue.js';
 import type { BackendReport, GenerateResult, StepProgress, StreamEvent } from './pipeline/events.js';
 import { limitsOf } from './pipeline/limits.js';
-import { LinkedAbort } from './pipeline/linked-abort.js';
-import { prepareJob } from './pipeline/prepare-job.js';
+import { draftJob, withNoise } from './pipeline/prepare-job.js';
 import { makeReceipt } from './pipeline/receipts.js';
+import { RequestQueue } from './pipeline/request-queue.js';
+import { cappedThreads } from './pipeline/threads.js';
+import type { Warning } from './pipeline/warnings.js';
 import type { ClipTokenizer } from './text/clip-tokenizer.js';
 
 /** A request and how to follow it. */
@@ -40,7 +43,13 @@ export interface PipelineParts {
   readonly tokenizer: ClipTokenizer;
   readonly session: Session;
   readonly backend: BackendReport;
+  /** Most requests that wait. Default: {@link DEFAULT_MAX_QUEUE}. */
+  readonly maxQueue?: number | undefined;
+  /** What every result warns of. */
+  readonly warnings?: readonly Warning[];
 }
+
+const DEFAULT_MAX_QUEUE = 1000;
 
 /**
  * A loaded model that turns prompts into pictures.
@@ -52,12 +61,15 @@ export interface PipelineParts {
 export class Pipeline implements AsyncDisposable {
   readonly #parts: PipelineParts;
   readonly #limits: RequestLimits;
+  readonly #queue: RequestQueue;
+  readonly #signals = new AbortSignals();
   #closed: Promise<void> | null = null;
 
   /** @internal Use {@link Pipeline.load}. */
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.#limits = limitsOf(parts.model);
+    this.#queue = new RequestQueue(parts.maxQueue ?? DEFAULT_MAX_QUEUE);
   }
 
   /**
@@ -68,18 +80,24 @@ export class Pipeline implements AsyncDisposable {
    *   ENGINE_INVALID, ENGINE_BUILD_FAILED, ENGINE_INACCURATE, DEVICE_LOST; the signal's reason when aborted
    */
   static async load(options: LoadOptions = {}): Promise<Pipeline> {
-    const { model: nameOrDir, backend: wanted = 'auto', ...open } = parseLoadOptions(options);
-    open.signal?.throwIfAborted();
-    const selection = await selectBackend(wanted, open);
-    const model = await describeModel(await resolveModel(nameOrDir));
+    const { model: nameOrDir, backend: wanted = 'auto', maxQueue, ...open } = parseLoadOptions(options);
+    const { signal } = open;
+    signal?.throwIfAborted();
+    const { threads, warnings } = cappedThreads(open.threads);
+    const opening = { ...open, threads };
+    const selection = await selectBackend(wanted, opening);
+    const model = await describeModel(await resolveModel(nameOrDir), signal);
     const tokenizer = await loadTokenizer(model);
-    const { backend, tried, session } = await openSelected(selection, model, open);
+    signal?.throwIfAborted();
+    const { backend, tried, session } = await openSelected(selection, model, opening);
     const { runtime, engines } = session;
     return new Pipeline({
       model,
       tokenizer,
       session,
       backend: { name: backend.name, runtime, ...(engines && { engines }), tried },
+      maxQueue,
+      warnings,
     });
   }
 
@@ -96,8 +114,8 @@ export class Pipeline implements AsyncDisposable {
   /**
    * Makes one picture for each seed. Calls may overlap; they are carried out in order.
    *
-   * @throws T2IError OPTION_INVALID with every mistake in `issues`, CLOSED, BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY,
-   *   DEVICE_LOST; the signal's reason when aborted
+   * @throws T2IError OPTION_INVALID with every mistake in `issues`, QUEUE_FULL, CLOSED, BACKEND_FAILED, BACKEND_CRASHED,
+   *   OUT_OF_MEMORY, DEVICE_LOST, MODEL_INVALID where the model's files changed before a restart; the signal's reason when aborted
    */
   async generate(options: GenerateOptions): Promise<GenerateResult> {
     const { request, abort } = this.#accept(options);
@@ -148,17 +166,21 @@ export class Pipeline implements AsyncDisposable {
   #accept(options: GenerateOptions): { request: Request; abort: LinkedAbort } {
     this.#refuseClosed();
     const request = parseRequest(options, this.#limits);
-    return { request, abort: new LinkedAbort(options.signal) };
+    return { request, abort: this.#signals.link(options.signal) };
   }
 
   async #run(request: Request, abort: LinkedAbort, onStep: GenerateOptions['onStep']): Promise<GenerateResult> {
-    const { model, tokenizer, session, backend } = this.#parts;
-    const { job, warnings } = await prepareJob(request, model, tokenizer, abort.signal);
-    this.#refuseClosed();
-    const result = await session.generate(job, {
-      signal: abort.signal,
-      onStep: onStep && follow(request, abort, onStep),
-    });
+    const { model, tokenizer, session, backend, warnings: ofLoad = [] } = this.#parts;
+    const { draft, warnings } = draftJob(request, model, tokenizer);
+    const { job, result } = await this.#queue.run(
+      abort.signal,
+      () => withNoise(draft, abort.signal),
+      async (job) => {
+        this.#refuseClosed();
+        const control = { signal: abort.signal, onStep: onStep && follow(request, abort, onStep) };
+        return { job, result: await session.generate(job, control) };
+      },
+    );
     // Whoever aborts gets the reason, also when the last step was quicker.
     abort.signal.throwIfAborted();
     const source = { request, plan: job.plan, model, backend };
@@ -171,7 +193,11 @@ export class Pipeline implements AsyncDisposable {
     const fallbacks = result.warnings ?? [];
     return {
       images,
-      warnings: [...warnings, ...fallbacks.map((message) => ({ code: 'BACKEND_FALLBACK', message }) as const)],
+      warnings: [
+        ...ofLoad,
+        ...warnings,
+        ...fallbacks.map((message) => ({ code: 'BACKEND_FALLBACK', message }) as const),
+      ],
       backend,
       timings: result.timings,
     };

@@ -109,7 +109,7 @@ export interface OpenOptions {
 
 export interface Backend {
   readonly name: string;
-  /** Whether it can run here, with those options; never throws. */
+  /** Whether it can run here, with those options; throws nothing but the signal's reason when aborted. */
   probe(options?: OpenOptions): Promise<Probe>;
   /**
    * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY, ENGINE_INVALID, ENGINE_BUILD_FAILED,

@@ -5,6 +5,8 @@ const f32 = Math.fround;
 /** From this many elements on torch.randn takes its block algorithm. */
 const BLOCK = 16;
 const HALF_BLOCK = BLOCK / 2;
+/** Numbers drawn between two yields of `fill`, a multiple of BLOCK: a few milliseconds of work. */
+const SLICE = 2 ** 17;
 const TWO_PI_F32 = f32(2 * Math.PI);
 
 /**
@@ -23,16 +25,31 @@ export class TorchGenerator {
 
   /** @returns the next `n` unit normal numbers, in the order of a contiguous tensor of that many elements */
   randn(n: number): Float32Array {
-    if (n < BLOCK) return Float32Array.from({ length: n }, () => this.#normal());
     const values = new Float32Array(n);
-    for (let i = 0; i < n; i++) values[i] = this.#uniform24();
-    for (let start = 0; start + BLOCK <= n; start += BLOCK) boxMuller16(values, start);
+    for (const _ of this.fill(values));
+    return values;
+  }
+
+  /** As {@link randn}, into `values`; yields between slices of the work, so that the caller can do something else meanwhile. */
+  *fill(values: Float32Array): Generator<void, void> {
+    const n = values.length;
+    if (n < BLOCK) {
+      for (let i = 0; i < n; i++) values[i] = this.#normal();
+      return;
+    }
+    for (let i = 0; i < n; ) {
+      for (const end = Math.min(n, i + SLICE); i < end; i++) values[i] = this.#uniform24();
+      yield;
+    }
+    for (let start = 0; start + BLOCK <= n; start += BLOCK) {
+      boxMuller16(values, start);
+      if (start % SLICE === 0) yield;
+    }
     if (n % BLOCK !== 0) {
       const start = n - BLOCK;
       for (let i = start; i < n; i++) values[i] = this.#uniform24();
       boxMuller16(values, start);
     }
-    return values;
   }
 
   #normal(): number {

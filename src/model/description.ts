@@ -1,6 +1,7 @@
 import type { SchedulerConfig } from '../diffusion/schedule.js';
 import type { ClipTokenizerConfig } from '../text/clip-tokenizer.js';
 import type { Manifest } from './manifest.js';
+import type { FileStamp } from './stamps.js';
 
 /** Element types that the three graphs of a model may take or give. */
 export type TensorType = 'float32' | 'float16' | 'int32' | 'int64';
@@ -85,5 +86,7 @@ export interface ModelDescription {
   readonly sizeGranularity: number;
   /** SHA-256 in hex of every file that decides the picture, by its path in the directory. */
   readonly hashes: Readonly<Record<string, string>>;
+  /** Of the same files, as they were when they were hashed. */
+  readonly stamps: Readonly<Record<string, FileStamp>>;
   readonly manifest: Manifest | null;
 }

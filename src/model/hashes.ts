@@ -5,23 +5,41 @@ import { pipeline } from 'node:stream/promises';
 import type { Manifest } from './manifest.js';
 import type { ModelFiles } from './model-files.js';
 import { invalidModel, type Problems } from './problems.js';
+import { type FileStamp, stampFile } from './stamps.js';
 
 const COPY_HINT =
   'If you trust the other file, copy the file, so that the model directory has one of its own: cp FILE COPY && mv COPY FILE.';
 
-/** SHA-256 in hex of every file that was used, by its path in the model directory, in the order of the paths. */
-export async function hashFiles(files: ModelFiles, problems: Problems): Promise<Record<string, string>> {
-  const hashes: Record<string, string> = {};
+/** What is known of the files that were used, each by its path in the model directory, in the order of the paths. */
+export interface HashedFiles {
+  /** SHA-256 in hex. */
+  readonly hashes: Record<string, string>;
+  /** Taken before the file was hashed. */
+  readonly stamps: Record<string, FileStamp>;
+}
+
+/** Hashes every file that was used. @throws the signal's reason when aborted */
+export async function hashFiles(files: ModelFiles, problems: Problems, signal?: AbortSignal): Promise<HashedFiles> {
+  const found: HashedFiles = { hashes: {}, stamps: {} };
   for (const path of [...files.used].sort()) {
-    const hash = createHash('sha256');
-    await problems.collect(() =>
-      pipeline(createReadStream(join(files.dir, path)), hash).catch((error: Error) => {
-        throw invalidModel(path, 'a file that can be read', error.message);
-      }),
-    );
-    hashes[path] = hash.digest('hex');
+    await problems.collect(async () => {
+      try {
+        found.stamps[path] = await stampFile(join(files.dir, path));
+        found.hashes[path] = await hashFile(join(files.dir, path), signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw invalidModel(path, 'a file that can be read', (error as Error).message);
+      }
+    });
   }
-  return hashes;
+  return found;
+}
+
+/** SHA-256 in hex. @throws the system's error; an AbortError when aborted */
+export async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash, { signal });
+  return hash.digest('hex');
 }
 
 /**

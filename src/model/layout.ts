@@ -23,9 +23,9 @@ const DEFAULT_SAMPLE_SIZE = 64;
  * optionally a config.json beside each graph (the autoencoder's also in vae/) and the manifest t2i.json.
  * Hashes every file that decides the picture, so it takes about a second for each gigabyte of weights.
  * @throws T2IError MODEL_NOT_FOUND, or MODEL_INVALID with everything that is wrong: files that are missing, damaged, reach
- *   outside the directory, contradict each other, or differ from the manifest's hashes.
+ *   outside the directory, contradict each other, or differ from the manifest's hashes; the signal's reason when aborted.
  */
-export async function describeModel(dir: string): Promise<ModelDescription> {
+export async function describeModel(dir: string, signal?: AbortSignal): Promise<ModelDescription> {
   const files = await ModelFiles.open(dir);
   await checkFamily(files);
   const problems = new Problems();
@@ -45,7 +45,7 @@ export async function describeModel(dir: string): Promise<ModelDescription> {
   const graphs = textEncoder && unet && vaeDecoder && { textEncoder, unet, vaeDecoder };
   const agreed = graphs && agree({ ...graphs, textConfig, unetConfig, vaeConfig, contextLength, vocabSize }, problems);
   problems.throwIfAny();
-  const hashes = await hashFiles(files, problems);
+  const { hashes, stamps } = await hashFiles(files, problems, signal);
   checkHashes(hashes, manifest, shared, problems);
   problems.throwIfAny();
   return {
@@ -60,6 +60,7 @@ export async function describeModel(dir: string): Promise<ModelDescription> {
     nativeSize: (unetConfig.sampleSize ?? DEFAULT_SAMPLE_SIZE) * agreed!.vaeFactor,
     sizeGranularity: agreed!.vaeFactor * 2 ** unetConfig.halvings,
     hashes,
+    stamps,
     manifest,
   };
 }

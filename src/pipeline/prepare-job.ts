@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ImageJob, Job } from '../backends/backend.js';
 import { guidanceEmbedding } from '../diffusion/guidance-embedding.js';
 import { usesGuidance } from '../diffusion/loop.js';
-import { imageNoise, noisyRows } from '../diffusion/noise.js';
+import { drawNoise, noisyRows } from '../diffusion/noise.js';
 import { createPlan, type Plan, type SamplerName } from '../diffusion/plan.js';
 import { refuse } from '../fields.js';
 import type { ModelDescription } from '../model/description.js';
@@ -13,17 +13,23 @@ import { type Warning, warningsOf } from './warnings.js';
 /** Most bytes of noise that one request may take; only samplers that add noise at each step come near. */
 const MAX_NOISE = 1 << 30;
 
+/** A job but for its noise, which may be large. */
+export interface JobDraft extends Omit<Job, 'images'> {
+  readonly seeds: readonly number[];
+  /** Numbers of one image's latents. */
+  readonly latentSize: number;
+}
+
 /**
- * Turns a request into the pure data that a backend runs.
+ * Turns a request into the pure data that a backend runs; the noise is left to {@link withNoise}.
  *
- * @throws T2IError OPTION_INVALID where the noise of so many pictures and steps does not fit in memory; the signal's reason
+ * @throws T2IError OPTION_INVALID where the noise of so many pictures and steps does not fit in memory
  */
-export async function prepareJob(
+export function draftJob(
   request: Request,
   model: ModelDescription,
   tokenizer: ClipTokenizer,
-  signal: AbortSignal,
-): Promise<{ job: Job; warnings: Warning[] }> {
+): { draft: JobDraft; warnings: Warning[] } {
   const prompt = tokenizer.encode(request.prompt);
   const { guidanceWidth } = model;
   const distilled = guidanceWidth !== null;
@@ -34,14 +40,7 @@ export async function prepareJob(
   const latentWidth = request.width / model.vaeFactor;
   const latentSize = model.latentChannels * latentHeight * latentWidth;
   refuseTooMuchNoise(request, plan, latentSize);
-  const images: ImageJob[] = [];
-  for (const seed of request.seeds) {
-    images.push({ seed, noise: imageNoise(seed, latentSize, plan) });
-    // The noise of many pictures takes a while: let the caller's other work run in between.
-    await setImmediate();
-    signal.throwIfAborted();
-  }
-  const job: Job = {
+  const draft: JobDraft = {
     promptIds: prompt.ids,
     negativeIds: negative?.ids ?? null,
     guidanceScale: request.guidanceScale,
@@ -49,10 +48,30 @@ export async function prepareJob(
     plan,
     latentHeight,
     latentWidth,
-    images,
     previewEvery: request.previewEvery,
+    seeds: request.seeds,
+    latentSize,
   };
-  return { job, warnings: warningsOf(request, { prompt, negative, distilled }) };
+  return { draft, warnings: warningsOf(request, { prompt, negative, distilled }) };
+}
+
+/**
+ * Draws the noise of a job, in slices between which the caller's event loop goes on.
+ *
+ * @throws the signal's reason when aborted
+ */
+export async function withNoise({ seeds, latentSize, ...job }: JobDraft, signal: AbortSignal): Promise<Job> {
+  const images: ImageJob[] = [];
+  for (const seed of seeds) {
+    const drawing = drawNoise(seed, latentSize, job.plan);
+    let drawn = drawing.next();
+    for (; !drawn.done; drawn = drawing.next()) {
+      await setImmediate();
+      signal.throwIfAborted();
+    }
+    images.push({ seed, noise: drawn.value });
+  }
+  return { ...job, images };
 }
 
 /** @throws T2IError OPTION_INVALID where the model's schedule and the sampler do not go together */

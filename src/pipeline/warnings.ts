@@ -8,6 +8,7 @@ export interface Warning {
     | 'NEGATIVE_PROMPT_CUT'
     | 'NEGATIVE_PROMPT_UNUSED'
     | 'SAMPLER_REPLACED'
+    | 'THREADS_CAPPED'
     | 'BACKEND_FALLBACK';
   readonly message: string;
 }

@@ -64,6 +64,46 @@ describe('the process of the onnxruntime backend', () => {
     });
   });
 
+  it('after many crashes starts again for a request with a deadline, once the wait is over', async () => {
+    const tired = await openSession(model, 1);
+    const kill = () => void process.kill(tired.pid as number, 'SIGKILL');
+    for (let crash = 0; crash < 5; crash++) {
+      const job = tired.generate(tinyJob(model, { steps: LONG }), { onStep: kill });
+      await expect(job).rejects.toMatchObject({ code: 'BACKEND_CRASHED' });
+    }
+    const hasty = () => tired.generate(tinyJob(model), { signal: AbortSignal.timeout(150) });
+    // Requests that are given up are no crashes: they do not make the wait longer.
+    for (let i = 0; i < 10; i++) await expect(hasty()).rejects.toMatchObject({ name: 'TimeoutError' });
+    // Two seconds after five crashes in a row; after fifteen it would be the longest wait, five.
+    await setTimeout(500);
+    const patient = await tired.generate(tinyJob(model), { signal: AbortSignal.timeout(30_000) });
+    expect(patient.images).toHaveLength(1);
+    await tired.close();
+  });
+
+  it('ends the load, and the process, as soon as its signal aborts', async () => {
+    const controller = new AbortController();
+    const loading = openSession(model, 1, controller.signal);
+    controller.abort('no more');
+    await expect(loading).rejects.toBe('no more');
+    await expect(openSession(model, 1, controller.signal)).rejects.toBe('no more');
+    await expect(onnxruntime.probe({ signal: controller.signal })).rejects.toBe('no more');
+  });
+
+  it('is free again within seconds after an abort in a forward that takes much longer', async () => {
+    const before = session.pid as number;
+    const controller = new AbortController();
+    // A stopped process is one that is in a native call without end.
+    process.kill(before, 'SIGSTOP');
+    const job = session.generate(tinyJob(model), { signal: controller.signal });
+    await setTimeout(50);
+    controller.abort('too slow');
+    await expect(job).rejects.toBe('too slow');
+    expect((await session.generate(tinyJob(model))).images).toHaveLength(1);
+    expect(session.pid).not.toBe(before);
+    expect(isAlive(before)).toBe(false);
+  });
+
   it('encodes a prompt once: the next job with it spends no time in the text encoder', async () => {
     const job = tinyJob(model, { promptIds: tinyPrompt(77) });
     expect((await session.generate(job)).timings.textEncoder).toBeGreaterThan(0);
@@ -89,6 +129,7 @@ describe('the process of the onnxruntime backend', () => {
     process.kill(first, 'SIGKILL');
     while (isAlive(first)) await setTimeout(10);
     const job = closing.generate(tinyJob(model));
+    while (closing.pid === first) await setTimeout(1);
     const second = closing.pid as number;
     await Promise.all([expect(job).rejects.toMatchObject({ code: 'CLOSED' }), closing.close()]);
     expect(second).not.toBe(first);
@@ -133,13 +174,21 @@ describe('the process of the onnxruntime backend', () => {
       });
     });
 
-    it('fails the job where a file turns bad before a restart', async () => {
+    it('fails the job where a file changes before a restart, and runs again when it is back', async () => {
       await copy();
-      const opened = await openSession(copied, 1);
-      await truncate(unet(), 5000);
+      const own = await describeModel(dir);
+      const opened = await openSession(own, 1);
+      const weights = join(dir, 'unet', 'model.weights');
+      const bytes = await readFile(weights);
+      await writeFile(weights, bytes.with(100, (bytes[100] as number) ^ 1));
       process.kill(opened.pid as number, 'SIGKILL');
       while (isAlive(opened.pid as number)) await setTimeout(10);
-      await expect(opened.generate(tinyJob(model))).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+      await expect(opened.generate(tinyJob(own))).rejects.toMatchObject({
+        code: 'MODEL_INVALID',
+        message: expect.stringContaining('unet/model.weights has another SHA-256'),
+      });
+      await writeFile(weights, bytes);
+      expect((await opened.generate(tinyJob(own))).images).toHaveLength(1);
       await opened.close();
     });
 
@@ -157,6 +206,15 @@ describe('the process of the onnxruntime backend', () => {
       const caller = startCaller('onnxruntime', scene, model, tinyJob(model));
       expect(await caller.exit).toEqual({ code: 0, signal: null });
       expect(caller.lines).toEqual([expect.stringMatching(/^child \d+$/), `done ${scene}`]);
+      await caller.childGone();
+    });
+
+    it('goes when the caller is killed, also in a native call that takes a minute', async () => {
+      const caller = startCaller('onnxruntime', 'blocked', model, tinyJob(model));
+      await caller.line('blocking');
+      await setTimeout(100);
+      caller.kill('SIGKILL');
+      await caller.exit;
       await caller.childGone();
     });
 

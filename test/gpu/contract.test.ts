@@ -15,16 +15,19 @@ else {
   afterAll(cleanUp);
 
   describe('engines of the installed TensorRT', () => {
-    it.each(['tiny', 'tiny-v', 'tiny-16ch', 'tiny-lcm'])('of %s are built, near onnxruntime, and found again', async (name) => {
-      const model = await describeModel(fixture(name));
-      const first = await ensureWideEngines(model, onnxruntimeReference);
-      for (const engine of Object.values(first.engines)) {
-        expect(engine).toMatchObject({ built: true, warnings: [], header: { gpu: card.device.name } });
-        expect(engine.header.accuracy?.similarity).toBeGreaterThan(0.999);
-      }
-      const again = await ensureWideEngines(model, onnxruntimeReference);
-      for (const engine of Object.values(again.engines)) expect(engine.built).toBe(false);
-    });
+    it.each(['tiny', 'tiny-v', 'tiny-16ch', 'tiny-lcm'])(
+      'of %s are built, near onnxruntime, and found again',
+      async (name) => {
+        const model = await describeModel(fixture(name));
+        const first = await ensureWideEngines(model, onnxruntimeReference);
+        for (const engine of Object.values(first.engines)) {
+          expect(engine).toMatchObject({ built: true, warnings: [], header: { gpu: card.device.name } });
+          expect(engine.header.accuracy?.similarity).toBeGreaterThan(0.999);
+        }
+        const again = await ensureWideEngines(model, onnxruntimeReference);
+        for (const engine of Object.values(again.engines)) expect(engine.built).toBe(false);
+      },
+    );
   });
 
   for (const isolation of ['none', 'process'] as const) {

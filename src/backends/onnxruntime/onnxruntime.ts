@@ -8,10 +8,10 @@ import { openSession, runtimeVersion } from './session.js';
 export const onnxruntime: Backend = {
   name: 'onnxruntime',
 
-  async probe() {
+  async probe({ signal } = {}) {
     const process = new RuntimeProcess(ONNXRUNTIME);
     try {
-      await process.ready();
+      await process.stoppedBy(signal, () => process.ready());
       return { available: true, detail: `${runtimeVersion()} on the CPU` };
     } catch (error) {
       if (!T2IError.is(error)) throw error;
@@ -22,6 +22,6 @@ export const onnxruntime: Backend = {
   },
 
   open(model, options = {}) {
-    return openSession(model, options.threads);
+    return openSession(model, options.threads, options.signal);
   },
 };

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { ModelDescription } from '../../model/description.js';
+import { checkUnchanged } from '../../model/unchanged.js';
 import { ProcessSession } from '../process/process-session.js';
 import { type LoadRequest, ONNXRUNTIME } from './child-calls.js';
 
@@ -12,9 +13,15 @@ export function runtimeVersion(): string {
 /**
  * A model in a child process that stays warm for as long as the session is open.
  *
- * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_CRASHED, OUT_OF_MEMORY
+ * @param signal ends the opening at once
+ * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_CRASHED, OUT_OF_MEMORY; the signal's reason when aborted
  */
-export function openSession(model: ModelDescription, threads: number | undefined): Promise<ProcessSession> {
+export function openSession(
+  model: ModelDescription,
+  threads: number | undefined,
+  signal?: AbortSignal,
+): Promise<ProcessSession> {
   const load: LoadRequest = { model, threads };
-  return ProcessSession.open({ kind: ONNXRUNTIME, runtime: runtimeVersion, load });
+  const check = () => checkUnchanged(model);
+  return ProcessSession.open({ kind: ONNXRUNTIME, runtime: runtimeVersion, load, check }, signal);
 }

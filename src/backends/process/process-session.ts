@@ -11,6 +11,8 @@ export interface ProcessModel {
   readonly engines?: Readonly<Record<NetworkName, string>>;
   /** Value of the call `load` that opens the model in a fresh process; its `run` takes a Job and tells StepEvents. */
   readonly load: unknown;
+  /** Throws where the model is not what it was when the session was opened; asked before every restart. */
+  readonly check: () => Promise<void>;
 }
 
 interface Entry {
@@ -18,8 +20,10 @@ interface Entry {
   readonly onStep: GenerateControl['onStep'];
   readonly resolve: (result: JobResult) => void;
   readonly reject: (reason: unknown) => void;
-  /** Its promise is resolved or rejected; the process may still be busy with it. */
-  settled: boolean;
+  /** Aborts when its promise is resolved or rejected; the process may still be busy with it. */
+  readonly settled: AbortSignal;
+  /** Whether the process was told to run it. */
+  started: boolean;
 }
 
 /**
@@ -37,13 +41,16 @@ export class ProcessSession implements Session {
 
   private constructor(private readonly model: ProcessModel) {
     if (model.engines) this.engines = model.engines;
-    this.#process = new RuntimeProcess(model.kind);
+    this.#process = this.#start();
   }
 
-  /** @throws T2IError BACKEND_UNAVAILABLE, BACKEND_CRASHED, and what the child's `load` throws */
-  static async open(model: ProcessModel): Promise<ProcessSession> {
+  /**
+   * @param signal ends the opening, and the process, at once
+   * @throws T2IError BACKEND_UNAVAILABLE, BACKEND_CRASHED, and what the child's `load` throws; the signal's reason when aborted
+   */
+  static async open(model: ProcessModel, signal?: AbortSignal): Promise<ProcessSession> {
     const session = new ProcessSession(model);
-    await session.#load();
+    await session.#process.stoppedBy(signal, () => session.#load());
     session.#process.release();
     return session;
   }
@@ -63,13 +70,15 @@ export class ProcessSession implements Session {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise<JobResult>((resolve, reject) => {
       const onAbort = () => this.#giveUp(entry, signal?.reason);
+      const settled = new AbortController();
       const settle = () => {
-        entry.settled = true;
+        settled.abort();
         signal?.removeEventListener('abort', onAbort);
       };
       const entry: Entry = {
         job,
-        settled: false,
+        settled: settled.signal,
+        started: false,
         onStep: control.onStep,
         resolve: (result) => {
           settle();
@@ -93,17 +102,20 @@ export class ProcessSession implements Session {
 
   async #close(): Promise<void> {
     for (const entry of this.#queue.splice(0)) entry.reject(closed());
-    if (this.#running?.settled === false) this.#running.reject(closed());
+    if (this.#running?.settled.aborted === false) this.#running.reject(closed());
     this.#closed.abort();
     await this.#process.stop();
   }
 
-  /** Rejects at once; the process ends its step first and then takes the next job. */
+  /**
+   * Rejects at once; the process ends its step first and then takes the next job. A restart that is under way goes on: the next
+   * job needs it too.
+   */
   #giveUp(entry: Entry, reason: unknown): void {
     entry.reject(reason);
     const place = this.#queue.indexOf(entry);
     if (place >= 0) this.#queue.splice(place, 1);
-    else this.#process.abort();
+    else if (entry.started) this.#process.abort();
   }
 
   async #drain(): Promise<void> {
@@ -120,7 +132,8 @@ export class ProcessSession implements Session {
   async #run(entry: Entry): Promise<void> {
     try {
       if (this.#process.ended) await this.#restart(entry);
-      if (entry.settled) return;
+      if (entry.settled.aborted) return;
+      entry.started = true;
       const { onStep } = entry;
       const report = onStep && ((event: StepEvent) => this.#report(entry, () => onStep(event)));
       const result = (await this.#process.call('run', entry.job, report)) as JobResult;
@@ -128,18 +141,25 @@ export class ProcessSession implements Session {
       entry.resolve(result);
     } catch (error) {
       const lost = T2IError.is(error) && error.code === 'DEVICE_LOST';
-      if (lost) await this.#process.stop();
-      if (!entry.settled) entry.reject(lost ? deviceLost(error) : error);
+      if (lost) {
+        this.#backoff.crashed();
+        await this.#process.stop();
+      }
+      if (!entry.settled.aborted) entry.reject(lost ? deviceLost(error) : error);
     }
   }
 
   /** A fresh process with the model in it, unless nobody wants it any more. */
   async #restart(entry: Entry): Promise<void> {
-    this.#backoff.failed();
-    if (this.#backoff.delay > 0) await this.#backoff.wait(this.#closed.signal);
-    if (entry.settled) return;
-    this.#process = new RuntimeProcess(this.model.kind);
+    await this.#backoff.wait(AbortSignal.any([this.#closed.signal, entry.settled]));
+    if (entry.settled.aborted) return;
+    await this.model.check();
+    this.#process = this.#start();
     await this.#load();
+  }
+
+  #start(): RuntimeProcess {
+    return new RuntimeProcess(this.model.kind, () => this.#backoff.crashed());
   }
 
   async #load(): Promise<void> {
@@ -153,7 +173,7 @@ export class ProcessSession implements Session {
   }
 
   #report(entry: Entry, call: () => void): void {
-    if (entry.settled) return;
+    if (entry.settled.aborted) return;
     try {
       call();
     } catch (error) {

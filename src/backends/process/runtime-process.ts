@@ -6,6 +6,8 @@ import type { Reply, Request } from './messages.js';
 
 /** How much of what the child last wrote to stderr an error message quotes. */
 const QUOTED_STDERR = 2000;
+/** Milliseconds that the child has to end a call after it was told to; a forward cannot be interrupted. */
+const ABORT_GRACE = 3000;
 
 /** Which child to start, and how to speak of it. */
 export interface ProcessKind {
@@ -46,9 +48,18 @@ export class RuntimeProcess {
   #opening: string | null = null;
   #stderr = '';
   #ended = false;
+  #stopping = false;
+  #deadline: NodeJS.Timeout | undefined;
 
-  /** Starts the process; what goes wrong there is said by `ready`. */
-  constructor(private readonly kind: ProcessKind) {
+  /**
+   * Starts the process; what goes wrong there is said by `ready`.
+   *
+   * @param onCrash called when the process ends without having been stopped
+   */
+  constructor(
+    private readonly kind: ProcessKind,
+    private readonly onCrash: () => void = () => {},
+  ) {
     this.#child = fork(kind.entry, [], {
       serialization: 'advanced',
       // Flags of the caller's process (--inspect, loaders, a heap limit) are not for this one.
@@ -102,16 +113,38 @@ export class RuntimeProcess {
     return this.#ended;
   }
 
-  /** Ends the running call as soon as the child can. */
+  /** Ends the running call as soon as the child can; the whole process, where that takes longer than three seconds. */
   abort(): void {
+    if (this.#pending === null) return;
     this.#send({ type: 'abort' });
+    this.#deadline ??= setTimeout(() => void this.stop(), ABORT_GRACE);
   }
 
   /** Ends the process at once and resolves when it is gone; whatever is under way is rejected. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     this.hold();
     this.#child.kill('SIGKILL');
     await this.#exited;
+  }
+
+  /**
+   * Carries out `work` with this process, and stops the process as soon as `signal` aborts.
+   *
+   * @throws the signal's reason when aborted; what `work` throws
+   */
+  async stoppedBy<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const stop = () => void this.stop();
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      if (signal?.aborted) await this.stop();
+      return await work();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
   }
 
   /** Keeps the caller's process alive, as long as an answer is awaited. */
@@ -145,8 +178,7 @@ export class RuntimeProcess {
     if (reply.type === 'opening') this.#opening = reply.path;
     else if (reply.type === 'event') this.#pending?.onEvent?.(reply.event);
     else {
-      const pending = this.#pending;
-      this.#pending = null;
+      const pending = this.#take();
       this.#opening = null;
       if (reply.type === 'ready') pending?.resolve(null);
       else if (reply.type === 'done') pending?.resolve(reply.result);
@@ -155,10 +187,19 @@ export class RuntimeProcess {
     }
   }
 
-  #end(how: string): void {
-    this.#ended = true;
+  /** What is under way, which is over now. */
+  #take(): Pending | null {
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
     const pending = this.#pending;
     this.#pending = null;
+    return pending;
+  }
+
+  #end(how: string): void {
+    if (!this.#ended && !this.#stopping) this.onCrash();
+    this.#ended = true;
+    const pending = this.#take();
     pending?.reject(crash(this.kind.runtime, how, this.#opening, this.#stderr.trim()));
   }
 

@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads';
 import { T2IError } from '../../errors.js';
 import type { Reply, Request } from './messages.js';
 
@@ -23,6 +24,7 @@ export type Service = Readonly<Record<string, (value: never, context: CallContex
 export async function serve(start: () => Promise<Service>): Promise<void> {
   // The parent is gone: nobody waits for what is still being computed.
   process.on('disconnect', () => process.exit());
+  watchCaller();
   // Ctrl-C reaches every process of the terminal; whether it ends the job is the parent's decision.
   process.on('SIGINT', () => {});
   try {
@@ -32,6 +34,16 @@ export async function serve(start: () => Promise<Service>): Promise<void> {
     await send({ type: 'unavailable', reason: error instanceof Error ? error.message : String(error) });
     process.disconnect();
   }
+}
+
+/** Starts a small thread beside this one, see watchdog.ts. */
+function watchCaller(): void {
+  const thread = new Worker(new URL('./watchdog.js', import.meta.url), {
+    workerData: process.ppid,
+    resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 },
+    execArgv: [],
+  });
+  thread.unref();
 }
 
 function answerCalls(service: Service): void {

@@ -52,7 +52,8 @@ async function inspectModel(nameOrDir: string | undefined, json: boolean, io: Io
   const model = await describeModel(await resolveModel(nameOrDir));
   const limits = limitsOf(model);
   const { defaults, presets, replacement } = limits;
-  if (json) printJson(io, { ...model, defaults, presets, warnings: replacement === undefined ? [] : [replacement] });
+  const { stamps: _, ...facts } = model;
+  if (json) printJson(io, { ...facts, defaults, presets, warnings: replacement === undefined ? [] : [replacement] });
   else io.stdout.write(table(modelRows(model, limits)));
   if (replacement !== undefined) warn(io, replacement);
 }

@@ -83,7 +83,7 @@ async function hashUnknown(
     known[path] = hash;
     files.used.delete(path);
   }
-  return { ...known, ...(await hashFiles(files, problems)) };
+  return { ...known, ...(await hashFiles(files, problems)).hashes };
 }
 
 /** The graph must have the tensors of `model.onnx`, which the description is of; floats may be of the other width. */
