@@ -2,7 +2,16 @@ import { type ErrorCode, T2IError } from '../errors.js';
 import { Interrupted } from './io.js';
 
 /** What the program ends with. */
-export const EXIT = { ok: 0, failure: 1, usage: 2, model: 3, device: 4, sigint: 130, sigterm: 143 } as const;
+export const EXIT = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  model: 3,
+  device: 4,
+  sighup: 129,
+  sigint: 130,
+  sigterm: 143,
+} as const;
 
 const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'Done.',
@@ -10,6 +19,7 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   usage: 'The command line is wrong; nothing was done.',
   model: 'The model or an engine is missing, invalid or inaccurate.',
   device: 'The backend or the device cannot do it, TensorRT could not build an engine, or memory ran out.',
+  sighup: 'Ended by SIGHUP, as when a terminal is closed.',
   sigint: 'Interrupted (Ctrl-C).',
   sigterm: 'Ended by SIGTERM.',
 };
@@ -33,11 +43,13 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   OUT_OF_MEMORY: EXIT.device,
 };
 
+const BY_SIGNAL = { SIGINT: EXIT.sigint, SIGTERM: EXIT.sigterm, SIGHUP: EXIT.sighup } as const;
+
 /** The exit code for what a command threw; an interruption outweighs what it caused. */
 export function exitCode(error: unknown, signal: AbortSignal): number {
   if (signal.aborted) {
     const { reason } = signal;
-    return reason instanceof Interrupted && reason.signal === 'SIGTERM' ? EXIT.sigterm : EXIT.sigint;
+    return reason instanceof Interrupted ? BY_SIGNAL[reason.signal] : EXIT.sigint;
   }
   return (T2IError.is(error) && BY_CODE[error.code]) || EXIT.failure;
 }

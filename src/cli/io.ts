@@ -1,6 +1,6 @@
 /** Where text goes; `isTTY` decides about colour and progress bars. */
 export interface TextOutput {
-  write(text: string): unknown;
+  write(data: string | Uint8Array): unknown;
   readonly isTTY?: boolean | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface Io {
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 
-  constructor(readonly signal: 'SIGINT' | 'SIGTERM') {
+  constructor(readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP') {
     super(`interrupted by ${signal}`);
   }
 }

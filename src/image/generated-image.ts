@@ -1,8 +1,8 @@
 import { checkFields, type Field, refuse } from '../fields.js';
+import { writeFileAtomic } from '../files.js';
 import { type EncodeOptions, encodeImage, type Pixels } from './encode.js';
 import { formatOfPath, type ImageFormat } from './formats.js';
 import type { Receipt } from './receipt.js';
-import { writeFileAtomic } from './write-file.js';
 
 /** How a generated picture is written. */
 export interface SaveOptions extends EncodeOptions {

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { T2IError } from '../errors.js';
 import { checkFields, refuse, text } from '../fields.js';
+import { cannotRead } from '../files.js';
 import { findReceipts } from './containers.js';
 import { parseReceipt, type Receipt } from './receipt.js';
 
@@ -59,7 +60,6 @@ async function readImageFile(path: string): Promise<Uint8Array> {
     if (info.size > MAX_FILE) throw new T2IError('IMAGE_INVALID', `${path} has more than ${MAX_FILE} bytes`);
     return await readFile(path);
   } catch (cause) {
-    if (T2IError.is(cause)) throw cause;
-    throw new T2IError('IO_FAILED', `Cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw cannotRead(path, cause);
   }
 }

@@ -116,13 +116,33 @@ describe('t2i generate', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('writes the image itself to standard output where that is asked for', async () => {
+    const io = fakeIo();
+    expect(await main(['generate', 'a cat', '--model', TINY, '--steps', '2', '--seed', '3', '-o', '-'], io)).toBe(0);
+    const bytes = Buffer.from(io.out(), 'latin1');
+    expect((await readReceipt(bytes)).seed).toBe(3);
+    expect(io.err()).toMatch(/^wrote an image to standard output \(seed 3, /m);
+    for (const more of [['--json'], ['-n', '2']]) {
+      const refused = fakeIo();
+      expect(await main(['generate', 'a cat', '--model', TINY, '-o', '-', ...more], refused)).toBe(2);
+    }
+  });
+
+  it('tells of a folder that cannot be made before it draws, by its name and as no bug', async () => {
+    writeFileSync(file('taken'), '');
+    const io = fakeIo();
+    expect(await main(['generate', 'a cat', '--model', TINY, '-o', file('taken/a/b.png')], io)).toBe(1);
+    expect(io.err()).toContain(file('taken'));
+    expect(io.err()).not.toMatch(/bug|\n {4}at /);
+  });
+
   it('stops in the middle when it is interrupted, keeps what is finished and nothing else', async () => {
     const control = new AbortController();
     const io = fakeIo({ signal: control.signal });
     const argv = ['generate', 'a cat', '--model', TINY, '--steps', '200', '--seeds', '1,2,3', '-o', file('{seed}.png')];
     const write = io.stderr.write.bind(io.stderr);
     io.stderr.write = (text) => {
-      if (text.startsWith('wrote')) setTimeout(() => control.abort(new Interrupted('SIGINT')), 20);
+      if (String(text).startsWith('wrote')) setTimeout(() => control.abort(new Interrupted('SIGINT')), 20);
       return write(text);
     };
     expect(await main(argv, io)).toBe(130);

@@ -18,7 +18,10 @@ interface Layer {
   readonly packages?: readonly string[];
 }
 
-const CORE = ['errors.ts', 'fields.ts', 'options.ts', 'diffusion/', 'text/', 'model/', 'image/', 'backends/backend.ts'];
+const CORE = [
+  ...['errors.ts', 'fields.ts', 'files.ts', 'options.ts', 'diffusion/', 'text/', 'model/', 'image/'],
+  'backends/backend.ts',
+];
 
 /** The table of the layers: each may import those it names, nobody may import a layer that none names (the command line). */
 const LAYERS: readonly Layer[] = [
@@ -26,6 +29,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'fields.ts', imports: ['errors.ts'], node: false },
   { owns: 'request-limits.ts', imports: ['fields.ts'], node: false },
   { owns: 'options.ts', imports: ['errors.ts', 'fields.ts', 'request-limits.ts'], node: false },
+  { owns: 'files.ts', imports: ['errors.ts'] },
   { owns: 'diffusion/', imports: ['errors.ts'], node: false },
   { owns: 'text/', imports: ['errors.ts'], node: false },
   {
@@ -33,7 +37,7 @@ const LAYERS: readonly Layer[] = [
     imports: ['errors.ts', 'fields.ts', 'request-limits.ts', 'diffusion/', 'text/'],
     packages: ['zod'],
   },
-  { owns: 'image/', imports: ['errors.ts', 'fields.ts'], packages: ['sharp'] },
+  { owns: 'image/', imports: ['errors.ts', 'fields.ts', 'files.ts'], packages: ['sharp'] },
   {
     owns: 'backends/backend.ts',
     imports: ['errors.ts', 'options.ts', 'diffusion/', 'model/'],
@@ -50,7 +54,7 @@ const LAYERS: readonly Layer[] = [
   {
     owns: 'backends/tensorrt/',
     imports: [
-      ...['errors.ts', 'fields.ts', 'diffusion/', 'model/'],
+      ...['errors.ts', 'fields.ts', 'files.ts', 'diffusion/', 'model/'],
       ...['backends/backend.ts', 'backends/process/', 'backends/tensorrt/native.ts'],
     ],
     packages: ['zod'],

@@ -13,8 +13,8 @@ export function fakeIo(
   const written = { out: '', err: '' };
   const output = (name: 'out' | 'err') => ({
     isTTY: options.terminal ?? false,
-    write: (text: string) => {
-      written[name] += text;
+    write: (data: string | Uint8Array) => {
+      written[name] += typeof data === 'string' ? data : Buffer.from(data).toString('latin1');
     },
   });
   async function* stdin() {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { buildEngines, checkProfile, type EngineProfile, previewEngines } from '../../backends/engines.js';
 import { type Issue, T2IError } from '../../errors.js';
-import { writeFileAtomic } from '../../image/write-file.js';
+import { cannotRead, writeFileAtomic } from '../../files.js';
 import type { ModelDescription } from '../../model/description.js';
 import { describeModel } from '../../model/layout.js';
 import { resolveModel } from '../../model/resolve.js';
@@ -88,7 +88,7 @@ async function readTimingCache(path: string): Promise<Uint8Array | null> {
     return await readFile(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new T2IError('IO_FAILED', `Cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw cannotRead(path, cause);
   }
 }
 

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
-import { T2IError } from '../../errors.js';
+import { type ErrorCode, T2IError } from '../../errors.js';
 import { readReceipt } from '../../image/read-receipt.js';
 import type { Receipt } from '../../image/receipt.js';
 import type { Request } from '../../options.js';
+
+/** What the system says of itself (too many open files, no permission) is no reason to draw again. */
+const NOT_THAT_IMAGE: ReadonlySet<ErrorCode> = new Set(['IMAGE_INVALID', 'RECEIPT_MISSING', 'RECEIPT_INVALID']);
 
 /** True where the file is there already and its receipt says that it is the picture of this request, seed and model. */
 export async function isFinished(
@@ -16,7 +19,7 @@ export async function isFinished(
     return matches(await readReceipt(path), request, seed, modelHashes);
   } catch (error) {
     // Another picture, a damaged one or one without receipt: it is made again.
-    if (T2IError.is(error) && error.code !== 'INTERNAL') return false;
+    if (T2IError.is(error) && NOT_THAT_IMAGE.has(error.code)) return false;
     throw error;
   }
 }

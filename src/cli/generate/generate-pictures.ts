@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { BACKENDS } from '../../backends/select.js';
 import { T2IError } from '../../errors.js';
+import { cannotRead } from '../../files.js';
 import { describeModel } from '../../model/layout.js';
 import { resolveModel } from '../../model/resolve.js';
 import { limitsOf } from '../../pipeline/limits.js';
@@ -9,8 +10,10 @@ import { EXIT } from '../exit-codes.js';
 import { type Io, readStdin } from '../io.js';
 import { loadPipeline } from '../load-pipeline.js';
 import { readFlags } from './flags.js';
+import { TO_STDOUT } from './naming.js';
 import { runTasks } from './run.js';
-import { makeTasks, type Source } from './tasks.js';
+import { makeTasks, type Source, type Task } from './tasks.js';
+import { decodeText } from './text-file.js';
 
 /** The handler of `t2i generate`. Nothing is drawn or written before everything is checked. */
 export async function generatePictures(input: CommandInput, io: Io): Promise<number> {
@@ -24,10 +27,19 @@ export async function generatePictures(input: CommandInput, io: Io): Promise<num
   const model = await describeModel(await resolveModel(flags.load.model));
   const limits = { ...limitsOf(model), backends: ['auto', ...BACKENDS.map(({ name }) => name)] };
   const tasks = makeTasks(source, flags, { output, format }, limits);
+  refuseMixedOutput(tasks, json === true);
   io.signal.throwIfAborted();
   await using pipeline = await loadPipeline(flags.load, io);
   await runTasks(pipeline, tasks, { metadata: metadata !== false, json: json === true }, io);
   return EXIT.ok;
+}
+
+/** An image on standard output leaves no room for JSON there. */
+function refuseMixedOutput(tasks: readonly Task[], json: boolean): void {
+  const toStdout = tasks.some(({ pictures }) => pictures.some(({ path }) => path === TO_STDOUT));
+  if (!json || !toStdout) return;
+  const issue = { option: '--output', expected: 'a file or folder beside --json', received: TO_STDOUT };
+  throw new T2IError('OPTION_INVALID', 'Expected either --json or an image on standard output', { issues: [issue] });
 }
 
 async function readSource({ args, flags }: CommandInput, io: Io): Promise<Source> {
@@ -46,8 +58,8 @@ async function readSource({ args, flags }: CommandInput, io: Io): Promise<Source
 
 async function readText(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return decodeText(await readFile(path));
   } catch (cause) {
-    throw new T2IError('IO_FAILED', `Cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw cannotRead(path, cause);
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { basename, extname, join } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import type { Issue } from '../../errors.js';
 import { nearestName } from '../../fields.js';
 import { formatOfPath, IMAGE_FORMATS, type ImageFormat } from '../../image/formats.js';
@@ -21,6 +21,10 @@ export interface PictureName {
 }
 
 const PLACEHOLDERS = ['seed', 'index', 'prompt-hash'];
+/** The template, and the path, of an image that goes to standard output. */
+export const TO_STDOUT = '-';
+/** Renaming a file over one of these would take it from every other program. */
+const STANDARD_OUTPUT: ReadonlySet<string> = new Set([TO_STDOUT, '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']);
 const DEFAULT_NAME = '{prompt-hash}-{seed}';
 
 /**
@@ -31,6 +35,10 @@ const DEFAULT_NAME = '{prompt-hash}-{seed}';
  */
 export function readNaming(output: string | undefined, format: string | undefined): Naming | { issues: Issue[] } {
   const issues: Issue[] = [];
+  if (output?.includes('\0')) {
+    issues.push({ option: '--output', expected: 'a path without NUL', received: JSON.stringify(output) });
+    return { issues };
+  }
   if (format !== undefined && !isFormat(format)) {
     issues.push({
       option: '--format',
@@ -47,6 +55,7 @@ export function readNaming(output: string | undefined, format: string | undefine
   }
   if (issues.length > 0) return { issues };
   const wanted = format as ImageFormat | undefined;
+  if (output !== undefined && STANDARD_OUTPUT.has(output)) return { template: TO_STDOUT, format: wanted ?? 'png' };
   // Ends in a placeholder, as {prompt-hash}-{seed} does, or in nothing: the format gives the extension.
   if (extname(basename(path)) === '') {
     return { template: `${path}.${wanted === 'jpeg' ? 'jpg' : (wanted ?? 'png')}`, format: wanted ?? 'png' };
@@ -73,14 +82,24 @@ export function pathOf(naming: Naming, { prompt, seed, index }: PictureName): st
 
 /** One issue for each path that several pictures of a run would share. */
 export function duplicatePaths(paths: readonly string[]): Issue[] {
-  const counts = new Map<string, number>();
-  for (const path of paths) counts.set(path, (counts.get(path) ?? 0) + 1);
-  return [...counts]
-    .filter(([, count]) => count > 1)
-    .map(([path, count]) => ({
+  const files = new Map<string, string[]>();
+  for (const path of paths) {
+    const file = path === TO_STDOUT ? path : resolve(path);
+    files.set(file, [...(files.get(file) ?? []), path]);
+  }
+  return [...files.values()]
+    .filter((spellings) => spellings.length > 1)
+    .map((spellings) => {
+      const path = spellings[0] as string;
+      return { path, names: [...new Set(spellings)].join(' and '), count: spellings.length };
+    })
+    .map(({ path, names, count }) => ({
       option: '--output',
-      expected: `a name of its own for each picture, for example ${withPlaceholder(path)}`,
-      received: `${path} for ${count} pictures`,
+      expected:
+        path === TO_STDOUT
+          ? 'one image where it goes to standard output'
+          : `a name of its own for each picture, for example ${withPlaceholder(path)}`,
+      received: `${names} for ${count} pictures`,
     }));
 }
 
@@ -91,8 +110,17 @@ function withPlaceholder(path: string): string {
 
 function isFolder(path: string): boolean {
   if (/[/\\]$/.test(path)) return true;
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return true;
+  if (isDirectory(path)) return true;
   return extname(path) === '' && !/\{[^{}]*\}/.test(path);
+}
+
+/** What the system refuses to say is told where the file is written. */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function isFormat(name: string): name is ImageFormat {

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { Raster } from '../../backends/backend.js';
+import { writeFileAtomic } from '../../files.js';
 import { encodeImage } from '../../image/encode.js';
-import { writeFileAtomic } from '../../image/write-file.js';
 
 /** The estimate of a picture that is being drawn, as a file that viewers reload. Previews that come too fast are left out. */
 export class PreviewFile {
@@ -29,7 +29,8 @@ export class PreviewFile {
     try {
       await this.#writing;
     } finally {
-      await rm(this.path, { force: true });
+      // A preview that cannot be removed is no reason to lose the image.
+      await rm(this.path, { force: true }).catch(() => {});
     }
   }
 

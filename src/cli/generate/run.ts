@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { prepareFile } from '../../files.js';
 import type { GenerateResult } from '../../pipeline/events.js';
 import type { Pipeline } from '../../pipeline.js';
 import type { Io } from '../io.js';
-import { printJson, warn } from '../output.js';
+import { printable, printJson, warn } from '../output.js';
 import { formatSeconds } from '../quantities.js';
 import { isFinished } from './finished.js';
+import { TO_STDOUT } from './naming.js';
 import { PreviewFile } from './preview-file.js';
 import { Progress } from './progress.js';
 import type { Task } from './tasks.js';
@@ -23,7 +23,9 @@ interface Work extends Task {
 
 /** Makes the pictures of all tasks, each saved as soon as it is done, and prints their paths. */
 export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], options: RunOptions, io: Io): Promise<void> {
-  const work = await Promise.all(tasks.map((task) => findFinished(task, pipeline)));
+  const work: Work[] = [];
+  // One after the other: a batch may have more images than a process may open files.
+  for (const task of tasks) work.push(await findFinished(task, pipeline));
   const steps = work.map(({ pictures, skipped, request }) => (pictures.length - skipped.size) * request.steps);
   const progress = new Progress(
     io,
@@ -60,7 +62,7 @@ async function runTask(
     const { width, height } = request;
     if (skipped.has(path)) {
       images.push({ file: path, seed, width, height, skipped: true });
-      if (!options.json) io.stderr.write(`${path} is there already\n`);
+      if (!options.json) io.stderr.write(`${printable(path)} is there already\n`);
       continue;
     }
     const where = [
@@ -79,9 +81,12 @@ async function runTask(
       told.add(text);
     }
     images.push({ file: path, seed, width, height, skipped: false, timings: result.timings });
-    if (!options.json) io.stdout.write(`${path}\n`);
+    if (!options.json && path !== TO_STDOUT) io.stdout.write(`${printable(path)}\n`);
     const seconds = formatSeconds(result.timings.total / 1000);
-    io.stderr.write(`${replaced ? 'replaced' : 'wrote'} ${path} (seed ${seed}, ${seconds}, ${result.backend.name})\n`);
+    const written = path === TO_STDOUT ? 'an image to standard output' : printable(path);
+    io.stderr.write(
+      `${replaced ? 'replaced' : 'wrote'} ${written} (seed ${seed}, ${seconds}, ${result.backend.name})\n`,
+    );
   }
   if (options.json) {
     const { name, runtime, tried } = pipeline.backend;
@@ -104,8 +109,9 @@ async function makePicture(
   io: Io,
   onStep: () => void,
 ): Promise<{ result: GenerateResult; replaced: boolean }> {
-  await mkdir(dirname(path), { recursive: true });
-  const preview = request.previewEvery > 0 ? new PreviewFile(path) : null;
+  const toStdout = path === TO_STDOUT;
+  if (!toStdout) await prepareFile(path);
+  const preview = request.previewEvery > 0 && !toStdout ? new PreviewFile(path) : null;
   try {
     const { prompt, negativePrompt, width, height, steps, guidanceScale, sampler, previewEvery } = request;
     const result = await pipeline.generate({
@@ -127,9 +133,10 @@ async function makePicture(
         onStep();
       },
     });
-    const replaced = existsSync(path);
+    const replaced = !toStdout && existsSync(path);
     const [image] = result.images;
-    await image?.toFile(path, { format: naming.format, metadata });
+    if (toStdout) io.stdout.write((await image?.toBuffer(naming.format, { metadata })) ?? '');
+    else await image?.toFile(path, { format: naming.format, metadata });
     return { result, replaced };
   } finally {
     await preview?.remove();

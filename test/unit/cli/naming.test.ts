@@ -32,6 +32,9 @@ describe('the names of pictures', () => {
     ['{prompt-hash}.png', undefined, `${HASH}.png png`],
     ['apple-{seed}', undefined, 'apple-7.png png'],
     ['v1.2-{seed}.png', undefined, 'v1.2-7.png png'],
+    ['-', undefined, '- png'],
+    ['/dev/stdout', 'webp', '- webp'],
+    [`${'x'.repeat(5000)}.png`, undefined, `${'x'.repeat(5000)}.png png`],
   ])('-o %s --format %s is %s', (output, format, expected) => {
     expect(path(output, format)).toBe(expected);
   });
@@ -41,6 +44,7 @@ describe('the names of pictures', () => {
     ['apple.png', 'webp', '--format'],
     ['apple.png', 'gif', '--format'],
     ['{sed}.png', undefined, '--output'],
+    ['a\0.png', undefined, '--output'],
   ])('-o %s --format %s is refused at %s', (output, format, option) => {
     expect(readNaming(output, format)).toEqual({ issues: [expect.objectContaining({ option })] });
   });
@@ -53,6 +57,13 @@ describe('the names of pictures', () => {
         { option: '--output', expected: expect.stringContaining('{index}'), received: '{idx}' },
       ],
     });
+  });
+
+  it('are the same file in another spelling too', () => {
+    expect(duplicatePaths(['a.png', './b/../a.png', 'b.png'])).toEqual([
+      expect.objectContaining({ received: 'a.png and ./b/../a.png for 2 pictures' }),
+    ]);
+    expect(duplicatePaths(['-', '-'])[0]?.expected).toBe('one image where it goes to standard output');
   });
 
   it('that several pictures share are told once each, with a way out', () => {

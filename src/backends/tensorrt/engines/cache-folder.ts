@@ -1,15 +1,28 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { T2IError } from '../../../errors.js';
+import { makeFolder } from '../../../files.js';
 
 const OTHERS_MAY_WRITE = 0o002;
 const STICKY = 0o1000;
 
 /** Where engines are kept: T2I_ENGINE_CACHE, or `t2i/engines` in the first there is of T2I_CACHE, XDG_CACHE_HOME and ~/.cache. */
 export function engineCacheFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  const base = env.T2I_CACHE || env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return resolve(env.T2I_ENGINE_CACHE || join(base, 't2i', 'engines'));
+  if (env.T2I_ENGINE_CACHE) return resolve(env.T2I_ENGINE_CACHE);
+  const base = env.T2I_CACHE || env.XDG_CACHE_HOME || join(home(), '.cache');
+  return resolve(base, 't2i', 'engines');
+}
+
+function home(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new T2IError('IO_FAILED', `This user has no home folder: ${(cause as Error).message}`, {
+      hint: 'Name a folder for engines with T2I_ENGINE_CACHE.',
+      cause,
+    });
+  }
 }
 
 /**
@@ -20,7 +33,7 @@ export function engineCacheFolder(env: Readonly<Record<string, string | undefine
  */
 export async function openCacheFolder(dir: string): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await makeFolder(dir, 0o700);
     const { mode } = await stat(dir);
     // A sticky folder lets nobody replace the files of others, and those are checked one by one.
     if ((mode & OTHERS_MAY_WRITE) === 0 || (mode & STICKY) !== 0) return;

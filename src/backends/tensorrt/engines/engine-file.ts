@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { T2IError } from '../../../errors.js';
+import { cannotRead } from '../../../files.js';
 import { type EngineHeader, parseHeader } from './header.js';
 import { invalidEngine } from './invalid-engine.js';
 
@@ -177,7 +178,7 @@ async function withFile<T>(path: string, read: (file: FileHandle, size: number) 
   // O_NONBLOCK: opening a named pipe must not wait for a writer.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (cause: NodeJS.ErrnoException) => {
-      if (!OF_THE_FILE.has(cause.code ?? '')) throw unreadable(path, cause);
+      if (!OF_THE_FILE.has(cause.code ?? '')) throw cannotRead(path, cause);
       throw invalidEngine(path, `it cannot be opened: ${cause.message}`, cause, NAME_ONE);
     },
   );
@@ -189,7 +190,7 @@ async function withFile<T>(path: string, read: (file: FileHandle, size: number) 
     }
     return await read(file, info.size);
   } catch (cause) {
-    throw T2IError.is(cause) ? cause : unreadable(path, cause as Error);
+    throw T2IError.is(cause) ? cause : cannotRead(path, cause as Error);
   } finally {
     await file.close();
   }
@@ -199,11 +200,6 @@ const NAME_ONE = 'Give the path of an engine file; `t2i engines` lists them.';
 
 /** Codes that say something of the file: there is none, it is a symbolic link, a device without a driver. */
 const OF_THE_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']);
-
-/** What the system says of itself (too many open files, no permission, a broken disk) says nothing of the engine. */
-function unreadable(path: string, cause: Error): T2IError {
-  return new T2IError('IO_FAILED', `Cannot read ${path}: ${cause.message}`, { cause });
-}
 
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);

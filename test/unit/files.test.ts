@@ -1,0 +1,67 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeFolder, prepareFile, writeFileAtomic } from '../../src/files.js';
+
+const bytes = Buffer.from('an image');
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 't2i-files-'));
+  await writeFile(join(dir, 'file'), 'in the way');
+  await symlink('loop', join(dir, 'loop'));
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+/** Paths that no system takes, whoever asks. */
+const REFUSED: [what: string, path: (dir: string) => string][] = [
+  ['below a file', (dir) => join(dir, 'file', 'a.png')],
+  ['that is too long', (dir) => join(dir, `${'x'.repeat(300)}.png`)],
+  ['below a folder that is too long', (dir) => join(dir, 'x'.repeat(300), 'a.png')],
+  ['through a loop of links', (dir) => join(dir, 'loop', 'a.png')],
+  ['that is a loop of links', (dir) => join(dir, 'loop')],
+  ['that is a folder', (dir) => dir],
+];
+
+describe('a path that the system refuses', () => {
+  it.each(REFUSED)('%s is IO_FAILED by its name, before and when it is written', async (_, path) => {
+    // The folder that is to blame, or the file itself.
+    const expected = { code: 'IO_FAILED', message: expect.stringContaining(dir), hint: expect.any(String) };
+    await expect(prepareFile(path(dir))).rejects.toMatchObject(expected);
+    await expect(writeFileAtomic(path(dir), bytes)).rejects.toMatchObject({ code: 'IO_FAILED' });
+    expect((await readdir(dir)).sort()).toEqual(['file', 'loop']);
+  });
+
+  it('with NUL is OPTION_INVALID', async () => {
+    for (const attempt of [prepareFile('a\0.png'), writeFileAtomic('a\0.png', bytes), makeFolder('a\0')]) {
+      await expect(attempt).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    }
+  });
+
+  it.runIf(process.platform === 'linux')('below /proc ends with an error, too', async () => {
+    await expect(makeFolder('/proc/t2i/a/b')).rejects.toMatchObject({
+      code: 'IO_FAILED',
+      message: expect.stringMatching(/^Cannot make the folder \/proc\/t2i, for \/proc\/t2i\/a\/b: /),
+    });
+  });
+});
+
+it('makes the folders that lack, once, whoever else makes them too', async () => {
+  const path = join(dir, 'a/b/c/image.png');
+  await Promise.all([prepareFile(path), prepareFile(path), makeFolder(join(dir, 'a/b'))]);
+  expect(await readdir(join(dir, 'a/b/c'))).toEqual([]);
+  await writeFileAtomic(path, bytes);
+  expect(await readFile(path)).toEqual(bytes);
+  await makeFolder(join(dir, 'private'), 0o700);
+  expect((await stat(join(dir, 'private'))).mode & 0o777).toBe(0o700);
+});
+
+it.runIf(process.platform !== 'win32')('writes into a pipe, and leaves it one', async () => {
+  const pipe = join(dir, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  await prepareFile(pipe);
+  const [read] = await Promise.all([readFile(pipe), writeFileAtomic(pipe, bytes)]);
+  expect(read).toEqual(bytes);
+  expect((await stat(pipe)).isFIFO()).toBe(true);
+});
