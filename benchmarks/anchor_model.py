@@ -1,10 +1,10 @@
-"""Writes a model directory around the UNet that fused-loop.mjs measures: 148,345,732 parameters with random weights.
+"""Writes a model directory to measure, around a UNet of 148,345,732 parameters with random weights.
 
-    python benchmarks/anchor_model.py OUT
+    python benchmarks/anchor_model.py OUT && npm run bench:gpu -- --model OUT
 
 192, 384 and 576 channels, two layers a block, cross-attention over 77 states of 768, 16x16x4 latents: a small latent
-diffusion model for pictures of 128 pixels. Text encoder and decoder are as small as they can be, since the loop alone
-is measured. The tokenizer is the default model's, with the context that the text encoder was exported for.
+diffusion model for images of 128 pixels. Text encoder and decoder are as small as they can be, since the loop is what
+counts. The tokenizer is the default model's, with the context that the text encoder was exported for.
 """
 
 import json
@@ -96,6 +96,10 @@ def write_component(folder: Path, module: nn.Module, graph_of) -> None:
     """Both graphs over one file of fp16 weights, as trainer/export.py writes them."""
     print(f"exporting {folder.name}", file=sys.stderr, flush=True)
     folder.mkdir(parents=True)
+    # The exporter stores equal tensors once, under one of their names: what begins as zeros or ones must not stay so.
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.01)
     graph: Graph = graph_of(module.half().float().eval())
     float32 = half_weights(export_graph(graph, folder / "model.onnx"))
     write_with_shared_weights({"model.onnx": float32, "model.fp16.onnx": half_compute(float32)}, folder)

@@ -61,6 +61,9 @@ describe('the check of the layers', () => {
     ['src/cli/main.ts', "import { x } from '../backends/onnxruntime/session.js';", /onnxruntime\/session\.ts/],
     ['src/model/layout.ts', "type X = import('../cli/main.js').X;", /cli\/main\.ts/],
     ['src/model/layout.ts', "const x = require('sharp');", /package sharp/],
+    ['src/bench/run.ts', "import { x } from '../cli/main.js';", /cli\/main\.ts/],
+    ['src/bench/run.ts', "import { x } from '../backends/onnxruntime/session.js';", /onnxruntime\/session\.ts/],
+    ['src/pipeline.ts', "import { x } from './bench/run.js';", /bench\/run\.ts/],
     ['src/utils/all.ts', '', /belongs to no layer/],
   ];
 

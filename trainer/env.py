@@ -1,6 +1,7 @@
 """Sets up the trainer's Python environment and prints the path of its interpreter.
 
     $(python3 trainer/env.py) trainer/train.py --help
+    python3 trainer/env.py --installed    # the same path, or what is missing: installs nothing
 
 The environment lies in a cache folder named by the lock file and the Python version, so every clone with the same lock
 shares one (it is 6 GB). Standard library only: this is what runs before anything is installed.
@@ -90,7 +91,9 @@ def ensure(lock_file: Path = LOCK_FILE) -> Path:
     return folder / "bin" / "python"
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
+    if arguments == ["--installed"]:
+        return print_installed()
     if reason := missing_tool():
         print(reason, file=sys.stderr)
         return MISSING_TOOL
@@ -102,5 +105,14 @@ def main() -> int:
     return 0
 
 
+def print_installed() -> int:
+    folder = environment_dir(LOCK_FILE.read_bytes())
+    if not (folder / "complete").exists():
+        print(f"the trainer's Python environment is not installed ({folder})", file=sys.stderr)
+        return MISSING_TOOL
+    print(folder / "bin" / "python")
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

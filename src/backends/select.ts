@@ -37,6 +37,11 @@ const FALLBACK_CODES: ReadonlySet<ErrorCode> = new Set([
   'IO_FAILED',
 ]);
 
+/** Whether another backend may still open the model, since the error says nothing of the model or the caller. */
+export function isMachinesFault(error: unknown): error is T2IError {
+  return T2IError.is(error) && FALLBACK_CODES.has(error.code);
+}
+
 /**
  * Finds the backend to run. A named one must be there; only `auto` falls back to the next that is, and not under `strict`.
  *
@@ -70,7 +75,7 @@ export async function openSelected(
   try {
     session = await backend.open(model, options);
   } catch (error) {
-    if (rest.length === 0 || !T2IError.is(error) || !FALLBACK_CODES.has(error.code)) throw error;
+    if (rest.length === 0 || !isMachinesFault(error)) throw error;
     const failed = { name: backend.name, reason: error.message, hint: error.hint ?? '' };
     return openSelected(await firstUsable('auto', rest, options, [...tried, failed]), model, options);
   }

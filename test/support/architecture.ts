@@ -71,6 +71,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'pipeline/', imports: [...CORE, 'backends/select.ts'] },
   { owns: 'verify/', imports: [...CORE, 'pipeline/'] },
   { owns: 'verify.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/', 'verify/'] },
+  { owns: 'bench/', imports: [...CORE, 'backends/process/', 'backends/select.ts', 'pipeline.ts', 'pipeline/'] },
   { owns: 'index.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/', 'verify.ts'] },
   {
     owns: 'cli/',
@@ -83,6 +84,7 @@ const LAYERS: readonly Layer[] = [
       'pipeline/',
       'verify.ts',
       'verify/',
+      'bench/',
     ],
     packages: ['commander'],
   },

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from diffusers import DDIMScheduler
+from diffusers import AutoencoderKL, DDIMScheduler
 from onnx import numpy_helper
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -47,7 +47,7 @@ def load_model_directory(folder: Path) -> Run:
     load_parameters(text_encoder, folder / "text_encoder/model.onnx", "clip.")
     load_parameters(unet, folder / "unet/model.onnx", "unet.")
     for name, part in vae.named_children():
-        if name in ("decoder", "synthesis"):
+        if name in ("decoder", "post_quant_conv", "synthesis"):
             load_parameters(part, folder / "vae_decoder/model.onnx", f"vae.{name}.")
     parts = [module.eval().requires_grad_(False) for module in (text_encoder, unet, vae)]
     scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
@@ -55,7 +55,9 @@ def load_model_directory(folder: Path) -> Run:
 
 
 def new_autoencoder(config: dict) -> nn.Module:
-    """An autoencoder of either edition, untrained."""
+    """An autoencoder of either edition, or diffusers' own, untrained."""
+    if "block_out_channels" in config:
+        return AutoencoderKL.from_config(config)
     channels = config["latent_channels"], tuple(config["channels"])
     if isinstance(config["blocks"], int):
         return FirstAutoencoder(*channels, config["blocks"], config["scaling_factor"])

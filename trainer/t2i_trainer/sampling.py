@@ -56,20 +56,22 @@ def generate(
     guidance: float = 5.0,
     batch: int = 32,
     quiet: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """One image for each prompt with its seed, DDIM with eta 0; uint8 [n, side, side, 3]. A seed means the same
-    noise as in the SDK."""
+    """One image for each prompt with its seed, DDIM with eta 0; uint8 [n, height, width, 3]. A seed means the same
+    noise as in the SDK. `size` is height and width in latent pixels, the model's own where it is absent."""
     side, channels = run.unet.config.sample_size, run.unet.config.in_channels
+    height, width = size or (side, side)
     images, progress = [], Progress("sample", len(prompts), "images")
     for start in range(0, len(prompts), batch):
         part = prompts[start : start + batch]
         states = run.states([""] * len(part) + part) if guidance > 1 else run.states(part)
         noise = [
-            torch.randn((1, channels, side, side), generator=torch.Generator().manual_seed(seed))
+            torch.randn((1, channels, height, width), generator=torch.Generator().manual_seed(seed))
             for seed in seeds[start : start + batch]
         ]
-        x = torch.cat(noise).to(run.device)
-        run.scheduler.set_timesteps(steps)
+        x = torch.cat(noise).to(run.device, run.unet.dtype)
+        run.scheduler.set_timesteps(steps, device=run.device)
         for t in run.scheduler.timesteps:
             if guidance > 1:
                 free, bound = run.unet(torch.cat([x, x]), t, states).sample.chunk(2)
@@ -77,7 +79,8 @@ def generate(
             else:
                 predicted = run.unet(x, t, states).sample
             x = run.scheduler.step(predicted, t, x).prev_sample
-        image = run.vae.decode(x / run.vae.config["scaling_factor"])
+        decoded = run.vae.decode(x / run.vae.config["scaling_factor"])
+        image = decoded if isinstance(decoded, torch.Tensor) else decoded.sample
         images.append(((image / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
         if not quiet:
             progress.update(min(start + batch, len(prompts)))

@@ -23,11 +23,11 @@ export interface ProcessKind {
  * Path of a child's module beside the caller's. Run from the sources, as the tests are, the child is still the built file: Node
  * starts no TypeScript.
  *
- * @param url `import.meta.url` of a module in src/backends/ or dist/backends/, in a folder of its own
+ * @param url `import.meta.url` of a module in a folder below src/backends/ or src/bench/, or below those of dist/
  * @param file name of the child's module in the same folder, ending in .js
  */
 export function childEntry(url: string, file: string): string {
-  const built = url.endsWith('.ts') ? url.replace(/\/src\/(backends\/[^?]*)$/, '/dist/$1') : url;
+  const built = url.endsWith('.ts') ? url.replace(/\/src\/((?:backends|bench)\/[^?]*)$/, '/dist/$1') : url;
   return fileURLToPath(new URL(file, built));
 }
 

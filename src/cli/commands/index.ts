@@ -1,3 +1,4 @@
+import { bench } from '../bench/bench.js';
 import type { Command } from '../command.js';
 import { buildEngine } from './build-engine.js';
 import { doctor } from './doctor.js';
@@ -7,4 +8,4 @@ import { inspect } from './inspect.js';
 import { verify } from './verify.js';
 
 /** Every command, in the order that help and the reference show. A new one is one file and one line here. */
-export const COMMANDS: readonly Command[] = [generate, verify, inspect, buildEngine, engines, doctor];
+export const COMMANDS: readonly Command[] = [generate, verify, inspect, buildEngine, engines, bench, doctor];

@@ -1,17 +1,10 @@
 import type { Probe } from '../../backends/backend.js';
+import type { Machine } from '../../pipeline/machine.js';
 import type { Io } from '../io.js';
 import { paint, type Row, table } from '../output.js';
 import { formatBytes } from '../quantities.js';
 import type { SelfCheck } from '../self-check/self-check.js';
 import type { FoundLibrary, GpuReport } from './gpu-report.js';
-
-export interface Machine {
-  readonly t2i: string;
-  readonly node: string;
-  readonly platform: string;
-  readonly cpu: string;
-  readonly memoryBytes: number;
-}
 
 export interface ModelReport {
   readonly found: boolean;

@@ -1,9 +1,8 @@
-import { cpus, totalmem } from 'node:os';
 import { BACKENDS } from '../../backends/select.js';
 import { T2IError } from '../../errors.js';
 import { describeModel } from '../../model/layout.js';
 import { resolveModel } from '../../model/resolve.js';
-import { packageVersion } from '../../pipeline/package-version.js';
+import { describeMachine } from '../../pipeline/machine.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
@@ -39,16 +38,6 @@ function exitOf({ backends, model }: DoctorReport): number {
 function verdict(result: SelfCheck): number {
   if (!result.measured) return EXIT.device;
   return result.checks.every(({ ok }) => ok) ? EXIT.ok : EXIT.failure;
-}
-
-function describeMachine(): DoctorReport['machine'] {
-  return {
-    t2i: packageVersion(),
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-    cpu: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
-    memoryBytes: totalmem(),
-  };
 }
 
 function probeAll(): Promise<DoctorReport['backends']> {

@@ -79,11 +79,12 @@ export function makeTasks(source: Source, flags: GenerateFlags, output: OutputFl
   return tasks;
 }
 
-interface Refused {
+/** Options that are wrong. */
+export interface Refused {
   readonly issues: readonly Issue[];
 }
 
-function issuesOf(value: object): readonly Issue[] {
+export function issuesOf(value: object): readonly Issue[] {
   return 'issues' in value ? (value as Refused).issues : [];
 }
 
@@ -92,7 +93,7 @@ function checkRequest(options: RequestOptions, limits: RequestLimits): Request |
 }
 
 /** What is wrong with options comes back as a value, to be told together with other mistakes. */
-function attempt<T>(parse: () => T): T | Refused {
+export function attempt<T>(parse: () => T): T | Refused {
   try {
     return parse();
   } catch (error) {

@@ -1,0 +1,17 @@
+/** Entry of the process whose first image is measured, and its memory: nothing was loaded or drawn in it before. */
+import { serve } from '../../backends/process/serve.js';
+import { peakMemory } from '../memory.js';
+import type { FirstImageReply, FirstImageRequest } from './first-image.js';
+
+await serve(async () => {
+  const { Pipeline } = await import('../../pipeline.js');
+  return {
+    async firstImage({ load, request }: FirstImageRequest, { signal }): Promise<FirstImageReply> {
+      const start = performance.now();
+      await using pipeline = await Pipeline.load({ ...load, signal });
+      const loadMs = performance.now() - start;
+      await pipeline.generate({ ...request, signal });
+      return { loadMs, memory: peakMemory() };
+    },
+  };
+});

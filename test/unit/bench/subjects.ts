@@ -1,0 +1,32 @@
+import type { FirstImage, Subject } from '../../../src/bench/subject.js';
+
+/** A subject that takes what it is told to take, and writes down what it was asked for. */
+export function fakeSubject(options: Partial<Subject> & { ms?: number; networksMs?: number | null } = {}): Subject & {
+  readonly asked: string[];
+} {
+  const { name = 'a', ms = 100, networksMs = 90, ...rest } = options;
+  const asked: string[] = [];
+  const first: FirstImage = { ms: ms * 10, loadMs: ms * 8, memory: { process: 50 * 2 ** 20, children: 100 * 2 ** 20 } };
+  return {
+    asked,
+    name,
+    runsOn: `${name} 1.0 on the CPU`,
+    warmups: 1,
+    concurrency: [1, 2],
+    draw: async (requests) => {
+      asked.push(`${name}${requests}`);
+      return {
+        wallMs: ms * requests,
+        images: Array.from({ length: requests }, (_, i) => ({ ms: ms * (i + 1), unetMs: ms * 0.8, networksMs })),
+        eventLoopDelayMs: networksMs === null ? null : 1.5,
+        pixels: { rgb: Uint8Array.of(ms, 2, 3), width: 1, height: 1 },
+      };
+    },
+    firstImage: async () => {
+      asked.push(`${name}-first`);
+      return first;
+    },
+    close: async () => {},
+    ...rest,
+  };
+}
