@@ -41,6 +41,8 @@ export interface Subject {
   readonly warmups: number;
   /** Numbers of requests to send at once, ascending; 1 is always among them. */
   readonly concurrency: readonly number[];
+  /** What it said of its images so far, for example that something ran otherwise than it was meant to; sentences. */
+  readonly warnings: ReadonlySet<string>;
   draw(requests: number, signal: AbortSignal): Promise<Draw>;
   /** Null where that is not measured. */
   readonly firstImage: ((signal: AbortSignal) => Promise<FirstImage>) | null;

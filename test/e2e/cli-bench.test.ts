@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,7 @@ const delays = z.strictObject({ ...summary.shape, median: z.number(), low: z.num
 const measured = z.strictObject({
   name: z.string(),
   runsOn: z.string().min(1),
+  warnings: z.array(z.string()),
   imageMs: summary,
   unetStepMs: summary,
   outsideNetworks: z.strictObject({ ms: summary, share: summary }).nullable(),
@@ -119,6 +120,19 @@ describe('t2i bench', () => {
     expect(subject?.firstImageMs?.median).toBeGreaterThan(subject?.loadMs?.median as number);
     expect(subject?.imageMs.median).toBeGreaterThan(2 * (subject?.unetStepMs.median as number));
     expect(Object.keys(report.model.hashes)).toContain('unet/model.onnx');
+  });
+
+  it('shows what was drawn otherwise than the model means it', async () => {
+    const model = join(folder, 'model');
+    cpSync(TINY, model, { recursive: true });
+    const config = join(model, 'scheduler', 'scheduler_config.json');
+    writeFileSync(
+      config,
+      JSON.stringify({ ...JSON.parse(readFileSync(config, 'utf8')), _class_name: 'PNDMScheduler' }),
+    );
+    const { out } = await bench(['--model', model, ...QUICK.slice(2), '--json']);
+    const [subject] = REPORT.parse(JSON.parse(out)).subjects;
+    expect(subject?.warnings).toEqual([expect.stringContaining('PNDM')]);
   });
 
   it('measures every backend that runs here, and says why another does not', async () => {

@@ -1,15 +1,44 @@
-"""The model that benchmarks measure: what it is written from must fit together, or the SDK refuses it."""
+"""The model that benchmarks measure: what it is written from must fit together, or the SDK refuses it; and what they
+measure it against must draw the same image."""
 
+import base64
+import io
 import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
+import pytest
+import torch
 from diffusers import UNet2DConditionModel
+from transformers import CLIPTokenizer
+
+import diffusers_peer
+from t2i_trainer.onnx_pipeline import generate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from anchor_model import unet_config, write_anchor
+from anchor_model import CONTEXT, unet_config, write_anchor
+
+REQUEST = {
+    "mode": "eager",
+    "prompt": "a red apple",
+    "seed": 7,
+    "steps": 3,
+    "guidance": 5.0,
+    "latentHeight": 16,
+    "latentWidth": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def anchor(tmp_path_factory) -> Path:
+    small = {**unet_config(), "block_out_channels": (32, 32, 32), "layers_per_block": 1, "cross_attention_dim": 16}
+    torch.manual_seed(0)
+    out = tmp_path_factory.mktemp("benchmarks") / "anchor"
+    write_anchor(out, UNet2DConditionModel(**small))
+    return out
 
 
 def dims(path: Path, name: str) -> list[int | str]:
@@ -18,10 +47,45 @@ def dims(path: Path, name: str) -> list[int | str]:
     return [dim.dim_value or dim.dim_param for dim in value.type.tensor_type.shape.dim]
 
 
-def test_the_tokenizer_the_text_encoder_and_the_unet_have_one_context(tmp_path):
-    small = {**unet_config(), "block_out_channels": (32, 32, 32), "layers_per_block": 1, "cross_attention_dim": 16}
-    write_anchor(tmp_path / "anchor", UNet2DConditionModel(**small))
-    context = json.loads((tmp_path / "anchor/tokenizer/tokenizer_config.json").read_text())["model_max_length"]
-    text, unet = (tmp_path / "anchor" / part / "model.onnx" for part in ("text_encoder", "unet"))
+def test_the_tokenizer_the_text_encoder_and_the_unet_have_one_context(anchor):
+    context = json.loads((anchor / "tokenizer/tokenizer_config.json").read_text())["model_max_length"]
+    text, unet = (anchor / part / "model.onnx" for part in ("text_encoder", "unet"))
     assert dims(text, "input_ids") == ["batch", context]
     assert dims(text, "last_hidden_state") == dims(unet, "encoder_hidden_states") == ["batch", context, 16]
+
+
+def ask(capsys, monkeypatch, model: Path, *requests: dict) -> tuple[int, list[dict]]:
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(request) + "\n" for request in requests)))
+    # It ignores Ctrl-C and sets torch's threads, which are this process's own here.
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    code = diffusers_peer.main([str(model), "--threads", str(torch.get_num_threads())])
+    return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_diffusers_draws_the_image_of_the_graphs_and_tells_its_times(anchor, capsys, monkeypatch):
+    wide = {**REQUEST, "latentHeight": 8, "guidance": 1.0}
+    code, (versions, *replies) = ask(capsys, monkeypatch, anchor, REQUEST, wide)
+    assert code == 0
+    assert versions == {
+        "torch": torch.__version__,
+        "diffusers": diffusers_peer.diffusers.__version__,
+        "device": "the CPU",
+        "dtype": "float32",
+    }
+    assert all(0 < reply["unetMs"] < reply["ms"] for reply in replies)
+    tokenizer = CLIPTokenizer.from_pretrained(anchor / "tokenizer")
+    ids, negative = (
+        tokenizer(text, padding="max_length", truncation=True, max_length=CONTEXT).input_ids
+        for text in ("a red apple", "")
+    )
+    rgb = generate(anchor, ids, negative, REQUEST["seed"], REQUEST["steps"], REQUEST["guidance"], 16)
+    drawn = np.frombuffer(base64.b64decode(replies[0]["rgb"]), np.uint8).reshape(rgb.shape)
+    assert np.abs(drawn.astype(int) - rgb).max() <= 1
+    assert len(base64.b64decode(replies[1]["rgb"])) == 64 * 128 * 3
+
+
+def test_a_model_that_it_cannot_read_is_an_answer(capsys, monkeypatch, tmp_path):
+    code, answers = ask(capsys, monkeypatch, tmp_path, REQUEST)
+    assert code == 1
+    assert [list(answer) for answer in answers] == [["error"]]
+    assert "config.json" in answers[0]["error"]

@@ -19,9 +19,9 @@ def script(tmp_path: Path) -> Path:
     return copy
 
 
-def run(script: Path, cache: Path) -> subprocess.Popen:
+def run(script: Path, cache: Path, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, script],
+        [sys.executable, script, *arguments],
         env={**os.environ, "T2I_CACHE": str(cache)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -48,6 +48,17 @@ def test_a_half_made_environment_is_made_again(script: Path, tmp_path: Path):
     assert "installing into" in run(script, tmp_path).communicate(timeout=120)[1]
     assert not (folder / "left over").exists()
     assert "installing into" not in run(script, tmp_path).communicate(timeout=120)[1]
+
+
+def test_whoever_asks_for_what_is_installed_installs_nothing(script: Path, tmp_path: Path):
+    cache = tmp_path / "cache"
+    asked = run(script, cache, "--installed")
+    out, err = asked.communicate(timeout=120)
+    assert (asked.returncode, out) == (69, "")
+    assert "not installed" in err
+    assert not cache.exists()
+    python = run(script, cache).communicate(timeout=120)[0]
+    assert run(script, cache, "--installed").communicate(timeout=120)[0] == python
 
 
 def test_another_lock_file_is_another_environment(script: Path, tmp_path: Path):

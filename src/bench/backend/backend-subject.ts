@@ -17,21 +17,24 @@ export interface BackendSubjectOptions {
 export function backendSubject(pipeline: Pipeline, options: BackendSubjectOptions): Subject {
   const { load, request, runsOn, concurrency } = options;
   const { name } = pipeline.backend;
+  const warnings = new Set<string>();
   return {
     name,
     runsOn,
     warmups: 1,
     concurrency,
-    draw: (requests, signal) => draw(pipeline, { ...request, signal }, requests),
+    warnings,
+    draw: (requests, signal) => draw(pipeline, { ...request, signal }, requests, warnings),
     firstImage: (signal) => firstImageOfProcess({ load: { ...load, backend: name }, request }, signal),
     close: () => pipeline.close(),
   };
 }
 
-async function draw(pipeline: Pipeline, request: GenerateOptions, requests: number): Promise<Draw> {
+async function draw(pipeline: Pipeline, request: GenerateOptions, requests: number, told: Set<string>): Promise<Draw> {
   const start = performance.now();
   const one = async () => {
-    const { images, timings } = await pipeline.generate(request);
+    const { images, timings, warnings } = await pipeline.generate(request);
+    for (const { message } of warnings) told.add(message);
     const { textEncoder, unet, vaeDecoder } = timings;
     const times: ImageTimes = {
       ms: performance.now() - start,

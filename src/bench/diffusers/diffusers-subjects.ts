@@ -25,6 +25,7 @@ export async function diffusersSubjects(
     runsOn: `torch ${torch}, diffusers ${diffusers}, ${dtype}, on ${device}`,
     warmups,
     concurrency: [1],
+    warnings: new Set(),
     draw: async (_, stop) => {
       const { ms, unetMs, rgb } = await peer.draw({ mode, ...asked, ...latent }, stop);
       return {

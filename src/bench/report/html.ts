@@ -34,6 +34,7 @@ export function renderHtml(report: BenchReport): string {
     '<h2>One image</h2>',
     '<p>Medians, quartiles in brackets, and how many times as long as the first column.</p>',
     htmlTable(imageTable(report)),
+    '<p>In the plots, bars and numbers are medians, dots are single measurements.</p>',
     ...plots(report),
     '<h2>Requests at once</h2>',
     '<p>Milliseconds from sending all requests to each one’s image.</p>',

@@ -6,7 +6,7 @@ export interface PlotRow {
 }
 
 const WIDTH = 760;
-const LABEL = 210;
+const LABEL = 240;
 /** For the median, written behind the bar's end. */
 const RIGHT = 80;
 const ROW = 30;

@@ -23,6 +23,8 @@ export interface SubjectReport {
   readonly name: string;
   /** Runtime with its version, and the device. */
   readonly runsOn: string;
+  /** What it warned of while it drew; sentences. */
+  readonly warnings: readonly string[];
   readonly imageMs: Summary | null;
   readonly unetStepMs: Summary | null;
   /** Time of an image that no network ran, and its share of the image's time, 0 to 1. */
@@ -110,6 +112,7 @@ function measuredOf({ subject, draws, firstImages }: SubjectLog, steps: number) 
   return {
     name: subject.name,
     runsOn: subject.runsOn,
+    warnings: [...subject.warnings],
     imageMs: summarise(single.map(({ ms }) => ms)),
     unetStepMs: summarise(single.map(({ unetMs }) => unetMs / steps)),
     outsideNetworks: ownMs && share && { ms: ownMs, share },

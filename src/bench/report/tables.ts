@@ -20,7 +20,10 @@ export function contextRows(report: BenchReport): [label: string, value: string]
     ['model', model.name],
     ['request', [...parts, ...(preset === null ? [] : [`preset ${preset}`])].join(', ')],
     ['rounds', complete ? String(rounds) : `${rounds}, not all of them measured`],
-    ...subjects.map(({ name, runsOn }): [string, string] => [name, runsOn]),
+    ...subjects.map(({ name, runsOn, warnings }): [string, string] => [
+      name,
+      [runsOn, ...warnings.map((warning) => `warning: ${warning}`)].join('\n'),
+    ]),
     ...skipped.map(({ name, reason, hint }): [string, string] => [name, `skipped: ${reason}\n${hint}`]),
   ];
 }

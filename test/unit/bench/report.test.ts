@@ -108,6 +108,14 @@ describe('the tables', () => {
     );
   });
 
+  it('tell once what a backend warned of', async () => {
+    const warnings = new Set(['steps ran without a captured graph']);
+    const report = await reportOf(fakeSubject({ name: 'tensorrt', warnings }));
+    expect(report.subjects[0]?.warnings).toEqual(['steps ran without a captured graph']);
+    const rows = contextRows(report).map(([, value]) => value);
+    expect(rows).toContain('tensorrt 1.0 on the CPU\nwarning: steps ran without a captured graph');
+  });
+
   it('hold medians, quartiles and ratios, and no row that nobody fills', async () => {
     const { head, rows } = imageTable(await reportOf(ours(), theirs()));
     expect(head).toEqual(['', 'onnxruntime', 'diffusers']);

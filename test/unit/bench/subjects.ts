@@ -13,6 +13,7 @@ export function fakeSubject(options: Partial<Subject> & { ms?: number; networksM
     runsOn: `${name} 1.0 on the CPU`,
     warmups: 1,
     concurrency: [1, 2],
+    warnings: new Set(),
     draw: async (requests) => {
       asked.push(`${name}${requests}`);
       return {
