@@ -74,7 +74,7 @@ describe('the check of the layers', () => {
   const allowed: [path: string, text: string][] = [
     ['src/diffusion/plan.ts', "import { T2IError } from '../errors.js'; import { x } from './schedule.js';"],
     ['src/backends/backend.ts', "import type { Plan } from '../diffusion/plan.js';"],
-    ['src/backends/onnxruntime/child.ts', "import ort from 'onnxruntime-node'; import { fork } from 'node:process';"],
+    ['src/backends/onnxruntime/child.ts', "import ort from 'onnxruntime-common'; import { fork } from 'node:process';"],
     ['src/cli/commands/generate.ts', "const { Pipeline } = await import('../../pipeline.js');"],
   ];
 

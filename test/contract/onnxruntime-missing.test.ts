@@ -21,9 +21,9 @@ describe('the onnxruntime backend where it cannot run', () => {
   });
   afterAll(() => rm(dir, { recursive: true }));
 
-  it('says that the package is missing and which command helps', async () => {
+  it('says that the runtime is missing and which command helps', async () => {
     const reason = expect.stringMatching(/onnxruntime-node cannot be loaded: .*onnxruntime-node/);
-    const hint = expect.stringContaining('npm install onnxruntime-node');
+    const hint = expect.stringContaining('install @t2i/sdk again; in a clone, run `npm run build`');
     expect(await backend.probe()).toEqual({ available: false, reason, hint });
     const model = await describeModel(fixture('tiny'));
     await expect(backend.open(model)).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE', message: reason, hint });

@@ -40,12 +40,39 @@ describe('the packed package', () => {
     expect(paths.filter((path) => /tests?\/|\.test\.|__pycache__|\.pyc|tsbuildinfo|_cache/.test(path))).toEqual([]);
   });
 
-  it('is at most 60 MB of model, 2 MB of binary and 1 MB of everything else', () => {
+  it('is at most 60 MB of model, 180 MB of CPU runtime, 2 MB of addon and 1 MB of everything else', () => {
     const size = (of: (path: string) => boolean) =>
       installed.packed.files.filter(({ path }) => of(path)).reduce((sum, file) => sum + file.size, 0);
     expect(size((path) => path.startsWith('models/'))).toBeLessThanOrEqual(60e6);
-    expect(size((path) => path.startsWith('prebuilds/'))).toBeLessThanOrEqual(2e6);
+    expect(size((path) => path.startsWith('prebuilds/onnxruntime-node/'))).toBeLessThanOrEqual(180e6);
+    expect(size((path) => /^prebuilds\/(?!onnxruntime-node)/.test(path))).toBeLessThanOrEqual(2e6);
     expect(size((path) => !/^(models|prebuilds)\//.test(path))).toBeLessThanOrEqual(1e6);
+  });
+
+  it('brings the CPU runtime of every platform that has one: the binding and its library', () => {
+    const binaries = installed.packed.files
+      .map(({ path }) => path.match(/^prebuilds\/onnxruntime-node\/bin\/napi-v\d+\/(.*)$/)?.[1])
+      .filter((path) => path !== undefined);
+    expect(binaries.sort()).toEqual([
+      'darwin/arm64/libonnxruntime.1.dylib',
+      'darwin/arm64/onnxruntime_binding.node',
+      'linux/arm64/libonnxruntime.so.1',
+      'linux/arm64/onnxruntime_binding.node',
+      'linux/x64/libonnxruntime.so.1',
+      'linux/x64/onnxruntime_binding.node',
+      'win32/arm64/onnxruntime.dll',
+      'win32/arm64/onnxruntime_binding.node',
+      'win32/x64/onnxruntime.dll',
+      'win32/x64/onnxruntime_binding.node',
+    ]);
+  });
+
+  it('installs nothing that runs a script, so that the registry is all the network it needs', () => {
+    const lock = readFileSync(join(installed.folder, 'node_modules/.package-lock.json'), 'utf8');
+    const { packages } = JSON.parse(lock) as { packages: Record<string, { hasInstallScript?: boolean }> };
+    const names = Object.keys(packages);
+    expect(names).toContain('node_modules/@t2i/sdk');
+    expect(names.filter((name) => packages[name]?.hasInstallScript)).toEqual([]);
   });
 
   it('says the version on the command line', () => {

@@ -48,7 +48,7 @@ const LAYERS: readonly Layer[] = [
   {
     owns: 'backends/onnxruntime/',
     imports: ['errors.ts', 'diffusion/', 'model/', 'backends/backend.ts', 'backends/process/'],
-    packages: ['onnxruntime-node'],
+    packages: ['onnxruntime-common'],
   },
   { owns: 'backends/tensorrt/native.ts', imports: [], node: false },
   {

@@ -5,7 +5,8 @@ import { childEntry, type ProcessKind } from '../process/runtime-process.js';
 export const ONNXRUNTIME: ProcessKind = {
   entry: childEntry(import.meta.url, 'child.js'),
   runtime: 'onnxruntime-node',
-  installHint: 'Run `npm install onnxruntime-node`; `t2i doctor` shows every backend.',
+  installHint:
+    'The CPU backend runs on Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64). Where it should run, install @t2i/sdk again; in a clone, run `npm run build`.',
 };
 
 /** What the child's `load` takes. */

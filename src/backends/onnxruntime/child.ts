@@ -6,11 +6,11 @@ import type { Job } from '../backend.js';
 import { serve } from '../process/serve.js';
 import type { LoadRequest, NetworkRequest } from './child-calls.js';
 import { ModelRunner } from './model-runner.js';
-import type { Runtime } from './port.js';
 import { runNetwork } from './run-network.js';
+import { loadRuntime } from './runtime.js';
 
 await serve(async () => {
-  const runtime = (await import('onnxruntime-node')).default as Runtime;
+  const runtime = loadRuntime();
   let runner: ModelRunner;
   return {
     async load({ model, threads }: LoadRequest, { opening }) {

@@ -1,4 +1,4 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-common';
 import { T2IError } from '../../errors.js';
 import type { Port, Runtime } from './port.js';
 

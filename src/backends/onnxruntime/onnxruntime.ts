@@ -2,7 +2,8 @@ import { T2IError } from '../../errors.js';
 import type { Backend } from '../backend.js';
 import { RuntimeProcess } from '../process/runtime-process.js';
 import { ONNXRUNTIME } from './child-calls.js';
-import { openSession, runtimeVersion } from './session.js';
+import { runtimeVersion } from './runtime.js';
+import { openSession } from './session.js';
 
 /** Runs models on any CPU, in a child process that stays warm for as long as the session is open. */
 export const onnxruntime: Backend = {

@@ -1,9 +1,10 @@
-import type { Tensor } from 'onnxruntime-node';
+import type { Tensor } from 'onnxruntime-common';
 import { fromHalf, writeHalves } from '../../diffusion/float16.js';
 import { roundHalfEven } from '../../diffusion/timesteps.js';
 import type { TensorInfo, TensorType } from '../../model/description.js';
 
-export type Runtime = typeof import('onnxruntime-node');
+/** What onnxruntime-node offers; its types are those of the package that all of ONNX Runtime's JavaScript shares. */
+export type Runtime = typeof import('onnxruntime-common');
 
 type Data = Float32Array | Uint16Array | Int32Array | BigInt64Array;
 

@@ -1,7 +1,7 @@
 import type { NetworkReference, NetworkTensor } from '../backend.js';
 import { RuntimeProcess } from '../process/runtime-process.js';
 import { type NetworkRequest, ONNXRUNTIME } from './child-calls.js';
-import { runtimeVersion } from './session.js';
+import { runtimeVersion } from './runtime.js';
 
 /** Each run in a child process of its own: engines are compared once, when they are built. */
 export const onnxruntimeReference: NetworkReference = {

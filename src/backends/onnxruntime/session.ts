@@ -1,14 +1,8 @@
-import { createRequire } from 'node:module';
 import type { ModelDescription } from '../../model/description.js';
 import { checkUnchanged } from '../../model/unchanged.js';
 import { ProcessSession } from '../process/process-session.js';
 import { type LoadRequest, ONNXRUNTIME } from './child-calls.js';
-
-/** Package and version of the runtime, for example `onnxruntime-node 1.30.0`. */
-export function runtimeVersion(): string {
-  const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
-  return `onnxruntime-node ${version}`;
-}
+import { runtimeVersion } from './runtime.js';
 
 /**
  * A model in a child process that stays warm for as long as the session is open.

@@ -1,4 +1,4 @@
-import type { Tensor } from 'onnxruntime-node';
+import type { Tensor } from 'onnxruntime-common';
 import type { TextEncoderGraph } from '../../model/description.js';
 import type { Network } from './network.js';
 import { Port, product, type Runtime, readFloats } from './port.js';
