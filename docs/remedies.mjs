@@ -6,6 +6,8 @@ export const REMEDIES = {
   MODEL_NOT_FOUND: 'Give the path of a model directory, or the name of a packaged one; the hint names the nearest.',
   MODEL_INVALID: 'Export or copy the named file again; `t2i inspect DIR` shows what was read.',
   BACKEND_UNAVAILABLE: '`t2i doctor` says what was tried, why it failed and which command helps; see [GPU](gpu.md).',
+  CODEC_UNAVAILABLE:
+    'Run `npm install --include=optional sharp` on the kind of machine that this runs on; with a bundler, see [Bundlers](bundlers.md).',
   BACKEND_FAILED:
     'Read the message: it quotes the runtime. A smaller size or batch helps where a shape is outside an engine.',
   BACKEND_CRASHED: 'Send the request again. If it comes back, run the model by another backend and report it.',

@@ -4,6 +4,7 @@ export const ERROR_CODES = {
   MODEL_NOT_FOUND: 'No model directory of that name or path exists.',
   MODEL_INVALID: 'A file of the model directory is missing, damaged or contradicts another.',
   BACKEND_UNAVAILABLE: 'The named backend cannot run on this machine.',
+  CODEC_UNAVAILABLE: 'Image files can neither be read nor written on this machine: sharp cannot be loaded.',
   BACKEND_FAILED: 'The backend reported an error while it ran the model.',
   BACKEND_CRASHED: 'The process that ran the model ended unexpectedly; the next request starts a fresh one.',
   DEVICE_LOST: 'The GPU reported an error that it does not recover from; a new process can use it again.',

@@ -9,7 +9,7 @@ export { readReceipt } from './image/read-receipt.js';
 export type { Receipt } from './image/receipt.js';
 export type * from './model/description.js';
 export type { Manifest } from './model/manifest.js';
-export type { LoadOptions, LoadProgress, RequestOptions } from './options.js';
+export type { BackendName, LoadOptions, LoadProgress, RequestOptions, SamplerName } from './options.js';
 export type { BackendReport, FailedTry, GenerateResult, StepProgress, StreamEvent } from './pipeline/events.js';
 export { optionsOfReceipt } from './pipeline/receipts.js';
 export type { Warning } from './pipeline/warnings.js';

@@ -9,6 +9,11 @@ export const MAX_IMAGES = 100;
 /** Longest prompt, in UTF-16 units; the tokenizer's context is far shorter, this only bounds the work. */
 export const MAX_PROMPT_LENGTH = 10_000;
 
+/** The samplers that there are. */
+export type SamplerName = 'ddim' | 'ddpm' | 'euler' | 'euler-a' | 'dpmpp-2m' | 'lcm';
+/** The backends that there are, and `auto` for the best one that runs here. */
+export type BackendName = 'auto' | 'tensorrt' | 'onnxruntime';
+
 /** What a picture is made from; every field that is left out gets the model's default. */
 export interface RequestOptions {
   /** What the picture should show; any Unicode text without NUL. Words beyond the model's context are cut, with a warning. */
@@ -27,8 +32,8 @@ export interface RequestOptions {
   steps?: number | undefined;
   /** Classifier-free guidance: u + g * (c - u). 1 or below turns it off and halves the work. */
   guidanceScale?: number | undefined;
-  /** Name of a sampler, for example `ddim`. */
-  sampler?: string | undefined;
+  /** A sampler; other strings compile, for names out of files and receipts, and are checked. Default: the model's. */
+  sampler?: SamplerName | (string & Record<never, never>) | undefined;
   /** `karras` spaces the steps as Karras et al. 2022 (arXiv:2206.00364, eq. 5), for samplers that take it. Default: the model's own choice. */
   sigmas?: 'default' | 'karras' | undefined;
   /** Share of fresh noise per step, 0 (none) to 1, for samplers that take it (Song et al. 2020, arXiv:2010.02502, eq. 16). */
@@ -66,8 +71,8 @@ export interface Request {
 export interface LoadOptions {
   /** Model directory, or the name of a model that ships with the package. Default: the default model. */
   model?: string | undefined;
-  /** Name of a backend, or `auto` for the best one that runs here. Default: `auto`. */
-  backend?: string | undefined;
+  /** A backend, or `auto` for the best one that runs here; other strings compile and are checked. Default: `auto`. */
+  backend?: BackendName | (string & Record<never, never>) | undefined;
   /** Threads the runtime may use, on the CPU; more than there are processors are not, with a warning. Default: the runtime's own choice. */
   threads?: number | undefined;
   /** Index of the GPU, as CUDA counts them. Default: 0. */

@@ -1,7 +1,10 @@
+// For users whose TypeScript has no `lib` with AsyncDisposable.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Session, StepEvent } from './backends/backend.js';
 import { openSelected, selectBackend } from './backends/select.js';
 import { T2IError, T2IInternalError } from './errors.js';
 import { GeneratedImage } from './image/generated-image.js';
+import { loadSharp } from './image/sharp.js';
 import type { ModelDescription } from './model/description.js';
 import { describeModel } from './model/layout.js';
 import { resolveModel } from './model/resolve.js';
@@ -76,13 +79,15 @@ export class Pipeline implements AsyncDisposable {
    * Reads and checks a model, chooses a backend and opens the model in it. On a GPU the first load builds engines, which takes
    * minutes; later ones find them in the cache.
    *
-   * @throws T2IError OPTION_INVALID, MODEL_NOT_FOUND, MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_CRASHED, OUT_OF_MEMORY,
-   *   ENGINE_INVALID, ENGINE_BUILD_FAILED, ENGINE_INACCURATE, DEVICE_LOST; the signal's reason when aborted
+   * @throws T2IError OPTION_INVALID, MODEL_NOT_FOUND, MODEL_INVALID, BACKEND_UNAVAILABLE, CODEC_UNAVAILABLE, BACKEND_CRASHED,
+   *   OUT_OF_MEMORY, ENGINE_INVALID, ENGINE_BUILD_FAILED, ENGINE_INACCURATE, DEVICE_LOST; the signal's reason when aborted
    */
   static async load(options: LoadOptions = {}): Promise<Pipeline> {
     const { model: nameOrDir, backend: wanted = 'auto', maxQueue, ...open } = parseLoadOptions(options);
     const { signal } = open;
     signal?.throwIfAborted();
+    // Images that cannot be encoded would be drawn in vain.
+    await loadSharp();
     const { threads, warnings } = cappedThreads(open.threads);
     const opening = { ...open, threads };
     const selection = await selectBackend(wanted, opening);
@@ -192,7 +197,8 @@ export class Pipeline implements AsyncDisposable {
     });
     const fallbacks = result.warnings ?? [];
     return {
-      images,
+      // A request has at least one seed.
+      images: images as [GeneratedImage, ...GeneratedImage[]],
       warnings: [
         ...ofLoad,
         ...warnings,

@@ -36,7 +36,7 @@ export interface Job {
 
 /** 8-bit RGB, row-major, three bytes a pixel. */
 export interface Raster {
-  readonly rgb: Uint8Array;
+  readonly rgb: Uint8Array<ArrayBuffer>;
   readonly width: number;
   readonly height: number;
 }

@@ -36,6 +36,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   ENGINE_INVALID: EXIT.model,
   ENGINE_INACCURATE: EXIT.model,
   BACKEND_UNAVAILABLE: EXIT.device,
+  CODEC_UNAVAILABLE: EXIT.device,
   BACKEND_FAILED: EXIT.device,
   BACKEND_CRASHED: EXIT.device,
   ENGINE_BUILD_FAILED: EXIT.device,

@@ -32,13 +32,13 @@ const MAX_JPEG_XMP = 60_000;
  * Pixels as the bytes of a picture file. The same pixels, options and receipt give the same bytes.
  *
  * @param receipt what the file says of itself, or null for a file without metadata
- * @throws T2IError OPTION_INVALID, also where a JPEG is too small for the receipt of a very long prompt
+ * @throws T2IError CODEC_UNAVAILABLE; OPTION_INVALID, also where a JPEG is too small for the receipt of a very long prompt
  */
 export async function encodeImage(
   pixels: Pixels,
   receipt: Receipt | null,
   options: EncodeOptions = {},
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   refuse(checkFields(options, { format: oneOf(IMAGE_FORMATS), quality: integer(1, 100) }));
   const { format = 'png', quality } = options;
   if (format === 'png') {

@@ -13,13 +13,13 @@ export interface SaveOptions extends EncodeOptions {
 /** One finished picture: its pixels, and what made it. */
 export class GeneratedImage implements Pixels {
   /** 8-bit RGB, row-major, `width * height * 3` bytes. */
-  readonly rgb: Uint8Array;
+  readonly rgb: Uint8Array<ArrayBuffer>;
   /** Pixels. */
   readonly width: number;
   readonly height: number;
   readonly receipt: Receipt;
 
-  constructor(rgb: Uint8Array, receipt: Receipt) {
+  constructor(rgb: Uint8Array<ArrayBuffer>, receipt: Receipt) {
     this.rgb = rgb;
     this.width = receipt.width;
     this.height = receipt.height;
@@ -31,13 +31,27 @@ export class GeneratedImage implements Pixels {
     return this.receipt.seed;
   }
 
+  /** Media type of what `toBuffer` and `toBase64` give; with another format than the default it is `image/` and its name. */
+  get mediaType(): 'image/png' {
+    return 'image/png';
+  }
+
   /**
-   * The picture as the bytes of a file.
+   * The image as the bytes of a file, for example of a `Response` or a `Blob`.
    *
    * @throws T2IError OPTION_INVALID
    */
-  toBuffer(format: ImageFormat = 'png', options: Omit<SaveOptions, 'format'> = {}): Promise<Uint8Array> {
+  toBuffer(format: ImageFormat = 'png', options: Omit<SaveOptions, 'format'> = {}): Promise<Uint8Array<ArrayBuffer>> {
     return this.#encode({ ...options, format });
+  }
+
+  /**
+   * The same bytes in base64 (RFC 4648, section 4), for example behind `data:image/png;base64,`.
+   *
+   * @throws T2IError OPTION_INVALID
+   */
+  async toBase64(format: ImageFormat = 'png', options: Omit<SaveOptions, 'format'> = {}): Promise<string> {
+    return Buffer.from(await this.toBuffer(format, options)).toString('base64');
   }
 
   /**
@@ -51,7 +65,7 @@ export class GeneratedImage implements Pixels {
     await writeFileAtomic(path, await this.#encode({ ...options, format }));
   }
 
-  async #encode({ metadata, ...options }: SaveOptions): Promise<Uint8Array> {
+  async #encode({ metadata, ...options }: SaveOptions): Promise<Uint8Array<ArrayBuffer>> {
     refuse(checkFields({ metadata }, { metadata: BOOLEAN }));
     return encodeImage(this, metadata === false ? null : this.receipt, options);
   }

@@ -42,7 +42,7 @@ export function* readPngChunks(bytes: Uint8Array): Generator<PngChunk> {
 }
 
 /** A copy of a PNG that was just encoded, with more chunks right behind its IHDR. */
-export function insertPngChunks(png: Uint8Array, chunks: readonly PngChunk[]): Uint8Array {
+export function insertPngChunks(png: Uint8Array, chunks: readonly PngChunk[]): Uint8Array<ArrayBuffer> {
   const headerEnd = SIGNATURE.length + 12 + 13;
   return Buffer.concat([png.subarray(0, headerEnd), ...chunks.map(packChunk), png.subarray(headerEnd)]);
 }

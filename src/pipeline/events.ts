@@ -22,8 +22,8 @@ export interface BackendReport {
 }
 
 export interface GenerateResult {
-  /** In the order of the seeds. */
-  readonly images: readonly GeneratedImage[];
+  /** One for each seed, in their order; never empty. */
+  readonly images: readonly [GeneratedImage, ...GeneratedImage[]];
   readonly warnings: readonly Warning[];
   readonly backend: BackendReport;
   readonly timings: Timings;

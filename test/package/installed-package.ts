@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +34,12 @@ export class InstalledPackage {
 
   node(...args: string[]): string {
     return execFileSync(process.execPath, args, { cwd: this.folder, encoding: 'utf8' });
+  }
+
+  /** The command line, whatever it ends with. */
+  t2i(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+    const program = [this.path('bin/t2i.mjs'), ...args];
+    return spawnSync(process.execPath, program, { cwd: this.folder, encoding: 'utf8' });
   }
 
   /** Path of a file of the package. */

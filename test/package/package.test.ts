@@ -1,7 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { codeBlocks } from '../support/markdown.js';
 import { InstalledPackage } from './installed-package.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -91,37 +93,58 @@ describe('the packed package', () => {
     expect(loaded).toEqual([]);
   });
 
-  it('gives types to strict TypeScript', () => {
-    writeFileSync(
-      join(installed.folder, 'user.ts'),
-      `import { type GenerateResult, Pipeline, T2IError } from '@t2i/sdk';
-       export async function draw(): Promise<GenerateResult> {
-         await using t2i = await Pipeline.load({ backend: 'onnxruntime' });
-         // @ts-expect-error a number is no prompt
-         await t2i.generate({ prompt: 1 }).catch((error: unknown) => T2IError.is(error) && error.code === 'CLOSED');
-         return t2i.generate({ prompt: 'a red apple', seed: 7, n: 2, onStep: ({ step, steps }) => void (step / steps) });
-       }`,
-    );
-    mkdirSync(join(installed.folder, 'types'));
-    const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
-    const options = [
-      '--strict',
-      '--exactOptionalPropertyTypes',
-      '--noEmit',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2023',
-    ];
-    const libraries = [
-      '--lib',
-      'es2023,esnext.disposable',
-      '--types',
-      'node',
-      '--typeRoots',
-      join(ROOT, 'node_modules/@types'),
-    ];
-    expect(installed.node(compiler, ...options, ...libraries, 'user.ts')).toBe('');
+  describe('to TypeScript with the settings of `tsc --init`', () => {
+    const compilerOptions = {
+      ...{ strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, verbatimModuleSyntax: true },
+      ...{ noEmit: true, module: 'nodenext' },
+    };
+    const browser = { target: 'esnext', types: [] };
+    const node = {
+      ...{ target: 'es2022', lib: ['es2022'] },
+      ...{ types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] },
+    };
+    /** What the compiler says of a program, with the declarations of the package checked too. */
+    const compile = (text: string, libraries: object) => {
+      writeFileSync(join(installed.folder, 'user.ts'), text);
+      const config = { compilerOptions: { ...compilerOptions, ...libraries }, files: ['user.ts'] };
+      writeFileSync(join(installed.folder, 'tsconfig.json'), JSON.stringify(config));
+      const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
+      return spawnSync(process.execPath, [compiler, '-p', installed.folder], { encoding: 'utf8' }).stdout;
+    };
+
+    it.each([
+      ['of browsers', browser],
+      ['of Node', node],
+    ])('gives types, with the libraries %s', (_, libraries) => {
+      const text = `
+        import { type GenerateResult, Pipeline, T2IError } from '@t2i/sdk';
+        export async function draw(sampler: string): Promise<GenerateResult> {
+          await using t2i = await Pipeline.load({ backend: 'onnxruntime' });
+          // @ts-expect-error a number is no prompt
+          await t2i.generate({ prompt: 1 }).catch((error: unknown) => T2IError.is(error) && error.code === 'CLOSED');
+          const onStep = ({ step, steps }: { step: number; steps: number }) => void (step / steps);
+          return t2i.generate({ prompt: 'a red apple', seed: 7, n: 2, sampler, onStep });
+        }
+        export async function respond({ images: [image] }: GenerateResult): Promise<Response> {
+          const headers = { 'content-type': image.mediaType };
+          void new Blob([await image.toBuffer('webp'), image.rgb]);
+          return new Response(await image.toBuffer(), { headers });
+        }`;
+      expect(compile(text, libraries)).toBe('');
+    });
+
+    it.each(['README.md', 'docs/guide.md', 'docs/gpu.md'])('compiles the samples of %s', (page) => {
+      const samples = codeBlocks(readFileSync(join(ROOT, page), 'utf8'), 'ts');
+      expect(samples.length).toBeGreaterThan(0);
+      for (const sample of samples) {
+        const given = [
+          ...(/\bPipeline\b.*from/.test(sample) ? [] : ["import { Pipeline } from '@t2i/sdk';"]),
+          ...(/ t2i = /.test(sample) ? [] : ['declare const t2i: Pipeline;']),
+          'declare function show(rgb: Uint8Array, width: number, height: number): void;',
+        ];
+        expect(compile([...given, sample].join('\n'), browser)).toBe('');
+      }
+    });
   });
 
   it('generates a picture', async () => {
@@ -134,4 +157,26 @@ describe('the packed package', () => {
     installed.npm('exec', '--offline', '--', 't2i', 'generate', 'a red apple', '--steps', '2', '-o', 'default.png');
     expect(readdirSync(installed.folder)).toContain('default.png');
   });
+
+  it.skipIf(process.platform !== 'linux' || process.arch !== 'x64')(
+    'finds out before it draws that sharp has no binary here, and says so in doctor',
+    () => {
+      const [there, away] = ['node_modules/@img/sharp-linux-x64', 'away'].map((path) => join(installed.folder, path));
+      renameSync(there as string, away as string);
+      try {
+        const drawing = installed.t2i('generate', 'a red apple', '--model', TINY, '--steps', '2', '-o', 'never.png');
+        expect(drawing.status).toBe(4);
+        expect(drawing.stderr).toMatch(
+          /sharp.* cannot be loaded: .*\nhint: Run `npm install --include=optional sharp`/,
+        );
+        const doctor = installed.t2i('doctor', '--json');
+        expect(doctor.status).toBe(4);
+        expect(JSON.parse(doctor.stdout)).toMatchObject({ imageFiles: { available: false }, model: { found: true } });
+      } finally {
+        renameSync(away as string, there as string);
+      }
+      expect(readdirSync(installed.folder)).not.toContain('never.png');
+      expect(JSON.parse(installed.t2i('doctor', '--json').stdout)).toMatchObject({ imageFiles: { available: true } });
+    },
+  );
 });

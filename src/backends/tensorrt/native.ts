@@ -93,7 +93,7 @@ export interface NativeJob {
 }
 
 export interface NativeRaster {
-  readonly rgb: Uint8Array;
+  readonly rgb: Uint8Array<ArrayBuffer>;
   readonly width: number;
   readonly height: number;
 }

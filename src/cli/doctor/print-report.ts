@@ -16,12 +16,14 @@ export interface ModelReport {
 export interface DoctorReport {
   readonly machine: Machine;
   readonly model: ModelReport;
+  /** What reads and writes image files. */
+  readonly imageFiles: Probe;
   readonly backends: readonly ({ readonly name: string } & Probe)[];
   readonly gpu: GpuReport;
 }
 
 /** Everything that was found, a line each, with what helps below what is missing. */
-export function printReport({ machine, model, backends, gpu }: DoctorReport, io: Io): void {
+export function printReport({ machine, model, imageFiles, backends, gpu }: DoctorReport, io: Io): void {
   const row = rowsFor(io);
   io.stdout.write(
     table([
@@ -31,10 +33,8 @@ export function printReport({ machine, model, backends, gpu }: DoctorReport, io:
       ['processor', machine.cpu],
       ['memory', `${(machine.memoryBytes / 2 ** 30).toFixed(1)} GiB`],
       model.found ? row.ok('default model', model.detail) : row.no('default model', model.detail, model.hint),
-      ...backends.map((backend) => {
-        const label = `backend ${backend.name}`;
-        return backend.available ? row.ok(label, backend.detail) : row.no(label, backend.reason, backend.hint);
-      }),
+      probeRow('image files', imageFiles, row),
+      ...backends.map((backend) => probeRow(`backend ${backend.name}`, backend, row)),
       'reason' in gpu.addon
         ? row.no('native addon', gpu.addon.reason, gpu.addon.hint)
         : row.ok('native addon', `${gpu.addon.path} ${gpu.addon.version}`),
@@ -68,6 +68,10 @@ function rowsFor(io: Io) {
     no: (label: string, reason: string, hint?: string): Row => [label, withHint(reason, hint), mark('no', false)],
     failed: (label: string, text: string, hint?: string): Row => [label, withHint(text, hint), mark('failed', false)],
   };
+}
+
+function probeRow(label: string, probe: Probe, row: Rows): Row {
+  return probe.available ? row.ok(label, probe.detail) : row.no(label, probe.reason, probe.hint);
 }
 
 function deviceRows({ devices }: GpuReport, row: Rows): Row[] {

@@ -1,5 +1,7 @@
+import type { Probe } from '../../backends/backend.js';
 import { BACKENDS } from '../../backends/select.js';
 import { T2IError } from '../../errors.js';
+import { loadSharp } from '../../image/sharp.js';
 import { describeModel } from '../../model/layout.js';
 import { resolveModel } from '../../model/resolve.js';
 import { describeMachine } from '../../pipeline/machine.js';
@@ -17,6 +19,7 @@ export async function runDoctor({ flags }: CommandInput, io: Io): Promise<number
   const report: DoctorReport = {
     machine: describeMachine(),
     model: await findDefaultModel(),
+    imageFiles: await probeSharp(),
     backends: await probeAll(),
     gpu,
   };
@@ -30,8 +33,8 @@ export async function runDoctor({ flags }: CommandInput, io: Io): Promise<number
   return result ? verdict(result) : exitOf(report);
 }
 
-function exitOf({ backends, model }: DoctorReport): number {
-  if (!backends.some(({ available }) => available)) return EXIT.device;
+function exitOf({ backends, imageFiles, model }: DoctorReport): number {
+  if (!imageFiles.available || !backends.some(({ available }) => available)) return EXIT.device;
   return model.found ? EXIT.ok : EXIT.model;
 }
 
@@ -42,6 +45,16 @@ function verdict(result: SelfCheck): number {
 
 function probeAll(): Promise<DoctorReport['backends']> {
   return Promise.all(BACKENDS.map(async (backend) => ({ name: backend.name, ...(await backend.probe()) })));
+}
+
+async function probeSharp(): Promise<Probe> {
+  try {
+    const { sharp, vips } = (await loadSharp()).versions;
+    return { available: true, detail: `sharp ${sharp}, libvips ${vips}` };
+  } catch (error) {
+    if (!T2IError.is(error)) throw error;
+    return { available: false, reason: error.message, hint: error.hint ?? '' };
+  }
 }
 
 async function findDefaultModel(): Promise<ModelReport> {

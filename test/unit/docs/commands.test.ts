@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../../src/cli/commands/index.js';
 import { parseCommandLine } from '../../../src/cli/program.js';
 import { fakeIo } from '../../support/fake-io.js';
+import { codeBlocks } from '../../support/markdown.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const PAGES = [
@@ -17,7 +18,7 @@ const PAGES = [
 /** Command lines of `t2i` that a page shows in blocks and in text, without what a shell makes of them. */
 function commandLines(page: string): string[] {
   const text = readFileSync(join(ROOT, page), 'utf8');
-  const blocks = [...text.matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, block]) => (block as string).split('\n'));
+  const blocks = codeBlocks(text, 'sh').flatMap((block) => block.split('\n'));
   const names = new Set(COMMANDS.map(({ name }) => `t2i ${name}`));
   // A sentence may name a command without saying how to call it.
   const inText = [...text.matchAll(/`(t2i [^`]+)`/g)]

@@ -63,6 +63,13 @@ describe('encoding', () => {
       expect(words).toBe(writeParameters(receipt).replace('\ud800', '\ufffd'));
     },
   );
+  it('is given in base64 too, with its media type', async () => {
+    const image = new GeneratedImage(picture.rgb, receiptOf());
+    const { format } = await sharp(Buffer.from(await image.toBase64(), 'base64')).metadata();
+    expect(image.mediaType).toBe(`image/${format}`);
+    const webp = Buffer.from(await image.toBuffer('webp', { quality: 50 }));
+    expect(await image.toBase64('webp', { quality: 50 })).toBe(webp.toString('base64'));
+  });
 
   it.each(IMAGE_FORMATS)('writes no metadata into %s when told so', async (format) => {
     const image = new GeneratedImage(picture.rgb, receiptOf());
