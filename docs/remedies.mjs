@@ -10,7 +10,7 @@ export const REMEDIES = {
     'Run `npm install --include=optional sharp` on the kind of machine that this runs on; with a bundler, see [Bundlers](bundlers.md).',
   BACKEND_FAILED:
     'Read the message: it quotes the runtime. A smaller size or batch helps where a shape is outside an engine.',
-  BACKEND_CRASHED: 'Send the request again. If it comes back, run the model by another backend and report it.',
+  BACKEND_CRASHED: 'Send the request again. If it comes back, run the model by another backend.',
   DEVICE_LOST:
     'Start a new process, or load with `isolation: "process"`, which does so for you; see [GPU](gpu.md#troubleshooting).',
   ENGINE_INVALID:
@@ -26,5 +26,5 @@ export const REMEDIES = {
   BUDGET_EXCEEDED:
     'If you trust the file, raise the limit: `t2i verify FILE --max-work N`, or the option `maxWork`; the message says how much it takes.',
   IO_FAILED: 'Check that the path exists, its permissions, and that the disk has space.',
-  INTERNAL: 'Report it, with the stack.',
+  INTERNAL: 'Keep the message and the stack for whoever mends it. Another backend, size or sampler may get around it.',
 };

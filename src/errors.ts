@@ -19,7 +19,7 @@ export const ERROR_CODES = {
   RECEIPT_INVALID: 'The receipt of the picture is damaged or of an unknown version.',
   BUDGET_EXCEEDED: 'Making the image of a receipt again takes more work than was allowed.',
   IO_FAILED: 'A file could not be read or written.',
-  INTERNAL: 'A bug in this package; please report it with the stack.',
+  INTERNAL: 'A bug in this package; the stack says where.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -1,4 +1,5 @@
 import { type Issue, T2IError } from '../errors.js';
+import { askForReport } from '../report-address.js';
 import type { Io, TextOutput } from './io.js';
 
 const ESCAPES = { red: 31, yellow: 33, green: 32, dim: 2 } as const;
@@ -77,7 +78,7 @@ function describeError(error: unknown): { text: string; hint?: string | undefine
     return { text, hint: error.hint };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { text, hint: 'This is a bug in t2i; please report it with the lines above.' };
+  return { text, hint: `This is a bug in t2i.${askForReport('the lines above')}` };
 }
 
 function issueLines(issues: readonly Issue[]): string {

@@ -26,6 +26,7 @@ const CORE = [
 /** The table of the layers: each may import those it names, nobody may import a layer that none names (the command line). */
 const LAYERS: readonly Layer[] = [
   { owns: 'errors.ts', imports: [], node: false },
+  { owns: 'report-address.ts', imports: [] },
   { owns: 'fields.ts', imports: ['errors.ts'], node: false },
   { owns: 'request-limits.ts', imports: ['fields.ts'], node: false },
   { owns: 'options.ts', imports: ['errors.ts', 'fields.ts', 'request-limits.ts'], node: false },
@@ -44,7 +45,7 @@ const LAYERS: readonly Layer[] = [
     typesOnly: true,
     node: false,
   },
-  { owns: 'backends/process/', imports: ['errors.ts', 'backends/backend.ts'] },
+  { owns: 'backends/process/', imports: ['errors.ts', 'report-address.ts', 'backends/backend.ts'] },
   {
     owns: 'backends/onnxruntime/',
     imports: ['errors.ts', 'diffusion/', 'model/', 'backends/backend.ts', 'backends/process/'],
@@ -54,7 +55,7 @@ const LAYERS: readonly Layer[] = [
   {
     owns: 'backends/tensorrt/',
     imports: [
-      ...['errors.ts', 'fields.ts', 'files.ts', 'diffusion/', 'model/'],
+      ...['errors.ts', 'fields.ts', 'files.ts', 'report-address.ts', 'diffusion/', 'model/'],
       ...['backends/backend.ts', 'backends/process/', 'backends/tensorrt/native.ts'],
     ],
     packages: ['zod'],
@@ -77,6 +78,7 @@ const LAYERS: readonly Layer[] = [
     owns: 'cli/',
     imports: [
       ...CORE,
+      'report-address.ts',
       'backends/select.ts',
       'backends/engines.ts',
       'backends/tensorrt/native.ts',

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { T2IError, T2IInternalError } from '../../errors.js';
+import { askForReport } from '../../report-address.js';
 import type { Reply, Request } from './messages.js';
 
 /** How much of what the child last wrote to stderr an error message quotes. */
@@ -224,6 +225,6 @@ function crash(runtime: string, how: string, opening: string | null, stderr: str
   const hint =
     how === 'SIGKILL'
       ? 'Something killed it, often the kernel for want of memory; ask for a smaller picture. The next request starts afresh.'
-      : 'The next request starts a fresh process; if it happens again, report it with this message.';
+      : `The next request starts a fresh process.${askForReport('this message if it comes back')}`;
   return new T2IError('BACKEND_CRASHED', `The process that runs ${runtime} ended (${how})${quote}`, { hint });
 }

@@ -1,4 +1,5 @@
 import { T2IError } from '../../../errors.js';
+import { askForReport } from '../../../report-address.js';
 import type { Accuracy, Precision } from './header.js';
 
 /**
@@ -31,7 +32,7 @@ export function measureAccuracy(
     const hint =
       precision === 'fp16'
         ? 'The weights overflow or lose too much in half precision: export model.fp16.onnx again, or remove it to build from model.onnx.'
-        : 'TensorRT computes this model wrongly; use --backend onnxruntime and report it with this message.';
+        : `TensorRT computes this model wrongly; use --backend onnxruntime.${askForReport('this message')}`;
     return new T2IError('ENGINE_INACCURATE', `The engine of ${label} (${precision}) ${what}.`, { hint });
   };
   if (engine.length !== reference.length) throw fail(`gives ${engine.length} values, ${against} ${reference.length}`);

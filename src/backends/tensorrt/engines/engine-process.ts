@@ -1,6 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { T2IError } from '../../../errors.js';
+import { askForReport } from '../../../report-address.js';
 import { childEntry, RuntimeProcess } from '../../process/runtime-process.js';
 import type { NativeBuildOptions, NativeBuildProgress, NativeBuildResult } from '../native.js';
 import type { BuildReply, BuildRequest, RunReply, RunRequest } from './engine-calls.js';
@@ -81,7 +82,7 @@ async function inChild(signal: AbortSignal, call: (child: RuntimeProcess) => Pro
 
 function crashed(label: string, error: T2IError): T2IError {
   return new T2IError('ENGINE_BUILD_FAILED', `The engine of ${label} could not be built: ${error.message}`, {
-    hint: 'SIGKILL often means that memory ran out: build on a machine with more, or for fewer pictures at once. Otherwise report it with this message.',
+    hint: `SIGKILL often means that memory ran out: build on a machine with more, or for fewer images at once.${askForReport('any other end')}`,
     cause: error,
   });
 }
