@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,15 @@ export const NODE_VERSIONS = ['20.20.2', '22.23.3', '24.21.0', '26.10.0'] as con
 /** T2I_CACHE, else the XDG cache folder, else ~/.cache; then `t2i` below it. */
 function cacheRoot(): string {
   return join(process.env.T2I_CACHE || process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 't2i');
+}
+
+/** Why a version of Node does not run here, for example for want of a library, or null. */
+export function nodeProblem(version: string): string | null {
+  const { status, stderr, error } = spawnSync(nodeBinary(version), ['--version'], { encoding: 'utf8' });
+  if (status === 0) return null;
+  const [library] = /\blib\w+\.so[.\d]*/.exec(stderr) ?? [];
+  const help = library === 'libatomic.so.1' ? '; apt-get install libatomic1' : '';
+  return `Node ${version} does not start: ${error?.message ?? stderr.trim()}${help}`;
 }
 
 /**

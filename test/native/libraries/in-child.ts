@@ -7,21 +7,24 @@ import { buildFolder } from '../../support/native.js';
 // Everything that touches a library runs in a process of its own, since what is tested is that it does not crash.
 
 export const sim = buildFolder('sim');
+/** Its user id on Linux. */
+export const NOBODY = 65_534;
 
 export interface Child {
   readonly env?: Readonly<Record<string, string>>;
-  readonly uid?: number;
+  /** Becomes nobody once the addon is loaded, which may lie where nobody can read. */
+  readonly asNobody?: boolean;
 }
 
 /** Runs `body` in a process that has the addon as `addon` and prints its result. */
-export function inChild(build: string, body: string, { env = {}, uid }: Child = {}): unknown {
+export function inChild(build: string, body: string, { env = {}, asNobody = false }: Child = {}): unknown {
   const addon = JSON.stringify(join(build, 'Release', 't2i.node'));
   const script = `const addon = require(${addon});
+    ${asNobody ? `process.setuid(${NOBODY});` : ''}
     (async () => { ${body} })().then((result) => console.log(JSON.stringify(result)));`;
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
     encoding: 'utf8',
     env: { ...process.env, T2I_TENSORRT_LIB_DIR: '', ...env },
-    ...(uid !== undefined && { uid }),
   });
   expect({ status, signal, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, signal: null, stderr: '' });
   return JSON.parse(stdout.trim().split('\n').at(-1) as string);
