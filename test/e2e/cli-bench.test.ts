@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
+import { peakMemory } from '../../src/bench/memory.js';
 import { Interrupted } from '../../src/cli/io.js';
 import { main } from '../../src/cli/main.js';
 import { fakeIo } from '../support/fake-io.js';
@@ -187,6 +188,22 @@ describe('t2i bench', () => {
     const { complete, rounds, subjects } = REPORT.parse(JSON.parse(out));
     expect({ complete, rounds }).toEqual({ complete: false, rounds: 50 });
     expect(subjects[0]?.firstImageMs?.values).toHaveLength(1);
+  });
+
+  it.skipIf(process.platform !== 'linux')('leaves no process behind, whether it is interrupted or not', async () => {
+    const before = peakMemory().children;
+    await bench(QUICK);
+    expect(peakMemory().children).toBe(before);
+    const controller = new AbortController();
+    const io = fakeIo({ signal: controller.signal, terminal: true });
+    const { write } = io.stderr;
+    io.stderr.write = (text: string) => {
+      // Announced just before the process is started.
+      if (text.includes('first image')) setTimeout(() => controller.abort(new Interrupted('SIGINT')), 50);
+      return write(text);
+    };
+    expect((await bench([...QUICK, '--rounds', '50'], io)).code).toBe(130);
+    expect(peakMemory().children).toBe(before);
   });
 
   it('prints nothing when it is interrupted before anything was measured', async () => {
