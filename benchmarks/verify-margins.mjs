@@ -12,8 +12,8 @@ import { parseArgs } from 'node:util';
 import { decodeImage, readImageHeader } from '../dist/image/decode.js';
 import { encodeImage, encodeLossy } from '../dist/image/encode.js';
 import { Pipeline } from '../dist/index.js';
+import { describeMachine } from '../dist/pipeline/machine.js';
 import { compareWithFile } from '../dist/verify/compare-with-file.js';
-import { machine } from './report.mjs';
 
 const PROMPTS = [
   'a red apple on a blue background',
@@ -60,7 +60,9 @@ for (const [name, chromaSubsampling] of Object.entries(FORMATS)) {
     process.stderr.write(`${name} ${quality}\n`);
   }
 }
-process.stdout.write(`${JSON.stringify({ machine: machine(), prompts, seeds: seeds.length, results }, null, 1)}\n`);
+process.stdout.write(
+  `${JSON.stringify({ machine: describeMachine(), prompts, seeds: seeds.length, results }, null, 1)}\n`,
+);
 
 /** One list for each prompt: the seeds' images with one thread, and the first seed's as others draw it. */
 async function drawAll() {

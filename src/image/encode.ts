@@ -66,7 +66,7 @@ export interface LossyEncoding {
 }
 
 /** Pixels as a JPEG or WebP without other metadata than the XMP packet. */
-export async function encodeLossy(pixels: Pixels, encoding: LossyEncoding, xmp?: string): Promise<Buffer> {
+export async function encodeLossy(pixels: Pixels, encoding: LossyEncoding, xmp?: string): Promise<Buffer<ArrayBuffer>> {
   const { format, quality, chromaSubsampling, mozjpeg = false } = encoding;
   const raster = await rasterOf(pixels);
   if (xmp !== undefined) raster.withXmp(xmp);

@@ -51,7 +51,7 @@ export function* readJpegSegments(file: Buffer): Generator<JpegSegment> {
  *
  * @throws T2IError OPTION_INVALID where the body is too long for a segment
  */
-export function insertJpegSegment(jpeg: Buffer, { marker, body }: JpegSegment): Buffer {
+export function insertJpegSegment(jpeg: Buffer, { marker, body }: JpegSegment): Buffer<ArrayBuffer> {
   if (body.length > MAX_BODY) {
     throw new T2IError(
       'OPTION_INVALID',

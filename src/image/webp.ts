@@ -40,7 +40,7 @@ export function* readWebpChunks(file: Buffer): Generator<WebpChunk> {
 }
 
 /** A copy of a WebP that was just encoded with XMP, with EXIF where the format wants it: behind the pixels, in front of the XMP. */
-export function insertWebpExif(webp: Buffer, exif: Buffer): Buffer {
+export function insertWebpExif(webp: Buffer, exif: Buffer): Buffer<ArrayBuffer> {
   const chunks = [...readWebpChunks(webp)].flatMap((chunk) => {
     if (chunk.type === 'XMP ') return [{ type: 'EXIF', body: exif }, chunk];
     if (chunk.type !== 'VP8X') return [chunk];

@@ -1,17 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BACKENDS } from '../../src/backends/select.js';
-import { SAMPLER_NAMES } from '../../src/diffusion/samplers/index.js';
 import { T2IError } from '../../src/errors.js';
 import { nearestName } from '../../src/fields.js';
-import {
-  type BackendName,
-  parseLoadOptions,
-  parseRequest,
-  type RequestLimits,
-  type RequestOptions,
-  type SamplerName,
-} from '../../src/options.js';
+import { parseLoadOptions, parseRequest, type RequestLimits, type RequestOptions } from '../../src/options.js';
 
 const limits: RequestLimits = {
   nativeSize: 128,
@@ -84,23 +75,6 @@ describe('a sampler', () => {
     expect(parse({ preset: 'q' }, changed).replacement).toBe('No X: ddim is used');
     expect(parse({ sampler: 'ddim' }, changed).replacement).toBeUndefined();
     expect(parse({ preset: 'p' }, changed).replacement).toBeUndefined();
-  });
-});
-
-describe('the names that an editor completes', () => {
-  it('are those of the samplers and the backends', () => {
-    // The compiler asks for every name of the type and refuses others.
-    const samplers: Record<SamplerName, true> = {
-      ddim: true,
-      ddpm: true,
-      euler: true,
-      'euler-a': true,
-      'dpmpp-2m': true,
-      lcm: true,
-    };
-    const backends: Record<BackendName, true> = { auto: true, tensorrt: true, onnxruntime: true };
-    expect(Object.keys(samplers)).toEqual(SAMPLER_NAMES);
-    expect(Object.keys(backends)).toEqual(['auto', ...BACKENDS.map(({ name }) => name)]);
   });
 });
 

@@ -4,7 +4,7 @@ import { closeSubjects, openSubjects } from '../../bench/open-subjects.js';
 import { renderHtml } from '../../bench/report/html.js';
 import { type BenchContext, makeReport } from '../../bench/report/report.js';
 import { emptyLog, runRounds, type SubjectLog } from '../../bench/run.js';
-import { writeFileAtomic } from '../../image/write-file.js';
+import { writeFileAtomic } from '../../files.js';
 import { describeMachine } from '../../pipeline/machine.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
