@@ -1,5 +1,5 @@
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -136,6 +136,13 @@ describe('t2i bench', () => {
     expect(subject?.warnings).toEqual([expect.stringContaining('PNDM')]);
   });
 
+  it('reports the threads that were used, and warns where more were asked for', async () => {
+    const { out } = await bench([...QUICK, '--threads', '1024', '--concurrency', '1', '--json']);
+    const { threads, subjects } = REPORT.parse(JSON.parse(out));
+    expect(threads).toBe(availableParallelism());
+    expect(subjects[0]?.warnings).toEqual([expect.stringContaining('1024')]);
+  });
+
   it('measures every backend that runs here, and says why another does not', async () => {
     vi.stubEnv('T2I_ADDON', join(folder, 'no-addon.node'));
     const { out } = await bench([...QUICK.slice(0, 2), '--rounds', '1', '--steps', '1', '--json']);
@@ -156,22 +163,34 @@ describe('t2i bench', () => {
   it('names all mistakes at once, before anything is loaded', async () => {
     const { code, out, err } = await bench([
       ...['--model', TINY, '--backend', 'onnx,all', '--rounds', '0', '--concurrency', '1,x,65', '--steps', 'many'],
-      ...['--size', 'big', '--preset', 'fast', '--threads', '0', '--against', 'torch', '--html', folder],
+      ...['--size', 'big', '--preset', 'fast', '--threads', '0', '--against', 'torch'],
     ]);
     expect([code, out]).toEqual([2, '']);
-    const wrong = ['backend', 'rounds', 'concurrency', 'steps', 'size', 'preset', 'threads', 'against', 'html'];
+    const wrong = ['backend', 'rounds', 'concurrency', 'steps', 'size', 'preset', 'threads', 'against'];
     for (const name of wrong) expect(err).toContain(`--${name}: expected`);
   });
 
   it.each([
     ['--python', 'python3'],
-    ['--html', '/no/such/folder/bench.html'],
     ['--concurrency', ''],
     ['--rounds', '2.5'],
   ])('refuses %s %j by name', async (flag, value) => {
     const { code, err } = await bench(['--model', TINY, flag, value]);
     expect(code).toBe(2);
     expect(err).toContain(`${flag}: expected`);
+  });
+
+  it('refuses a page that cannot be written, before anything is measured', async () => {
+    const { code, out, err } = await bench([...QUICK, '--html', folder]);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain(`Cannot write ${folder}`);
+    expect(err).not.toContain('warming up');
+  });
+
+  it('makes the folder of the page', async () => {
+    const html = join(folder, 'reports', 'bench.html');
+    expect((await bench([...QUICK, '--concurrency', '1', '--html', html])).code).toBe(0);
+    expect(existsSync(html)).toBe(true);
   });
 
   it('prints what was measured so far when it is interrupted', async () => {

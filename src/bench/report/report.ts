@@ -140,5 +140,7 @@ function ratio(own: Summary | null, first: Summary | null | undefined): number |
 
 function difference(own: SubjectLog['pixels'] = null, first: SubjectLog['pixels'] = null): SubjectReport['difference'] {
   const found = own && first && comparePixels(own, first);
-  return found && { ...found, psnr: Number.isFinite(found.psnr) ? found.psnr : null };
+  if (found === null) return null;
+  const { maxAbs, meanAbs, psnr } = found;
+  return { maxAbs, meanAbs, psnr: Number.isFinite(psnr) ? psnr : null };
 }

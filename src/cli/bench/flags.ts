@@ -1,5 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { BACKENDS } from '../../backends/select.js';
 import type { Issue } from '../../errors.js';
 import { describeValue, type Field, integer, oneOf } from '../../fields.js';
@@ -42,16 +41,13 @@ export function readBenchFlags(flags: CommandInput['flags']): BenchFlags & { rea
       received: describeValue(python),
     });
   }
-  const file = html === undefined ? null : resolve(String(html));
-  const problem = file && cannotWrite(file);
-  if (problem) issues.push({ option: '--html', expected: 'a file that can be written', received: problem });
   return {
     backends: backend === 'all' ? null : [...new Set(backends)],
     rounds: Number(rounds),
     concurrency: [...new Set([1, ...requests.map(Number)])].sort((a, b) => a - b),
     against: against === undefined ? null : 'diffusers',
     python: python === undefined ? undefined : String(python),
-    html: file,
+    html: html === undefined ? null : resolve(String(html)),
     issues,
   };
 }
@@ -63,14 +59,3 @@ const listOf = (text: unknown) =>
 
 /** Text that is no whole number stays text, for the check to refuse. */
 const toInteger = (text: unknown) => (/^\d+$/.test(String(text)) ? Number(text) : text);
-
-/** Found out before minutes are spent on what the page is to show; null where nothing is in the way. */
-function cannotWrite(path: string): string | null {
-  try {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return `the folder ${path}`;
-    accessSync(dirname(path), constants.W_OK);
-    return null;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}

@@ -4,8 +4,9 @@ import { closeSubjects, openSubjects } from '../../bench/open-subjects.js';
 import { renderHtml } from '../../bench/report/html.js';
 import { type BenchContext, makeReport } from '../../bench/report/report.js';
 import { emptyLog, runRounds, type SubjectLog } from '../../bench/run.js';
-import { writeFileAtomic } from '../../files.js';
+import { prepareFile, writeFileAtomic } from '../../files.js';
 import { describeMachine } from '../../pipeline/machine.js';
+import { cappedThreads } from '../../pipeline/threads.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
@@ -17,15 +18,17 @@ import { BenchStatus } from './status.js';
 /** The handler of `t2i bench`. What was measured is printed also where it ends before its end. */
 export async function runBench(input: CommandInput, io: Io): Promise<number> {
   const plan = await planBench(input);
+  if (plan.html !== null) await prepareFile(plan.html);
   const python = plan.against && (plan.python ?? (await trainerPython()));
   // The same number on both sides; the SDK alone leaves it to its runtime.
-  const threads = plan.load.threads ?? (python === null ? null : availableParallelism());
+  const wanted = plan.load.threads ?? (python === null ? undefined : availableParallelism());
+  const threads = cappedThreads(wanted).threads ?? null;
   const date = new Date().toISOString();
   const status = new BenchStatus(io);
   status.show('loading');
   const { subjects, skipped } = await openSubjects({
     ...plan,
-    load: { ...plan.load, ...(threads !== null && { threads }) },
+    load: { ...plan.load, ...(wanted !== undefined && { threads: wanted }) },
     open: (options) => loadPipeline(options, io),
     diffusers: python === null ? null : { python, threads: threads as number },
     signal: io.signal,
