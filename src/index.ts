@@ -1,5 +1,6 @@
 export type { Probe, Raster, StepEvent, Timings } from './backends/backend.js';
 export type { SchedulerConfig } from './diffusion/schedule.js';
+export type { UnsupportedSetting } from './diffusion/unsupported.js';
 export { ERROR_CODES, type ErrorCode, type Issue, T2IError, type T2IErrorOptions } from './errors.js';
 export type { PixelDifference } from './image/compare.js';
 export { type EncodeOptions, encodeImage, type Pixels } from './image/encode.js';
@@ -8,7 +9,8 @@ export { GeneratedImage, type SaveOptions } from './image/generated-image.js';
 export { readReceipt } from './image/read-receipt.js';
 export type { Receipt } from './image/receipt.js';
 export type * from './model/description.js';
-export type { Manifest } from './model/manifest.js';
+export type { Manifest, Preset } from './model/manifest.js';
+export type { FileStamp } from './model/stamps.js';
 export type { BackendName, LoadOptions, LoadProgress, RequestOptions, SamplerName } from './options.js';
 export type { BackendReport, FailedTry, GenerateResult, StepProgress, StreamEvent } from './pipeline/events.js';
 export { optionsOfReceipt } from './pipeline/receipts.js';

@@ -1,5 +1,6 @@
 import { T2IError } from '../errors.js';
 import { checkFields, integer, oneOf, refuse } from '../fields.js';
+import { asBuffer } from './bytes.js';
 import { RECEIPT_KEYWORD, XMP_KEYWORD } from './containers.js';
 import { exifWithComment, JPEG_EXIF_HEADER } from './exif.js';
 import { IMAGE_FORMATS, type ImageFormat } from './formats.js';
@@ -48,7 +49,7 @@ export async function encodeImage(
   }
   const lossy = { format, quality: quality ?? 90, chromaSubsampling: '4:4:4' } as const;
   if (receipt === null) return encodeLossy(pixels, lossy);
-  const bytes = await encodeLossy(pixels, lossy, lossyXmp(receipt, format));
+  const bytes = asBuffer(await encodeLossy(pixels, lossy, lossyXmp(receipt, format)));
   const exif = exifWithComment(writeParameters(receipt));
   if (format === 'webp') return insertWebpExif(bytes, exif);
   return insertJpegSegment(bytes, { marker: APP1, body: Buffer.concat([JPEG_EXIF_HEADER, exif]) });
@@ -66,7 +67,11 @@ export interface LossyEncoding {
 }
 
 /** Pixels as a JPEG or WebP without other metadata than the XMP packet. */
-export async function encodeLossy(pixels: Pixels, encoding: LossyEncoding, xmp?: string): Promise<Buffer<ArrayBuffer>> {
+export async function encodeLossy(
+  pixels: Pixels,
+  encoding: LossyEncoding,
+  xmp?: string,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { format, quality, chromaSubsampling, mozjpeg = false } = encoding;
   const raster = await rasterOf(pixels);
   if (xmp !== undefined) raster.withXmp(xmp);

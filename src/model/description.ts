@@ -31,7 +31,7 @@ export interface UnetGraph {
   readonly timestep: TensorInfo;
   /** [batch, states, width] */
   readonly encoderHiddenStates: TensorInfo;
-  /** [batch, width]: the guidance scale as `guidanceEmbedding` writes it, where guidance was distilled into the weights; null for most. */
+  /** The guidance scale as `guidanceEmbedding` writes it, [batch, width], where guidance was distilled into the weights; null for most. */
   readonly timestepCond: TensorInfo | null;
   readonly output: TensorInfo;
 }

@@ -43,7 +43,7 @@ async function jpegCandidates({ bytes, chromaSubsampling }: LossyFile): Promise<
   const encodings = [false, true].map(async (mozjpeg) => {
     const encoding = { format: 'jpeg', chromaSubsampling, mozjpeg } as const;
     const coarseness = async (quality: number) =>
-      jpegCoarseness(await encodeLossy(ONE_BLOCK, { ...encoding, quality }));
+      jpegCoarseness(asBuffer(await encodeLossy(ONE_BLOCK, { ...encoding, quality })));
     return { ...encoding, quality: await findQuality(wanted, coarseness) };
   });
   return Promise.all(encodings);
@@ -52,7 +52,8 @@ async function jpegCandidates({ bytes, chromaSubsampling }: LossyFile): Promise<
 /** A WebP encoder adapts to the image and may move its steps with the smallest change of it, so neighbours are tried as well. */
 async function webpCandidates(image: Pixels, { bytes, chromaSubsampling }: LossyFile): Promise<LossyEncoding[]> {
   const encoding = { format: 'webp', chromaSubsampling } as const;
-  const coarseness = async (quality: number) => webpCoarseness(await encodeLossy(image, { ...encoding, quality }));
+  const coarseness = async (quality: number) =>
+    webpCoarseness(asBuffer(await encodeLossy(image, { ...encoding, quality })));
   const near = await findQuality(webpCoarseness(asBuffer(bytes)), coarseness);
   return [0, -1, 1, -2, 2, -3, 3]
     .map((step) => ({ ...encoding, quality: near + step }))
