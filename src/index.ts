@@ -1,3 +1,5 @@
+import './unbundled.js';
+
 export type { Probe, Raster, StepEvent, Timings } from './backends/backend.js';
 export type { SchedulerConfig } from './diffusion/schedule.js';
 export type { UnsupportedSetting } from './diffusion/unsupported.js';

@@ -1,31 +1,31 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-export interface Packed {
-  readonly filename: string;
-  readonly files: readonly { readonly path: string; readonly size: number }[];
-}
-
 /** The package as a user has it: packed, and installed without scripts into an empty folder. */
 export class InstalledPackage {
-  private constructor(
-    readonly folder: string,
-    readonly packed: Packed,
-  ) {}
+  private constructor(readonly folder: string) {}
 
   static install(): InstalledPackage {
     const folder = mkdtempSync(join(tmpdir(), 't2i-package-'));
-    const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
-    const [packed] = JSON.parse(npm(ROOT, ...pack)) as [Packed];
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'user', version: '1.0.0', type: 'module' }));
     const quiet = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-    npm(folder, 'install', '--ignore-scripts', ...quiet, join(folder, packed.filename));
-    return new InstalledPackage(folder, packed);
+    npm(folder, 'install', '--ignore-scripts', ...quiet, tarball(folder));
+    return new InstalledPackage(folder);
+  }
+
+  /** What was packed: paths with forward slashes, and bytes. */
+  files(): { path: string; size: number }[] {
+    const root = this.path('.');
+    const paths = readdirSync(root, { recursive: true, encoding: 'utf8' });
+    return paths
+      .map((path) => ({ path: path.split(sep).join('/'), stat: statSync(join(root, path)) }))
+      .filter(({ stat }) => stat.isFile())
+      .map(({ path, stat }) => ({ path, size: stat.size }));
   }
 
   npm(...args: string[]): string {
@@ -50,6 +50,12 @@ export class InstalledPackage {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** The one that T2I_PACKED names, as `npm test` does, since packing takes a while; else made now. */
+function tarball(folder: string): string {
+  if (process.env.T2I_PACKED) return process.env.T2I_PACKED;
+  return join(folder, npm(ROOT, 'pack', '--silent', '--ignore-scripts', '--pack-destination', folder).trim());
 }
 
 /** npm as a user of the package runs it: without the settings that the npm around these tests hands down. */

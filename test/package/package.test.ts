@@ -20,7 +20,7 @@ afterAll(() => installed?.remove());
 
 describe('the packed package', () => {
   it('holds what runs and what a reader needs, and nothing else', () => {
-    const paths = installed.packed.files.map(({ path }) => path);
+    const paths = installed.files().map(({ path }) => path);
     expect(paths).toEqual(
       expect.arrayContaining([
         'package.json',
@@ -44,7 +44,10 @@ describe('the packed package', () => {
 
   it('is at most 60 MB of model, 180 MB of CPU runtime, 2 MB of addon and 1.5 MB of everything else', () => {
     const size = (of: (path: string) => boolean) =>
-      installed.packed.files.filter(({ path }) => of(path)).reduce((sum, file) => sum + file.size, 0);
+      installed
+        .files()
+        .filter(({ path }) => of(path))
+        .reduce((sum, file) => sum + file.size, 0);
     expect(size((path) => path.startsWith('models/'))).toBeLessThanOrEqual(60e6);
     expect(size((path) => path.startsWith('prebuilds/onnxruntime-node/'))).toBeLessThanOrEqual(180e6);
     expect(size((path) => /^prebuilds\/(?!onnxruntime-node)/.test(path))).toBeLessThanOrEqual(2e6);
@@ -52,7 +55,8 @@ describe('the packed package', () => {
   });
 
   it('brings the CPU runtime of every platform that has one: the binding and its library', () => {
-    const binaries = installed.packed.files
+    const binaries = installed
+      .files()
       .map(({ path }) => path.match(/^prebuilds\/onnxruntime-node\/bin\/napi-v\d+\/(.*)$/)?.[1])
       .filter((path) => path !== undefined);
     expect(binaries.sort()).toEqual([
@@ -103,10 +107,13 @@ describe('the packed package', () => {
       ...{ target: 'es2022', lib: ['es2022'] },
       ...{ types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] },
     };
-    /** What the compiler says of a program, with the declarations of the package checked too. */
-    const compile = (text: string, libraries: object) => {
-      writeFileSync(join(installed.folder, 'user.ts'), text);
-      const config = { compilerOptions: { ...compilerOptions, ...libraries }, files: ['user.ts'] };
+    /** What the compiler says of modules, with the declarations of the package checked too. */
+    const compile = (modules: readonly string[], libraries: object) => {
+      const files = modules.map((_, index) => `user-${index}.ts`);
+      for (const [index, name] of files.entries()) {
+        writeFileSync(join(installed.folder, name), modules[index] as string);
+      }
+      const config = { compilerOptions: { ...compilerOptions, ...libraries }, files };
       writeFileSync(join(installed.folder, 'tsconfig.json'), JSON.stringify(config));
       const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
       return spawnSync(process.execPath, [compiler, '-p', installed.folder], { encoding: 'utf8' }).stdout;
@@ -130,20 +137,21 @@ describe('the packed package', () => {
           void new Blob([await image.toBuffer('webp'), image.rgb]);
           return new Response(await image.toBuffer(), { headers });
         }`;
-      expect(compile(text, libraries)).toBe('');
+      expect(compile([text], libraries)).toBe('');
     });
 
-    it.each(['README.md', 'docs/guide.md', 'docs/gpu.md'])('compiles the samples of %s', (page) => {
+    it.each(['README.md', 'docs/guide.md', 'docs/gpu.md', 'docs/bundlers.md'])('compiles the samples of %s', (page) => {
       const samples = codeBlocks(readFileSync(join(ROOT, page), 'utf8'), 'ts');
       expect(samples.length).toBeGreaterThan(0);
-      for (const sample of samples) {
+      const modules = samples.map((sample) => {
         const given = [
           ...(/\bPipeline\b.*from/.test(sample) ? [] : ["import { Pipeline } from '@t2i/sdk';"]),
           ...(/ t2i = /.test(sample) ? [] : ['declare const t2i: Pipeline;']),
           'declare function show(rgb: Uint8Array, width: number, height: number): void;',
         ];
-        expect(compile([...given, sample].join('\n'), browser)).toBe('');
-      }
+        return [...given, sample].join('\n');
+      });
+      expect(compile(modules, browser)).toBe('');
     });
   });
 

@@ -63,7 +63,10 @@ export function makeSteps(scratch) {
     { name: 'types of the package (attw)', quiet: true, action: () => tool('attw', packed(), '--profile', 'esm-only') },
     {
       name: 'TypeScript tests (vitest)',
-      action: () => tool('vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${vitestReport}`),
+      action: () => ({
+        ...tool('vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${vitestReport}`),
+        env: { T2I_PACKED: packed() },
+      }),
       counts: () => readCounts(vitestReport, vitestCounts),
     },
     {

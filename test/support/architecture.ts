@@ -27,6 +27,7 @@ const CORE = [
 const LAYERS: readonly Layer[] = [
   { owns: 'errors.ts', imports: [], node: false },
   { owns: 'report-address.ts', imports: [] },
+  { owns: 'unbundled.ts', imports: ['errors.ts'] },
   { owns: 'fields.ts', imports: ['errors.ts'], node: false },
   { owns: 'request-limits.ts', imports: ['fields.ts'], node: false },
   { owns: 'options.ts', imports: ['errors.ts', 'fields.ts', 'request-limits.ts'], node: false },
@@ -73,7 +74,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'verify/', imports: [...CORE, 'pipeline/'] },
   { owns: 'verify.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/', 'verify/'] },
   { owns: 'bench/', imports: [...CORE, 'backends/process/', 'backends/select.ts', 'pipeline.ts', 'pipeline/'] },
-  { owns: 'index.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/', 'verify.ts'] },
+  { owns: 'index.ts', imports: [...CORE, 'unbundled.ts', 'pipeline.ts', 'pipeline/', 'verify.ts'] },
   {
     owns: 'cli/',
     imports: [
