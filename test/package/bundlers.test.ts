@@ -43,7 +43,7 @@ afterAll(() => installed?.remove());
 describe('with esbuild', () => {
   it('a bundle with the line of the page draws', () => {
     expect(shell(`${commandOf('esbuild')} && node out.mjs`)).toMatchObject({ status: 0, stdout: 'PNG\n' });
-  }, 60_000);
+  }, 300_000);
 
   it.each(['esm', 'cjs'])(
     'a bundle in %s with the package inside says at once what to do',
@@ -70,12 +70,12 @@ describe('with Jest', () => {
       test('draws', async () => {
         ${DRAW}
         expect(bytes.toString('latin1', 1, 4)).toBe('PNG');
-      }, 60_000);`;
+      }, 300_000);`;
     writeFileSync(join(installed.folder, 'tests/draw.test.mjs'), test);
     const { status, stderr } = shell(commandOf('jest'));
     expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
     expect(stderr).toContain('Tests:       1 passed, 1 total');
-  }, 120_000);
+  }, 300_000);
 });
 
 it('can be required from CommonJS', () => {

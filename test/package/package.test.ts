@@ -18,7 +18,7 @@ beforeAll(() => {
 
 afterAll(() => installed?.remove());
 
-describe('the packed package', () => {
+describe('the packed package', { timeout: 300_000 }, () => {
   it('holds what runs and what a reader needs, and nothing else', () => {
     const paths = installed.files().map(({ path }) => path);
     expect(paths).toEqual(

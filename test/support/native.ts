@@ -31,11 +31,11 @@ const UNAVAILABLE = 69;
 
 /** Folder of one of NVIDIA's packages, fetched on first use, or null where it cannot be had; see `native/tools/nvidia.py`. */
 export function nvidiaFolder(name: NvidiaPackage): string | null {
-  const { status, stdout, stderr } = spawnSync('python3', [join(ROOT, 'native/tools/nvidia.py'), name], {
+  const { status, stdout, stderr, error } = spawnSync('python3', [join(ROOT, 'native/tools/nvidia.py'), name], {
     encoding: 'utf8',
   });
   if (status === 0) return stdout.trim();
-  const what = `NVIDIA's ${name} cannot be had: ${stderr}`;
+  const what = `NVIDIA's ${name} cannot be had: ${error?.message ?? stderr}`;
   return status === UNAVAILABLE && FROM_ELSEWHERE.has(name) ? skipped(what) : missing(what);
 }
 
