@@ -59,7 +59,7 @@ describe('with esbuild', () => {
       expect(stderr).toMatch(/T2IError: @t2i\/sdk cannot run from within a bundle/);
       expect(stderr).toContain('--external:@t2i/sdk');
     },
-    60_000,
+    300_000,
   );
 });
 
