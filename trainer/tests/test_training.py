@@ -44,8 +44,9 @@ def trained(tiny_run):
 def test_validation_loss_falls_and_the_record_is_kept(trained):
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [30, 60, 90, 120]
-    for name in ("val_loss", "val_1", "val_0.7"):
-        assert lines[-1][name] < 0.85 * lines[0][name]
+    # From pure noise so few images are learnt by heart; the others must get better on images that were not seen.
+    for name, share in (("val_loss", 0.92), ("val_0.9", 0.9), ("val_0.7", 0.75), ("val_0.4", 0.75)):
+        assert lines[-1][name] < share * lines[0][name]
     assert lines[-1]["val_1"] > lines[-1]["val_0.4"], "from pure noise less can be known"
     options = json.loads((trained / "options.json").read_text())
     assert options["steps"] == 120 and options["prediction"] == "v_prediction" and options["parameters"] > 100_000
