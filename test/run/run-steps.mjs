@@ -72,7 +72,7 @@ function execute({ command, cwd, env }, { name, quiet }, print) {
       resolve({ code, output });
     };
     child.on('error', (error) => {
-      output += `${error.message}\n`;
+      output += error.code === 'ENOENT' ? `${file} is not installed\n` : `${error.message}\n`;
       finish(error.code);
     });
     child.on('close', (code, signal) => finish(code ?? signal));
