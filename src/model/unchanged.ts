@@ -17,7 +17,7 @@ export async function checkUnchanged({ dir, hashes, stamps }: ModelDescription):
     const now = await stampFile(full).catch(() => null);
     if (now === null) changed.push(`${path} is gone`);
     else if (now.size !== before.size) changed.push(`${path} has ${now.size} bytes, and had ${before.size}`);
-    else if (now.modifiedMs !== before.modifiedMs || now.inode !== before.inode) {
+    else if (now.changedMs !== before.changedMs || now.inode !== before.inode) {
       if ((await hashFile(full).catch(() => null)) !== hashes[path]) changed.push(`${path} has another SHA-256`);
     }
   }

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +43,16 @@ it('refuses other content of the same size, written in place or moved there, by 
     message: `The model changed on the disk since it was loaded: ${WEIGHTS} has another SHA-256`,
     hint: expect.stringContaining('load the model again'),
   });
+});
+
+it('refuses other content of the same size whose times were set back', async () => {
+  const { atime, mtime } = await stat(weights);
+  // A time that the file system keeps as it is.
+  await utimes(weights, atime, mtime);
+  model = await describeModel(model.dir);
+  await writeFile(weights, await changed());
+  await utimes(weights, atime, mtime);
+  await expect(checkUnchanged(model)).rejects.toMatchObject({ code: 'MODEL_INVALID' });
 });
 
 it('names every file that is gone or has another size', async () => {
