@@ -1,10 +1,5 @@
 import { T2IError } from '../errors.js';
 
-/** A wait for one's turn. */
-interface Waiter {
-  readonly go: () => void;
-}
-
 /**
  * Requests of one pipeline, in the order of their calls. What a request runs on, its noise above all, is made when its turn comes:
  * while the one before it runs. So a request that waits costs next to nothing, and the backend need not wait for its job.
@@ -63,7 +58,7 @@ export class RequestQueue {
 
 /** Held by one at a time, in the order of the calls. */
 class Lock {
-  readonly #waiters: Waiter[] = [];
+  readonly #waiters: (() => void)[] = [];
   #taken = false;
 
   /** @throws the signal's reason where it aborts before the lock is had */
@@ -74,24 +69,22 @@ class Lock {
       return;
     }
     await new Promise<void>((resolve, reject) => {
-      const waiter: Waiter = {
-        go: () => {
-          signal.removeEventListener('abort', leave);
-          resolve();
-        },
+      const go = () => {
+        signal.removeEventListener('abort', leave);
+        resolve();
       };
       const leave = () => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        this.#waiters.splice(this.#waiters.indexOf(go), 1);
         reject(signal.reason);
       };
       signal.addEventListener('abort', leave, { once: true });
-      this.#waiters.push(waiter);
+      this.#waiters.push(go);
     });
   }
 
   free(): void {
     const next = this.#waiters.shift();
-    if (next) next.go();
+    if (next) next();
     else this.#taken = false;
   }
 }

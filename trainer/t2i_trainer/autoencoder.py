@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .files import read_json, write_atomically, write_json
+from .files import read_json, write_json
+from .weights import save_weights
 
 PATCH = 8
 
@@ -99,8 +100,7 @@ class TinyAutoencoder(nn.Module):
 
     def save_pretrained(self, folder: Path) -> None:
         folder = Path(folder)
-        tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        write_atomically(folder / "diffusion_pytorch_model.safetensors", lambda path: save_file(tensors, path))
+        save_weights(self, folder / "diffusion_pytorch_model.safetensors")
         write_json(folder / "config.json", self.config)
 
     @classmethod

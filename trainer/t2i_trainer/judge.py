@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .autoencoder import ResidualBlock
-from .files import read_json, write_atomically, write_json
+from .files import read_json, write_json
 from .scene import BACKGROUNDS, COLOURS, SCENES
+from .weights import save_weights
 
 SIDE = 128
 GROUNDS = (*BACKGROUNDS, *SCENES)
@@ -61,8 +62,7 @@ class Judge(nn.Module):
         return {name: head(features) for name, head in self.heads.items()}
 
     def save(self, folder: Path, record: dict) -> None:
-        tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        write_atomically(folder / "judge.safetensors", lambda path: save_file(tensors, path))
+        save_weights(self, folder / "judge.safetensors")
         write_json(folder / "judge.json", {"concepts": self.concepts, "body": self.kind, **record})
 
     @classmethod

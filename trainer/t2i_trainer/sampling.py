@@ -12,7 +12,7 @@ from transformers import CLIPTokenizer
 from .autoencoder import TinyAutoencoder
 from .denoiser import unet_class
 from .progress import Progress
-from .text_encoder import load_text_encoder
+from .text_encoder import load_text_encoder, tokenize
 
 
 @dataclass
@@ -40,9 +40,7 @@ class Run:
     def states(self, prompts: list[str]) -> torch.Tensor:
         """Text states, float32 [n, context, width]."""
         context = self.text_encoder.config.max_position_embeddings
-        ids = self.tokenizer(
-            prompts, padding="max_length", truncation=True, max_length=context, return_tensors="pt"
-        ).input_ids
+        ids = tokenize(self.tokenizer, prompts, context)
         states = self.text_encoder(ids.to(self.device))
         return states if isinstance(states, torch.Tensor) else states.last_hidden_state
 

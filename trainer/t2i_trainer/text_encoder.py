@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from .files import read_json, write_atomically, write_json
+from .files import read_json, write_json
 from .sketch import Sketch
+from .weights import save_weights
 
 CONTEXT = 32
 END = 49407
@@ -37,10 +38,7 @@ class TextEncoder(nn.Module):
     def save_pretrained(self, folder: Path) -> None:
         """CLIP's folder as transformers writes it, and the sketch beside it."""
         self.clip.save_pretrained(folder)
-        tensors = {
-            name: tensor.detach().float().cpu().contiguous() for name, tensor in self.sketch.state_dict().items()
-        }
-        write_atomically(folder / "sketch.safetensors", lambda path: save_file(tensors, path))
+        save_weights(self.sketch, folder / "sketch.safetensors")
         write_json(folder / "sketch.json", self.sketch.config)
 
     @classmethod
@@ -79,9 +77,9 @@ def new_text_encoder(table: np.ndarray, layers: int, heads: int) -> TextEncoder:
     return TextEncoder(clip, Sketch(width))
 
 
-def tokenize(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
-    """Ids, int64 [n, CONTEXT], padded with the end token."""
-    return tokenizer(captions, padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="pt").input_ids
+def tokenize(tokenizer: CLIPTokenizer, captions: list[str], context: int = CONTEXT) -> Tensor:
+    """Ids, int64 [n, context], padded as the tokenizer says; ours pads with the end token."""
+    return tokenizer(captions, padding="max_length", truncation=True, max_length=context, return_tensors="pt").input_ids
 
 
 class EmbeddingNoise:

@@ -89,17 +89,14 @@ export function duplicatePaths(paths: readonly string[]): Issue[] {
   }
   return [...files.values()]
     .filter((spellings) => spellings.length > 1)
-    .map((spellings) => {
-      const path = spellings[0] as string;
-      return { path, names: [...new Set(spellings)].join(' and '), count: spellings.length };
-    })
-    .map(({ path, names, count }) => ({
+    .map((spellings) => ({ path: spellings[0] as string, spellings }))
+    .map(({ path, spellings }) => ({
       option: '--output',
       expected:
         path === TO_STDOUT
           ? 'one image where it goes to standard output'
           : `a name of its own for each picture, for example ${withPlaceholder(path)}`,
-      received: `${names} for ${count} pictures`,
+      received: `${[...new Set(spellings)].join(' and ')} for ${spellings.length} pictures`,
     }));
 }
 
