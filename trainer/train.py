@@ -4,13 +4,12 @@ resumes.
     python trainer/train.py --data runs/emoji-128/data --val runs/emoji-128/val --out runs/emoji-128 --steps 80000
 
 Writes `unet/` and `text_encoder/` (EMA weights), `scheduler/`, two checkpoints, `options.json` and `metrics.jsonl`,
-and at its end `trained.json`. The text encoder goes on learning at a tenth of the rate. A resumed run has the same
-weights as one never stopped.
+and at its end `trained.json`. The text encoder goes on learning at a tenth of the rate. On a CPU a resumed run has the
+same weights as one never stopped.
 """
 
 import argparse
 import json
-import math
 import os
 import shutil
 from pathlib import Path
@@ -22,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTokenizer
 
+from t2i_trainer.batches import Batches
 from t2i_trainer.checkpoints import load_checkpoint, save_checkpoint
 from t2i_trainer.denoiser import (
     clean_latents,
-    draw_timesteps,
     min_snr_weights,
     new_scheduler,
     new_unet,
@@ -41,13 +40,15 @@ from t2i_trainer.progress import Progress
 from t2i_trainer.text_encoder import EmbeddingNoise, load_text_encoder, tokenize
 from t2i_trainer.training import (
     Ema,
-    EpochSampler,
     add_device_flags,
+    add_pace_flags,
     autocast,
+    captured,
     count_parameters,
     descend,
     learning_rate,
     parameter_groups,
+    prepared,
     seed_everything,
     set_weights,
     step_generator,
@@ -60,13 +61,15 @@ TEXT_RATE = 0.1
 
 
 class Model(nn.Module):
-    """What is trained together: noisy latents, timesteps and token ids to what the denoiser predicts."""
+    """What is trained together: noisy latents, timesteps, token ids and noise for their vectors to what the denoiser
+    predicts."""
 
-    def __init__(self, unet: nn.Module, text: nn.Module):
+    def __init__(self, unet: nn.Module, text: nn.Module, embedding: EmbeddingNoise):
         super().__init__()
-        self.unet, self.text = unet, text
+        self.unet, self.text, self.embedding = unet, text, embedding
 
-    def forward(self, noisy: Tensor, timesteps: Tensor, ids: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor, timesteps: Tensor, ids: Tensor, embedding_noise: Tensor | None = None) -> Tensor:
+        self.embedding.noise = embedding_noise
         return self.unet(noisy, timesteps, self.text(ids)).sample
 
 
@@ -95,6 +98,8 @@ def train(
     device: str = "cpu",
     precision: str = "fp32",
     compile: bool = False,  # torch.compile the network
+    cuda_graphs: bool = False,  # replay the network's passes as CUDA graphs
+    workers: int = 0,  # processes that prepare batches, for a GPU that would wait for one
     checkpoint_every: int = 1_000,
     stop_after: int | None = None,  # end after this step as if interrupted
 ) -> None:
@@ -102,7 +107,7 @@ def train(
     options = {
         key: str(value) if isinstance(value, Path) else value for key, value in locals().items() if key != "stop_after"
     }
-    training, validation = LatentSet(data), LatentSet(val)
+    training, validation = LatentSet(data, device), LatentSet(val, device)
     seed_everything(seed)
     tokenizer, encoder = CLIPTokenizer.from_pretrained(text / "tokenizer"), load_text_encoder(text / "text_encoder")
     encoder.clip.get_input_embeddings().requires_grad_(False)
@@ -112,7 +117,8 @@ def train(
     if device == "cpu":
         # The fused attention's backward pass is slow there: plain attention takes a quarter off a step.
         unet.set_attn_processor(AttnProcessor())
-    model = Model(unet, encoder).to(device)
+    embedding = EmbeddingNoise(encoder, embedding_noise)
+    model = Model(unet, encoder, embedding).to(device)
     forward = torch.compile(model) if compile else model
     scheduler = new_scheduler(prediction)
     total = scheduler.config.num_train_timesteps
@@ -122,7 +128,9 @@ def train(
     )  # fmt: skip
     near = read_json(text / "text_encoder" / "near_words.json")
     captions = CaptionWords(training.samples, read_json(data / "concepts.json"), near, near_share, seed)
-    every, single = EpochSampler(len(training), batch, seed), EpochSampler(len(training.single), batch, seed)
+    batches = Batches(
+        training, captions, tokenizer, batch, seed, single_steps, caption_dropout, total, uniform_timesteps
+    )
     ema, first = Ema(model, ema_decay), 0
     if state := load_checkpoint(out, device):
         set_weights(model, state["model"])
@@ -134,25 +142,25 @@ def train(
         out / "options.json",
         {**options, "parameters": parameters, "exam": exam_hash(), "torch": torch.__version__},
     )
-    progress, mean = Progress("unet", steps * batch, "samples", first * batch, every=30), math.nan
-    with EmbeddingNoise(encoder, embedding_noise) as embedding:
-        for step in range(first, steps):
-            chosen = training.single[single.indices(step)] if step < single_steps else every.indices(step)
-            draw = embedding.generator = step_generator(seed, step)
-            drop = torch.rand(batch, generator=draw) < caption_dropout
-            words = ["" if gone else captions.at(int(i), step) for i, gone in zip(chosen, drop, strict=True)]
-            latents, ids = training.batch(torch.from_numpy(chosen)), tokenize(tokenizer, words)
-            noise = torch.randn(latents.shape, generator=draw)
-            timesteps = draw_timesteps(batch, total, uniform_timesteps, draw)
-            latents, ids, noise, timesteps = (tensor.to(device) for tensor in (latents, ids, noise, timesteps))
+    progress, mean = Progress("unet", steps * batch, "samples", first * batch, every=30), None
+    with embedding:
+        for step, (chosen, ids, timesteps) in enumerate(prepared(batches, range(first, steps), workers, device), first):
+            draw = step_generator(seed, step, device, stream=1)
+            ids, timesteps = (tensor.to(device, non_blocking=True) for tensor in (ids, timesteps))
+            latents = training.batch(chosen)
+            noise = torch.randn(latents.shape, generator=draw, device=device)
+            given = scheduler.add_noise(latents, noise, timesteps), timesteps, ids, embedding.draw(ids, draw)
+            if cuda_graphs and step == first:
+                forward = captured(forward, given, device, precision)
             with autocast(device, precision):
-                predicted = forward(scheduler.add_noise(latents, noise, timesteps), timesteps, ids)
+                predicted = forward(*given)
             target = target_of(scheduler, latents, noise, timesteps)
             error = F.mse_loss(predicted.float(), target, reduction="none").mean((1, 2, 3))
             loss = (error * min_snr_weights(scheduler, timesteps, min_snr)).mean() if min_snr else error.mean()
             descend(optimizer, loss, learning_rate(step, lr, warmup, steps, decay), clip)
             ema.update(model, step)
-            mean = loss.item() if math.isnan(mean) else 0.99 * mean + 0.01 * loss.item()
+            # Stays where it is computed: to read it at each step would make a GPU wait.
+            mean = loss.detach() if mean is None else mean.lerp(loss.detach(), 0.01)
             done = step + 1
             progress.update(done * batch, loss=mean)
             if done % checkpoint_every == 0 or done in (steps, stop_after):
@@ -165,7 +173,7 @@ def train(
                     encoder.save_pretrained(out / "text_encoder")
                 shutil.copy(text / "text_encoder" / "training.json", out / "text_encoder")
                 sampling_scheduler(scheduler).save_pretrained(out / "scheduler")
-                line = {"step": done, "train_loss": mean, **measured}
+                line = {"step": done, "train_loss": mean.item(), **measured}
                 with (out / "metrics.jsonl").open("a") as lines:
                     lines.write(json.dumps(line) + "\n")
                 print(json.dumps(line), flush=True)
@@ -195,7 +203,7 @@ def validate(
         parts = []
         for i in range(0, count, batch):
             part = slice(i, min(i + batch, count))
-            latents, eps = validation.batch(torch.arange(count)[part]).to(device), noise[part].to(device)
+            latents, eps = validation.batch(torch.arange(count)[part]), noise[part].to(device)
             t = torch.full((len(latents),), min(total - 1, round(share * total)), device=device)
             noisy = scheduler.add_noise(latents, eps, t)
             with autocast(device, precision):
@@ -230,6 +238,7 @@ def main() -> None:
     parser.add_argument("--stop-after", type=int)
     parser.add_argument("--compile", action="store_true")
     add_device_flags(parser)
+    add_pace_flags(parser)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     train(**vars(parser.parse_args()))
 

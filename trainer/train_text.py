@@ -137,11 +137,11 @@ def train_text(
     trained = [p for module in (encoder, head, tower) for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=lr, weight_decay=0.01, betas=(0.9, 0.98))
     batches, progress = HardBatches(samples, batch, seed), Progress("text", steps * batch, "samples")
-    with EmbeddingNoise(encoder, embedding_noise) as noise:
+    with EmbeddingNoise(encoder, embedding_noise) as embedding:
         for step in range(steps):
-            noise.generator = step_generator(seed, step)
             chosen = batches.indices(step)
             ids = tokenize(tokenizer, [captions.at(int(index), step) for index in chosen]).to(device)
+            embedding.noise = embedding.draw(ids, step_generator(seed, step, device))
             indices = torch.from_numpy(chosen)
             with autocast(device, precision):
                 states = encoder.words(ids)
@@ -151,7 +151,7 @@ def train_text(
                 error = F.mse_loss(encoder.sketch.features(states).float(), sprites.batch(indices).to(device))
             # The features' mean square is about 0.2; ten times the error weighs as much as the pairs do.
             descend(optimizer, pairs + 10 * error, learning_rate(step, lr, 50, steps, 0.5))
-            progress.update((step + 1) * batch, pairs=pairs.item(), sketch=error.item())
+            progress.update((step + 1) * batch, pairs=pairs.detach(), sketch=error.detach())
     encoder.eval().requires_grad_(False)
     encoder.save_pretrained(out / "text_encoder")
     record = {

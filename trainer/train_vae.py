@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import Dataset
 
-from t2i_trainer.autoencoder import TinyAutoencoder
+from t2i_trainer.autoencoder import PATCH, TinyAutoencoder
 from t2i_trainer.checkpoints import load_checkpoint, save_checkpoint
 from t2i_trainer.files import write_json
 from t2i_trainer.progress import Progress
@@ -24,9 +25,12 @@ from t2i_trainer.training import (
     Ema,
     EpochSampler,
     add_device_flags,
+    add_pace_flags,
     autocast,
+    captured,
     descend,
     learning_rate,
+    prepared,
     seed_everything,
     set_weights,
     step_generator,
@@ -39,17 +43,40 @@ LATENT_NOISE = 0.2
 PATCH_SAMPLE = 2_048
 
 
+class PixelBatches(Dataset):
+    """The images of each step, uint8 [batch, h, w, 3]."""
+
+    def __init__(self, pixels: np.ndarray, batch: int, seed: int):
+        self.pixels, self.sampler = pixels, EpochSampler(len(pixels), batch, seed)
+
+    def __getitem__(self, step: int) -> Tensor:
+        return torch.from_numpy(self.pixels[np.sort(self.sampler.indices(step))])
+
+
+class Reconstruction(nn.Module):
+    """Images, uint8 [n, h, w, 3], and noise for their latents to the loss that an autoencoder is trained by."""
+
+    def __init__(self, autoencoder: TinyAutoencoder):
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, pixels: Tensor, noise: Tensor) -> Tensor:
+        want = unit(pixels)
+        latents = self.autoencoder.encode(want)
+        # Keeps the latents near unit size, so that noise of a fixed size means something.
+        size_loss = 1e-3 * latents.float().square().mean()
+        got = self.autoencoder.decode(latents + latents.detach().std() * noise).float()
+        return reconstruction_loss(got, want) + size_loss
+
+
 def to_unit(pixels: np.ndarray, device: str) -> Tensor:
     """uint8 [n, h, w, 3] to float32 [n, 3, h, w] in -1..1, channels last in memory."""
-    return (
-        torch.from_numpy(np.array(pixels))
-        .to(device)
-        .permute(0, 3, 1, 2)
-        .float()
-        .div(127.5)
-        .sub(1)
-        .contiguous(memory_format=torch.channels_last)
-    )
+    return unit(torch.from_numpy(np.array(pixels)).to(device))
+
+
+def unit(pixels: Tensor) -> Tensor:
+    """`to_unit` of what is on its device already."""
+    return pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
 
 
 def reconstruction_loss(got: Tensor, want: Tensor) -> Tensor:
@@ -59,11 +86,11 @@ def reconstruction_loss(got: Tensor, want: Tensor) -> Tensor:
     return difference.abs().mean() + difference.square().mean() + 0.5 * (across + down)
 
 
-def latent_noise(latents: Tensor, generator: torch.Generator) -> Tensor:
-    """Normal noise, for each image of another size between 0 and LATENT_NOISE."""
-    noise = torch.randn(latents.shape, generator=generator)
-    size = LATENT_NOISE * torch.rand((len(latents), 1, 1, 1), generator=generator)
-    return latents.detach().std() * (size * noise).to(latents.device)
+def latent_noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Normal noise on the generator's device, for each image of another size between 0 and LATENT_NOISE."""
+    device = generator.device
+    noise = torch.randn(shape, generator=generator, device=device)
+    return LATENT_NOISE * torch.rand((shape[0], 1, 1, 1), generator=generator, device=device) * noise
 
 
 def train_vae(
@@ -80,13 +107,15 @@ def train_vae(
     device: str = "cpu",
     precision: str = "fp32",
     checkpoint_every: int = 500,
+    cuda_graphs: bool = False,  # replay the passes as CUDA graphs
+    workers: int = 0,  # processes that prepare batches, for a GPU that would wait for one
 ) -> TinyAutoencoder:
     """Trains (or goes on training) and returns the EMA model with its scaling factor set."""
     pixels = np.load(data / "pixels.npy", mmap_mode="r")
     seed_everything(seed)
     model = TinyAutoencoder(latent_channels, channels).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-4, betas=(0.9, 0.99))
-    sampler, first = EpochSampler(len(pixels), batch, seed), 0
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-4, betas=(0.9, 0.99), fused=True)
+    first = 0
     if state := load_checkpoint(out, device):
         set_weights(model, state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -97,17 +126,18 @@ def train_vae(
     if state:
         ema.weights = state["ema"]
     progress = Progress("vae", steps * batch, "samples", first * batch)
-    for step in range(first, steps):
-        want = to_unit(pixels[np.sort(sampler.indices(step))], device)
+    loss_of, side = Reconstruction(model), pixels.shape[1] // PATCH
+    images = prepared(PixelBatches(pixels, batch, seed), range(first, steps), workers, device)
+    for step, wanted in enumerate(images, first):
+        noise = latent_noise((batch, latent_channels, side, side), step_generator(seed, step, device))
+        given = wanted.to(device, non_blocking=True), noise
+        if cuda_graphs and step == first:
+            loss_of = captured(loss_of, given, device, precision)
         with autocast(device, precision):
-            latents = model.encode(want)
-            # Keeps the latents near unit size, so that noise of a fixed size means something.
-            size_loss = 1e-3 * latents.float().square().mean()
-            noise = latent_noise(latents, step_generator(seed, step))
-            loss = reconstruction_loss(model.decode(latents + noise).float(), want) + size_loss
+            loss = loss_of(*given)
         descend(optimizer, loss, learning_rate(step, lr, 100, steps, decay))
         ema.update(model, step)
-        progress.update((step + 1) * batch, loss=loss.item())
+        progress.update((step + 1) * batch, loss=loss.detach())
         if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
             save_checkpoint(
                 out, step + 1, model=trained_weights(model), optimizer=optimizer.state_dict(), ema=ema.weights
@@ -153,17 +183,17 @@ def measure(model: TinyAutoencoder, pixels: np.ndarray, device: str, batch: int 
 
 
 def write_latents(data: Path, vae: Path, device: str, precision: str = "fp32") -> None:
-    """Encodes the pictures of a data folder: `latents.npy`, float16, already times the scaling factor, with a record
+    """Encodes the images of a data folder: `latents.npy`, float16, already times the scaling factor, with a record
     of the autoencoder it came from."""
     model = TinyAutoencoder.from_pretrained(vae).to(device, memory_format=torch.channels_last).eval()
     pixels = np.load(data / "pixels.npy", mmap_mode="r")
-    side = pixels.shape[1] // 8
+    side = pixels.shape[1] // PATCH
     latents = np.lib.format.open_memmap(
         data / "latents.npy", "w+", np.float16, (len(pixels), model.config["latent_channels"], side, side)
     )
-    progress = Progress("latents", len(pixels), "pictures")
+    progress = Progress("latents", len(pixels), "images")
     for i in range(0, len(pixels), 256):
-        raw = encode(model, pixels[i : i + 256], device, precision)
+        raw = encode(model, pixels[i : i + 256], device, precision, batch=256)
         latents[i : i + 256] = (raw * model.config["scaling_factor"]).half().numpy()
         progress.update(min(i + 256, len(pixels)))
     latents.flush()
@@ -183,6 +213,7 @@ def main() -> None:
     parser.add_argument("--latent-channels", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     add_device_flags(parser)
+    add_pace_flags(parser)
     args = vars(parser.parse_args())
     also = args.pop("also_encode")
     train_vae(**args)

@@ -13,10 +13,11 @@ SINGLE = frozenset(("plain", "colour", "size", "position"))
 
 
 class LatentSet:
-    """Latents [n, c, h, w] with the samples they belong to; `single` are the indices of those that show one thing."""
+    """Latents [n, c, h, w], float16 on the device that trains, with the samples they belong to; `single` are the
+    indices of those that show one thing."""
 
-    def __init__(self, folder: Path):
-        self.latents = torch.from_numpy(np.load(folder / "latents.npy"))
+    def __init__(self, folder: Path, device: str = "cpu"):
+        self.latents = torch.from_numpy(np.load(folder / "latents.npy")).to(device)
         self.samples = read_samples(folder)
         if len(self.samples) != len(self.latents):
             raise SystemExit(
@@ -34,4 +35,4 @@ class LatentSet:
 
     def batch(self, indices: Tensor) -> Tensor:
         """Latents as float32."""
-        return self.latents[indices].float()
+        return self.latents[indices.to(self.latents.device, non_blocking=True)].float()

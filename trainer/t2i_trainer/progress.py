@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import SupportsFloat
 
 
 class Progress:
@@ -13,14 +14,15 @@ class Progress:
         self.start = self.last = time.monotonic()
         self.first_done = self.last_done = done
 
-    def update(self, done: int, **values: float) -> None:
+    def update(self, done: int, **values: SupportsFloat) -> None:
+        """A value may be a tensor: it is read only when a line is printed."""
         now = time.monotonic()
         if now - self.last < self.every and done < self.total:
             return
         rate = (done - self.last_done) / max(1e-9, now - self.last)
         mean = (done - self.first_done) / max(1e-9, now - self.start)
         left = (self.total - done) / max(1e-9, mean)
-        extra = "".join(f" {key}={value:.6g}" for key, value in values.items())
+        extra = "".join(f" {key}={float(value):.6g}" for key, value in values.items())
         print(
             f"{self.name} {done}/{self.total} {rate:.1f} {self.unit}/s eta={left / 60:.1f}min{extra}",
             file=sys.stderr,

@@ -83,13 +83,19 @@ def tokenize(tokenizer: CLIPTokenizer, captions: list[str], context: int = CONTE
 
 
 class EmbeddingNoise:
-    """Adds normal noise of the given length to every token's vector while it is entered, so that words close to each
-    other are one to the layers above. Length is relative to a vector of length 1."""
+    """Adds noise to every token's vector while it is entered, so that words close to each other are one to the layers
+    above: a fresh `draw` for each pass, set as `noise`."""
 
     def __init__(self, encoder: TextEncoder, length: float):
+        """`length` is that of the noise, relative to a vector of length 1."""
         self.embedding = encoder.clip.get_input_embeddings()
-        self.spread = length / encoder.config.hidden_size**0.5
-        self.generator: torch.Generator | None = None
+        self.width = encoder.config.hidden_size
+        self.spread = length / self.width**0.5
+        self.noise: Tensor | None = None
+
+    def draw(self, ids: Tensor, generator: torch.Generator) -> Tensor:
+        """Normal noise for token ids [n, context] of the generator's device, float32 [n, context, width]."""
+        return self.spread * torch.randn((*ids.shape, self.width), generator=generator, device=ids.device)
 
     def __enter__(self) -> "EmbeddingNoise":
         self.hook = self.embedding.register_forward_hook(self._add)
@@ -99,5 +105,4 @@ class EmbeddingNoise:
         self.hook.remove()
 
     def _add(self, _module: nn.Module, _inputs: object, rows: Tensor) -> Tensor:
-        noise = torch.randn(rows.shape, generator=self.generator)
-        return rows + self.spread * noise.to(rows.device, rows.dtype)
+        return rows if self.noise is None else rows + self.noise.to(rows.dtype)

@@ -9,6 +9,10 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+# Batches that each worker process has ready.
+BATCHES_AHEAD = 8
 
 
 def add_device_flags(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +26,43 @@ def add_device_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def autocast(device: str, precision: str) -> contextlib.AbstractContextManager:
-    """Autocast to bf16, or nothing."""
+def add_pace_flags(parser: argparse.ArgumentParser) -> None:
+    """--workers and --cuda-graphs, of the scripts that train a network for long."""
+    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches; a GPU needs several")
+    parser.add_argument("--cuda-graphs", action="store_true", help="replay a step's passes as CUDA graphs")
+
+
+def autocast(device: str, precision: str, cache: bool = True) -> contextlib.AbstractContextManager:
+    """Autocast to bf16, or nothing; `cache` keeps the weights' bf16 copies for the other passes of a step."""
     return (
-        torch.autocast(torch.device(device).type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+        torch.autocast(torch.device(device).type, torch.bfloat16, cache_enabled=cache)
+        if precision == "bf16"
+        else contextlib.nullcontext()
     )
+
+
+def captured(module: nn.Module, sample: tuple[Tensor, ...], device: str, precision: str) -> nn.Module:
+    """The module with its forward and backward pass in training replayed as CUDA graphs, for inputs of the shapes of
+    `sample`. Of a small network a GPU computes each kernel faster than Python asks for the next one."""
+    with autocast(device, precision, cache=False):
+        return torch.cuda.make_graphed_callables(module, sample, allow_unused_input=True)
+
+
+def prepared(batches: Dataset, steps: range, workers: int, device: str) -> DataLoader:
+    """`batches[step]` of these steps in order, made ahead by so many processes, or by this one when needed where 0."""
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        prefetch_factor=BATCHES_AHEAD if workers else None,
+        # Copies from pinned memory do not wait for what the GPU is doing.
+        pin_memory=on_gpu(device),
+    )
+
+
+def on_gpu(device: str) -> bool:
+    return torch.device(device).type == "cuda"
 
 
 def learning_rate(step: int, peak: float, warmup: int, steps: int, decay: float) -> float:
@@ -120,9 +156,10 @@ class EpochSampler:
         return self.order[place * self.batch : (place + 1) * self.batch]
 
 
-def step_generator(seed: int, step: int, device: str = "cpu") -> torch.Generator:
-    """Random numbers of one step, the same in a resumed run as in one that was never stopped."""
-    return torch.Generator(device).manual_seed((seed * 1_000_003 + step) & (2**63 - 1))
+def step_generator(seed: int, step: int, device: str = "cpu", stream: int = 0) -> torch.Generator:
+    """Random numbers of one step, the same in a resumed run as in one that was never stopped; those of stream 0 and 1
+    are independent."""
+    return torch.Generator(device).manual_seed((2 * (seed * 1_000_003 + step) + stream) & (2**63 - 1))
 
 
 def seed_everything(seed: int) -> None:

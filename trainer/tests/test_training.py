@@ -75,7 +75,8 @@ def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(tiny_run, tmp_pat
     train(*folders, whole, checkpoint_every=7, **options)
     train(*folders, parts, checkpoint_every=100, stop_after=5, **options)
     assert load_checkpoint(parts)["step"] == 5
-    train(*folders, parts, checkpoint_every=7, **options)
+    # Nor does it matter which process prepares the batches.
+    train(*folders, parts, checkpoint_every=7, workers=2, **options)
     first, second = load_checkpoint(whole), load_checkpoint(parts)
     for part in ("model", "ema"):
         assert first[part].keys() == second[part].keys()
@@ -146,9 +147,7 @@ def test_a_blur_lowers_the_gradient_energy():
 
 
 def test_the_noise_on_latents_differs_in_size_and_is_at_most_a_fifth():
-    latents = torch.randn((64, 4, 16, 16), generator=torch.Generator().manual_seed(0)) * 3
-    noise = latent_noise(latents, torch.Generator().manual_seed(1))
-    sizes = noise.flatten(1).std(1) / latents.std()
+    sizes = latent_noise((64, 4, 16, 16), torch.Generator().manual_seed(1)).flatten(1).std(1)
     assert sizes.max() < 0.22 and sizes.min() < 0.03 and sizes.mean().item() == pytest.approx(0.1, abs=0.02)
 
 
@@ -185,9 +184,11 @@ def test_noise_on_token_vectors_lasts_as_long_as_the_block(tiny_run):
     ids = torch.randint(0, 49000, (1, CONTEXT))
     with torch.no_grad():
         quiet = encoder.words(ids)
-        with EmbeddingNoise(encoder, 0.5) as noise:
-            noise.generator = torch.Generator().manual_seed(0)
-            first, second = encoder.words(ids), encoder.words(ids)
+        with EmbeddingNoise(encoder, 0.5) as embedding:
+            embedding.noise = embedding.draw(ids, torch.Generator().manual_seed(0))
+            first = encoder.words(ids)
+            embedding.noise = embedding.draw(ids, torch.Generator().manual_seed(1))
+            second = encoder.words(ids)
         assert not torch.equal(first, quiet) and not torch.equal(first, second)
         assert torch.equal(encoder.words(ids), quiet)
 
