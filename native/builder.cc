@@ -73,7 +73,7 @@ class Build {
     require_profiles(inputs_of(network_), options_.profiles);
     add_profiles();
     // A second stream would put its work beside the captured one.
-    if (!config_.set_max_aux_streams(0)) throw refused("TensorRT refused to use one stream");
+    config_.set_max_aux_streams(0);
     if (options_.workspace_bytes > 0)
       config_.set_memory_pool_limit(tensorrt::MemoryPool::workspace, options_.workspace_bytes);
     set_target();

@@ -4,7 +4,8 @@
 
 Writes `pixels.npy` (uint8 [count, size, size, 3]), `samples.jsonl` (a line each, in the same order: caption, kind, what
 was asked, scene), `concepts.json` and `data.json` (options, sources with licences, fingerprint). The same options give
-the same bytes, whatever --workers says. The packages are fetched with npm into --packages unless they are there.
+the same bytes, whatever --workers says; with another numpy, or on another kind of processor, pixels can be rounded
+differently. The packages are fetched with npm into --packages unless they are there.
 """
 
 import argparse

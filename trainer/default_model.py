@@ -2,7 +2,8 @@
 
     python trainer/default_model.py --run runs/emoji-128 --until denoiser
 
-Stop it at any time; the same command resumes. Takes fifteen hours and more on two CPU cores.
+Stop it at any time; the same command resumes. On an H200 the autoencoder takes two minutes and the denoiser five; with
+--device cpu the two take ten hours and more on two cores.
 """
 
 import argparse
@@ -15,9 +16,9 @@ from t2i_trainer.recipe import recipe
 HERE = Path(__file__).parent
 
 
-def make(run: Path, packages: Path, out: Path, until: str) -> int:
+def make(run: Path, packages: Path, out: Path, device: str, until: str) -> int:
     """Runs what is not done, up to and with the stage `until`; returns the exit code of the first that fails, or 0."""
-    for stage in recipe(run, packages, out):
+    for stage in recipe(run, packages, out, device):
         if stage.result and stage.result.exists():
             print(f"{stage.name}: done", file=sys.stderr, flush=True)
         else:
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--run", type=Path, default=Path("runs/emoji-128"))
     parser.add_argument("--packages", type=Path, default=Path("runs/packages"))
     parser.add_argument("--out", type=Path, default=Path("models/emoji-128"))
+    parser.add_argument("--device", default="cuda", help="cpu, cuda or cuda:N, for the two networks that take long")
     parser.add_argument("--until", choices=names, default=names[-1])
     return make(**vars(parser.parse_args()))
 

@@ -61,8 +61,9 @@ class BuilderConfig : public Object {
   int32_t add_optimization_profile(const OptimizationProfile& profile) {
     return method<int32_t>(slots().add_optimization_profile, static_cast<const void*>(profile.get()));
   }
-  /// 0 keeps all of a forward on one stream.
-  bool set_max_aux_streams(int32_t count) { return method<bool>(slots().set_max_aux_streams, count); }
+  /// 0 keeps all of a forward on one stream. TensorRT 11 says whether it agrees; in 10 the method is void, and what it
+  /// leaves in the register of a result means nothing.
+  void set_max_aux_streams(int32_t count) { method<void>(slots().set_max_aux_streams, count); }
   /// The monitor must outlive the build.
   void set_progress_monitor(ProgressMonitorInterface* monitor) { method<void>(slots().set_progress_monitor, monitor); }
 

@@ -18,8 +18,10 @@ class Stage:
     result: Path | None
 
 
-def recipe(run: Path, packages: Path, out: Path) -> list[Stage]:
-    """The stages for a run folder, the folder of source packages and the model directory that is published."""
+def recipe(run: Path, packages: Path, out: Path, device: str = "cuda") -> list[Stage]:
+    """The stages for a run folder, the folder of source packages and the model directory that is published. `device`
+    trains the two networks that take long; the others do with a processor."""
+    gpu = {"device": device, "cuda_graphs": True, "workers": 12} if device != "cpu" else {}
 
     def stage(name: str, result: Path | None, script: str, /, **options: object) -> Stage:
         arguments: list[str] = []
@@ -44,15 +46,15 @@ def recipe(run: Path, packages: Path, out: Path) -> list[Stage]:
         data("held-out", count=1_000, seed=2, held_out=True),
         stage(
             "autoencoder", run / "held-out" / "latents.npy", "train_vae.py", **sets, also_encode=run / "held-out",
-            out=run / "vae", steps=10_000, precision="bf16",
+            out=run / "vae", steps=6_000, batch=128, lr=0.0015, precision="bf16", **gpu,
         ),
         stage(
             "text", run / "text" / "text_encoder" / "training.json", "train_text.py", data=run / "data",
             packages=packages, out=run / "text", steps=3_000, precision="bf16",
         ),
         stage(
-            "denoiser", run / "trained.json", "train.py", **sets, text=run / "text", out=run, steps=80_000,
-            single_steps=10_000, precision="bf16",
+            "denoiser", run / "trained.json", "train.py", **sets, text=run / "text", out=run, steps=8_000, batch=512,
+            lr=0.0012, decay=0.25, single_steps=2_500, checkpoint_every=2_000, precision="bf16", **gpu,
         ),
         judge("judge"),
         judge("final-judge", body="residual", seed=1),

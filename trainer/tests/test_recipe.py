@@ -13,7 +13,8 @@ import default_model
 from card import commands
 from t2i_trainer.recipe import Stage, recipe
 
-STAGES = recipe(Path("runs/x"), Path("runs/packages"), Path("models/x"))
+FOLDERS = Path("runs/x"), Path("runs/packages"), Path("models/x")
+STAGES = recipe(*FOLDERS)
 
 
 class ParsedError(Exception):
@@ -42,10 +43,10 @@ def test_stages_run_once_and_the_first_failure_ends(tmp_path, monkeypatch):
     ]
     monkeypatch.setattr(default_model, "recipe", lambda *_: stages)
     monkeypatch.setattr(default_model, "HERE", tmp_path)
-    assert default_model.make(tmp_path, tmp_path, tmp_path, until="a") == 0
+    assert default_model.make(tmp_path, tmp_path, tmp_path, "cpu", until="a") == 0
     assert [path.exists() for path in paths] == [True, False, False]
     paths[0].write_text("kept")
-    assert default_model.make(tmp_path, tmp_path, tmp_path, until="c") == 3
+    assert default_model.make(tmp_path, tmp_path, tmp_path, "cpu", until="c") == 3
     assert paths[0].read_text() == "kept" and not paths[2].exists()
 
 
@@ -54,3 +55,9 @@ def test_the_card_prints_what_is_run():
     assert len(lines) == len(STAGES)
     assert lines[0].startswith("python trainer/data.py --out runs/x/data --packages runs/packages --styles shaded=76 ")
     assert json.dumps(lines).count("--precision bf16") == 5
+
+
+def test_a_machine_without_a_gpu_is_asked_for_none():
+    commands = [" ".join(stage.command) for stage in recipe(*FOLDERS, device="cpu")]
+    assert not any("cuda" in command for command in commands)
+    assert sum("--device cuda --cuda-graphs" in " ".join(stage.command) for stage in STAGES) == 2

@@ -74,7 +74,8 @@ const MethodTable& BuilderConfig::methods() {
               kSlots.set_max_aux_streams,
               +[](void* self, int32_t count) {
                 of(self).max_aux_streams = count;
-                return true;
+                // Void in TensorRT 10: the register may hold anything, on an H200 it held this.
+                return false;
               })
           .set(kSlots.set_progress_monitor, +[](void* self, void* monitor) { of(self).monitor = monitor; });
   return table;
