@@ -19,11 +19,14 @@ from t2i_trainer.english import article
 from t2i_trainer.exam import Exam, exam_hash, load_exam
 from t2i_trainer.files import read_json, read_samples, write_atomically, write_json
 from t2i_trainer.judge import TINTS, Judge, ask, features, labels
+from t2i_trainer.presets import add_preset_flag
 from t2i_trainer.sampling import Run, generate
 from t2i_trainer.sharpness import gradient_energy
 from t2i_trainer.sheet import contact_sheet
 from t2i_trainer.variety import captions_with_several, mean_distance
 from train_vae import to_unit
+
+FIRST = "training captions"
 
 
 def evaluate(
@@ -39,13 +42,14 @@ def evaluate(
     sheet_seeds: int = 4,  # images for each prompt of the contact sheet
     steps: int = 30,
     guidance: float = 5.0,
+    presets: dict[str, int] | None = None,  # steps by name, for suite 1 once more
     device: str = "cpu",
 ) -> dict:
     """Returns the content of evaluation.json."""
     models, classifier, exam = Run.load(run, device), Judge.load(judge), load_exam()
     names = [concept["name"] for concept in read_json(data / "concepts.json")]
     suites = {
-        "training captions": pick(data, captions),
+        FIRST: pick(data, captions),
         "held-out combinations": pick(held_out, combinations),
         "words no caption used": synonym_lines(exam, names, synonym_seeds),
         "colour words no caption used": colour_lines(exam, names, synonym_seeds),
@@ -56,6 +60,14 @@ def evaluate(
         said = ask(classifier, images)
         table[suite] = {"images": len(lines), **score(said, lines, len(names))}
         worst[suite] = mistakes(said, lines, names)
+        print(json.dumps({suite: table[suite]}), flush=True)
+        if suite == FIRST:
+            slow = images
+    for preset, few in (presets or {}).items():
+        lines, suite = suites[FIRST], f"{FIRST}, preset {preset} ({few} steps)"
+        images = generate(models, [line["caption"] for line in lines], list(range(len(lines))), few, guidance)
+        score_of = score(ask(classifier, images), lines, len(names))
+        table[suite] = {"images": len(lines), **score_of, "psnr_db_to_default": median_psnr(images, slow)}
         print(json.dumps({suite: table[suite]}), flush=True)
     looks = compare_looks(models, classifier, data, variety_captions, variety_seeds, steps, guidance)
     print(json.dumps(looks), flush=True)
@@ -100,6 +112,12 @@ def compare_looks(
         ratios[f"variety_in_{name}"] = mean_distance(ours) / mean_distance(theirs)
     energies = [gradient_energy(to_unit(images, "cpu")).item() for images in (drawn, real)]
     return {"looks_captions": len(chosen), **ratios, "sharpness": energies[0] / energies[1]}
+
+
+def median_psnr(images: np.ndarray, others: np.ndarray) -> float:
+    """Of the peak signal-to-noise ratios between images of one place, in dB."""
+    errors = np.square(images.astype(np.float64) - others).mean((1, 2, 3))
+    return float(np.median(10 * np.log10(255**2 / errors.clip(1e-10))))
 
 
 def pick(folder: Path, count: int) -> list[dict]:
@@ -185,6 +203,7 @@ def main() -> None:
     parser.add_argument("--sheet-seeds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, default=5.0)
+    add_preset_flag(parser)
     parser.add_argument("--device", default="cpu")
     evaluate(**vars(parser.parse_args()))
 

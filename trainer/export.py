@@ -31,6 +31,7 @@ from t2i_trainer.onnx_half import half_compute
 from t2i_trainer.onnx_parity import ParityError, Tolerance, judge, measure
 from t2i_trainer.onnx_pipeline import OnnxGraph, encode, generate
 from t2i_trainer.onnx_weights import half_weights, write_with_shared_weights
+from t2i_trainer.presets import add_preset_flag
 from t2i_trainer.text_encoder import count_states, load_text_encoder
 
 FLOAT32, FLOAT16 = "model.onnx", "model.fp16.onnx"
@@ -60,6 +61,7 @@ def export(
     steps: int = 30,  # defaults for requests that leave them out
     guidance_scale: float = 5.0,
     sampler: str = "ddim",
+    presets: dict[str, int] | None = None,  # steps by name
 ) -> dict:
     """Returns the manifest. Raises ParityError where a graph differs from PyTorch; then nothing is published."""
     out = out.resolve()
@@ -78,6 +80,7 @@ def export(
             "name": name,
             "files": hash_files(temporary),
             "defaults": {"steps": steps, "guidanceScale": guidance_scale, "sampler": sampler},
+            **({"presets": {preset: {"steps": few} for preset, few in presets.items()}} if presets else {}),
             "training": {**training_record(run), "parity": parity, **compare_pictures(temporary, guidance_scale)},
             **data_record(run),
             "nullEmbeddingSha256": hashlib.sha256(null_states(temporary).tobytes()).hexdigest(),
@@ -218,6 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance-scale", type=float, default=5.0)
     parser.add_argument("--sampler", default="ddim")
+    add_preset_flag(parser)
     try:
         export(**vars(parser.parse_args(arguments)))
     except ParityError as error:

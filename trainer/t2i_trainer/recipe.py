@@ -4,6 +4,7 @@ default_model.py runs them."""
 from dataclasses import dataclass
 from pathlib import Path
 
+FAST = "fast=6"
 STYLES = ("shaded=76", "flat=12", "cartoon=12")
 
 
@@ -60,8 +61,8 @@ def recipe(run: Path, packages: Path, out: Path, device: str = "cuda") -> list[S
         judge("final-judge", body="residual", seed=1),
         stage(
             "evaluation", run / "evaluation.json", "evaluate.py", run=run, data=run / "data",
-            held_out=run / "held-out", judge=run / "final-judge", guidance=3,
+            held_out=run / "held-out", judge=run / "final-judge", guidance=3, preset=FAST,
         ),
-        stage("export", None, "export.py", run=run, out=out, name=out.name, guidance_scale=3),
+        stage("export", None, "export.py", run=run, out=out, name=out.name, guidance_scale=3, preset=FAST),
         stage("card", None, "card.py", run=run, data=run / "data", out=out),
     ]  # fmt: skip

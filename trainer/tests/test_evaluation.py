@@ -116,8 +116,13 @@ def test_evaluation_and_card(tiny_run, judged_run, tmp_path):
     (data / "samples.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     report = evaluate(
         judged_run, data, tiny_run / "held-out", judged_run / "judge", captions=6, combinations=4,
-        variety_captions=2, variety_seeds=2, sheet_seeds=1, steps=2,
+        variety_captions=2, variety_seeds=2, sheet_seeds=1, steps=2, presets={"fast": 1, "same": 2},
     )  # fmt: skip
+    fast, same = (
+        report["suites"][f"training captions, preset {name}"] for name in ("fast (1 steps)", "same (2 steps)")
+    )
+    assert fast["images"] == 6 and 5 < fast["psnr_db_to_default"] < 60 and "concept_top1" in fast
+    assert same["psnr_db_to_default"] > 60, "the same images"
     assert report["suites"]["training captions"]["images"] == 6
     assert report["suites"]["held-out combinations"]["images"] == 4
     assert report["looks_captions"] == 2 and report["variety_in_pixels"] > 0 and report["sharpness"] > 0

@@ -224,7 +224,8 @@ def test_a_sketch_is_exported_with_the_words_and_read_back(tmp_path):
     encoder = TextEncoder(load_components(run)[0].module, Sketch(16, hidden=24, queries=2)).eval()
     torch.nn.init.normal_(encoder.sketch.norm.bias)
     encoder.save_pretrained(run / "text_encoder")
-    export(run, tmp_path / "tiny", "tiny")
+    export(run, tmp_path / "tiny", "tiny", presets={"fast": 3})
+    assert read_json(tmp_path / "tiny" / "t2i.json")["presets"] == {"fast": {"steps": 3}}
     ids = np.arange(CONTEXT)[None] % 100
     states = onnxruntime.InferenceSession(str(tmp_path / "tiny/text_encoder/model.onnx")).run(None, {"input_ids": ids})[
         0
@@ -291,3 +292,10 @@ def test_a_kill_in_the_middle_leaves_the_target_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "rename", lambda self, target: (order.append("rename"), rename(self, target))[1])
     publish(tmp_path / "written", tmp_path / "tiny")
     assert order == ["sync", "rename"]
+
+
+@pytest.mark.parametrize("value", ["fast", "fast=", "=3", "fast=0", "fast=1.5"])
+def test_a_preset_is_a_name_with_a_number_of_steps(value, capsys):
+    with pytest.raises(SystemExit):
+        main(["--run", "x", "--out", "y", "--name", "z", "--preset", value])
+    assert f"--preset: expected NAME=STEPS, for example fast=6, received {value}" in capsys.readouterr().err
