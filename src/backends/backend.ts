@@ -1,8 +1,9 @@
 import type { Plan } from '../diffusion/plan.js';
 import type { ModelDescription, NetworkName } from '../model/description.js';
-import type { LoadProgress } from '../options.js';
+import type { LoadOptions } from '../options.js';
 
 export type { NetworkName } from '../model/description.js';
+export type { LoadOptions, LoadProgress } from '../options.js';
 
 /** Why a backend can or cannot run here. */
 export type Probe =
@@ -88,34 +89,16 @@ export interface Session {
   close(): Promise<void>;
 }
 
-/** How far the opening of a model has come. */
-export type OpenProgress = LoadProgress;
-
-export interface OpenOptions {
-  /** Threads the runtime may use; the runtime's own default when absent. */
-  readonly threads?: number | undefined;
-  /** Index of the GPU, 0 when absent; for backends that use one. */
-  readonly device?: number | undefined;
-  /** `process` runs a GPU session in a child that is restarted after a crash or a lost device; `none` when absent. */
-  readonly isolation?: 'none' | 'process' | undefined;
-  /** Turns every fallback within the backend into an error. */
-  readonly strict?: boolean | undefined;
-  /** Folder of the TensorRT libraries; nothing else is searched where it is given. */
-  readonly tensorrtLibDir?: string | undefined;
-  readonly onProgress?: ((progress: OpenProgress) => void) | undefined;
-  /** Ends the opening with its reason. */
-  readonly signal?: AbortSignal | undefined;
-}
-
 export interface Backend {
   readonly name: string;
   /** Whether it can run here, with those options; throws nothing but the signal's reason when aborted. */
-  probe(options?: OpenOptions): Promise<Probe>;
+  probe(options?: LoadOptions): Promise<Probe>;
   /**
+   * @param options those of the whole load; the backend reads what concerns it
    * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY, ENGINE_INVALID, ENGINE_BUILD_FAILED,
    *   ENGINE_INACCURATE, DEVICE_LOST; the signal's reason when aborted
    */
-  open(model: ModelDescription, options?: OpenOptions): Promise<Session>;
+  open(model: ModelDescription, options?: LoadOptions): Promise<Session>;
 }
 
 /** Numbers that go into a network or come out of it, row-major, whatever element type the graph declares. */

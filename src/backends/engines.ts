@@ -2,7 +2,7 @@ import { T2IError } from '../errors.js';
 import type { ModelDescription } from '../model/description.js';
 import { describeModel } from '../model/layout.js';
 import { resolveModel } from '../model/resolve.js';
-import type { NetworkName, OpenOptions } from './backend.js';
+import type { LoadOptions, NetworkName } from './backend.js';
 import { onnxruntimeReference } from './onnxruntime/reference.js';
 import { loadAddon } from './tensorrt/addon.js';
 import { engineCacheFolder } from './tensorrt/engines/cache-folder.js';
@@ -35,15 +35,13 @@ export {
 } from './tensorrt/libraries.js';
 
 /** What is to be built; everything may be left out. */
-export interface BuildEnginesOptions extends Pick<OpenOptions, 'tensorrtLibDir' | 'onProgress' | 'signal'> {
+export interface BuildEnginesOptions extends Pick<LoadOptions, 'device' | 'tensorrtLibDir' | 'onProgress' | 'signal'> {
   /** The best that can build when absent. */
   readonly runtime?: RuntimeName | undefined;
   /** One to four pictures of the model's size when absent. */
   readonly profile?: EngineProfile | undefined;
   /** Ten times the compute capabilities to build for, with tensorrt-rtx, which then needs no GPU; the device's when absent. */
   readonly computeCapabilities?: readonly number[] | undefined;
-  /** Index of the GPU; 0 when absent. */
-  readonly device?: number | undefined;
   /** What an earlier build recorded. */
   readonly timingCache?: Uint8Array | null | undefined;
   /** Folder for the engines; the engine cache when absent. */

@@ -1,6 +1,6 @@
 import { type ErrorCode, T2IError } from '../errors.js';
 import type { ModelDescription } from '../model/description.js';
-import type { Backend, OpenOptions, Session } from './backend.js';
+import type { Backend, LoadOptions, Session } from './backend.js';
 import { onnxruntime } from './onnxruntime/onnxruntime.js';
 import { onnxruntimeReference } from './onnxruntime/reference.js';
 import { createTensorrt } from './tensorrt/tensorrt.js';
@@ -50,7 +50,7 @@ export function isMachinesFault(error: unknown): error is T2IError {
  */
 export async function selectBackend(
   name: string,
-  options: OpenOptions = {},
+  options: LoadOptions = {},
   backends: readonly Backend[] = BACKENDS,
 ): Promise<Selection> {
   const named = backends.filter((backend) => backend.name === name);
@@ -68,7 +68,7 @@ export async function selectBackend(
 export async function openSelected(
   selection: Selection,
   model: ModelDescription,
-  options: OpenOptions,
+  options: LoadOptions,
 ): Promise<Selection & { readonly session: Session }> {
   const { backend, tried, rest } = selection;
   let session: Session;
@@ -89,7 +89,7 @@ export async function openSelected(
 async function firstUsable(
   name: string,
   candidates: readonly Backend[],
-  options: OpenOptions,
+  options: LoadOptions,
   before: readonly FailedTry[],
 ): Promise<Selection> {
   const tried = [...before];

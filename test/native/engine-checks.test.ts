@@ -1,9 +1,9 @@
 import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { LoadProgress } from '../../src/backends/backend.js';
 import { listEngines } from '../../src/backends/tensorrt/engines/engine-cache.js';
 import { readEngineFile } from '../../src/backends/tensorrt/engines/engine-file.js';
-import type { EngineProgress } from '../../src/backends/tensorrt/engines/engine-task.js';
 import { ensureEngines } from '../../src/backends/tensorrt/engines/ensure-engines.js';
 import { planEngines } from '../../src/backends/tensorrt/engines/plan-engines.js';
 import { failure } from '../support/engines.js';
@@ -101,7 +101,7 @@ describe.skipIf(SIM === null)('engines that are checked on the simulated device'
     const options = await simOptions();
     const { engines } = await ensureEngines({ ...options, reference: null });
     // The folder goes away when the last engine has been checked.
-    const onProgress = ({ phase, network, fraction }: EngineProgress) => {
+    const onProgress = ({ phase, network, fraction }: LoadProgress) => {
       if (phase === 'check' && network === 'unet' && fraction === 1) rmSync(options.dir, { recursive: true });
     };
     const { unet } = (await ensureEngines({ ...options, onProgress })).engines;

@@ -1,5 +1,5 @@
 import { T2IError } from '../../errors.js';
-import type { OpenOptions } from '../backend.js';
+import type { LoadOptions } from '../backend.js';
 import type { LoadedAddon } from './addon.js';
 import { findLibraries, type Missing, tryLoadAddon } from './inspect.js';
 import { chooseLibrary, type LibraryWish } from './libraries.js';
@@ -16,7 +16,7 @@ export interface Machine {
  * Finds what a session needs, or says what is missing. What is cheap and safe is asked first: libraries are looked at only where
  * there is a device to use them on.
  */
-export async function findMachine({ device: index = 0, tensorrtLibDir }: OpenOptions): Promise<Machine | Missing> {
+export async function findMachine({ device: index = 0, tensorrtLibDir }: LoadOptions): Promise<Machine | Missing> {
   const addon = tryLoadAddon();
   if ('reason' in addon) return addon;
   const device = findDevice(addon.addon, index);

@@ -1,5 +1,5 @@
 import type { ModelDescription } from '../../model/description.js';
-import type { NetworkName, NetworkReference, OpenOptions, Session } from '../backend.js';
+import type { LoadOptions, NetworkName, NetworkReference, Session } from '../backend.js';
 import { ProcessSession } from '../process/process-session.js';
 import { TENSORRT_CHILD } from './child-calls.js';
 import { engineCacheFolder } from './engines/cache-folder.js';
@@ -14,7 +14,7 @@ export async function openSession(
   reference: NetworkReference,
   model: ModelDescription,
   machine: Machine,
-  options: OpenOptions,
+  options: LoadOptions,
 ): Promise<Session> {
   const request = await prepare(reference, model, machine, options);
   options.signal?.throwIfAborted();
@@ -33,7 +33,7 @@ async function prepare(
   reference: NetworkReference,
   model: ModelDescription,
   { addon, device, library }: Machine,
-  { onProgress, signal, strict = false }: OpenOptions,
+  { onProgress, signal, strict = false }: LoadOptions,
 ): Promise<SessionRequest> {
   const { engines } = await ensureEngines({
     model,

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NetworkName, OpenProgress } from '../../backends/backend.js';
+import type { LoadProgress, NetworkName } from '../../backends/backend.js';
 import { tryEngine } from '../../backends/engines.js';
 import type { ModelDescription } from '../../model/description.js';
 import { formatSeconds } from '../quantities.js';
@@ -17,7 +17,7 @@ const FOLDERS: Readonly<Record<NetworkName, string>> = {
 export async function checkEngine(
   model: ModelDescription,
   signal: AbortSignal,
-  onProgress: (progress: OpenProgress) => void,
+  onProgress: (progress: LoadProgress) => void,
 ): Promise<Finding> {
   const network = await smallestNetwork(model);
   const dir = await mkdtemp(join(tmpdir(), 't2i-self-check-'));

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { T2IError } from '../../../errors.js';
-import type { NetworkName } from '../../backend.js';
+import type { LoadProgress, NetworkName } from '../../backend.js';
 import { withBuildLock } from './build-lock.js';
 import { checkEngine } from './check-engine.js';
 import { componentOf } from './components.js';
@@ -8,7 +8,7 @@ import type { CachedEngine } from './engine-cache.js';
 import { type Engine, readEngineFile, sealHeader, temporaryName, writeEngineFile } from './engine-file.js';
 import { buildInChild } from './engine-process.js';
 import type { EngineSource } from './engine-source.js';
-import { type EngineProgress, type EngineTask, WORKSPACE_BYTES } from './engine-task.js';
+import { type EngineTask, WORKSPACE_BYTES } from './engine-task.js';
 import { type Accuracy, type EngineHeader, headerText } from './header.js';
 import { estimateMemory, memoryWarning } from './memory.js';
 
@@ -216,7 +216,7 @@ export class EngineMaker {
     }
   }
 
-  #report(phase: EngineProgress['phase'], network: NetworkName, fraction: number, detail: string): void {
+  #report(phase: LoadProgress['phase'], network: NetworkName, fraction: number, detail: string): void {
     this.task.options.onProgress({ phase, network, fraction, detail });
   }
 }

@@ -1,5 +1,5 @@
 import type { ModelDescription } from '../../../model/description.js';
-import type { NetworkName, NetworkReference, OpenOptions } from '../../backend.js';
+import type { LoadProgress, NetworkName, NetworkReference } from '../../backend.js';
 import type { LoadedAddon } from '../addon.js';
 import type { NativeDevice, NativeLibrary } from '../native.js';
 import { componentOf } from './components.js';
@@ -13,9 +13,6 @@ import { type EngineTarget, targetOf } from './target.js';
 
 /** TensorRT's own choice. */
 export const WORKSPACE_BYTES = 0;
-
-/** How far a build or a check has come. */
-export type EngineProgress = Parameters<NonNullable<OpenOptions['onProgress']>>[0];
 
 export interface EngineOptions {
   readonly model: ModelDescription;
@@ -38,7 +35,7 @@ export interface EngineOptions {
   /** What engines are compared with; null checks none. */
   readonly reference: NetworkReference | null;
   readonly signal: AbortSignal;
-  readonly onProgress: (progress: EngineProgress) => void;
+  readonly onProgress: (progress: LoadProgress) => void;
 }
 
 /** What is to be done for one model, decided before anything is built. */
