@@ -9,7 +9,7 @@ import { openSession } from '../../src/backends/onnxruntime/session.js';
 import type { ProcessSession } from '../../src/backends/process/process-session.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
-import { type Point, residentBytes, slope } from '../support/leaks.js';
+import { type Point, peakBytes, residentBytes, slope } from '../support/leaks.js';
 import { functionChain } from './function-chain.js';
 import { isAlive, startCaller } from './start-caller.js';
 import { fixture, tinyJob, tinyPrompt } from './tiny-jobs.js';
@@ -79,6 +79,20 @@ describe('the process of the onnxruntime backend', () => {
     const patient = await tired.generate(tinyJob(model), { signal: AbortSignal.timeout(30_000) });
     expect(patient.images).toHaveLength(1);
     await tired.close();
+  });
+
+  it.runIf(linux)('gives back what a large image took', async () => {
+    const opened = await openSession(model, 1);
+    const pid = opened.pid as number;
+    const draw = (latentSize: number) => opened.generate(tinyJob(model, { steps: 1, latentSize }));
+    await draw(4);
+    const [before, peakBefore] = [await residentBytes(pid), await peakBytes(pid)];
+    await draw(128);
+    const grown = (await peakBytes(pid)) - peakBefore;
+    await draw(4);
+    expect(grown).toBeGreaterThan(200 * 2 ** 20);
+    expect((await residentBytes(pid)) - before).toBeLessThan(grown / 2);
+    await opened.close();
   });
 
   it('ends the load, and the process, as soon as its signal aborts', async () => {

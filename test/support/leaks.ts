@@ -12,6 +12,12 @@ export async function residentBytes(pid: number): Promise<number> {
   return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
 
+/** Most memory that a process had so far, on Linux. */
+export async function peakBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+}
+
 /** Bytes an image: the median of the slopes between all pairs of points, which a single jump of the allocator does not move. */
 export function slope(points: readonly Point[]): number {
   const slopes = points.flatMap((a, i) => points.slice(i + 1).map((b) => (b.bytes - a.bytes) / (b.image - a.image)));

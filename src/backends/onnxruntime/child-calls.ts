@@ -2,9 +2,18 @@ import type { ModelDescription } from '../../model/description.js';
 import type { NetworkName, NetworkTensor } from '../backend.js';
 import { childEntry, type ProcessKind } from '../process/runtime-process.js';
 
+/**
+ * Tensors of 4 MiB and more are memory of their own, which goes back to the system when they are freed; by its own choice glibc would
+ * keep blocks of up to 32 MiB. Huge pages, where the system has them, make that cheap. Other C libraries ignore it.
+ */
+const MALLOC = ['hugetlb=1', `mmap_threshold=${4 << 20}`, `trim_threshold=${16 << 20}`]
+  .map((setting) => `glibc.malloc.${setting}`)
+  .join(':');
+
 export const ONNXRUNTIME: ProcessKind = {
   entry: childEntry(import.meta.url, 'child.js'),
   runtime: 'onnxruntime-node',
+  env: { GLIBC_TUNABLES: [MALLOC, process.env.GLIBC_TUNABLES].filter(Boolean).join(':') },
   installHint:
     'The CPU backend runs on Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64). Where it should run, install @t2i/sdk again; in a clone, run `npm run build`.',
 };

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../errors.js';
+import type { ErrorCode, Issue } from '../../errors.js';
 
 /** What the caller's process tells the child. At most one call is under way at a time. */
 export type Request =
@@ -15,4 +15,10 @@ export type Reply =
   | { readonly type: 'event'; readonly event: unknown }
   | { readonly type: 'done'; readonly result: unknown }
   | { readonly type: 'aborted' }
-  | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string; readonly hint: string | undefined };
+  | {
+      readonly type: 'failed';
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly hint: string | undefined;
+      readonly issues: readonly Issue[];
+    };

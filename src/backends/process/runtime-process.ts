@@ -18,6 +18,8 @@ export interface ProcessKind {
   readonly runtime: string;
   /** What helps where the runtime cannot be loaded. */
   readonly installHint: string;
+  /** Variables of the child's environment, besides those of the caller's process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -63,8 +65,9 @@ export class RuntimeProcess {
   ) {
     this.#child = fork(kind.entry, [], {
       serialization: 'advanced',
-      // Flags of the caller's process (--inspect, loaders, a heap limit) are not for this one.
-      execArgv: [],
+      env: { ...process.env, ...kind.env },
+      // Flags of the caller's process (--inspect, loaders, a heap limit) are not for this one, which collects after large jobs.
+      execArgv: ['--expose-gc'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -210,7 +213,7 @@ export class RuntimeProcess {
       return new T2IError('BACKEND_UNAVAILABLE', message, { hint: this.kind.installHint });
     }
     if (reply.code === 'INTERNAL') return new T2IInternalError(reply.message);
-    return new T2IError(reply.code, reply.message, { hint: reply.hint });
+    return new T2IError(reply.code, reply.message, { hint: reply.hint, issues: reply.issues });
   }
 }
 

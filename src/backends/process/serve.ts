@@ -2,6 +2,9 @@ import { Worker } from 'node:worker_threads';
 import { T2IError } from '../../errors.js';
 import type { Reply, Request } from './messages.js';
 
+/** Bytes of arrays that are not worth a collection. */
+const MUCH_GARBAGE = 32 << 20;
+
 /** What a call in the child may use. */
 export interface CallContext {
   /** Aborts when the caller gives the call up; ending with its reason is no error. */
@@ -64,13 +67,22 @@ function answerCalls(service: Service): void {
   };
   process.on('message', (request: Request) => {
     if (request.type === 'abort') controller.abort();
-    else void answer(request).then(send);
+    else void answer(request).then(send).then(collectGarbage);
   });
 }
 
+/** What large jobs leave behind would stay until later ones fill the heap: arrays, whose memory V8 hardly counts. */
+function collectGarbage(): void {
+  if (process.memoryUsage().arrayBuffers > MUCH_GARBAGE) globalThis.gc?.();
+}
+
 function failure(error: unknown): Reply {
-  if (T2IError.is(error)) return { type: 'failed', code: error.code, message: error.message, hint: error.hint };
-  return { type: 'failed', code: 'INTERNAL', message: String((error as Error)?.stack ?? error), hint: undefined };
+  if (T2IError.is(error)) {
+    const { code, message, hint, issues } = error;
+    return { type: 'failed', code, message, hint, issues };
+  }
+  const message = String((error as Error)?.stack ?? error);
+  return { type: 'failed', code: 'INTERNAL', message, hint: undefined, issues: [] };
 }
 
 /** Resolves when the reply has left this process. */
