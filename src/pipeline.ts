@@ -21,9 +21,8 @@ import { AbortSignals, type LinkedAbort } from './pipeline/abort-signals.js';
 import { EventQueue } from './pipeline/event-queue.js';
 import type { BackendReport, GenerateResult, StepProgress, StreamEvent } from './pipeline/events.js';
 import { limitsOf } from './pipeline/limits.js';
-import { draftJob, withNoise } from './pipeline/prepare-job.js';
+import { prepareJob } from './pipeline/prepare-job.js';
 import { makeReceipt } from './pipeline/receipts.js';
-import { RequestQueue } from './pipeline/request-queue.js';
 import { cappedThreads } from './pipeline/threads.js';
 import type { Warning } from './pipeline/warnings.js';
 import type { ClipTokenizer } from './text/clip-tokenizer.js';
@@ -64,15 +63,15 @@ const DEFAULT_MAX_QUEUE = 1000;
 export class Pipeline implements AsyncDisposable {
   readonly #parts: PipelineParts;
   readonly #limits: RequestLimits;
-  readonly #queue: RequestQueue;
   readonly #signals = new AbortSignals();
+  /** Requests that are accepted and not settled. */
+  #pending = 0;
   #closed: Promise<void> | null = null;
 
   /** @internal Use {@link Pipeline.load}. */
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.#limits = limitsOf(parts.model);
-    this.#queue = new RequestQueue(parts.maxQueue ?? DEFAULT_MAX_QUEUE);
   }
 
   /**
@@ -124,11 +123,7 @@ export class Pipeline implements AsyncDisposable {
    */
   async generate(options: GenerateOptions): Promise<GenerateResult> {
     const { request, abort } = this.#accept(options);
-    try {
-      return await this.#run(request, abort, options.onStep);
-    } finally {
-      abort.release();
-    }
+    return this.#run(request, abort, options.onStep);
   }
 
   /**
@@ -153,7 +148,6 @@ export class Pipeline implements AsyncDisposable {
       yield { type: 'done', ...rest };
     } finally {
       abort.abort(new DOMException('The loop over the stream was left', 'AbortError'));
-      abort.release();
       await running.catch(() => {});
     }
   }
@@ -171,29 +165,34 @@ export class Pipeline implements AsyncDisposable {
   #accept(options: GenerateOptions): { request: Request; abort: LinkedAbort } {
     this.#refuseClosed();
     const request = parseRequest(options, this.#limits);
+    this.#refuseFull();
     return { request, abort: this.#signals.link(options.signal) };
   }
 
+  /** Carries out what was accepted, and counts it until it is settled. */
   async #run(request: Request, abort: LinkedAbort, onStep: GenerateOptions['onStep']): Promise<GenerateResult> {
+    this.#pending++;
+    try {
+      return await this.#draw(request, abort, onStep);
+    } finally {
+      this.#pending--;
+      abort.release();
+    }
+  }
+
+  async #draw(request: Request, abort: LinkedAbort, onStep: GenerateOptions['onStep']): Promise<GenerateResult> {
     const { model, tokenizer, session, backend, warnings: ofLoad = [] } = this.#parts;
-    const { draft, warnings } = draftJob(request, model, tokenizer);
-    const { job, result } = await this.#queue.run(
-      abort.signal,
-      () => withNoise(draft, abort.signal),
-      async (job) => {
-        this.#refuseClosed();
-        const control = { signal: abort.signal, onStep: onStep && follow(request, abort, onStep) };
-        return { job, result: await session.generate(job, control) };
-      },
-    );
+    const { job, warnings } = prepareJob(request, model, tokenizer);
+    const control = { signal: abort.signal, onStep: onStep && follow(request, abort, onStep) };
+    const result = await session.generate(job, control);
     // Whoever aborts gets the reason, also when the last step was quicker.
     abort.signal.throwIfAborted();
     const source = { request, plan: job.plan, model, backend };
-    const images = job.images.map((image, index) => {
-      const raster = result.images[index];
-      if (!raster)
-        throw new T2IInternalError(`The backend made ${result.images.length} of ${job.images.length} pictures`);
-      return new GeneratedImage(raster.rgb, makeReceipt(source, image, raster.rgb));
+    const images = job.seeds.map((seed, index) => {
+      const [raster, noiseSha256] = [result.images[index], result.noiseSha256[index]];
+      if (!raster || !noiseSha256)
+        throw new T2IInternalError(`The backend made ${result.images.length} of ${job.seeds.length} images`);
+      return new GeneratedImage(raster.rgb, makeReceipt(source, { seed, noiseSha256, rgb: raster.rgb }));
     });
     const fallbacks = result.warnings ?? [];
     return {
@@ -207,6 +206,14 @@ export class Pipeline implements AsyncDisposable {
       backend,
       timings: result.timings,
     };
+  }
+
+  #refuseFull(): void {
+    const { maxQueue = DEFAULT_MAX_QUEUE } = this.#parts;
+    if (this.#pending <= maxQueue) return;
+    throw new T2IError('QUEUE_FULL', `${maxQueue} requests wait already, the most that maxQueue allows`, {
+      hint: 'Send the request again when others are done, or load the pipeline with a larger maxQueue.',
+    });
   }
 
   #refuseClosed(): void {

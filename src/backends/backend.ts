@@ -10,14 +10,7 @@ export type Probe =
   | { readonly available: true; readonly detail: string }
   | { readonly available: false; readonly reason: string; readonly hint: string };
 
-/** One picture of a job. Its noise depends on its seed alone (`diffusion/noise.ts`). */
-export interface ImageJob {
-  readonly seed: number;
-  /** Unit normal noise: the first latents, then one block for each plan row whose k6 is not 0; each block channels * height * width long. */
-  readonly noise: Float32Array;
-}
-
-/** A request, flattened: what crosses a process or language boundary. */
+/** A request, flattened: what waits for its turn and crosses a process boundary. Small: the noise is drawn when the turn comes. */
 export interface Job {
   /** Token ids of the prompt, padded to the model's context length. */
   readonly promptIds: Int32Array;
@@ -30,7 +23,8 @@ export interface Job {
   /** Latent size in latent pixels. */
   readonly latentHeight: number;
   readonly latentWidth: number;
-  readonly images: readonly ImageJob[];
+  /** One image for each, in this order; its noise depends on its seed alone (`diffusion/noise.ts`). */
+  readonly seeds: readonly number[];
   /** Decode the current estimate of the clean picture every so many steps; 0 for no previews. */
   readonly previewEvery: number;
 }
@@ -43,9 +37,9 @@ export interface Raster {
 }
 
 export interface StepEvent {
-  /** Index into `job.images`. */
+  /** Index into `job.seeds`. */
   readonly image: number;
-  /** Steps done for this picture, 1 to `steps`. */
+  /** Steps done for this image, 1 to `steps`. */
   readonly step: number;
   readonly steps: number;
   readonly preview?: Raster;
@@ -63,6 +57,8 @@ export interface Timings {
 
 export interface JobResult {
   readonly images: readonly Raster[];
+  /** SHA-256 in hex of the noise of each image: of the blocks that the plan reads, one after the other. */
+  readonly noiseSha256: readonly string[];
   readonly timings: Timings;
   /** Sentences for the user about what ran otherwise than it was meant to, for example without graph capture. */
   readonly warnings?: readonly string[];
@@ -80,7 +76,7 @@ export interface Session {
   /** SHA-256 in hex of the plan in each network's engine, as `t2i engines inspect` prints it; absent where the runtime has none. */
   readonly engines?: Readonly<Record<NetworkName, string>>;
   /**
-   * Steps of one picture are reported in order; those of several pictures may interleave.
+   * Steps of one image are reported in order; those of several images may interleave.
    *
    * @throws T2IError BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY, DEVICE_LOST, CLOSED; the signal's reason when aborted
    *   (within one step); what `onStep` throws

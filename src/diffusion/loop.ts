@@ -1,6 +1,9 @@
 import { type Plan, ROW_LENGTH } from './plan.js';
 import { guide, step } from './step.js';
 
+/** For rows that read none. */
+const NO_NOISE = new Float32Array();
+
 /** What the network said about the latents; arrays of their length that the loop may overwrite. */
 export interface NetworkOutput {
   readonly conditional: Float32Array;
@@ -10,10 +13,8 @@ export interface NetworkOutput {
 
 export interface DenoiseOptions {
   readonly plan: Plan;
-  /** What `imageNoise` returned for this plan. */
-  readonly noise: Float32Array;
-  /** Number of latent values, channels * height * width. */
-  readonly latentSize: number;
+  /** Draws the next block of the image's noise, see `ImageNoise`: once for the first latents, then for each row that adds noise. */
+  drawNoise(): Float32Array;
   /** Guidance is off at 1 and below: then `predict` need not compute `unconditional`. */
   readonly guidanceScale: number;
   /**
@@ -39,23 +40,20 @@ export function usesGuidance(guidanceScale: number): boolean {
 /**
  * Runs a plan for one picture.
  *
- * @returns the final latents, length `latentSize`
+ * @returns the final latents, as many as a block of noise
  * @throws the signal's reason when aborted; whatever `predict` or `onStep` throws
  */
 export async function denoise(options: DenoiseOptions): Promise<Float32Array> {
-  const { plan, noise, latentSize, guidanceScale, signal } = options;
-  const state = {
-    x: noise.slice(0, latentSize).map((value) => plan.initScale * value),
-    x0: new Float32Array(latentSize),
-  };
-  let noiseOffset = latentSize;
+  const { plan, guidanceScale, signal } = options;
+  const x = options.drawNoise().map((value) => plan.initScale * value);
+  const state = { x, x0: new Float32Array(x.length) };
   for (let index = 0; index < plan.steps; index++) {
     signal?.throwIfAborted();
     const { conditional, unconditional } = await options.predict(state.x, plan.timesteps[index] as number, index);
     const guided = usesGuidance(guidanceScale) && unconditional !== null;
     if (guided) guide(unconditional, conditional, guidanceScale);
-    step(state, plan.rows, index, guided ? unconditional : conditional, noise, noiseOffset, plan.clip);
-    if (plan.rows[index * ROW_LENGTH + 6] !== 0) noiseOffset += latentSize;
+    const noise = plan.rows[index * ROW_LENGTH + 6] === 0 ? NO_NOISE : options.drawNoise();
+    step(state, plan.rows, index, guided ? unconditional : conditional, noise, 0, plan.clip);
     await options.onStep?.(index + 1, state.x0);
   }
   return state.x;

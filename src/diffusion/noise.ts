@@ -22,30 +22,39 @@ export function noisyRows(plan: Plan): number {
   return count;
 }
 
-/**
- * All the noise of one picture, as a diffusers pipeline draws it from `torch.Generator('cpu').manual_seed(seed)`: the first latents,
- * then one block for each plan row that adds noise, each by a `torch.randn` call of its own.
- *
- * @param seed integer, 0 to {@link MAX_SEED}
- * @param latentSize channels * height * width
- * @returns unit normal, length `latentSize * (1 + noisy rows)`; the first block is not yet scaled by `plan.initScale`
- * @throws T2IError OPTION_INVALID for another seed
- */
-export function imageNoise(seed: number, latentSize: number, plan: Plan): Float32Array {
-  const drawing = drawNoise(seed, latentSize, plan);
-  for (;;) {
-    const { done, value } = drawing.next();
-    if (done) return value;
-  }
+/** Number of values in all the blocks of {@link ImageNoise} that a plan takes. */
+export function noiseLength(plan: Plan, latentSize: number): number {
+  return latentSize * (1 + noisyRows(plan));
 }
 
-/** As {@link imageNoise}; yields between slices of a few milliseconds of work. */
-export function* drawNoise(seed: number, latentSize: number, plan: Plan): Generator<void, Float32Array> {
-  checkSeed(seed);
-  const generator = new TorchGenerator(seed);
-  const noise = new Float32Array((1 + noisyRows(plan)) * latentSize);
-  for (let start = 0; start < noise.length; start += latentSize) {
-    yield* generator.fill(noise.subarray(start, start + latentSize));
+/**
+ * The noise of one image, as a diffusers pipeline draws it from `torch.Generator('cpu').manual_seed(seed)`: a block for the first
+ * latents, not yet scaled by `plan.initScale`, then one for each plan row that adds noise, each by a `torch.randn` call of its own.
+ * Unit normal.
+ */
+export class ImageNoise {
+  readonly #generator: TorchGenerator;
+
+  /**
+   * @param seed integer, 0 to {@link MAX_SEED}
+   * @param latentSize channels * height * width, the length of a block
+   * @throws T2IError OPTION_INVALID for another seed
+   */
+  constructor(
+    seed: number,
+    private readonly latentSize: number,
+  ) {
+    checkSeed(seed);
+    this.#generator = new TorchGenerator(seed);
   }
-  return noise;
+
+  /** The next block. */
+  next(): Float32Array {
+    return this.#generator.randn(this.latentSize);
+  }
+
+  /** As {@link next}, into `block`; yields between slices of a few milliseconds of work. */
+  fillNext(block: Float32Array): Generator<void, void> {
+    return this.#generator.fill(block);
+  }
 }

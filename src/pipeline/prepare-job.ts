@@ -1,8 +1,7 @@
-import { setImmediate } from 'node:timers/promises';
-import type { ImageJob, Job } from '../backends/backend.js';
+import type { Job } from '../backends/backend.js';
 import { guidanceEmbedding } from '../diffusion/guidance-embedding.js';
 import { usesGuidance } from '../diffusion/loop.js';
-import { drawNoise, noisyRows } from '../diffusion/noise.js';
+import { noiseLength } from '../diffusion/noise.js';
 import { createPlan, type Plan, type SamplerName } from '../diffusion/plan.js';
 import { refuse } from '../fields.js';
 import type { ModelDescription } from '../model/description.js';
@@ -10,26 +9,19 @@ import type { Request } from '../options.js';
 import type { ClipTokenizer } from '../text/clip-tokenizer.js';
 import { type Warning, warningsOf } from './warnings.js';
 
-/** Most bytes of noise that one request may take; only samplers that add noise at each step come near. */
+/** Most bytes of noise that one request may take on a GPU, which is given all of it at once; only samplers that add noise at each step come near. */
 const MAX_NOISE = 1 << 30;
 
-/** A job but for its noise, which may be large. */
-export interface JobDraft extends Omit<Job, 'images'> {
-  readonly seeds: readonly number[];
-  /** Numbers of one image's latents. */
-  readonly latentSize: number;
-}
-
 /**
- * Turns a request into the pure data that a backend runs; the noise is left to {@link withNoise}.
+ * Turns a request into the pure data that a backend runs.
  *
- * @throws T2IError OPTION_INVALID where the noise of so many pictures and steps does not fit in memory
+ * @throws T2IError OPTION_INVALID where the noise of so many images and steps does not fit in memory
  */
-export function draftJob(
+export function prepareJob(
   request: Request,
   model: ModelDescription,
   tokenizer: ClipTokenizer,
-): { draft: JobDraft; warnings: Warning[] } {
+): { job: Job; warnings: Warning[] } {
   const prompt = tokenizer.encode(request.prompt);
   const { guidanceWidth } = model;
   const distilled = guidanceWidth !== null;
@@ -40,7 +32,7 @@ export function draftJob(
   const latentWidth = request.width / model.vaeFactor;
   const latentSize = model.latentChannels * latentHeight * latentWidth;
   refuseTooMuchNoise(request, plan, latentSize);
-  const draft: JobDraft = {
+  const job: Job = {
     promptIds: prompt.ids,
     negativeIds: negative?.ids ?? null,
     guidanceScale: request.guidanceScale,
@@ -50,28 +42,8 @@ export function draftJob(
     latentWidth,
     previewEvery: request.previewEvery,
     seeds: request.seeds,
-    latentSize,
   };
-  return { draft, warnings: warningsOf(request, { prompt, negative, distilled }) };
-}
-
-/**
- * Draws the noise of a job, in slices between which the caller's event loop goes on.
- *
- * @throws the signal's reason when aborted
- */
-export async function withNoise({ seeds, latentSize, ...job }: JobDraft, signal: AbortSignal): Promise<Job> {
-  const images: ImageJob[] = [];
-  for (const seed of seeds) {
-    const drawing = drawNoise(seed, latentSize, job.plan);
-    let drawn = drawing.next();
-    for (; !drawn.done; drawn = drawing.next()) {
-      await setImmediate();
-      signal.throwIfAborted();
-    }
-    images.push({ seed, noise: drawn.value });
-  }
-  return { ...job, images };
+  return { job, warnings: warningsOf(request, { prompt, negative, distilled }) };
 }
 
 /** @throws T2IError OPTION_INVALID where the model's schedule and the sampler do not go together */
@@ -88,9 +60,9 @@ export function planOf(
 }
 
 function refuseTooMuchNoise({ seeds, sampler, steps }: Request, plan: Plan, latentSize: number): void {
-  const bytes = latentSize * (1 + noisyRows(plan)) * Float32Array.BYTES_PER_ELEMENT;
+  const bytes = noiseLength(plan, latentSize) * Float32Array.BYTES_PER_ELEMENT;
   const fit = Math.floor(MAX_NOISE / bytes);
   if (seeds.length <= fit) return;
-  const expected = `at most ${fit} pictures of this size with ${steps} steps of ${sampler}, which adds noise at each`;
+  const expected = `at most ${fit} images of this size with ${steps} steps of ${sampler}, which adds noise at each`;
   refuse([{ option: 'n', expected, received: String(seeds.length) }]);
 }

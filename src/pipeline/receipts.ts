@@ -1,4 +1,3 @@
-import type { ImageJob } from '../backends/backend.js';
 import { type Plan, resolveSigmas, type SamplerName } from '../diffusion/plan.js';
 import { hashArrays, RECEIPT_VERSION, type Receipt } from '../image/receipt.js';
 import type { ModelDescription } from '../model/description.js';
@@ -13,11 +12,17 @@ export interface ReceiptSource {
   readonly backend: Receipt['backend'];
 }
 
-/** The receipt of one picture. */
+/** What is of one image alone. */
+export interface ReceiptImage {
+  readonly seed: number;
+  readonly noiseSha256: string;
+  readonly rgb: Uint8Array;
+}
+
+/** The receipt of one image. */
 export function makeReceipt(
   { request, plan, model, backend }: ReceiptSource,
-  image: ImageJob,
-  rgb: Uint8Array,
+  { seed, noiseSha256, rgb }: ReceiptImage,
 ): Receipt {
   const { prompt, negativePrompt, width, height, guidanceScale, sampler, sigmas, eta, steps } = request;
   const schedule = resolveSigmas(model.scheduler, { sampler: sampler as SamplerName, sigmas: sigmas ?? undefined });
@@ -25,7 +30,7 @@ export function makeReceipt(
     version: RECEIPT_VERSION,
     prompt,
     negativePrompt,
-    seed: image.seed,
+    seed,
     width,
     height,
     guidanceScale,
@@ -37,7 +42,7 @@ export function makeReceipt(
       ...(backend.engines && { engines: backend.engines }),
     },
     sdk: packageVersion(),
-    noiseSha256: hashArrays(image.noise),
+    noiseSha256,
     rgbSha256: hashArrays(rgb),
   };
 }

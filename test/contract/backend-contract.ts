@@ -1,6 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend, Job, Raster, Session, StepEvent } from '../../src/backends/backend.js';
+import { ImageNoise, noisyRows } from '../../src/diffusion/noise.js';
+import { hashArrays } from '../../src/image/receipt.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import { fixture, REFERENCE_PICTURES, tinyJob, tinyPrompt } from './tiny-jobs.js';
@@ -79,6 +81,16 @@ export function backendContract(subject: Subject): void {
           expect(largest).toBeLessThanOrEqual(subject.roundsByBatch ? tolerance.byte : 0);
         }
         expect(together[0]).not.toEqual(together[1]);
+      });
+
+      it('come with the hash of their noise, of every block that the plan reads', async () => {
+        const job = tinyJob(model, { seeds: [1, 2], sampler: 'ddpm', steps: 3 });
+        const latentSize = model.latentChannels * job.latentHeight * job.latentWidth;
+        const expected = job.seeds.map((seed) => {
+          const noise = new ImageNoise(seed, latentSize);
+          return hashArrays(...Array.from({ length: 1 + noisyRows(job.plan) }, () => noise.next()));
+        });
+        expect((await session.generate(job)).noiseSha256).toEqual(expected);
       });
 
       it('depend on the prompt and, with guidance alone, on the negative prompt', async () => {

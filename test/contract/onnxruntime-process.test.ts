@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type LoadRequest, ONNXRUNTIME } from '../../src/backends/onnxruntime/child-calls.js';
 import { onnxruntime } from '../../src/backends/onnxruntime/onnxruntime.js';
 import { openSession } from '../../src/backends/onnxruntime/session.js';
-import type { ProcessSession } from '../../src/backends/process/process-session.js';
+import { ProcessSession } from '../../src/backends/process/process-session.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import { type Point, peakBytes, residentBytes, slope } from '../support/leaks.js';
@@ -148,6 +149,22 @@ describe('the process of the onnxruntime backend', () => {
     await Promise.all([expect(job).rejects.toMatchObject({ code: 'CLOSED' }), closing.close()]);
     expect(second).not.toBe(first);
     expect(isAlive(second)).toBe(false);
+  });
+
+  it('starts no process for a session that is closed while the files are checked for a restart', async () => {
+    let pass = () => {};
+    const check = () => new Promise<void>((resolve) => (pass = resolve));
+    const load: LoadRequest = { model, threads: 1 };
+    const closing = await ProcessSession.open({ kind: ONNXRUNTIME, runtime: () => '', load, check });
+    const first = closing.pid as number;
+    process.kill(first, 'SIGKILL');
+    while (isAlive(first)) await setTimeout(10);
+    const job = expect(closing.generate(tinyJob(model))).rejects.toMatchObject({ code: 'CLOSED' });
+    await setTimeout(50);
+    await Promise.all([job, closing.close()]);
+    pass();
+    await setTimeout(50);
+    expect(closing.pid).toBe(first);
   });
 
   describe('a model that the runtime refuses', () => {

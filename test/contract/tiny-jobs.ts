@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Job } from '../../src/backends/backend.js';
 import { guidanceEmbedding } from '../../src/diffusion/guidance-embedding.js';
-import { imageNoise } from '../../src/diffusion/noise.js';
 import { createPlan, type SamplerName } from '../../src/diffusion/plan.js';
 import type { ModelDescription } from '../../src/model/description.js';
 
@@ -60,7 +59,6 @@ export function tinyJob(model: ModelDescription, options: JobOptions = {}): Job 
     previewEvery = 0,
   } = options;
   const plan = createPlan(model.scheduler, { sampler, steps });
-  const size = model.latentChannels * latentSize * latentSize;
   return {
     promptIds: Int32Array.from(promptIds),
     negativeIds: negativeIds === null ? null : Int32Array.from(negativeIds),
@@ -69,7 +67,7 @@ export function tinyJob(model: ModelDescription, options: JobOptions = {}): Job 
     plan,
     latentHeight: latentSize,
     latentWidth: latentSize,
-    images: seeds.map((seed) => ({ seed, noise: imageNoise(seed, size, plan) })),
+    seeds,
     previewEvery,
   };
 }

@@ -46,10 +46,18 @@ const LAYERS: readonly Layer[] = [
     typesOnly: true,
     node: false,
   },
-  { owns: 'backends/process/', imports: ['errors.ts', 'report-address.ts', 'backends/backend.ts'] },
+  { owns: 'backends/job-queue.ts', imports: ['errors.ts', 'backends/backend.ts'], node: false },
+  { owns: 'backends/hashed-noise.ts', imports: ['diffusion/'] },
+  {
+    owns: 'backends/process/',
+    imports: ['errors.ts', 'report-address.ts', 'backends/backend.ts', 'backends/job-queue.ts'],
+  },
   {
     owns: 'backends/onnxruntime/',
-    imports: ['errors.ts', 'diffusion/', 'model/', 'backends/backend.ts', 'backends/process/'],
+    imports: [
+      ...['errors.ts', 'diffusion/', 'model/'],
+      ...['backends/backend.ts', 'backends/hashed-noise.ts', 'backends/process/'],
+    ],
     packages: ['onnxruntime-common'],
   },
   { owns: 'backends/tensorrt/native.ts', imports: [], node: false },
@@ -57,7 +65,8 @@ const LAYERS: readonly Layer[] = [
     owns: 'backends/tensorrt/',
     imports: [
       ...['errors.ts', 'fields.ts', 'files.ts', 'report-address.ts', 'diffusion/', 'model/'],
-      ...['backends/backend.ts', 'backends/process/', 'backends/tensorrt/native.ts'],
+      ...['backends/backend.ts', 'backends/hashed-noise.ts', 'backends/job-queue.ts', 'backends/process/'],
+      'backends/tensorrt/native.ts',
     ],
     packages: ['zod'],
   },

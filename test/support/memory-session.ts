@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { GenerateControl, Job, JobResult, Raster, Session } from '../../src/backends/backend.js';
+import { HashedNoise } from '../../src/backends/hashed-noise.js';
+import { JobQueue, type QueuedJob } from '../../src/backends/job-queue.js';
 import { denoise } from '../../src/diffusion/loop.js';
 import { parseSchedulerConfig } from '../../src/diffusion/schedule.js';
-import { T2IError } from '../../src/errors.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { ClipTokenizer } from '../../src/text/clip-tokenizer.js';
@@ -21,33 +22,30 @@ export class MemorySession implements Session {
   readonly runtime = 'formula 1.0';
   readonly jobs: Job[] = [];
   closes = 0;
-  #tail: Promise<unknown> = Promise.resolve();
-  #closed = new AbortController();
+  readonly #queue = new JobQueue(async (queued) => queued.resolve(await this.#run(queued)));
 
   generate(job: Job, control: GenerateControl = {}): Promise<JobResult> {
     this.jobs.push(job);
-    const run = this.#tail.then(() => this.#run(job, control));
-    this.#tail = run.catch(() => {});
-    return run;
+    return this.#queue.add(job, control);
   }
 
   async close(): Promise<void> {
     this.closes++;
-    this.#closed.abort(new T2IError('CLOSED', 'The session was closed'));
-    await this.#tail;
+    this.#queue.close();
   }
 
-  async #run(job: Job, { signal, onStep }: GenerateControl): Promise<JobResult> {
+  async #run({ job, signal, report }: QueuedJob): Promise<JobResult> {
     const { plan, latentHeight, latentWidth, previewEvery } = job;
     const latentSize = CHANNELS * latentHeight * latentWidth;
     const images: Raster[] = [];
-    for (const [image, { noise }] of job.images.entries()) {
+    const noiseSha256: string[] = [];
+    for (const [image, seed] of job.seeds.entries()) {
+      const noise = new HashedNoise(seed, latentSize);
       const latents = await denoise({
         ...job,
         plan,
-        noise,
-        latentSize,
-        signal: AbortSignal.any([this.#closed.signal, ...(signal ? [signal] : [])]),
+        drawNoise: () => noise.next(),
+        signal,
         predict: async (x) => {
           await setImmediate();
           const out = (ids: Int32Array) => x.map((value, i) => value * 0.5 + Math.sin(i + meaning(ids)));
@@ -55,12 +53,13 @@ export class MemorySession implements Session {
         },
         onStep: (step, x0) => {
           const preview = previewEvery > 0 && step % previewEvery === 0 ? { preview: decode(x0, job) } : {};
-          onStep?.({ image, step, steps: plan.steps, ...preview });
+          report?.({ image, step, steps: plan.steps, ...preview });
         },
       });
       images.push(decode(latents, job));
+      noiseSha256.push(noise.sha256());
     }
-    return { images, timings: { textEncoder: 1, unet: 2, vaeDecoder: 3, total: 6 } };
+    return { images, noiseSha256, timings: { textEncoder: 1, unet: 2, vaeDecoder: 3, total: 6 } };
   }
 }
 
@@ -103,7 +102,10 @@ export const MEMORY_MODEL = {
 const tiny = (name: string) => readFileSync(new URL(`../fixtures/tiny/tokenizer/${name}`, import.meta.url), 'utf8');
 
 /** A pipeline around a session without a runtime. */
-export function memoryPipeline(model: Partial<ModelDescription> = {}): { pipeline: Pipeline; session: MemorySession } {
+export function memoryPipeline(
+  model: Partial<ModelDescription> = {},
+  maxQueue?: number,
+): { pipeline: Pipeline; session: MemorySession } {
   const tokenizer = ClipTokenizer.fromFiles(
     { vocab: JSON.parse(tiny('vocab.json')), merges: tiny('merges.txt') },
     {
@@ -117,5 +119,8 @@ export function memoryPipeline(model: Partial<ModelDescription> = {}): { pipelin
   );
   const session = new MemorySession();
   const backend = { name: 'memory', runtime: session.runtime, tried: [] };
-  return { pipeline: new Pipeline({ model: { ...MEMORY_MODEL, ...model }, tokenizer, session, backend }), session };
+  return {
+    pipeline: new Pipeline({ model: { ...MEMORY_MODEL, ...model }, tokenizer, session, backend, maxQueue }),
+    session,
+  };
 }

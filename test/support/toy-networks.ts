@@ -3,6 +3,7 @@ import type { Job, NetworkName, NetworkReference, NetworkTensor, Raster } from '
 import { toRaster } from '../../src/backends/onnxruntime/vae-decoder.js';
 import { fromHalf, writeHalves } from '../../src/diffusion/float16.js';
 import { denoise, usesGuidance } from '../../src/diffusion/loop.js';
+import { ImageNoise } from '../../src/diffusion/noise.js';
 import { roundHalfEven } from '../../src/diffusion/timesteps.js';
 import type { ModelDescription, TensorInfo } from '../../src/model/description.js';
 
@@ -19,11 +20,11 @@ export async function toyPictures(model: ModelDescription, job: Job): Promise<Ra
   const guided = job.negativeIds !== null && usesGuidance(guidanceScale);
   const unconditional = guided ? toyStates(model, job.negativeIds as Int32Array) : null;
   const pictures: Raster[] = [];
-  for (const { noise } of job.images) {
+  for (const seed of job.seeds) {
+    const noise = new ImageNoise(seed, latentSize);
     const latents = await denoise({
       plan,
-      noise,
-      latentSize,
+      drawNoise: () => noise.next(),
       guidanceScale,
       predict: async (x, timestep) => ({
         conditional: toyUnet(model, x, shape, timestep, conditional, job.guidanceEmbedding),

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { denoise, usesGuidance } from '../../diffusion/loop.js';
 import type { ModelDescription } from '../../model/description.js';
 import type { Job, JobResult, Raster, StepEvent } from '../backend.js';
+import { HashedNoise } from '../hashed-noise.js';
 import { Denoiser } from './denoiser.js';
 import { Network } from './network.js';
 import type { Runtime } from './port.js';
@@ -68,9 +69,15 @@ export class ModelRunner {
     const latents = [this.model.latentChannels, job.latentHeight, job.latentWidth];
     const denoiser = new Denoiser(this.runtime, this.model.unet, unet, conditions, latents, job.guidanceEmbedding);
     const images: Raster[] = [];
-    for (const index of job.images.keys()) images.push(await this.#draw(job, index, denoiser, onStep, signal));
+    const noiseSha256: string[] = [];
+    for (const [image, seed] of job.seeds.entries()) {
+      const noise = new HashedNoise(seed, denoiser.latentSize);
+      images.push(await this.#draw(job, image, noise, denoiser, onStep, signal));
+      noiseSha256.push(noise.sha256());
+    }
     return {
       images,
+      noiseSha256,
       timings: {
         textEncoder: textEncoder.takeTime(),
         unet: unet.takeTime(),
@@ -83,6 +90,7 @@ export class ModelRunner {
   async #draw(
     job: Job,
     image: number,
+    noise: HashedNoise,
     denoiser: Denoiser,
     onStep: OnStep | null,
     signal: AbortSignal,
@@ -90,8 +98,7 @@ export class ModelRunner {
     const { plan, previewEvery, latentHeight, latentWidth } = job;
     const latents = await denoise({
       plan,
-      noise: job.images[image]?.noise as Float32Array,
-      latentSize: denoiser.latentSize,
+      drawNoise: () => noise.next(),
       guidanceScale: job.guidanceScale,
       signal,
       predict: (x, timestep) => denoiser.predict(x, timestep),

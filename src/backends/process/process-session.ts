@@ -1,5 +1,6 @@
 import { T2IError } from '../../errors.js';
-import type { GenerateControl, Job, JobResult, NetworkName, Session, StepEvent } from '../backend.js';
+import type { GenerateControl, Job, JobResult, NetworkName, Session } from '../backend.js';
+import { JobQueue, type QueuedJob } from '../job-queue.js';
 import { Backoff } from './backoff.js';
 import { type ProcessKind, RuntimeProcess } from './runtime-process.js';
 
@@ -15,27 +16,14 @@ export interface ProcessModel {
   readonly check: () => Promise<void>;
 }
 
-interface Entry {
-  readonly job: Job;
-  readonly onStep: GenerateControl['onStep'];
-  readonly resolve: (result: JobResult) => void;
-  readonly reject: (reason: unknown) => void;
-  /** Aborts when its promise is resolved or rejected; the process may still be busy with it. */
-  readonly settled: AbortSignal;
-  /** Whether the process was told to run it. */
-  started: boolean;
-}
-
 /**
  * One model in one child process; jobs run in the order of their calls. A crash or a lost device fails the running job alone: the
  * next one starts a fresh process, at once the first time, later ones after a growing wait.
  */
 export class ProcessSession implements Session {
   readonly engines?: Readonly<Record<NetworkName, string>>;
-  readonly #queue: Entry[] = [];
+  readonly #queue = new JobQueue((queued) => this.#run(queued));
   readonly #backoff = new Backoff();
-  readonly #closed = new AbortController();
-  #running: Entry | null = null;
   #closing: Promise<void> | null = null;
   #process: RuntimeProcess;
 
@@ -65,34 +53,7 @@ export class ProcessSession implements Session {
   }
 
   generate(job: Job, control: GenerateControl = {}): Promise<JobResult> {
-    const { signal } = control;
-    if (this.#closing !== null) return Promise.reject(closed());
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    return new Promise<JobResult>((resolve, reject) => {
-      const onAbort = () => this.#giveUp(entry, signal?.reason);
-      const settled = new AbortController();
-      const settle = () => {
-        settled.abort();
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const entry: Entry = {
-        job,
-        settled: settled.signal,
-        started: false,
-        onStep: control.onStep,
-        resolve: (result) => {
-          settle();
-          resolve(result);
-        },
-        reject: (reason) => {
-          settle();
-          reject(reason);
-        },
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#queue.push(entry);
-      if (this.#running === null) void this.#drain();
-    });
+    return this.#queue.add(job, control);
   }
 
   close(): Promise<void> {
@@ -101,59 +62,43 @@ export class ProcessSession implements Session {
   }
 
   async #close(): Promise<void> {
-    for (const entry of this.#queue.splice(0)) entry.reject(closed());
-    if (this.#running?.settled.aborted === false) this.#running.reject(closed());
-    this.#closed.abort();
+    this.#queue.close();
     await this.#process.stop();
   }
 
-  /**
-   * Rejects at once; the process ends its step first and then takes the next job. A restart that is under way goes on: the next
-   * job needs it too.
-   */
-  #giveUp(entry: Entry, reason: unknown): void {
-    entry.reject(reason);
-    const place = this.#queue.indexOf(entry);
-    if (place >= 0) this.#queue.splice(place, 1);
-    else if (entry.started) this.#process.abort();
-  }
-
-  async #drain(): Promise<void> {
+  async #run(queued: QueuedJob): Promise<void> {
     this.#process.hold();
-    for (let entry = this.#queue.shift(); entry !== undefined; entry = this.#queue.shift()) {
-      this.#running = entry;
-      await this.#run(entry);
-    }
-    this.#running = null;
-    // `close` waits for the process and must not lose its hold.
-    if (this.#closing === null) this.#process.release();
-  }
-
-  async #run(entry: Entry): Promise<void> {
     try {
-      if (this.#process.ended) await this.#restart(entry);
-      if (entry.settled.aborted) return;
-      entry.started = true;
-      const { onStep } = entry;
-      const report = onStep && ((event: StepEvent) => this.#report(entry, () => onStep(event)));
-      const result = (await this.#process.call('run', entry.job, report)) as JobResult;
-      this.#backoff.succeeded();
-      entry.resolve(result);
-    } catch (error) {
-      const lost = T2IError.is(error) && error.code === 'DEVICE_LOST';
-      if (lost) {
-        this.#backoff.crashed();
-        await this.#process.stop();
-      }
-      if (!entry.settled.aborted) entry.reject(lost ? deviceLost(error) : error);
+      if (this.#process.ended) await this.#restart(queued);
+      if (!queued.settled) queued.resolve(await this.#call(queued));
+    } finally {
+      // `close` waits for the process and must not lose its hold.
+      if (this.#closing === null) this.#process.release();
     }
   }
 
-  /** A fresh process with the model in it, unless nobody wants it any more. */
-  async #restart(entry: Entry): Promise<void> {
-    await this.#backoff.wait(AbortSignal.any([this.#closed.signal, entry.settled]));
-    if (entry.settled.aborted) return;
+  async #call({ job, signal, report }: QueuedJob): Promise<JobResult> {
+    const process = this.#process;
+    // The caller is told at once; the process ends its step first, and only then is it free for the next job.
+    signal.addEventListener('abort', () => process.abort(), { once: true });
+    try {
+      const result = (await process.call('run', job, report)) as JobResult;
+      this.#backoff.succeeded();
+      return result;
+    } catch (error) {
+      if (!T2IError.is(error) || error.code !== 'DEVICE_LOST') throw error;
+      this.#backoff.crashed();
+      await process.stop();
+      throw deviceLost(error);
+    }
+  }
+
+  /** A fresh process with the model in it, unless nobody wants it any more; a start that is under way goes on for the next job. */
+  async #restart(queued: QueuedJob): Promise<void> {
+    await this.#backoff.wait(queued.signal);
+    if (queued.settled) return;
     await this.model.check();
+    if (queued.settled) return;
     this.#process = this.#start();
     await this.#load();
   }
@@ -171,24 +116,9 @@ export class ProcessSession implements Session {
       throw error;
     }
   }
-
-  #report(entry: Entry, call: () => void): void {
-    if (entry.settled.aborted) return;
-    try {
-      call();
-    } catch (error) {
-      this.#giveUp(entry, error);
-    }
-  }
 }
 
 function deviceLost(cause: T2IError): T2IError {
   const hint = 'The next request starts a fresh process, which can use the device again.';
   return new T2IError('DEVICE_LOST', cause.message, { hint, cause });
-}
-
-function closed(): T2IError {
-  return new T2IError('CLOSED', 'The session was closed before or during the request.', {
-    hint: 'Load the pipeline again, or close it after the last picture.',
-  });
 }

@@ -37,7 +37,7 @@ export function childEntry(url: string, file: string): string {
 interface Pending {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
-  readonly onEvent: ((event: unknown) => void) | undefined;
+  readonly onEvent: ((event: unknown) => void) | null;
 }
 
 /**
@@ -104,8 +104,8 @@ export class RuntimeProcess {
    * @throws what the method threw, as T2IError; BACKEND_CRASHED; MODEL_INVALID where it crashed over a file that it named; an
    *   AbortError once `abort` has taken effect
    */
-  call(method: string, value: unknown, onEvent?: (event: never) => void): Promise<unknown> {
-    const request: Request = { type: 'call', method, value, watched: onEvent !== undefined };
+  call(method: string, value: unknown, onEvent: ((event: never) => void) | null = null): Promise<unknown> {
+    const request: Request = { type: 'call', method, value, watched: onEvent !== null };
     return this.#answer(request, onEvent as Pending['onEvent']);
   }
 
@@ -165,7 +165,7 @@ export class RuntimeProcess {
     (this.#child.stderr as Socket | null)?.unref();
   }
 
-  #answer(request: Request | null, onEvent?: Pending['onEvent']): Promise<unknown> {
+  #answer(request: Request | null, onEvent: Pending['onEvent'] = null): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject, onEvent };
       if (this.#ended) this.#end('before the request');

@@ -31,7 +31,7 @@ export async function openNative(addon: NativeAddon, request: SessionRequest): P
   };
   try {
     const native = await addon.Session.open({ device, library, engines, model, useGraph: true });
-    return new TensorrtSession(native, facts);
+    return new TensorrtSession(native, facts, model.latentChannels);
   } catch (error) {
     throw fromNative(error);
   }

@@ -1,6 +1,8 @@
 import { usesGuidance } from '../../diffusion/loop.js';
 import { T2IError } from '../../errors.js';
 import type { GenerateControl, Job, JobResult, NetworkName, Session } from '../backend.js';
+import { HashedNoise } from '../hashed-noise.js';
+import { JobQueue, type QueuedJob } from '../job-queue.js';
 import type { NativeJob, NativeResult, NativeSession, NativeStep } from './native.js';
 import { fromNative } from './native-error.js';
 
@@ -16,67 +18,62 @@ export interface SessionFacts {
   readonly strict: boolean;
 }
 
-/** A native session, as the contract of backends has it. Jobs queue on its thread, in the order of their calls. */
+/**
+ * A native session, as the contract of backends has it. Jobs run on its thread, in the order of their calls. While one runs the next
+ * one's noise is made and handed over, so that the GPU need not wait for it; those behind it hold none yet.
+ */
 export class TensorrtSession implements Session {
   readonly runtime: string;
   readonly engines: Readonly<Record<NetworkName, string>>;
+  readonly #queue = new JobQueue((queued) => this.#run(queued));
+  /** The job that was handed over last; never rejects. */
+  #running: Promise<void> = Promise.resolve();
   #lost: T2IError | null = null;
   #closing: Promise<void> | null = null;
 
+  /** @param latentChannels of the model */
   constructor(
     private readonly native: NativeSession,
     private readonly facts: SessionFacts,
+    private readonly latentChannels: number,
   ) {
     this.runtime = facts.runtime;
     this.engines = facts.engines;
   }
 
-  generate(job: Job, { signal, onStep }: GenerateControl = {}): Promise<JobResult> {
-    if (this.#closing !== null) return Promise.reject(closed());
-    if (this.#lost !== null) return Promise.reject(this.#lost);
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    return new Promise((resolve, reject) => {
-      const abort = new AbortController();
-      let settled = false;
-      const settle = (how: () => void) => {
-        if (settled) return;
-        settled = true;
-        signal?.removeEventListener('abort', onAbort);
-        how();
-      };
-      /** Rejects at once; the thread ends its step first and then takes the next job. */
-      const giveUp = (reason: unknown) => {
-        settle(() => reject(reason));
-        abort.abort();
-      };
-      const onAbort = () => giveUp(signal?.reason);
-      const report = (steps: readonly NativeStep[]) => {
-        try {
-          for (const step of steps) if (!settled) onStep?.(step);
-        } catch (error) {
-          giveUp(error);
-        }
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.native.generate(toNative(job, onStep !== undefined), abort.signal, onStep ? report : null).then(
-        (result) => settle(() => this.#finish(result, resolve, reject)),
-        (error) => settle(() => reject(this.#noteLoss(fromNative(error, abort.signal)))),
-      );
-    });
+  generate(job: Job, control: GenerateControl = {}): Promise<JobResult> {
+    return this.#queue.add(job, control);
   }
 
   close(): Promise<void> {
+    this.#queue.close();
     this.#closing ??= this.native.close();
     return this.#closing;
   }
 
-  #finish(
-    { images, timings, warnings: own }: NativeResult,
-    resolve: (result: JobResult) => void,
-    reject: (e: T2IError) => void,
-  ) {
-    if (this.facts.strict && own.length > 0) reject(fallbackRefused(own));
-    else resolve({ images, timings, warnings: [...this.facts.warnings, ...own] });
+  async #run(queued: QueuedJob): Promise<void> {
+    const { job, signal } = queued;
+    if (this.#lost !== null) throw this.#lost;
+    const latentSize = this.latentChannels * job.latentHeight * job.latentWidth;
+    const noise = job.seeds.map((seed) => new HashedNoise(seed, latentSize));
+    const images: { noise: Float32Array }[] = [];
+    for (const each of noise) images.push({ noise: await each.all(job.plan, signal) });
+    const noiseSha256 = noise.map((each) => each.sha256());
+    const { report } = queued;
+    const onSteps = (steps: readonly NativeStep[]) => {
+      for (const step of steps) report?.(step);
+    };
+    const before = this.#running;
+    this.#running = this.native.generate(toNative(job, images, report !== null), signal, report && onSteps).then(
+      (result) => this.#finish(queued, result, noiseSha256),
+      (error) => queued.reject(this.#noteLoss(fromNative(error, signal))),
+    );
+    await before;
+  }
+
+  #finish(queued: QueuedJob, { images, timings, warnings: own }: NativeResult, noiseSha256: readonly string[]): void {
+    if (this.facts.strict && own.length > 0) queued.reject(fallbackRefused(own));
+    else queued.resolve({ images, noiseSha256, timings, warnings: [...this.facts.warnings, ...own] });
   }
 
   /** Nothing in this process can use the device again. */
@@ -97,16 +94,11 @@ export function fallbackRefused(warnings: readonly string[]): T2IError {
   });
 }
 
-function toNative(job: Job, watched: boolean): NativeJob {
+function toNative(job: Job, images: NativeJob['images'], watched: boolean): NativeJob {
   return {
     ...job,
+    images,
     negativeIds: usesGuidance(job.guidanceScale) ? job.negativeIds : null,
     previewEvery: watched ? job.previewEvery : 0,
   };
-}
-
-function closed(): T2IError {
-  return new T2IError('CLOSED', 'The session was closed before or during the request.', {
-    hint: 'Load the pipeline again, or close it after the last picture.',
-  });
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MersenneTwister } from '../../../src/diffusion/mersenne-twister.js';
-import { checkSeed, imageNoise, MAX_SEED, noisyRows } from '../../../src/diffusion/noise.js';
+import { checkSeed, ImageNoise, MAX_SEED, noiseLength, noisyRows } from '../../../src/diffusion/noise.js';
 import { createPlan } from '../../../src/diffusion/plan.js';
 import { parseSchedulerConfig } from '../../../src/diffusion/schedule.js';
 import { TorchGenerator } from '../../../src/diffusion/torch-generator.js';
@@ -42,32 +42,38 @@ describe('MersenneTwister', () => {
   });
 });
 
-describe('imageNoise', () => {
-  it('draws the latents and then a block for each row that adds noise, by calls of their own', () => {
+describe('ImageNoise', () => {
+  it('draws blocks by calls of their own: the latents, then one for each row that adds noise', () => {
     const plan = createPlan(config, { sampler: 'euler-a', steps: 5 });
     expect(noisyRows(plan)).toBe(4);
-    const noise = imageNoise(7, 40, plan);
-    const generator = new TorchGenerator(7);
-    expect(noise.length).toBe(5 * 40);
-    for (let block = 0; block < 5; block++) {
-      expect(noise.slice(block * 40, (block + 1) * 40)).toEqual(generator.randn(40));
+    expect(noiseLength(plan, 40)).toBe(5 * 40);
+    expect(noiseLength(createPlan(config, { sampler: 'ddim', steps: 5 }), 40)).toBe(40);
+    const [noise, generator] = [new ImageNoise(7, 40), new TorchGenerator(7)];
+    for (let block = 0; block < 5; block++) expect(noise.next()).toEqual(generator.randn(40));
+  });
+
+  it('gives the same bits in slices', () => {
+    for (const size of [1, 15, 16, 17, 2 ** 17, 2 ** 17 + 1, 300_003]) {
+      const [whole, sliced] = [new ImageNoise(3, size), new ImageNoise(3, size)];
+      for (let block = 0; block < 3; block++) {
+        const values = new Float32Array(size);
+        let pauses = 0;
+        for (const _ of sliced.fillNext(values)) pauses++;
+        expect(values).toEqual(whole.next());
+        // Two passes: uniform numbers, then normal ones.
+        expect(pauses).toBeGreaterThanOrEqual(2 * Math.floor(size / 2 ** 17));
+      }
     }
   });
 
-  it('is one block where no step adds noise', () => {
-    expect(imageNoise(7, 40, createPlan(config, { sampler: 'ddim', steps: 5 }))).toEqual(
-      new TorchGenerator(7).randn(40),
-    );
-  });
-
   it('is the same for a seed and different for another', () => {
-    const plan = createPlan(config, { sampler: 'ddim', steps: 1 });
     const seed = fc.integer({ min: 0, max: 2 ** 32 - 1 });
     fc.assert(
       fc.property(seed, seed, fc.integer({ min: 1, max: 70 }), (a, b, size) => {
-        expect(imageNoise(a, size, plan)).toEqual(imageNoise(a, size, plan));
-        if (a !== b) expect(imageNoise(a, size, plan)).not.toEqual(imageNoise(b, size, plan));
-        expect(imageNoise(a, size, plan).every(Number.isFinite)).toBe(true);
+        const first = new ImageNoise(a, size).next();
+        expect(first).toEqual(new ImageNoise(a, size).next());
+        if (a !== b) expect(first).not.toEqual(new ImageNoise(b, size).next());
+        expect(first.every(Number.isFinite)).toBe(true);
       }),
     );
   });
@@ -90,6 +96,6 @@ describe('seeds', () => {
       (error) =>
         T2IError.is(error) && error.code === 'OPTION_INVALID' && /^seed: expected .* received /.test(error.message),
     );
-    expect(() => imageNoise(seed, 4, createPlan(config, { sampler: 'ddim', steps: 1 }))).toThrow(refused);
+    expect(() => new ImageNoise(seed, 4)).toThrow(refused);
   });
 });

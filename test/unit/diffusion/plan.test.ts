@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { denoise } from '../../../src/diffusion/loop.js';
-import { imageNoise } from '../../../src/diffusion/noise.js';
+import { ImageNoise } from '../../../src/diffusion/noise.js';
 import { createPlan, type PlanOptions, ROW_LENGTH, SAMPLER_NAMES } from '../../../src/diffusion/plan.js';
 import { SAMPLERS } from '../../../src/diffusion/samplers/index.js';
 import { parseSchedulerConfig, type SchedulerConfig } from '../../../src/diffusion/schedule.js';
@@ -72,11 +72,10 @@ describe('createPlan', () => {
         }
         expect(plan.timesteps.every((t) => t >= 0 && t <= one.total)).toBe(true);
         expect(Math.abs(plan.rows[7] as number)).toBe(0);
-        const noise = imageNoise(one.seed, 4, plan);
+        const noise = new ImageNoise(one.seed, 4);
         const latents = await denoise({
           plan,
-          noise,
-          latentSize: 4,
+          drawNoise: () => noise.next(),
           guidanceScale: 1,
           predict: async (x, t) => ({ conditional: network(x, t), unconditional: null }),
         });
@@ -95,10 +94,10 @@ describe('createPlan', () => {
         timestep_spacing: 'trailing',
       });
       const plan = createPlan(perfect, { sampler, steps: 8 });
+      const noise = new ImageNoise(1, 4);
       const final = await denoise({
         plan,
-        noise: imageNoise(1, 4, plan),
-        latentSize: 4,
+        drawNoise: () => noise.next(),
         guidanceScale: 1,
         predict: async () => ({ conditional: clean.slice(), unconditional: null }),
       });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { denoise } from '../../../src/diffusion/loop.js';
-import { imageNoise } from '../../../src/diffusion/noise.js';
+import { ImageNoise } from '../../../src/diffusion/noise.js';
 import { createPlan, type Plan, SAMPLER_NAMES } from '../../../src/diffusion/plan.js';
 import { T2IError } from '../../../src/errors.js';
 import { checksum, configOf, network, readGolden, type TrajectoryCase } from './golden.js';
@@ -55,10 +55,10 @@ async function check(golden: TrajectoryCase): Promise<void> {
 }
 
 function run(plan: Plan, visit: (x: Float32Array, index: number) => void): Promise<Float32Array> {
+  const noise = new ImageNoise(SEED, LATENT_SIZE);
   return denoise({
     plan,
-    noise: imageNoise(SEED, LATENT_SIZE, plan),
-    latentSize: LATENT_SIZE,
+    drawNoise: () => noise.next(),
     guidanceScale: 1,
     predict: async (x, timestep, index) => {
       visit(x, index);

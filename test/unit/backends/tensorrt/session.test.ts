@@ -1,7 +1,9 @@
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { setTimeout } from 'node:timers/promises';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { StepEvent } from '../../../../src/backends/backend.js';
 import type { NativeJob, NativeResult, NativeSession, NativeStep } from '../../../../src/backends/tensorrt/native.js';
 import { type SessionFacts, TensorrtSession } from '../../../../src/backends/tensorrt/session.js';
+import { ImageNoise } from '../../../../src/diffusion/noise.js';
 import { T2IError } from '../../../../src/errors.js';
 import type { ModelDescription } from '../../../../src/model/description.js';
 import { describeModel } from '../../../../src/model/layout.js';
@@ -48,29 +50,59 @@ describe('a tensorrt session', () => {
   let native: ScriptedNative;
   let session: TensorrtSession;
   const last = () => native.calls.at(-1) as ScriptedNative['calls'][number];
+  /** The native call of a job, once its noise is made and its turn has come. */
+  const next = async (seen = native.calls.length) => {
+    await vi.waitUntil(() => native.calls.length > seen, { interval: 1 });
+    return last();
+  };
 
   beforeAll(async () => {
     model = await describeModel(fixture('tiny'));
   });
   beforeEach(() => {
     native = new ScriptedNative();
-    session = new TensorrtSession(native, FACTS);
+    session = new TensorrtSession(native, FACTS, model.latentChannels);
   });
 
-  it('passes the job on, without what has no effect', () => {
-    const job = tinyJob(model, { previewEvery: 2 });
+  it('passes the job on with its noise, without what has no effect', async () => {
+    const job = tinyJob(model, { seeds: [1, 2], previewEvery: 2 });
+    const [first, second] = [1, 2].map((seed) => new ImageNoise(seed, 4 * 4 * model.latentChannels).next());
+    const images = [{ noise: first }, { noise: second }];
     void session.generate(job, { onStep: () => {} });
-    expect(last().job).toEqual(job);
+    expect((await next(0)).job).toEqual({ ...job, images });
     void session.generate(job);
-    expect(last().job).toEqual({ ...job, previewEvery: 0 });
+    expect((await next(1)).job).toEqual({ ...job, images, previewEvery: 0 });
     expect(last().onSteps).toBeNull();
+    native.calls[0]?.resolve(RESULT);
     void session.generate({ ...job, guidanceScale: 1 });
-    expect(last().job.negativeIds).toBeNull();
+    expect((await next(2)).job.negativeIds).toBeNull();
+  });
+
+  it('hands over the job that runs and the one after it: those behind hold no noise yet', async () => {
+    const order: number[] = [];
+    const seeds = [5, 4, 3, 2];
+    const jobs = seeds.map((seed) =>
+      session.generate(tinyJob(model, { seeds: [seed] })).then(({ noiseSha256 }) => order.push(noiseSha256.length)),
+    );
+    await next(1);
+    await setTimeout(20);
+    expect(native.calls).toHaveLength(2);
+    native.calls[0]?.resolve(RESULT);
+    await next(2);
+    await setTimeout(20);
+    expect(native.calls).toHaveLength(3);
+    native.calls[1]?.resolve(RESULT);
+    await next(3);
+    for (const call of native.calls) call.resolve(RESULT);
+    await Promise.all(jobs);
+    expect(order).toEqual([1, 1, 1, 1]);
+    expect(native.calls.map(({ job }) => (job as unknown as { seeds: number[] }).seeds[0])).toEqual(seeds);
   });
 
   it('tells every step of a bundle, and none after the end', async () => {
     const steps: StepEvent[] = [];
     const job = session.generate(tinyJob(model), { onStep: (step) => steps.push(step) });
+    await next(0);
     const step = (number: number) => ({ image: 0, step: number, steps: 3 });
     last().onSteps?.([step(1), step(2)]);
     last().resolve(RESULT);
@@ -83,6 +115,7 @@ describe('a tensorrt session', () => {
     const controller = new AbortController();
     let steps = 0;
     const job = session.generate(tinyJob(model), { signal: controller.signal, onStep: () => steps++ });
+    await next(0);
     expect(last().signal.aborted).toBe(false);
     controller.abort('enough');
     await expect(job).rejects.toBe('enough');
@@ -101,6 +134,7 @@ describe('a tensorrt session', () => {
         throw mistake;
       },
     });
+    await next(0);
     last().onSteps?.([1, 2].map((step) => ({ image: 0, step, steps: 2 })));
     await expect(job).rejects.toBe(mistake);
     expect(steps).toBe(1);
@@ -110,6 +144,7 @@ describe('a tensorrt session', () => {
   it('keeps no listener on a signal that lives on', async () => {
     const controller = new AbortController();
     const job = session.generate(tinyJob(model), { signal: controller.signal });
+    await next(0);
     last().resolve(RESULT);
     await job;
     controller.abort();
@@ -118,20 +153,21 @@ describe('a tensorrt session', () => {
 
   it('gives native errors their code and hint, and calls those without a known code a bug', async () => {
     const first = session.generate(tinyJob(model));
+    await next(0);
     last().reject(nativeError('OUT_OF_MEMORY', 'no room', 'Ask for less.'));
     const error = await first.catch((caught) => caught);
     expect(T2IError.is(error)).toBe(true);
     expect(error).toMatchObject({ code: 'OUT_OF_MEMORY', message: 'no room', hint: 'Ask for less.' });
     for (const strange of [nativeError('EWEIRD'), new TypeError('x'), 'text']) {
       const job = session.generate(tinyJob(model));
-      last().reject(strange);
+      (await next()).reject(strange);
       await expect(job).rejects.toMatchObject({ code: 'INTERNAL', name: 'T2IInternalError' });
     }
   });
 
   it('fails fast once the device is lost, and says that a new process is needed', async () => {
     const job = session.generate(tinyJob(model));
-    last().reject(nativeError('DEVICE_LOST', 'illegal address'));
+    (await next()).reject(nativeError('DEVICE_LOST', 'illegal address'));
     const lost = { code: 'DEVICE_LOST', message: 'illegal address', hint: expect.stringMatching(/new process/) };
     await expect(job).rejects.toMatchObject(lost);
     await expect(session.generate(tinyJob(model))).rejects.toMatchObject(lost);
@@ -139,13 +175,13 @@ describe('a tensorrt session', () => {
   });
 
   it('warns with every result of what the session fell back to, and refuses it in a job under strict', async () => {
-    const warned = new TensorrtSession(native, { ...FACTS, warnings: ['The decoder runs in fp32.'] });
+    const warned = new TensorrtSession(native, { ...FACTS, warnings: ['The decoder runs in fp32.'] }, 4);
     const job = warned.generate(tinyJob(model));
-    last().resolve({ ...RESULT, warnings: ['No graph.'] });
+    (await next()).resolve({ ...RESULT, warnings: ['No graph.'] });
     expect((await job).warnings).toEqual(['The decoder runs in fp32.', 'No graph.']);
-    const strict = new TensorrtSession(native, { ...FACTS, strict: true });
+    const strict = new TensorrtSession(native, { ...FACTS, strict: true }, 4);
     const refused = strict.generate(tinyJob(model));
-    last().resolve({ ...RESULT, warnings: ['No graph.'] });
+    (await next()).resolve({ ...RESULT, warnings: ['No graph.'] });
     await expect(refused).rejects.toMatchObject({ code: 'BACKEND_FAILED', message: expect.stringMatching(/No graph/) });
   });
 

@@ -1,0 +1,97 @@
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { Job, JobResult } from '../../../src/backends/backend.js';
+import { JobQueue, type QueuedJob } from '../../../src/backends/job-queue.js';
+
+const job = (seed: number) => ({ seeds: [seed] }) as unknown as Job;
+const RESULT = { images: [] } as unknown as JobResult;
+
+/** A queue whose jobs run until the test says so. */
+function scene() {
+  const started: QueuedJob[] = [];
+  const gates: (() => void)[] = [];
+  const queue = new JobQueue((queued) => {
+    started.push(queued);
+    return new Promise<void>((resolve) => gates.push(resolve));
+  });
+  const end = async (result: JobResult | null = RESULT) => {
+    if (result) started.at(-1)?.resolve(result);
+    gates.at(-1)?.();
+    await setImmediate();
+  };
+  return { queue, end, seeds: () => started.flatMap(({ job }) => job.seeds), running: () => started.at(-1) };
+}
+
+describe('the queue of a session', () => {
+  it('runs one job at a time, in the order of the calls', async () => {
+    const { queue, end, seeds } = scene();
+    const results = [3, 1, 2].map((seed) => queue.add(job(seed), {}));
+    expect(seeds()).toEqual([3]);
+    await end();
+    expect(seeds()).toEqual([3, 1]);
+    await end();
+    await end();
+    expect(await Promise.all(results)).toEqual([RESULT, RESULT, RESULT]);
+    const later = queue.add(job(4), {});
+    await end();
+    expect(await later).toBe(RESULT);
+  });
+
+  it('rejects an aborted job at once: it leaves the queue, or its signal says so where it runs', async () => {
+    const { queue, end, seeds, running } = scene();
+    const [first, second] = [new AbortController(), new AbortController()];
+    const given = [first, second].map(({ signal }, seed) => queue.add(job(seed), { signal }));
+    const third = queue.add(job(2), {});
+    second.abort('enough');
+    await expect(given[1]).rejects.toBe('enough');
+    expect(running()?.signal.aborted).toBe(false);
+    first.abort('too');
+    await expect(given[0]).rejects.toBe('too');
+    expect(running()?.signal.reason).toBe('too');
+    // The session is busy with it for a while longer.
+    expect(seeds()).toEqual([0]);
+    await end();
+    expect(seeds()).toEqual([0, 2]);
+    await end();
+    expect(await third).toBe(RESULT);
+    await expect(queue.add(job(3), { signal: first.signal })).rejects.toBe('too');
+  });
+
+  it('ends a job with what its listener throws, and tells it of no later step', async () => {
+    const { queue, end, running } = scene();
+    const steps: number[] = [];
+    const onStep = ({ step }: { step: number }) => {
+      steps.push(step);
+      throw new Error('mistake of the caller');
+    };
+    const failing = queue.add(job(1), { onStep });
+    for (const step of [1, 2]) running()?.report?.({ image: 0, step, steps: 2 });
+    await expect(failing).rejects.toThrow('mistake of the caller');
+    expect(steps).toEqual([1]);
+    await end();
+    void queue.add(job(2), {});
+    expect(running()?.report).toBeNull();
+    await end();
+  });
+
+  it('rejects a job whose run fails, and goes on', async () => {
+    const queue = new JobQueue(async (queued) => {
+      if (queued.job.seeds[0] === 1) throw new Error('broken');
+      queued.resolve(RESULT);
+    });
+    const [failing, next] = [queue.add(job(1), {}), queue.add(job(2), {})];
+    await expect(failing).rejects.toThrow('broken');
+    expect(await next).toBe(RESULT);
+  });
+
+  it('closed, ends all jobs with CLOSED and takes none', async () => {
+    const { queue, end, seeds } = scene();
+    const jobs = [1, 2].map((seed) => queue.add(job(seed), {}));
+    queue.close();
+    queue.close();
+    jobs.push(queue.add(job(3), {}));
+    for (const one of jobs) await expect(one).rejects.toMatchObject({ code: 'CLOSED' });
+    await end();
+    expect(seeds()).toEqual([1]);
+  });
+});
