@@ -1,3 +1,5 @@
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -247,6 +249,13 @@ describe('the process of the onnxruntime backend', () => {
       caller.kill('SIGKILL');
       await caller.exit;
       await caller.childGone();
+    });
+
+    it('goes when the caller was gone before it could look', async () => {
+      const gone = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+      await once(gone, 'exit');
+      const child = fork(fileURLToPath(new URL('./blocked-child.mjs', import.meta.url)), [String(gone.pid)]);
+      expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
     });
 
     it.each(['SIGKILL', 'SIGTERM'] as const)('goes when the caller is ended by %s, even in a job', async (signal) => {

@@ -63,7 +63,8 @@ export class RuntimeProcess {
     private readonly kind: ProcessKind,
     private readonly onCrash: () => void = () => {},
   ) {
-    this.#child = fork(kind.entry, [], {
+    // Whom to watch: a caller that dies at once is gone before the child could ask whose child it is.
+    this.#child = fork(kind.entry, [String(process.pid)], {
       serialization: 'advanced',
       env: { ...process.env, ...kind.env },
       // Flags of the caller's process (--inspect, loaders, a heap limit) are not for this one, which collects after large jobs.

@@ -39,10 +39,10 @@ export async function serve(start: () => Promise<Service>): Promise<void> {
   }
 }
 
-/** Starts a small thread beside this one, see watchdog.ts. */
+/** Starts a small thread beside this one, see watchdog.ts; the caller said its process id when it started this one. */
 function watchCaller(): void {
   const thread = new Worker(new URL('./watchdog.js', import.meta.url), {
-    workerData: process.ppid,
+    workerData: Number(process.argv[2]),
     resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 },
     execArgv: [],
   });
