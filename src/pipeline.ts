@@ -85,11 +85,10 @@ export class Pipeline implements AsyncDisposable {
     const { model: nameOrDir, backend: wanted = 'auto', maxQueue, ...open } = parseLoadOptions(options);
     const { signal } = open;
     signal?.throwIfAborted();
-    // Images that cannot be encoded would be drawn in vain.
-    await loadSharp();
     const { threads, warnings } = cappedThreads(open.threads);
     const opening = { ...open, threads };
-    const selection = await selectBackend(wanted, opening);
+    // Images that cannot be encoded would be drawn in vain.
+    const [selection] = await Promise.all([selectBackend(wanted, opening), loadSharp()]);
     const model = await describeModel(await resolveModel(nameOrDir), signal);
     const tokenizer = await loadTokenizer(model);
     signal?.throwIfAborted();
