@@ -266,3 +266,22 @@ function fillDefaults(options: RequestOptions, limits: RequestLimits): Request {
     previewEvery: Number(options.preview ?? 0),
   };
 }
+
+/** The other way round: what asks for one image of a checked request. */
+export function optionsOfRequest(request: Omit<Request, 'seeds'>, seed: number): RequestOptions {
+  const { prompt, negativePrompt, steps, guidanceScale, sigmas, eta, width, height, previewEvery } = request;
+  return {
+    prompt,
+    negativePrompt,
+    seed,
+    steps,
+    guidanceScale,
+    // One that nobody chose is left open, so that the warning of its replacement is given again.
+    sampler: request.replacement === undefined ? request.sampler : undefined,
+    sigmas: sigmas ?? undefined,
+    eta: eta ?? undefined,
+    width,
+    height,
+    preview: previewEvery || undefined,
+  };
+}

@@ -2,7 +2,7 @@ import type { Job } from '../backends/backend.js';
 import { guidanceEmbedding } from '../diffusion/guidance-embedding.js';
 import { usesGuidance } from '../diffusion/loop.js';
 import { noiseLength } from '../diffusion/noise.js';
-import { createPlan, type Plan, type SamplerName } from '../diffusion/plan.js';
+import { createPlan, type Plan, type PlanOptions, type SamplerName } from '../diffusion/plan.js';
 import { refuse } from '../fields.js';
 import type { ModelDescription } from '../model/description.js';
 import type { Request } from '../options.js';
@@ -47,16 +47,13 @@ export function prepareJob(
 }
 
 /** @throws T2IError OPTION_INVALID where the model's schedule and the sampler do not go together */
-export function planOf(
-  { sampler, steps, sigmas, eta }: Request,
-  { scheduler }: Pick<ModelDescription, 'scheduler'>,
-): Plan {
-  return createPlan(scheduler, {
-    sampler: sampler as SamplerName,
-    steps,
-    sigmas: sigmas ?? undefined,
-    eta: eta ?? undefined,
-  });
+export function planOf(request: Request, { scheduler }: Pick<ModelDescription, 'scheduler'>): Plan {
+  return createPlan(scheduler, planOptions(request));
+}
+
+/** What of a request decides its plan. */
+export function planOptions({ sampler, steps, sigmas, eta }: Request): PlanOptions {
+  return { sampler: sampler as SamplerName, steps, sigmas: sigmas ?? undefined, eta: eta ?? undefined };
 }
 
 function refuseTooMuchNoise({ seeds, sampler, steps }: Request, plan: Plan, latentSize: number): void {

@@ -1,8 +1,9 @@
-import { type Plan, resolveSigmas, type SamplerName } from '../diffusion/plan.js';
+import { type Plan, resolveSigmas } from '../diffusion/plan.js';
 import { hashArrays, RECEIPT_VERSION, type Receipt } from '../image/receipt.js';
 import type { ModelDescription } from '../model/description.js';
-import type { Request, RequestOptions } from '../options.js';
+import { optionsOfRequest, type Request, type RequestOptions } from '../options.js';
 import { packageVersion } from './package-version.js';
+import { planOptions } from './prepare-job.js';
 
 /** What all pictures of one request share. */
 export interface ReceiptSource {
@@ -25,7 +26,7 @@ export function makeReceipt(
   { seed, noiseSha256, rgb }: ReceiptImage,
 ): Receipt {
   const { prompt, negativePrompt, width, height, guidanceScale, sampler, sigmas, eta, steps } = request;
-  const schedule = resolveSigmas(model.scheduler, { sampler: sampler as SamplerName, sigmas: sigmas ?? undefined });
+  const schedule = resolveSigmas(model.scheduler, planOptions(request));
   return {
     version: RECEIPT_VERSION,
     prompt,
@@ -49,19 +50,8 @@ export function makeReceipt(
 
 /** The options that make the picture of a receipt again: `generate(optionsOfReceipt(receipt))`. */
 export function optionsOfReceipt(receipt: Receipt): RequestOptions {
-  const { prompt, negativePrompt, seed, width, height, guidanceScale, plan } = receipt;
-  return {
-    prompt,
-    negativePrompt,
-    seed,
-    width,
-    height,
-    guidanceScale,
-    sampler: plan.sampler,
-    steps: plan.steps,
-    sigmas: plan.sigmas ?? undefined,
-    eta: plan.eta ?? undefined,
-  };
+  const { sampler, sigmas, eta, steps } = receipt.plan;
+  return optionsOfRequest({ ...receipt, sampler, sigmas, eta, steps, previewEvery: 0 }, receipt.seed);
 }
 
 /** Of every number of the plan; no clamp counts as 0, which no plan clamps to. */

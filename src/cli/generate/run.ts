@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { prepareFile } from '../../files.js';
+import { optionsOfRequest } from '../../options.js';
 import type { GenerateResult } from '../../pipeline/events.js';
 import type { Pipeline } from '../../pipeline.js';
 import type { Io } from '../io.js';
@@ -113,20 +114,8 @@ async function makePicture(
   if (!toStdout) await prepareFile(path);
   const preview = request.previewEvery > 0 && !toStdout ? new PreviewFile(path) : null;
   try {
-    const { prompt, negativePrompt, width, height, steps, guidanceScale, sampler, previewEvery } = request;
     const result = await pipeline.generate({
-      prompt,
-      negativePrompt,
-      width,
-      height,
-      steps,
-      guidanceScale,
-      // One that nobody chose is left to the pipeline, which warns of a replacement.
-      sampler: request.replacement === undefined ? sampler : undefined,
-      seed,
-      sigmas: request.sigmas ?? undefined,
-      eta: request.eta ?? undefined,
-      preview: previewEvery > 0 ? previewEvery : undefined,
+      ...optionsOfRequest(request, seed),
       signal: io.signal,
       onStep: (event) => {
         if (event.preview) preview?.show(event.preview);

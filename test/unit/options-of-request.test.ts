@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { optionsOfRequest, parseRequest, type RequestLimits } from '../../src/options.js';
+
+const limits: RequestLimits = {
+  nativeSize: 128,
+  sizeGranularity: 8,
+  fixedSize: null,
+  samplers: {
+    ddim: { eta: true, karras: false, maxSteps: 1000 },
+    euler: { eta: false, karras: true, maxSteps: 1000 },
+  },
+  defaults: { steps: 30, guidanceScale: 7.5, sampler: 'ddim' },
+  replacement: 'ddim stands in for PNDM',
+  presets: { fast: { steps: 8, sampler: 'euler', guidanceScale: 2 } },
+};
+
+describe('the options of a checked request', () => {
+  it.each([
+    {},
+    { preset: 'fast', sigmas: 'karras' as const },
+    { sampler: 'ddim', eta: 0.5, steps: 7, guidanceScale: 1, negativePrompt: 'a dog' },
+    { width: 64, height: 256, preview: 3 },
+    { preview: true },
+  ])('give the same request again: %o', (options) => {
+    const request = parseRequest({ prompt: 'a cat', seed: 7, ...options }, limits);
+    expect(parseRequest(optionsOfRequest(request, 7), limits)).toEqual(request);
+  });
+});
