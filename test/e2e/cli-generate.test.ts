@@ -152,10 +152,11 @@ describe('t2i generate', () => {
 });
 
 describe('t2i generate --batch', () => {
-  const batch = (...lines: object[]) => {
+  const batchWith = (flags: readonly string[], ...lines: object[]) => {
     writeFileSync(file('prompts.jsonl'), lines.map((line) => JSON.stringify(line)).join('\n'));
-    return generate('--batch', file('prompts.jsonl'), '-o', file('out/'), '--json');
+    return generate('--batch', file('prompts.jsonl'), '-o', file('out/'), '--json', ...flags);
   };
+  const batch = (...lines: object[]) => batchWith([], ...lines);
   const made = (result: { json(): { line: number; images: { skipped: boolean }[] }[] }) =>
     result.json().map(({ line, images }) => [line, images.map(({ skipped }) => !skipped)]);
 
@@ -190,6 +191,23 @@ describe('t2i generate --batch', () => {
       [1, [false, false]],
       [2, [true]],
     ]);
+  });
+
+  it.each(['png', 'jpeg', 'webp'])('resumes %s without metadata by what exists, and says so', async (format) => {
+    const bare = () => batchWith(['--no-metadata', '--format', format], { prompt: 'a cat', n: 4 });
+    const first = await bare();
+    const [one, two, three] = first.json()[0].images.map((image: { file: string }) => image.file);
+    expect(made(first)).toEqual([[1, [true, true, true, true]]]);
+    expect(first.err).not.toContain('warning');
+
+    rmSync(one);
+    writeFileSync(two, readFileSync(two).subarray(0, 99));
+    await generate('a cat', '--seed', '2', '-o', three);
+    const second = await bare();
+    // Missing, damaged, with a receipt, there.
+    expect(made(second)).toEqual([[1, [true, true, true, false]]]);
+    expect(second.err).toMatch(/^warning: with --no-metadata .* is left as it is$/m);
+    await expect(readReceipt(three)).rejects.toMatchObject({ code: 'RECEIPT_MISSING' });
   });
 
   it('tells all bad lines before anything runs', async () => {

@@ -7,24 +7,34 @@ import type { Request } from '../../options.js';
 /** What the system says of itself (too many open files, no permission) is no reason to draw again. */
 const NOT_THAT_IMAGE: ReadonlySet<ErrorCode> = new Set(['IMAGE_INVALID', 'RECEIPT_MISSING', 'RECEIPT_INVALID']);
 
-/** True where the file is there already and its receipt says that it is the picture of this request, seed and model. */
-export async function isFinished(
-  path: string,
-  request: Request,
-  seed: number,
-  modelHashes: Readonly<Record<string, string>>,
-): Promise<boolean> {
+/** The image that a batch wants in a file. */
+export interface WantedImage {
+  readonly request: Request;
+  readonly seed: number;
+  readonly modelHashes: Readonly<Record<string, string>>;
+  /** Whether it is to carry a receipt. */
+  readonly metadata: boolean;
+}
+
+/**
+ * True where the file is there already: its receipt says that it is the image of this request, seed and model, or it is an image
+ * without receipt where none is wanted. Of the latter nothing tells what it shows.
+ *
+ * @throws T2IError IO_FAILED
+ */
+export async function isFinished(path: string, wanted: WantedImage): Promise<boolean> {
   if (!existsSync(path)) return false;
   try {
-    return matches(await readReceipt(path), request, seed, modelHashes);
+    const receipt = await readReceipt(path);
+    return wanted.metadata && matches(receipt, wanted);
   } catch (error) {
-    // Another picture, a damaged one or one without receipt: it is made again.
-    if (T2IError.is(error) && NOT_THAT_IMAGE.has(error.code)) return false;
-    throw error;
+    // Another image, or a damaged one: it is made again.
+    if (!T2IError.is(error) || !NOT_THAT_IMAGE.has(error.code)) throw error;
+    return !wanted.metadata && error.code === 'RECEIPT_MISSING';
   }
 }
 
-function matches(receipt: Receipt, request: Request, seed: number, hashes: Readonly<Record<string, string>>): boolean {
+function matches(receipt: Receipt, { request, seed, modelHashes }: WantedImage): boolean {
   const { prompt, negativePrompt, width, height, guidanceScale, plan } = receipt;
   return (
     receipt.seed === seed &&
@@ -37,7 +47,7 @@ function matches(receipt: Receipt, request: Request, seed: number, hashes: Reado
     plan.steps === request.steps &&
     plan.sigmas === request.sigmas &&
     plan.eta === request.eta &&
-    sameHashes(receipt.model.hashes, hashes)
+    sameHashes(receipt.model.hashes, modelHashes)
   );
 }
 

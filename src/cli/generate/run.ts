@@ -26,7 +26,8 @@ interface Work extends Task {
 export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], options: RunOptions, io: Io): Promise<void> {
   const work: Work[] = [];
   // One after the other: a batch may have more images than a process may open files.
-  for (const task of tasks) work.push(await findFinished(task, pipeline));
+  for (const task of tasks) work.push(await findFinished(task, pipeline, options));
+  if (!options.metadata && work.some(({ skipped }) => skipped.size > 0)) warn(io, TAKEN_AS_THEY_ARE);
   const steps = work.map(({ pictures, skipped, request }) => (pictures.length - skipped.size) * request.steps);
   const progress = new Progress(
     io,
@@ -40,10 +41,14 @@ export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], optio
   }
 }
 
-async function findFinished(task: Task, { model }: Pipeline): Promise<Work> {
+const TAKEN_AS_THEY_ARE =
+  'with --no-metadata nothing in a file says what it shows, so every image that is there already is left as it is';
+
+async function findFinished(task: Task, { model }: Pipeline, { metadata }: RunOptions): Promise<Work> {
+  const { request } = task;
   const skipped = new Set<string>();
   for (const { seed, path } of task.line === null ? [] : task.pictures) {
-    if (await isFinished(path, task.request, seed, model.hashes)) skipped.add(path);
+    if (await isFinished(path, { request, seed, modelHashes: model.hashes, metadata })) skipped.add(path);
   }
   return { ...task, skipped };
 }
