@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { T2IError } from './errors.js';
+import { temporaryPath } from './temporary-files.js';
 
 /**
  * Writes a file so that a reader finds the old one, none, or the whole new one, never a part: under a temporary name in the
@@ -10,7 +10,7 @@ import { T2IError } from './errors.js';
  * @throws T2IError OPTION_INVALID for a path that no system takes, IO_FAILED; the temporary file is removed
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = temporaryName(path);
+  const temporary = temporaryPath(path);
   try {
     if (await isSpecial(path)) return await writeAndClose(await open(path, 'w'), bytes, false);
     await writeAndClose(await open(temporary, 'wx'), bytes, true);
@@ -30,7 +30,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<
 export async function prepareFile(path: string): Promise<void> {
   refuseNul(path);
   await makeFolder(dirname(path));
-  const temporary = temporaryName(path);
+  const temporary = temporaryPath(path);
   try {
     if (await isSpecial(path)) return;
     await (await open(temporary, 'wx')).close();
@@ -97,10 +97,6 @@ async function writeAndClose(file: FileHandle, bytes: Uint8Array, sync: boolean)
   } finally {
     await file.close();
   }
-}
-
-function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path).slice(0, 50)}.${randomBytes(6).toString('hex')}.tmp`);
 }
 
 function refuseNul(path: string): void {

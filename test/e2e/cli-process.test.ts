@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -52,6 +52,34 @@ describe('the program', () => {
       expect(text()).not.toContain('error');
       expect(readdirSync(folder).every((name) => /^\d+\.png$/.test(name))).toBe(true);
     } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('removes what a killed run left in the folder, and nothing of one that runs or of others', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 't2i-cli-'));
+    const argv = (seed: string) => [BIN, 'generate', 'a cat', '--model', TINY, '--seed', seed, '-o', `${folder}/`];
+    const previews = () => readdirSync(folder).filter((name) => name.endsWith('.preview.png'));
+    const startDrawing = async (seed: string) => {
+      const child = spawn(process.execPath, [...argv(seed), '--preview', '--steps', '900'], { stdio: 'ignore' });
+      while (!previews().some((name) => name.includes(`-${seed}.`))) {
+        expect(child.exitCode).toBe(null);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      child.kill('SIGSTOP');
+      return child;
+    };
+    const [killed, running] = [await startDrawing('1'), await startDrawing('2')];
+    try {
+      killed.kill('SIGKILL');
+      await once(killed, 'exit');
+      writeFileSync(join(folder, 'mine.preview.png'), 'my own');
+      expect(previews()).toHaveLength(3);
+      expect(spawnSync(process.execPath, [...argv('3'), '--steps', '1']).status).toBe(0);
+      expect(previews()).toEqual([expect.stringContaining('-2.png'), 'mine.preview.png']);
+    } finally {
+      running.kill('SIGKILL');
+      await once(running, 'exit');
       rmSync(folder, { recursive: true });
     }
   });

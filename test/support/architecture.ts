@@ -31,7 +31,9 @@ const LAYERS: readonly Layer[] = [
   { owns: 'fields.ts', imports: ['errors.ts'], node: false },
   { owns: 'request-limits.ts', imports: ['fields.ts'], node: false },
   { owns: 'options.ts', imports: ['errors.ts', 'fields.ts', 'request-limits.ts'], node: false },
-  { owns: 'files.ts', imports: ['errors.ts'] },
+  { owns: 'process-tag.ts', imports: [] },
+  { owns: 'temporary-files.ts', imports: ['process-tag.ts'] },
+  { owns: 'files.ts', imports: ['errors.ts', 'temporary-files.ts'] },
   { owns: 'diffusion/', imports: ['errors.ts'], node: false },
   { owns: 'text/', imports: ['errors.ts'], node: false },
   {
@@ -64,7 +66,7 @@ const LAYERS: readonly Layer[] = [
   {
     owns: 'backends/tensorrt/',
     imports: [
-      ...['errors.ts', 'fields.ts', 'files.ts', 'report-address.ts', 'diffusion/', 'model/'],
+      ...['errors.ts', 'fields.ts', 'files.ts', 'process-tag.ts', 'report-address.ts', 'diffusion/', 'model/'],
       ...['backends/backend.ts', 'backends/hashed-noise.ts', 'backends/job-queue.ts', 'backends/process/'],
       'backends/tensorrt/native.ts',
     ],
@@ -88,6 +90,8 @@ const LAYERS: readonly Layer[] = [
     owns: 'cli/',
     imports: [
       ...CORE,
+      'process-tag.ts',
+      'temporary-files.ts',
       'report-address.ts',
       'backends/select.ts',
       'backends/engines.ts',

@@ -1,7 +1,15 @@
-import { rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import type { Raster } from '../../backends/backend.js';
 import { writeFileAtomic } from '../../files.js';
 import { encodeImage } from '../../image/encode.js';
+import { insertPngChunks, isPng, readPngChunks, textChunk, textOfChunk } from '../../image/png.js';
+import { processTag } from '../../process-tag.js';
+
+const ENDING = '.preview.png';
+/** Keyword of the text that says which process draws the image. */
+const KEYWORD = 't2i-preview';
+/** Bytes that surely hold that text, which stands before the pixels. */
+const START = 256;
 
 /** The estimate of a picture that is being drawn, as a file that viewers reload. Previews that come too fast are left out. */
 export class PreviewFile {
@@ -11,7 +19,7 @@ export class PreviewFile {
 
   /** @param picture path of the finished picture; the preview lies next to it */
   constructor(picture: string) {
-    this.path = `${picture}.preview.png`;
+    this.path = `${picture}${ENDING}`;
   }
 
   show(raster: Raster): void {
@@ -35,6 +43,29 @@ export class PreviewFile {
   }
 
   async #write(raster: Raster): Promise<void> {
-    await writeFileAtomic(this.path, await encodeImage(raster, null, { format: 'png' }));
+    const png = await encodeImage(raster, null, { format: 'png' });
+    await writeFileAtomic(this.path, insertPngChunks(png, [textChunk(KEYWORD, processTag())]));
+  }
+}
+
+/** The process that draws the image of a preview; null for every other file. @throws T2IError IMAGE_INVALID; the system's error */
+export async function processOfPreview(path: string): Promise<string | null> {
+  if (!path.endsWith(ENDING)) return null;
+  const start = await readStart(path);
+  if (!isPng(start)) return null;
+  for (const chunk of readPngChunks(start)) {
+    const tag = textOfChunk(chunk, KEYWORD);
+    if (tag !== null) return tag;
+  }
+  return null;
+}
+
+async function readStart(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(START));
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
   }
 }

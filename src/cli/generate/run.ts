@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { prepareFile } from '../../files.js';
 import { optionsOfRequest } from '../../options.js';
 import type { GenerateResult } from '../../pipeline/events.js';
 import type { Pipeline } from '../../pipeline.js';
+import { removeLeftovers } from '../../temporary-files.js';
 import type { Io } from '../io.js';
 import { printable, printJson, warn } from '../output.js';
 import { formatSeconds } from '../quantities.js';
 import { isFinished } from './finished.js';
 import { TO_STDOUT } from './naming.js';
-import { PreviewFile } from './preview-file.js';
+import { PreviewFile, processOfPreview } from './preview-file.js';
 import { Progress } from './progress.js';
 import type { Task } from './tasks.js';
 
@@ -24,6 +26,7 @@ interface Work extends Task {
 
 /** Makes the pictures of all tasks, each saved as soon as it is done, and prints their paths. */
 export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], options: RunOptions, io: Io): Promise<void> {
+  await removeLeftoversOf(tasks);
   const work: Work[] = [];
   // One after the other: a batch may have more images than a process may open files.
   for (const task of tasks) work.push(await findFinished(task, pipeline, options));
@@ -38,6 +41,15 @@ export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], optio
     for (const task of work) await runTask(pipeline, task, options, io, progress, told);
   } finally {
     progress.clear();
+  }
+}
+
+/** What runs that were killed left beside the images of this one. */
+async function removeLeftoversOf(tasks: readonly Task[]): Promise<void> {
+  const paths = tasks.flatMap(({ pictures }) => pictures.map(({ path }) => path)).filter((path) => path !== TO_STDOUT);
+  for (const folder of new Set(paths.map((path) => dirname(path)))) {
+    await removeLeftovers(folder);
+    await removeLeftovers(folder, processOfPreview);
   }
 }
 

@@ -1,10 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { readlinkSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { T2IError } from '../../../errors.js';
+import { processState, processTag } from '../../../process-tag.js';
 import { temporaryName } from './engine-file.js';
 
 const HEARTBEAT = 10_000;
@@ -48,20 +47,9 @@ export async function withBuildLock<T>(
   }
 }
 
-/** What a lock of process `pid` holds: its id, where that means something, and a number of its own. */
+/** What a lock of process `pid` holds: which process that is, and a number of its own. */
 export function lockToken(pid: number): string {
-  return `${pid} ${pidSpace()} ${randomBytes(8).toString('hex')}\n`;
-}
-
-/** Stands for the machine and the container whose process ids are meant: containers may share a cache and count on their own. */
-function pidSpace(): string {
-  let space = '';
-  try {
-    space = readlinkSync('/proc/self/ns/pid');
-  } catch {
-    // Not Linux: the machine alone.
-  }
-  return createHash('sha256').update(`${hostname()} ${space}`).digest('hex').slice(0, 16);
+  return `${processTag(pid)} ${randomBytes(8).toString('hex')}\n`;
 }
 
 /** The lock appears with its owner in it: a file of a name of its own gets the lock's as a second one. */
@@ -83,7 +71,7 @@ async function acquire(path: string, token: string): Promise<boolean> {
 async function takeFromTheDead(path: string): Promise<boolean> {
   const token = await owner(path);
   if (token === null) return true;
-  if (isAlive(token) && (await age(path)) < STALE) return false;
+  if (processState(token.split(' ', 1)[0] as string) !== 'gone' && (await age(path)) < STALE) return false;
   const aside = join(dirname(path), temporaryName(basename(path)));
   try {
     await rename(path, aside);
@@ -103,18 +91,4 @@ function owner(path: string): Promise<string | null> {
 async function age(path: string): Promise<number> {
   const info = await stat(path).catch(() => null);
   return info === null ? 0 : Date.now() - info.mtimeMs;
-}
-
-/** Whether the owner lives, as far as this process can tell: of one elsewhere only the age of its lock does. */
-function isAlive(token: string): boolean {
-  const [id, space] = token.split(' ');
-  const pid = Number(id);
-  if (!(pid > 0)) return false;
-  if (space !== pidSpace()) return true;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

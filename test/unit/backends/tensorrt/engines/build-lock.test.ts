@@ -28,7 +28,7 @@ describe('the build lock', () => {
   it('names its owner while it is held, and goes with an error', async () => {
     const path = lockPath();
     const work = async () => {
-      expect(readFileSync(path, 'utf8')).toMatch(new RegExp(`^${process.pid} [0-9a-f]{16} [0-9a-f]{16}\n$`));
+      expect(readFileSync(path, 'utf8')).toMatch(new RegExp(`^${process.pid}-[0-9a-f]{16} [0-9a-f]{16}\n$`));
       throw new Error('work failed');
     };
     await expect(withBuildLock(path, control, work)).rejects.toThrow('work failed');
@@ -64,7 +64,7 @@ describe('the build lock', () => {
     ['lives', () => lockToken(process.pid)],
     [
       'is of another container, where ids mean other processes',
-      () => `${deadPid()} 0123456789abcdef 0123456789abcdef\n`,
+      () => `${deadPid()}-0123456789abcdef 0123456789abcdef\n`,
     ],
   ])('stays with one that %s, until the waiting one gives up', async (_, content) => {
     const path = lockPath();
