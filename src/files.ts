@@ -1,5 +1,5 @@
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { T2IError } from './errors.js';
 import { temporaryPath } from './temporary-files.js';
 
@@ -77,6 +77,22 @@ async function isFolder(path: string): Promise<boolean> {
   throw new T2IError('IO_FAILED', `Cannot make the folder ${path}: a file of that name is there`, {
     hint: 'Name another folder, or move the file away.',
   });
+}
+
+/**
+ * The absolute form of a path.
+ *
+ * @throws T2IError IO_FAILED where it is relative to a working folder that was deleted
+ */
+export function absolutePath(path: string): string {
+  try {
+    return resolve(path);
+  } catch (cause) {
+    throw new T2IError('IO_FAILED', `Cannot find ${path}: the working folder was deleted`, {
+      hint: 'Change into a folder that is there, or give an absolute path.',
+      cause,
+    });
+  }
 }
 
 /** True for a pipe, a socket or a device. @throws the system's error, or one for a folder */

@@ -2,6 +2,7 @@
 // platform the binding and its library, without the install script, which fetches CUDA libraries, and without what only other
 // execution providers load (DirectML, WebGPU). `npm run build` runs it; it does nothing where the copy is up to date.
 import {
+  chmodSync,
   constants,
   cpSync,
   mkdirSync,
@@ -66,6 +67,8 @@ function copyRuntime() {
       cpSync(join(source, file), join(scratch, file), { mode: constants.COPYFILE_FICLONE });
     }
     writeFileSync(join(scratch, 'package.json'), manifest);
+    // As every folder of a clone; a scratch one is its owner's alone.
+    chmodSync(scratch, 0o755);
     rmSync(target, { recursive: true, force: true });
     renameSync(scratch, target);
   } catch (error) {

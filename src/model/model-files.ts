@@ -1,6 +1,7 @@
 import { open, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
 import { T2IError } from '../errors.js';
+import { absolutePath } from '../files.js';
 import { invalidModel } from './problems.js';
 
 /** Larger than any tokenizer.json or configuration by far. */
@@ -41,10 +42,11 @@ export class ModelFiles {
   /** @throws T2IError MODEL_NOT_FOUND where `dir` is no directory. */
   static async open(dir: string): Promise<ModelFiles> {
     try {
-      const path = resolve(dir);
+      const path = absolutePath(dir);
       const real = await realpath(path);
       if ((await stat(real)).isDirectory()) return new ModelFiles(path, real);
     } catch (cause) {
+      if (T2IError.is(cause)) throw cause;
       throw new T2IError('MODEL_NOT_FOUND', `No model directory at ${JSON.stringify(dir)}.`, { cause });
     }
     throw new T2IError('MODEL_NOT_FOUND', `${JSON.stringify(dir)} is a file; a model is a directory.`);

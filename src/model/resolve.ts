@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { T2IError } from '../errors.js';
 import { nearestName } from '../fields.js';
+import { absolutePath } from '../files.js';
 
 /** The model that is used where none is named. */
 export const DEFAULT_MODEL = 'emoji-128';
@@ -14,13 +15,15 @@ const PACKAGED = fileURLToPath(new URL('../../models/', import.meta.url));
  * Absolute path of a model directory.
  * @param nameOrDir a packaged model's name, or a path; the default model when absent. A path that exists wins over a name
  *   when it holds a separator or a dot in front, otherwise the name wins.
- * @throws T2IError MODEL_NOT_FOUND with what was tried and the nearest name.
+ * @throws T2IError MODEL_NOT_FOUND with what was tried and the nearest name; IO_FAILED
  */
 export async function resolveModel(nameOrDir: string = DEFAULT_MODEL): Promise<string> {
   const isPath = /[\\/]/.test(nameOrDir) || nameOrDir.startsWith('.');
-  const candidates = isPath ? [resolve(nameOrDir)] : [join(PACKAGED, nameOrDir), resolve(nameOrDir)];
-  if (nameOrDir !== '' && !nameOrDir.includes('\0')) {
-    for (const path of candidates) if (await isDirectory(path)) return path;
+  const candidates: string[] = [];
+  for (const locate of isPath ? [absolutePath] : [inPackage, absolutePath]) {
+    const path = locate(nameOrDir);
+    if (nameOrDir !== '' && (await isDirectory(path))) return path;
+    candidates.push(path);
   }
   const names = await packagedNames();
   const near = names.length === 0 ? null : nearestName(basename(nameOrDir), names);
@@ -35,6 +38,8 @@ export async function resolveModel(nameOrDir: string = DEFAULT_MODEL): Promise<s
     },
   );
 }
+
+const inPackage = (name: string) => join(PACKAGED, name);
 
 /** Names of the models that ship with the package, sorted. */
 async function packagedNames(): Promise<string[]> {

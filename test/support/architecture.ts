@@ -38,7 +38,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'text/', imports: ['errors.ts'], node: false },
   {
     owns: 'model/',
-    imports: ['errors.ts', 'fields.ts', 'request-limits.ts', 'diffusion/', 'text/'],
+    imports: ['errors.ts', 'fields.ts', 'files.ts', 'request-limits.ts', 'diffusion/', 'text/'],
     packages: ['zod'],
   },
   { owns: 'image/', imports: ['errors.ts', 'fields.ts', 'files.ts'], packages: ['sharp'] },

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { T2IError, T2IInternalError } from '../../errors.js';
 import { askForReport } from '../../report-address.js';
@@ -32,6 +33,19 @@ export interface ProcessKind {
 export function childEntry(url: string, file: string): string {
   const built = url.endsWith('.ts') ? url.replace(/\/src\/((?:backends|bench)\/[^?]*)$/, '/dist/$1') : url;
   return fileURLToPath(new URL(file, built));
+}
+
+/**
+ * Undefined for the caller's, which the child may be in and yet not be allowed to enter; the folder of the child's module where that
+ * was deleted, for Node starts no threads there.
+ */
+function workingFolder(entry: string): string | undefined {
+  try {
+    process.cwd();
+    return undefined;
+  } catch {
+    return dirname(entry);
+  }
 }
 
 interface Pending {
@@ -69,6 +83,7 @@ export class RuntimeProcess {
       env: { ...process.env, ...kind.env },
       // Flags of the caller's process (--inspect, loaders, a heap limit) are not for this one, which collects after large jobs.
       execArgv: ['--expose-gc'],
+      cwd: workingFolder(kind.entry),
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -1,7 +1,7 @@
-import { resolve } from 'node:path';
 import { BACKENDS } from '../../backends/select.js';
 import type { Issue } from '../../errors.js';
 import { describeValue, type Field, integer, oneOf } from '../../fields.js';
+import { absolutePath } from '../../files.js';
 import type { CommandInput } from '../command.js';
 
 /** What the flags of `t2i bench` alone say. */
@@ -47,7 +47,7 @@ export function readBenchFlags(flags: CommandInput['flags']): BenchFlags & { rea
     concurrency: [...new Set([1, ...requests.map(Number)])].sort((a, b) => a - b),
     against: against === undefined ? null : 'diffusers',
     python: python === undefined ? undefined : String(python),
-    html: html === undefined ? null : resolve(String(html)),
+    html: html === undefined ? null : absolutePath(String(html)),
     issues,
   };
 }

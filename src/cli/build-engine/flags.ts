@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { type EngineProfile, RUNTIMES, type RuntimeName } from '../../backends/engines.js';
 import type { Issue } from '../../errors.js';
 import { describeValue, oneOf } from '../../fields.js';
+import { absolutePath } from '../../files.js';
 import type { RequestLimits } from '../../options.js';
 import type { CommandInput } from '../command.js';
 import { readProfileFlags } from './profile-flags.js';
@@ -51,8 +51,8 @@ export function readBuildFlags(
     profile: 'profile' in profile ? profile.profile : undefined,
     computeCapabilities,
     device: device === undefined ? undefined : Number(device),
-    timingCache: timingCache === undefined ? undefined : resolve(String(timingCache)),
-    out: out === undefined ? undefined : resolve(String(out)),
+    timingCache: timingCache === undefined ? undefined : absolutePath(String(timingCache)),
+    out: out === undefined ? undefined : absolutePath(String(out)),
   };
   return { request, issues };
 }

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chooseLibrary, engineCacheFolder, type Inspection, inspect, type Missing } from '../../backends/engines.js';
+import { T2IError } from '../../errors.js';
 
 /** A TensorRT that was found, and whether it is the one that will be used. */
 export type FoundLibrary = Extract<Inspection['libraries'], readonly unknown[]>[number] & {
@@ -16,7 +17,7 @@ export interface GpuReport {
   readonly devices: Inspection['devices'];
   /** The best first. */
   readonly libraries: readonly FoundLibrary[] | Missing;
-  readonly engines: EngineFolder;
+  readonly engines: EngineFolder | Missing;
 }
 
 interface EngineFolder {
@@ -33,7 +34,7 @@ export async function inspectGpu(): Promise<{ readonly inspection: Inspection; r
     addon,
     devices,
     libraries: 'reason' in libraries ? libraries : explain(libraries),
-    engines: await measureFolder(engineCacheFolder()),
+    engines: await measureCache(),
   };
   return { inspection, report };
 }
@@ -45,6 +46,15 @@ function explain(libraries: Extract<Inspection['libraries'], readonly unknown[]>
     chosen: library === chosen,
     reason: others.find((other) => other.library === library)?.reason ?? null,
   }));
+}
+
+async function measureCache(): Promise<GpuReport['engines']> {
+  try {
+    return await measureFolder(engineCacheFolder());
+  } catch (error) {
+    if (!T2IError.is(error)) throw error;
+    return { reason: error.message, hint: error.hint ?? '' };
+  }
 }
 
 /** Sizes alone: the hashes of gigabytes would take long. */

@@ -40,9 +40,14 @@ export function printReport({ machine, model, imageFiles, backends, gpu }: Docto
         : row.ok('native addon', `${gpu.addon.path} ${gpu.addon.version}`),
       ...deviceRows(gpu, row),
       ...libraryRows(gpu, row),
-      ['engine cache', `${gpu.engines.dir}\n${gpu.engines.files} engines, ${formatBytes(gpu.engines.bytes)}`],
+      cacheRow(gpu, row),
     ]),
   );
+}
+
+function cacheRow({ engines }: GpuReport, row: Rows): Row {
+  if ('reason' in engines) return row.no('engine cache', engines.reason, engines.hint);
+  return ['engine cache', `${engines.dir}\n${engines.files} engines, ${formatBytes(engines.bytes)}`];
 }
 
 /** The self-check, a line each. */

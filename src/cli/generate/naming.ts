@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
-import { basename, extname, join, resolve } from 'node:path';
+import { type Stats, statSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
 import type { Issue } from '../../errors.js';
 import { nearestName } from '../../fields.js';
+import { absolutePath } from '../../files.js';
 import { formatOfPath, IMAGE_FORMATS, type ImageFormat } from '../../image/formats.js';
 
 /** How the files of one run are named. */
@@ -58,6 +59,7 @@ export function readNaming(output: string | undefined, format: string | undefine
   if (output !== undefined && STANDARD_OUTPUT.has(output)) return { template: TO_STDOUT, format: wanted ?? 'png' };
   // Ends in a placeholder, as {prompt-hash}-{seed} does, or in nothing: the format gives the extension.
   if (extname(basename(path)) === '') {
+    if (isSpecial(path)) return { template: path, format: wanted ?? 'png' };
     return { template: `${path}.${wanted === 'jpeg' ? 'jpg' : (wanted ?? 'png')}`, format: wanted ?? 'png' };
   }
   try {
@@ -84,7 +86,7 @@ export function pathOf(naming: Naming, { prompt, seed, index }: PictureName): st
 export function duplicatePaths(paths: readonly string[]): Issue[] {
   const files = new Map<string, string[]>();
   for (const path of paths) {
-    const file = path === TO_STDOUT ? path : resolve(path);
+    const file = path === TO_STDOUT ? path : absolutePath(path);
     files.set(file, [...(files.get(file) ?? []), path]);
   }
   return [...files.values()]
@@ -107,16 +109,23 @@ function withPlaceholder(path: string): string {
 
 function isFolder(path: string): boolean {
   if (/[/\\]$/.test(path)) return true;
-  if (isDirectory(path)) return true;
+  if (kindOf(path)?.isDirectory()) return true;
+  if (isSpecial(path)) return false;
   return extname(path) === '' && !/\{[^{}]*\}/.test(path);
 }
 
-/** What the system refuses to say is told where the file is written. */
-function isDirectory(path: string): boolean {
+/** A pipe or a device, whose name says no format. */
+function isSpecial(path: string): boolean {
+  const found = kindOf(path);
+  return found !== null && !found.isFile() && !found.isDirectory();
+}
+
+/** Null where nothing is there; what else the system refuses to say is told where the file is written. */
+function kindOf(path: string): Stats | null {
   try {
-    return statSync(path).isDirectory();
+    return statSync(path);
   } catch {
-    return false;
+    return null;
   }
 }
 

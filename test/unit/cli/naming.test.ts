@@ -34,6 +34,7 @@ describe('the names of pictures', () => {
     ['v1.2-{seed}.png', undefined, 'v1.2-7.png png'],
     ['-', undefined, '- png'],
     ['/dev/stdout', 'webp', '- webp'],
+    ['/dev/null', 'jpeg', '/dev/null jpeg'],
     [`${'x'.repeat(5000)}.png`, undefined, `${'x'.repeat(5000)}.png png`],
   ])('-o %s --format %s is %s', (output, format, expected) => {
     expect(path(output, format)).toBe(expected);

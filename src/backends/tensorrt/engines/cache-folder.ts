@@ -1,17 +1,17 @@
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { T2IError } from '../../../errors.js';
-import { makeFolder } from '../../../files.js';
+import { absolutePath, makeFolder } from '../../../files.js';
 
 const OTHERS_MAY_WRITE = 0o002;
 const STICKY = 0o1000;
 
 /** Where engines are kept: T2I_ENGINE_CACHE, or `t2i/engines` in the first there is of T2I_CACHE, XDG_CACHE_HOME and ~/.cache. */
 export function engineCacheFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  if (env.T2I_ENGINE_CACHE) return resolve(env.T2I_ENGINE_CACHE);
+  if (env.T2I_ENGINE_CACHE) return absolutePath(env.T2I_ENGINE_CACHE);
   const base = env.T2I_CACHE || env.XDG_CACHE_HOME || join(home(), '.cache');
-  return resolve(base, 't2i', 'engines');
+  return absolutePath(join(base, 't2i', 'engines'));
 }
 
 function home(): string {

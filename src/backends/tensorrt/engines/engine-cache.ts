@@ -1,6 +1,7 @@
 import { lstat, readdir, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { T2IError } from '../../../errors.js';
+import { absolutePath } from '../../../files.js';
 import type { Component } from './components.js';
 import { type Engine, readEngineHeader, verifyEngineFile, writeEngineFile } from './engine-file.js';
 import { type EngineIdentity, type EngineWish, engineKey, mismatch } from './engine-key.js';
@@ -30,7 +31,7 @@ export class EngineCache {
   readonly dir: string;
 
   constructor(dir: string) {
-    this.dir = resolve(dir);
+    this.dir = absolutePath(dir);
   }
 
   pathOf(identity: EngineIdentity): string {
