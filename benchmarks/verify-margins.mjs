@@ -1,10 +1,11 @@
 // How far `t2i verify` is from being wrong: the same image, drawn with other threads and by the fp16 graphs (which round as a GPU
 // does), against the nearest other seed and the smallest edits, in every format and quality. Prints JSON.
 //
-//     node benchmarks/verify-margins.mjs [--model DIR] [--seeds 6] [--qualities 80,90] [--quick]
+//     node benchmarks/verify-margins.mjs [--model DIR] [--seeds 6] [--steps 30] [--qualities 80,90] [--quick]
 //
 // Every number is a share of the bound that is nearest to being exceeded: the same image must stay below 1, everything else above.
 // `same` is the largest of all pairs, `seeds` and the edits are the smallest.
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +41,7 @@ const { values } = parseArgs({
   options: {
     model: { type: 'string' },
     seeds: { type: 'string', default: '6' },
+    steps: { type: 'string' },
     qualities: { type: 'string' },
     quick: { type: 'boolean' },
   },
@@ -70,8 +72,10 @@ async function drawAll() {
   const others = [];
   for (const threads of [2, 4]) others.push(await draw({ threads }, [seeds[0]]));
   const half = await halfPrecision();
-  others.push(await draw({ model: half }, [seeds[0]]));
-  await rm(half, { recursive: true });
+  if (half !== null) {
+    others.push(await draw({ model: half }, [seeds[0]]));
+    await rm(half, { recursive: true });
+  }
   return prompts.map((_, at) => ({ own: own[at], same: others.map((list) => list[at][0]) }));
 }
 
@@ -79,17 +83,19 @@ async function draw(options, which) {
   const t2i = await Pipeline.load({ model: values.model, backend: 'onnxruntime', ...options });
   defaults = t2i.model.manifest?.defaults ?? defaults;
   const lists = [];
-  for (const prompt of prompts) lists.push((await t2i.generate({ prompt, seeds: which, ...defaults })).images);
+  const request = { ...defaults, ...(values.steps && { steps: Number(values.steps) }) };
+  for (const prompt of prompts) lists.push((await t2i.generate({ prompt, seeds: which, ...request })).images);
   await t2i.close();
   process.stderr.write(`drew with ${JSON.stringify(options)}\n`);
   return lists;
 }
 
-/** A copy of the model whose graphs are those for fp16; the caller removes it. */
+/** A copy of the model whose graphs are those for fp16, which the caller removes; null where the model has none. */
 async function halfPrecision() {
   const t2i = await Pipeline.load({ model: values.model, backend: 'onnxruntime' });
   const { dir } = t2i.model;
   await t2i.close();
+  if (!existsSync(join(dir, 'unet', 'model.fp16.onnx'))) return null;
   const copy = await mkdtemp(join(tmpdir(), 't2i-half-'));
   await cp(dir, copy, { recursive: true });
   await rm(join(copy, 't2i.json'), { force: true });

@@ -90,7 +90,7 @@ export function makeSteps(scratch) {
 
 const PYTHON_STEP = 'Python environment';
 /** All under one set of rules. */
-const PYTHON_SOURCES = ['.', join(ROOT, 'native/tools'), '--config', 'pyproject.toml'];
+const PYTHON_SOURCES = ['.', join(ROOT, 'native/tools'), join(ROOT, 'benchmarks'), '--config', 'pyproject.toml'];
 
 /** No report means that the run ended before it could count: no counts, and the step's own failure stands. */
 function readCounts(path, parse) {

@@ -4,6 +4,8 @@ measure it against must draw the same image."""
 import base64
 import io
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,7 +21,9 @@ from t2i_trainer.onnx_pipeline import generate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from anchor_model import CONTEXT, unet_config, write_anchor
+from anchor_model import CONTEXT, PARAMETERS, unet_config, write_anchor
+
+T2I = Path(__file__).resolve().parents[2] / "bin" / "t2i.mjs"
 
 REQUEST = {
     "mode": "eager",
@@ -52,6 +56,25 @@ def test_the_tokenizer_the_text_encoder_and_the_unet_have_one_context(anchor):
     text, unet = (anchor / part / "model.onnx" for part in ("text_encoder", "unet"))
     assert dims(text, "input_ids") == ["batch", context]
     assert dims(text, "last_hidden_state") == dims(unet, "encoder_hidden_states") == ["batch", context, 16]
+
+
+def test_the_unet_has_the_size_that_results_are_given_for():
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(**unet_config())
+    assert sum(parameter.numel() for parameter in unet.parameters()) == PARAMETERS
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node")
+@pytest.mark.skipif(not (T2I.parents[1] / "dist").exists(), reason="not built: npm run build")
+def test_the_command_line_measures_the_model_beside_diffusers(anchor):
+    flags = ["--backend", "onnxruntime", "--steps", "1", "--rounds", "1", "--concurrency", "1"]
+    against = ["--against", "diffusers", "--python", sys.executable, "--json"]
+    done = subprocess.run(["node", T2I, "bench", "--model", anchor, *flags, *against], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = json.loads(done.stdout)["subjects"]
+    assert [ours["name"], theirs["name"]] == ["onnxruntime", "diffusers (eager, cpu)"]
+    assert theirs["difference"]["maxAbs"] <= 1
+    assert theirs["runsOn"].startswith(f"torch {torch.__version__}")
 
 
 def ask(capsys, monkeypatch, model: Path, *requests: dict) -> tuple[int, list[dict]]:
