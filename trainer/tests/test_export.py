@@ -292,10 +292,3 @@ def test_a_kill_in_the_middle_leaves_the_target_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "rename", lambda self, target: (order.append("rename"), rename(self, target))[1])
     publish(tmp_path / "written", tmp_path / "tiny")
     assert order == ["sync", "rename"]
-
-
-@pytest.mark.parametrize("value", ["fast", "fast=", "=3", "fast=0", "fast=1.5"])
-def test_a_preset_is_a_name_with_a_number_of_steps(value, capsys):
-    with pytest.raises(SystemExit):
-        main(["--run", "x", "--out", "y", "--name", "z", "--preset", value])
-    assert f"--preset: expected NAME=STEPS, for example fast=6, received {value}" in capsys.readouterr().err
