@@ -46,8 +46,8 @@ describe('the default model', () => {
     const card = await readFile(join(t2i.model.dir, 'README.md'), 'utf8');
     const { suites } = JSON.parse(await readFile(join(t2i.model.dir, 'evaluation.json'), 'utf8'));
     for (const suite of ['training captions', 'held-out combinations']) {
-      const { pictures, concept_top1: top1 } = suites[suite];
-      expect(card).toContain(`| ${suite} | ${pictures} | ${Number(top1.toPrecision(3))} |`);
+      const { images, concept_top1: top1 } = suites[suite];
+      expect(card).toContain(`| ${suite} | ${images} | ${Number(top1.toPrecision(3))} |`);
     }
   });
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .files import read_json
-from .first_edition import SketchUNet
 
 
 class PlacedConv(nn.Module):
@@ -39,8 +38,8 @@ class PlacedUNet(UNet2DConditionModel):
 
 def unet_class(folder: Path) -> type[UNet2DConditionModel]:
     """The class that a folder's config.json names: ours or, as everybody else writes it, diffusers'."""
-    ours = {"PlacedUNet": PlacedUNet, "SketchUNet": SketchUNet}
-    return ours.get(read_json(folder / "config.json").get("_class_name"), UNet2DConditionModel)
+    named = read_json(folder / "config.json").get("_class_name")
+    return PlacedUNet if named == "PlacedUNet" else UNet2DConditionModel
 
 
 def new_unet(

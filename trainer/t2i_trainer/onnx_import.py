@@ -16,7 +16,6 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from .autoencoder import TinyAutoencoder
 from .denoiser import unet_class
 from .files import read_json
-from .first_edition import FirstAutoencoder
 from .sampling import Run
 from .sketch import Sketch
 from .text_encoder import TextEncoder
@@ -55,10 +54,9 @@ def load_model_directory(folder: Path) -> Run:
 
 
 def new_autoencoder(config: dict) -> nn.Module:
-    """An autoencoder of either edition, or diffusers' own, untrained."""
+    """Our autoencoder or diffusers' own, untrained."""
     if "block_out_channels" in config:
         return AutoencoderKL.from_config(config)
-    channels = config["latent_channels"], tuple(config["channels"])
-    if isinstance(config["blocks"], int):
-        return FirstAutoencoder(*channels, config["blocks"], config["scaling_factor"])
-    return TinyAutoencoder(*channels, tuple(config["blocks"]), config["scaling_factor"])
+    return TinyAutoencoder(
+        config["latent_channels"], tuple(config["channels"]), tuple(config["blocks"]), config["scaling_factor"]
+    )
