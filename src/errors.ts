@@ -30,6 +30,8 @@ export interface Issue {
   readonly option: string;
   readonly expected: string;
   readonly received: string;
+  /** What is wrong in words, where "expected this, received that" would say it badly. */
+  readonly problem?: string;
 }
 
 export interface T2IErrorOptions {
@@ -71,7 +73,12 @@ export class T2IInternalError extends T2IError {
   }
 }
 
+/** One issue in words, for example `steps: expected an integer from 1 to 1000, received 0`. */
+export function describeIssue({ option, expected, received, problem }: Issue): string {
+  return `${option}: ${problem ?? `expected ${expected}, received ${received}`}`;
+}
+
 /** Joins issues into the sentence that an `OPTION_INVALID` or `MODEL_INVALID` message ends with. */
 export function describeIssues(issues: readonly Issue[]): string {
-  return issues.map((issue) => `${issue.option}: expected ${issue.expected}, received ${issue.received}`).join('; ');
+  return issues.map(describeIssue).join('; ');
 }

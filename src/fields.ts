@@ -1,4 +1,5 @@
 import { describeIssues, type Issue, T2IError } from './errors.js';
+import { didYouMean } from './suggest.js';
 
 /** What one field of an options object may hold. */
 export interface Field {
@@ -33,13 +34,18 @@ export function checkFields(options: unknown, fields: Readonly<Record<string, Fi
   for (const [name, value] of Object.entries(options)) {
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
     if (!field) {
-      const expected = `a known option, perhaps ${nearestName(name, Object.keys(fields))}`;
-      issues.push({ option: name, expected, received: 'an unknown one' });
+      issues.push(unknownOption(name, Object.keys(fields)));
     } else if (value !== undefined && !field.accepts(value)) {
       issues.push({ option: name, expected: field.expected, received: describeValue(value) });
     }
   }
   return issues;
+}
+
+/** An option that does not exist. */
+export function unknownOption(name: string, known: readonly string[]): Issue {
+  const problem = `unknown option${didYouMean(name, known)}`;
+  return { option: name, expected: `one of ${known.join(', ')}`, received: 'an unknown option', problem };
 }
 
 /** @throws T2IError OPTION_INVALID with the issues, where there are any */
@@ -59,26 +65,4 @@ export function describeValue(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
   return typeof value === 'function' ? 'a function' : String(value);
-}
-
-/** The name that is closest to `name` by edit distance, upper and lower case alike; a name that begins with it comes first. */
-export function nearestName(name: string, names: readonly string[]): string {
-  const lower = name.toLowerCase().slice(0, 40);
-  const score = (candidate: string) =>
-    candidate.toLowerCase().startsWith(lower) ? 0 : editDistance(lower, candidate.toLowerCase());
-  return names.reduce((best, candidate) => (score(candidate) < score(best) ? candidate : best));
-}
-
-/** Levenshtein distance: the fewest insertions, deletions and replacements that turn `a` into `b`. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

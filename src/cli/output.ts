@@ -1,4 +1,4 @@
-import { type Issue, T2IError } from '../errors.js';
+import { describeIssue, type Issue, T2IError } from '../errors.js';
 import { askForReport } from '../report-address.js';
 import type { Io, TextOutput } from './io.js';
 
@@ -82,7 +82,7 @@ function describeError(error: unknown): { text: string; hint?: string | undefine
 }
 
 function issueLines(issues: readonly Issue[]): string {
-  const lines = issues.map(({ option, expected, received }) => `${option}: expected ${expected}, received ${received}`);
+  const lines = issues.map(describeIssue);
   return lines.length === 1 ? (lines[0] as string) : `${lines.length} mistakes\n  ${lines.join('\n  ')}`;
 }
 

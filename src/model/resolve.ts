@@ -2,8 +2,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { T2IError } from '../errors.js';
-import { nearestName } from '../fields.js';
 import { absolutePath } from '../files.js';
+import { nearestName } from '../suggest.js';
 
 /** The model that is used where none is named. */
 export const DEFAULT_MODEL = 'emoji-128';
@@ -26,14 +26,14 @@ export async function resolveModel(nameOrDir: string = DEFAULT_MODEL): Promise<s
     candidates.push(path);
   }
   const names = await packagedNames();
-  const near = names.length === 0 ? null : nearestName(basename(nameOrDir), names);
+  const near = nearestName(basename(nameOrDir), names);
   throw new T2IError(
     'MODEL_NOT_FOUND',
     `No model ${JSON.stringify(nameOrDir)}: tried ${candidates.map((path) => JSON.stringify(path)).join(' and ')}.`,
     {
       hint:
         near === null
-          ? 'Give the path of a model directory.'
+          ? `Packaged: ${names.join(', ') || 'none'}; or give the path of a model directory.`
           : `Did you mean ${near}? Packaged: ${names.join(', ')}; or give the path of a model directory.`,
     },
   );

@@ -19,7 +19,7 @@ interface Layer {
 }
 
 const CORE = [
-  ...['errors.ts', 'fields.ts', 'files.ts', 'options.ts', 'diffusion/', 'text/', 'model/', 'image/'],
+  ...['errors.ts', 'fields.ts', 'suggest.ts', 'files.ts', 'options.ts', 'diffusion/', 'text/', 'model/', 'image/'],
   'backends/backend.ts',
 ];
 
@@ -28,7 +28,8 @@ const LAYERS: readonly Layer[] = [
   { owns: 'errors.ts', imports: [], node: false },
   { owns: 'report-address.ts', imports: [] },
   { owns: 'unbundled.ts', imports: ['errors.ts'] },
-  { owns: 'fields.ts', imports: ['errors.ts'], node: false },
+  { owns: 'suggest.ts', imports: [], node: false },
+  { owns: 'fields.ts', imports: ['errors.ts', 'suggest.ts'], node: false },
   { owns: 'request-limits.ts', imports: ['fields.ts'], node: false },
   { owns: 'options.ts', imports: ['errors.ts', 'fields.ts', 'request-limits.ts'], node: false },
   { owns: 'process-tag.ts', imports: [] },
@@ -38,7 +39,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'text/', imports: ['errors.ts'], node: false },
   {
     owns: 'model/',
-    imports: ['errors.ts', 'fields.ts', 'files.ts', 'request-limits.ts', 'diffusion/', 'text/'],
+    imports: ['errors.ts', 'fields.ts', 'suggest.ts', 'files.ts', 'request-limits.ts', 'diffusion/', 'text/'],
     packages: ['zod'],
   },
   { owns: 'image/', imports: ['errors.ts', 'fields.ts', 'files.ts'], packages: ['sharp'] },
@@ -66,7 +67,7 @@ const LAYERS: readonly Layer[] = [
   {
     owns: 'backends/tensorrt/',
     imports: [
-      ...['errors.ts', 'fields.ts', 'files.ts', 'process-tag.ts', 'report-address.ts', 'diffusion/', 'model/'],
+      ...['errors.ts', 'fields.ts', 'suggest.ts', 'files.ts', 'process-tag.ts', 'report-address.ts', 'diffusion/', 'model/'],
       ...['backends/backend.ts', 'backends/hashed-noise.ts', 'backends/job-queue.ts', 'backends/process/'],
       'backends/tensorrt/native.ts',
     ],

@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 import { engineCacheFolder, listEngines, pruneEngineCache, verifyEngineFile } from '../../backends/engines.js';
 import { T2IError } from '../../errors.js';
-import { describeValue, nearestName, refuse } from '../../fields.js';
+import { describeValue, refuse } from '../../fields.js';
+import { didYouMean } from '../../suggest.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
@@ -27,8 +28,9 @@ export async function runEngines({ args, flags }: CommandInput, io: Io): Promise
 function checkArguments(given: string, file: string | undefined, flags: CommandInput['flags']): Action {
   const action = ACTIONS.find((name) => name === given);
   if (action === undefined) {
-    const expected = `one of ${ACTIONS.join(', ')}, perhaps ${nearestName(given, ACTIONS)}`;
-    refuse([{ option: 'action', expected, received: describeValue(given) }]);
+    const received = describeValue(given);
+    const problem = `unknown action ${received}${didYouMean(given, ACTIONS)}`;
+    refuse([{ option: 'action', expected: `one of ${ACTIONS.join(', ')}`, received, problem }]);
   }
   const issues = [];
   if (action === 'inspect' && file === undefined) {

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { type Stats, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import type { Issue } from '../../errors.js';
-import { nearestName } from '../../fields.js';
 import { absolutePath } from '../../files.js';
 import { formatOfPath, IMAGE_FORMATS, type ImageFormat } from '../../image/formats.js';
+import { didYouMean } from '../../suggest.js';
 
 /** How the files of one run are named. */
 export interface Naming {
@@ -50,8 +50,9 @@ export function readNaming(output: string | undefined, format: string | undefine
   const path = output === undefined ? DEFAULT_NAME : isFolder(output) ? join(output, DEFAULT_NAME) : output;
   for (const [whole, name] of path.matchAll(/\{([^{}]*)\}/g)) {
     if (!PLACEHOLDERS.includes(name as string)) {
-      const expected = `a known placeholder, perhaps {${nearestName(name as string, PLACEHOLDERS)}}`;
-      issues.push({ option: '--output', expected, received: whole });
+      const expected = `one of {${PLACEHOLDERS.join('}, {')}}`;
+      const problem = `unknown placeholder ${whole}${didYouMean(name as string, PLACEHOLDERS)}`;
+      issues.push({ option: '--output', expected, received: whole, problem });
     }
   }
   if (issues.length > 0) return { issues };
