@@ -23,7 +23,9 @@ export function renderCli(commands, exitCodes) {
           ['', ''],
           [
             ...command.arguments.map(({ name, description }) => [`\`${name}\``, description]),
-            ...command.flags.map(({ flags, description }) => [`\`${flags}\``, description]),
+            ...command.flags
+              .filter(({ hidden }) => !hidden)
+              .map(({ flags, description }) => [`\`${flags}\``, description]),
           ],
         ),
       ].join('\n'),

@@ -7,6 +7,8 @@ export interface Flag {
   readonly description: string;
   /** The SDK's options that it sets, so that their error messages can name the flag instead. */
   readonly sets?: readonly string[];
+  /** Another spelling of a flag, which is understood and not advertised. */
+  readonly hidden?: true;
 }
 
 export interface Argument {

@@ -7,6 +7,7 @@ import { EXIT, exitCode } from '../../../src/cli/exit-codes.js';
 import { Interrupted } from '../../../src/cli/io.js';
 import { main } from '../../../src/cli/main.js';
 import { printError } from '../../../src/cli/output.js';
+import { parseCommandLine } from '../../../src/cli/program.js';
 import { SAMPLER_NAMES } from '../../../src/diffusion/samplers/index.js';
 import { type ErrorCode, T2IError, T2IInternalError } from '../../../src/errors.js';
 import { IMAGE_FORMATS } from '../../../src/image/formats.js';
@@ -36,7 +37,10 @@ describe('the command line', () => {
   it.each(COMMANDS.map((command) => [command.name, command] as const))('helps with %s', async (name, command) => {
     const { code, out } = await run(name, '--help');
     expect(code).toBe(0);
-    for (const { flags } of command.flags) expect(out).toContain(flags);
+    for (const { flags, hidden } of command.flags) {
+      if (hidden) expect(out).not.toContain(flags);
+      else expect(out).toContain(flags);
+    }
     for (const example of command.examples) expect(out).toContain(example);
   });
 
@@ -62,6 +66,75 @@ describe('the command line', () => {
     expect([code, out]).toEqual([2, '']);
     expect(err).not.toBe('');
   });
+
+  it.each([
+    [['help'], ['--help']],
+    [
+      ['help', 'verify'],
+      ['verify', '--help'],
+    ],
+    [['-v'], ['--version']],
+    [['-V'], ['--version']],
+    [['-h'], ['--help']],
+  ])('understands %j as %j', async (short, long) => {
+    const { code, out } = await run(...short);
+    expect(code).toBe(0);
+    expect(out).toBe((await run(...long)).out);
+  });
+
+  const parsed = (...argv: string[]) => {
+    const io = fakeIo();
+    const invocation = parseCommandLine(COMMANDS, argv, io, 'x');
+    return 'command' in invocation ? { name: invocation.command.name, ...invocation.input } : io.err();
+  };
+
+  it.each([
+    [['a red apple'], 'a red apple', {}],
+    [['cat'], 'cat', {}],
+    [['a red apple', '--steps', '3'], 'a red apple', { steps: '3' }],
+    [['-n', '2', 'a red apple'], 'a red apple', { count: '2' }],
+    [['-'], '-', {}],
+    [[''], '', {}],
+    [['verify this'], 'verify this', {}],
+    [['--', '--json'], '--json', {}],
+  ])('draws %j, a prompt without a command', (argv, prompt, flags) => {
+    expect(parsed(...argv)).toEqual({ name: 'generate', args: [prompt], flags: { metadata: true, ...flags } });
+  });
+
+  it.each([
+    [['generat'], 'unknown command "generat"; did you mean "generate"?'],
+    [['draw', 'a cat'], 'unknown command "draw"; did you mean "generate"?'],
+    [['help', 'me'], 'unknown command "me"; there are generate, verify, '],
+    [['--json', 'verify', 'x.png'], 'expected the command "verify" before its options, received --json first'],
+    [['generate', 'x', '--stpes', '3'], 'unknown option --stpes; did you mean --steps?'],
+    [['generate', 'x', '--cfg', '3'], 'unknown option --cfg; did you mean --guidance?'],
+    [['a', 'red', 'apple'], 'Put the prompt in quotes: t2i "a red apple"'],
+    [['verify'], "missing required argument 'image'"],
+    [['generate', 'x', '--steps'], "option '--steps <n>' argument missing"],
+  ])('refuses %j: %s', async (argv, words) => {
+    const { code, out, err } = await run(...argv);
+    if (!argv.includes('--json')) expect(out).toBe('');
+    expect(code).toBe(2);
+    expect(err).toContain(words);
+    expect(err.match(/^error: /gm)).toHaveLength(1);
+  });
+
+  it('suggests no flag that is nothing like what was typed', async () => {
+    expect((await run('generate', 'x', '--zebra')).err).toBe(
+      'error: unknown option --zebra\nhint: t2i generate --help\n',
+    );
+  });
+
+  it.each([[['generat']], [['generate', 'x', '--stpes', '3']], [['verify']], [['a', 'red', 'apple']]])(
+    'tells the usage error of %j as JSON too where that is asked for',
+    async (argv) => {
+      const { code, out, err } = await run(...argv, '--json');
+      expect(code).toBe(2);
+      const { error } = JSON.parse(out);
+      expect(error).toEqual({ code: 'OPTION_INVALID', message: expect.any(String), hint: expect.any(String) });
+      expect(err).toBe(`error: ${error.message}\nhint: ${error.hint}\n`);
+    },
+  );
 
   it('names every sampler, format, backend and runtime that there is', async () => {
     const { out } = await run('generate', '--help');

@@ -24,7 +24,7 @@ function commandLines(page: string): string[] {
   const inText = [...text.matchAll(/`(t2i [^`]+)`/g)]
     .map(([, line]) => line as string)
     .filter((line) => !names.has(line));
-  return [...blocks, ...inText].flatMap((line) => /(?:^|\s)(t2i [a-z][^#]*)/.exec(line)?.[1]?.trim() ?? []);
+  return [...blocks, ...inText].flatMap((line) => /(?:^|\s)(t2i [a-z"][^#]*)/.exec(line)?.[1]?.trim() ?? []);
 }
 
 /** Words as a shell splits them, quotes taken off. */
@@ -34,7 +34,10 @@ function words(line: string): string[] {
 
 function parse(line: string): string {
   const io = fakeIo();
-  const invocation = parseCommandLine(COMMANDS, words(line).slice(1), io, 'x');
+  const argv = words(line).slice(1);
+  // A word that is no command would be drawn; the prompts of the pages have several.
+  if (/^[a-z-]+$/.test(argv[0] ?? '') && !COMMANDS.some(({ name }) => name === argv[0])) return `${line}: no command`;
+  const invocation = parseCommandLine(COMMANDS, argv, io, 'x');
   return 'command' in invocation ? '' : `${line}: ${io.err()}`;
 }
 
