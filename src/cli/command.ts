@@ -63,3 +63,15 @@ export const LOAD_FLAGS: readonly Flag[] = [
 export function longName(flag: Flag): string {
   return /--[a-z][a-z-]*/.exec(flag.flags)?.[0] ?? flag.flags;
 }
+
+/** The key of a flag in {@link CommandInput}, for example `dryRun`. */
+export function keyOfFlag(flag: Flag): string {
+  return longName(flag)
+    .replace(/^--(no-)?/, '')
+    .replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The flag of such a key as the user types it, for example `--dry-run`. */
+export function flagOfKey(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

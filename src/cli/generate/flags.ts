@@ -1,6 +1,7 @@
 import type { Issue } from '../../errors.js';
 import type { LoadOptions, RequestOptions } from '../../options.js';
-import { type CommandInput, type Flag, JSON_FLAG, LOAD_FLAGS } from '../command.js';
+import { type CommandInput, type Flag, flagOfKey, JSON_FLAG, LOAD_FLAGS } from '../command.js';
+import { REQUEST_KEYS, readRequestOptions } from './request-options.js';
 
 export const GENERATE_FLAGS: readonly Flag[] = [
   {
@@ -14,7 +15,7 @@ export const GENERATE_FLAGS: readonly Flag[] = [
     sets: ['n'],
   },
   { flags: '--seed <n>', description: 'integer from 0 to 2^53 - 1 (default: random, printed)', sets: ['seed'] },
-  { flags: '--seeds <list>', description: 'one picture for each, for example 1,2,3', sets: ['seeds'] },
+  { flags: '--seeds <list>', description: 'one image for each, for example 1,2,3 or 1-5', sets: ['seeds'] },
   {
     flags: '--preset <name>',
     description: 'a preset of the model, for example fast; t2i inspect lists them',
@@ -56,6 +57,12 @@ export const GENERATE_FLAGS: readonly Flag[] = [
       'one JSON object with "prompt" and options a line; a second run does only what is missing; - is standard input',
   },
   JSON_FLAG,
+  // The SDK's names, for those who come from there.
+  { flags: '--n <n>', description: 'the same as --count', sets: ['n'], hidden: true },
+  { flags: '--guidance-scale <scale>', description: 'the same as --guidance', sets: ['guidanceScale'], hidden: true },
+  { flags: '--negative-prompt <text>', description: 'the same as --negative', sets: ['negativePrompt'], hidden: true },
+  { flags: '--width <pixels>', description: 'width alone; --size sets both', sets: ['width'], hidden: true },
+  { flags: '--height <pixels>', description: 'height alone; --size sets both', sets: ['height'], hidden: true },
 ];
 
 /** What the flags say, in the SDK's terms. Values are not checked here, only turned from text into numbers where they are some. */
@@ -65,50 +72,25 @@ export interface GenerateFlags {
   readonly issues: readonly Issue[];
 }
 
+/** Flags whose text is to be a number; the SDK refuses by name what is none. */
+const NUMBERS = new Set(['count', 'n', 'seed', 'steps', 'guidance', 'guidanceScale', 'eta', 'width', 'height']);
+
 export function readFlags({ flags }: CommandInput): GenerateFlags {
-  const issues: Issue[] = [];
-  const request = {
-    n: toNumber(flags.count),
-    seed: toNumber(flags.seed),
-    seeds: typeof flags.seeds === 'string' ? flags.seeds.split(',').map((part) => toNumber(part.trim())) : undefined,
-    preset: flags.preset,
-    steps: toNumber(flags.steps),
-    sampler: flags.sampler,
-    sigmas: flags.sigmas,
-    guidanceScale: toNumber(flags.guidance),
-    eta: toNumber(flags.eta),
-    negativePrompt: flags.negative,
-    ...readSize(flags.size, issues),
-    preview: flags.preview,
-  };
-  // The SDK checks every value and names what is wrong with it, so text that is no number may pass as it is.
-  return { request: withoutUndefined(request) as GenerateFlags['request'], load: readLoadFlags(flags), issues };
+  const given = Object.entries(flags).filter(([key]) => REQUEST_KEYS.includes(key));
+  const values = given.map(([key, value]) => [key, NUMBERS.has(key) ? toNumber(value) : value]);
+  const { options, issues } = readRequestOptions(Object.fromEntries(values), flagOfKey);
+  return { request: options, load: readLoadFlags(flags), issues };
 }
 
 /** The options of `Pipeline.load` among the flags. */
 export function readLoadFlags(flags: CommandInput['flags']): LoadOptions {
   const { model, backend, isolation, strict } = flags;
   const [device, threads] = [toNumber(flags.device), toNumber(flags.threads)];
-  return withoutUndefined({ model, backend, device, isolation, strict, threads }) as LoadOptions;
+  const options = { model, backend, device, isolation, strict, threads };
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as LoadOptions;
 }
 
 /** The number that the text writes in decimal, else the text itself, for the check behind to refuse by name. */
 export function toNumber(text: string | boolean | undefined): unknown {
   return typeof text === 'string' && /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
-}
-
-function readSize(text: string | boolean | undefined, issues: Issue[]): { width?: number; height?: number } {
-  if (typeof text !== 'string') return {};
-  const [, width, height = width] = /^(\d+)(?:x(\d+))?$/i.exec(text) ?? [];
-  if (width !== undefined) return { width: Number(width), height: Number(height) };
-  issues.push({
-    option: '--size',
-    expected: 'width and height in pixels, for example 128x128',
-    received: JSON.stringify(text),
-  });
-  return {};
-}
-
-function withoutUndefined(record: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
 }

@@ -65,10 +65,10 @@ export function makeTasks(source: Source, flags: GenerateFlags, output: OutputFl
     const told = new Set(issuesOf(common).map(({ option }) => option));
     for (const line of batch.lines) {
       const request = checkRequest(lineOptions(flags.request, line), limits);
-      const names = line.output === undefined ? naming : readNaming(line.output, undefined);
-      // A mistake in a flag was told already, once and not for each line.
-      const own = issuesOf(request).filter(({ option }) => Object.hasOwn(line.options, option) || !told.has(option));
-      const found = line.output === undefined ? own : [...own, ...issuesOf(names)];
+      const own = line.output !== undefined || line.format !== undefined;
+      const names = own ? readNaming(line.output ?? output.output, line.format) : naming;
+      const found = [...line.request.issues, ...lineIssues(line, issuesOf(request), told)];
+      if (own) found.push(...issuesOf(names));
       issues.push(...found.map((issue) => ({ ...issue, option: `line ${line.line}: ${issue.option}` })));
       add(request, names, line.line);
     }
@@ -86,6 +86,13 @@ export interface Refused {
 
 export function issuesOf(value: object): readonly Issue[] {
   return 'issues' in value ? (value as Refused).issues : [];
+}
+
+/** Mistakes of a line, each once and by the key that it wrote; one in a flag was told already, and not for each line. */
+function lineIssues({ request }: BatchLine, issues: readonly Issue[], told: ReadonlySet<string>): Issue[] {
+  const own = issues.filter(({ option }) => request.keys.has(option) || !told.has(option));
+  const named = own.map((issue) => ({ ...issue, option: request.keys.get(issue.option) ?? issue.option }));
+  return [...new Map(named.map((issue) => [issue.option, issue])).values()];
 }
 
 function checkRequest(options: RequestOptions, limits: RequestLimits): Request | Refused {
@@ -106,8 +113,9 @@ export function attempt<T>(parse: () => T): T | Refused {
  * The flags are the defaults of each line; a line that chooses its seeds drops what the flags say of them. A line without any
  * takes seed 0, since with a random one a second run could not tell what is done already.
  */
-function lineOptions(flags: GenerateFlags['request'], { options }: BatchLine): RequestOptions {
+function lineOptions(flags: GenerateFlags['request'], { request }: BatchLine): RequestOptions {
   const { seed = 0, seeds, n, ...rest } = flags;
+  const options = request.options as RequestOptions;
   if (options.seeds !== undefined) return { ...rest, ...options };
   const ownSeeds = options.seed !== undefined || options.n !== undefined;
   return { ...rest, ...(seeds !== undefined && !ownSeeds ? { seeds } : { seed, n }), ...options };

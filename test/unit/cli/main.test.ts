@@ -153,6 +153,19 @@ describe('the command line', () => {
     expect(() => parseLoadOptions(Object.fromEntries(set.map((name) => [name, undefined])))).not.toThrow();
   });
 
+  it.each([
+    [['--size', '7x7'], '--size: expected a multiple of 32 from 32 to 4096, received "7x7"'],
+    [['--size', '128x7'], '--size: expected a multiple of 32 from 32 to 4096, received "128x7"'],
+    [['--width', '7'], '--width: expected a multiple of 32 from 32 to 4096, received 7'],
+    [['--n', '0'], '--n: expected an integer from 1 to 100, received 0'],
+    [['-n', '0'], '--count: expected an integer from 1 to 100, received 0'],
+    [['--guidance-scale', 'x'], '--guidance-scale: expected a number from 0 to 1000, received "x"'],
+    [['--seeds', '5-1'], '--seeds: expected 1 to 100 seeds, for example 1,2,3 or 1-5, received "5-1"'],
+    [['--steps', '0'], '--steps: expected an integer from 1 to 1000, received 0'],
+  ])('tells the one mistake in %j once, by what was typed', async (argv, text) => {
+    expect((await run('a red apple', ...argv)).err).toBe(`error: ${text}\nhint: t2i generate --help\n`);
+  });
+
   it('tells an error as JSON on standard output too where that is asked for', async () => {
     const { code, out, err } = await run('inspect', '/no/such/model', '--json');
     expect(code).toBe(3);

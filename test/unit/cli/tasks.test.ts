@@ -79,8 +79,51 @@ describe('the tasks of one prompt', () => {
   it('tell every mistake at once', () => {
     const flags = { steps: 'many', size: 'big', guidance: '-1', seeds: '1,x', backend: 'cuda', threads: '0' };
     expect(new Set(issues({ prompt: 'a cat' }, flags, 'x.gif'))).toEqual(
-      new Set(['--size', '--output', 'steps', 'guidanceScale', 'seeds', 'backend', 'threads']),
+      new Set(['--size', '--output', 'steps', 'guidanceScale', '--seeds', 'backend', 'threads']),
     );
+  });
+
+  it.each([
+    ['3', [3]],
+    ['1,2,3', [1, 2, 3]],
+    ['1-5', [1, 2, 3, 4, 5]],
+    ['1..3', [1, 2, 3]],
+    ['7, 1-2 ,9..9', [7, 1, 2, 9]],
+    ['1-100', Array.from({ length: 100 }, (_, index) => index + 1)],
+  ])('read --seeds %s', (text, expected) => {
+    expect(tasks({ prompt: 'a cat' }, { seeds: text }, '{seed}.png')[0]?.request.seeds).toEqual(expected);
+  });
+
+  it.each([
+    '',
+    ',',
+    '1,',
+    '5-1',
+    '-1',
+    '1-',
+    '1-2-3',
+    '1...3',
+    'one',
+    '0-1000000000',
+    '9007199254740990-9007199254740999',
+  ])('refuse --seeds %j, once', (text) => {
+    expect(issues({ prompt: 'a cat' }, { seeds: text }, '{seed}.png')).toHaveLength(1);
+  });
+
+  it('take the flags in the spelling of the SDK', () => {
+    const [short] = tasks(
+      { prompt: 'a' },
+      { count: '2', seed: '1', guidance: '3', negative: '7', size: '64x72' },
+      '{seed}',
+    );
+    const flags = { n: '2', seed: '1', guidanceScale: '3', negativePrompt: '7', width: '64', height: '72' };
+    expect(tasks({ prompt: 'a' }, flags, '{seed}')).toEqual([short]);
+    expect(short?.request.negativePrompt).toBe('7');
+  });
+
+  it('refuse two flags for one thing', () => {
+    expect(issues({ prompt: 'a' }, { count: '2', n: '2' }, '{seed}.png')).toEqual(['--n']);
+    expect(issues({ prompt: 'a' }, { size: '64', width: '64' }, '{seed}.png')).toEqual(['--width']);
   });
 
   it('refuse text that is only partly a number', () => {
@@ -105,6 +148,34 @@ describe('the tasks of a batch', () => {
       [3, 5, ['dog.webp']],
     ]);
     expect(made[1]?.naming.format).toBe('webp');
+  });
+
+  it('take their keys in the spelling of the flags', () => {
+    const [one] = tasks(
+      batch({ prompt: 'a', count: 2, guidance: 3, negative: 'b', size: '64x72', format: 'webp' }),
+      {},
+      '{seed}',
+    );
+    for (const keys of [
+      { 'negative-prompt': 'b', guidance_scale: 3, n: 2, width: 64, height: 72 },
+      { negativePrompt: 'b', guidanceScale: 3, count: 2, size: '64x72' },
+    ]) {
+      expect(tasks(batch({ prompt: 'a', ...keys, format: 'webp' }), {}, '{seed}')).toEqual([one]);
+    }
+    expect(one?.pictures.map(({ path }) => path)).toEqual(['0.webp', '1.webp']);
+    expect(seeds(batch({ prompt: 'a', seeds: '1-3' }))).toEqual([[1, 2, 3]]);
+  });
+
+  it('tell one mistake of a line once, by the key that is there', () => {
+    const told = (line: object) => issues(batch({ prompt: 'a', ...line }));
+    expect(told({ size: '7x7' })).toEqual(['line 1: size']);
+    expect(told({ size: 'big' })).toEqual(['line 1: size']);
+    expect(told({ guidance: 'x' })).toEqual(['line 1: guidance']);
+    expect(told({ seeds: '5-1' })).toEqual(['line 1: seeds']);
+    expect(told({ n: 2, count: 2 })).toEqual(['line 1: count']);
+    expect(told({ cfg: 2 })).toEqual(['line 1: cfg']);
+    expect(told({ signal: 2, format: 3 })).toEqual(['line 1: format']);
+    expect(told({ signal: 2 })).toEqual(['line 1: signal']);
   });
 
   it('always have seeds that a second run has too', () => {
