@@ -2,6 +2,8 @@
 export interface TextOutput {
   write(data: string | Uint8Array): unknown;
   readonly isTTY?: boolean | undefined;
+  /** Width of the terminal, where it is one. */
+  readonly columns?: number | undefined;
 }
 
 /** All of the outside world that a command touches, so that tests can run one in process. */

@@ -1,14 +1,22 @@
+import { basename } from 'node:path';
+import { DEFAULT_MODEL } from '../model/resolve.js';
 import type { LoadOptions } from '../options.js';
 import { Pipeline } from '../pipeline.js';
 import { EngineProgress } from './engines/open-progress.js';
 import type { Io } from './io.js';
+import { StatusLine } from './status-line.js';
 
-/** Loads a pipeline; the first time on a GPU that takes minutes, which are shown. Ends when the program is to. */
+/**
+ * Loads a pipeline, and shows that it does; the first time on a GPU that takes minutes, whose progress is shown. Ends when the
+ * program is to.
+ */
 export async function loadPipeline(options: LoadOptions, io: Io): Promise<Pipeline> {
+  const line = new StatusLine(io);
   const progress = new EngineProgress(io);
+  line.show(`loading the model ${basename(options.model ?? DEFAULT_MODEL)}`);
   try {
     return await Pipeline.load({ ...options, onProgress: progress.update, signal: io.signal });
   } finally {
-    progress.clear();
+    line.clear();
   }
 }

@@ -1,7 +1,9 @@
+import { fitWidth } from './display-width.js';
 import type { Io } from './io.js';
 import { printable } from './output.js';
 
 const PLAIN_INTERVAL_MS = 5000;
+const CLEAR = '\r\u001b[K';
 
 /** What is going on, on standard error: one line redrawn in place on a terminal, now and then a new line elsewhere. */
 export class StatusLine {
@@ -10,24 +12,34 @@ export class StatusLine {
   #lastPlain: number;
 
   /** @param now milliseconds of a clock that never goes back */
-  constructor(io: Io, now: () => number) {
+  constructor(io: Io, now: () => number = () => performance.now()) {
     this.#io = io;
     this.#now = now;
     this.#lastPlain = now();
   }
 
   show(text: string): void {
-    const { stderr } = this.#io;
     const now = this.#now();
-    if (stderr.isTTY) stderr.write(`\r\u001b[K${printable(text)}`);
+    if (this.#redraws) this.#redraw(text);
     else if (now - this.#lastPlain >= PLAIN_INTERVAL_MS) {
       this.#lastPlain = now;
-      stderr.write(`${printable(text)}\n`);
+      this.#io.stderr.write(`${printable(text)}\n`);
     }
   }
 
   /** Removes the line from a terminal, so that other text can follow. Call it at the end, too. */
   clear(): void {
-    if (this.#io.stderr.isTTY) this.#io.stderr.write('\r\u001b[K');
+    if (this.#redraws) this.#io.stderr.write(CLEAR);
+  }
+
+  get #redraws(): boolean {
+    return this.#io.stderr.isTTY === true && this.#io.env.TERM !== 'dumb';
+  }
+
+  /** Cut to less than the terminal's width: a line that wraps cannot be redrawn. */
+  #redraw(text: string): void {
+    const { columns } = this.#io.stderr;
+    const line = printable(text).replaceAll('\n', ' ');
+    this.#io.stderr.write(`${CLEAR}${columns ? fitWidth(line, columns - 1) : line}`);
   }
 }

@@ -66,18 +66,45 @@ describe('t2i generate', () => {
     expect(readFileSync(file('again.png')).equals(readFileSync(file('cat.png')))).toBe(true);
   });
 
-  it('prints one JSON object with --json', async () => {
-    const { code, json } = await generate('a cat', '--seeds', '3,1', '--json', '-o', file('{seed}.webp'));
-    expect(code).toBe(0);
-    expect(json()).toEqual([
-      {
-        prompt: 'a cat',
-        images: [3, 1].map((seed) => expect.objectContaining({ seed, file: file(`${seed}.webp`), skipped: false })),
-        warnings: [],
-        backend: { name: 'onnxruntime', runtime: expect.stringMatching(/^onnxruntime-node \d/), tried: [] },
+  it('prints a JSON object for each image with --json, as soon as it is written', async () => {
+    const io = fakeIo();
+    const seen: [line: { file: string }, files: string[]][] = [];
+    const write = io.stdout.write.bind(io.stdout);
+    io.stdout.write = (text) => {
+      seen.push([JSON.parse(String(text)), readdirSync(folder).sort()]);
+      return write(text);
+    };
+    const options = ['--model', TINY, '--steps', '2', '--seeds', '3,1', '--json', '-o', file('{seed}.webp')];
+    expect(await main(['a cat', ...options], io)).toBe(0);
+    const image = (seed: number) => ({
+      file: file(`${seed}.webp`),
+      prompt: 'a cat',
+      seed,
+      width: expect.any(Number),
+      height: expect.any(Number),
+      skipped: false,
+      timings: expect.objectContaining({ total: expect.any(Number) }),
+      warnings: [],
+      backend: {
+        name: 'onnxruntime',
+        runtime: expect.stringMatching(/^onnxruntime-node \d/),
+        tried: expect.any(Array),
       },
+    });
+    expect(seen).toEqual([
+      [image(3), ['3.webp']],
+      [image(1), ['1.webp', '3.webp']],
     ]);
-    expect(readdirSync(folder).sort()).toEqual(['1.webp', '3.webp']);
+  });
+
+  it('shows that it loads the model, and leaves nothing of it', async () => {
+    const argv = ['a cat', '--model', TINY, '--steps', '1', '--seed', '1', '-o', file('a.png')];
+    const terminal = await t2i(argv, { terminal: true, columns: 30, env: { NO_COLOR: '1' } });
+    const shown = terminal.err.split('\r\u001b[K');
+    expect(shown).toContain('loading the model tiny');
+    for (const line of shown) if (!line.startsWith('wrote')) expect(line.length).toBeLessThan(30);
+    expect(shown.at(-1)).toMatch(/^$|^wrote .*\n$/);
+    expect((await t2i(argv)).err).not.toContain('loading');
   });
 
   it('warns, once, of a negative prompt without effect', async () => {
@@ -157,8 +184,8 @@ describe('t2i generate --batch', () => {
     return generate('--batch', file('prompts.jsonl'), '-o', file('out/'), '--json', ...flags);
   };
   const batch = (...lines: object[]) => batchWith([], ...lines);
-  const made = (result: { json(): { line: number; images: { skipped: boolean }[] }[] }) =>
-    result.json().map(({ line, images }) => [line, images.map(({ skipped }) => !skipped)]);
+  const made = (result: { json(): { line: number; skipped: boolean }[] }) =>
+    result.json().map(({ line, skipped }) => [line, !skipped]);
 
   it('makes what is missing only, when it is run again', async () => {
     const lines = [
@@ -168,28 +195,32 @@ describe('t2i generate --batch', () => {
     const first = await batch(...lines);
     expect(first.code).toBe(0);
     expect(made(first)).toEqual([
-      [1, [true, true]],
-      [2, [true]],
+      [1, true],
+      [1, true],
+      [2, true],
     ]);
-    const files = first.json().flatMap(({ images }) => images.map((image: { file: string }) => image.file));
+    const files = first.json().map((image: { file: string }) => image.file);
     const times = () => files.map((path) => statSync(path).mtimeMs);
     const before = times();
 
     expect(made(await batch(...lines))).toEqual([
-      [1, [false, false]],
-      [2, [false]],
+      [1, false],
+      [1, false],
+      [2, false],
     ]);
     expect(times()).toEqual(before);
 
-    rmSync(files[1]);
-    writeFileSync(files[2], 'damaged');
+    rmSync(files[1] as string);
+    writeFileSync(files[2] as string, 'damaged');
     expect(made(await batch(...lines))).toEqual([
-      [1, [false, true]],
-      [2, [true]],
+      [1, false],
+      [1, true],
+      [2, true],
     ]);
     expect(made(await batch(lines[0] as object, { prompt: 'a dog', seed: 5, steps: 3 }))).toEqual([
-      [1, [false, false]],
-      [2, [true]],
+      [1, false],
+      [1, false],
+      [2, true],
     ]);
   });
 

@@ -8,11 +8,18 @@ export interface FakeIo extends Io {
 
 /** An {@link Io} that collects what a command writes. */
 export function fakeIo(
-  options: { stdin?: string; env?: Io['env']; signal?: AbortSignal; terminal?: boolean } = {},
+  options: {
+    stdin?: string;
+    env?: Io['env'];
+    signal?: AbortSignal;
+    terminal?: boolean;
+    columns?: number | undefined;
+  } = {},
 ): FakeIo {
   const written = { out: '', err: '' };
   const output = (name: 'out' | 'err') => ({
     isTTY: options.terminal ?? false,
+    columns: options.columns,
     write: (data: string | Uint8Array) => {
       written[name] += typeof data === 'string' ? data : Buffer.from(data).toString('latin1');
     },

@@ -6,12 +6,11 @@ import type { GenerateResult } from '../../pipeline/events.js';
 import type { Pipeline } from '../../pipeline.js';
 import { removeLeftovers } from '../../temporary-files.js';
 import type { Io } from '../io.js';
-import { printable, printJson, warn } from '../output.js';
-import { formatSeconds } from '../quantities.js';
 import { isFinished } from './finished.js';
 import { TO_STDOUT } from './naming.js';
 import { PreviewFile, processOfPreview } from './preview-file.js';
 import { Progress } from './progress.js';
+import { Report } from './report.js';
 import type { Task } from './tasks.js';
 
 export interface RunOptions {
@@ -24,7 +23,7 @@ interface Work extends Task {
   readonly skipped: ReadonlySet<string>;
 }
 
-/** Makes the pictures of all tasks, each saved as soon as it is done, and prints their paths. */
+/** Makes the pictures of all tasks, each saved, and its path printed, as soon as it is done. */
 export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], options: RunOptions, io: Io): Promise<void> {
   await removeLeftoversOf(tasks);
   const work: Work[] = [];
@@ -36,9 +35,9 @@ export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], optio
     io,
     steps.reduce((sum, count) => sum + count, 0),
   );
-  const told = new Set<string>();
+  const report = new Report(options.json, pipeline.backend, io);
   try {
-    for (const task of work) await runTask(pipeline, task, options, io, progress, told);
+    for (const task of work) await runTask(pipeline, task, options, io, progress, report);
   } finally {
     progress.clear();
   }
@@ -71,51 +70,20 @@ async function runTask(
   options: RunOptions,
   io: Io,
   progress: Progress,
-  told: Set<string>,
+  report: Report,
 ): Promise<void> {
-  const { request, pictures, line, skipped } = task;
-  const images = [];
-  const warnings = new Map<string, GenerateResult['warnings'][number]>();
-  for (const [index, { seed, path }] of pictures.entries()) {
-    const { width, height } = request;
-    if (skipped.has(path)) {
-      images.push({ file: path, seed, width, height, skipped: true });
-      if (!options.json) io.stderr.write(`${printable(path)} is there already\n`);
+  const { pictures, line, skipped } = task;
+  for (const [index, picture] of pictures.entries()) {
+    if (skipped.has(picture.path)) {
+      report.skipped(task, picture);
       continue;
     }
-    const where = [
-      line !== null && `line ${line}`,
-      pictures.length > 1 && `picture ${index + 1} of ${pictures.length}`,
-    ];
-    const label = [...where, `seed ${seed}`].filter(Boolean).join(', ');
-    const { result, replaced } = await makePicture(pipeline, task, { seed, path }, options, io, () =>
-      progress.step(label),
-    );
+    const where = [line !== null && `line ${line}`, pictures.length > 1 && `image ${index + 1} of ${pictures.length}`];
+    const label = [...where, `seed ${picture.seed}`].filter(Boolean).join(', ');
+    const onStep = () => progress.step(label);
+    const { result, replaced } = await makePicture(pipeline, task, picture, options, io, onStep);
     progress.clear();
-    for (const warning of result.warnings) {
-      warnings.set(warning.code, warning);
-      const text = line === null ? warning.message : `line ${line}: ${warning.message}`;
-      if (!told.has(text)) warn(io, text);
-      told.add(text);
-    }
-    images.push({ file: path, seed, width, height, skipped: false, timings: result.timings });
-    if (!options.json && path !== TO_STDOUT) io.stdout.write(`${printable(path)}\n`);
-    const seconds = formatSeconds(result.timings.total / 1000);
-    const written = path === TO_STDOUT ? 'an image to standard output' : printable(path);
-    io.stderr.write(
-      `${replaced ? 'replaced' : 'wrote'} ${written} (seed ${seed}, ${seconds}, ${result.backend.name})\n`,
-    );
-  }
-  if (options.json) {
-    const { name, runtime, tried } = pipeline.backend;
-    const at = line === null ? {} : { line };
-    printJson(io, {
-      ...at,
-      prompt: request.prompt,
-      images,
-      warnings: [...warnings.values()],
-      backend: { name, runtime, tried },
-    });
+    report.written(task, picture, result, replaced);
   }
 }
 

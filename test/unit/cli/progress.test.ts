@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { NetworkName } from '../../../src/backends/backend.js';
+import { fitWidth } from '../../../src/cli/display-width.js';
 import { EngineProgress } from '../../../src/cli/engines/open-progress.js';
 import { Progress } from '../../../src/cli/generate/progress.js';
 import { formatSeconds } from '../../../src/cli/quantities.js';
+import { StatusLine } from '../../../src/cli/status-line.js';
 import { fakeIo } from '../../support/fake-io.js';
 
 describe('the progress of a run', () => {
@@ -16,6 +18,45 @@ describe('the progress of a run', () => {
     progress.step('seed 7');
     progress.clear();
     expect(io.err()).toBe('\r\u001b[Kseed 7, 10 %, 18 s left\r\u001b[Kseed 7, 20 %, 16 s left\r\u001b[K');
+  });
+
+  it.each([
+    [20, 'seed 7, 10 %, 18 s…'],
+    [21, 'seed 7, 10 %, 18 s …'],
+    [24, 'seed 7, 10 %, 18 s left'],
+    [1, ''],
+    [undefined, 'seed 7, 10 %, 18 s left'],
+  ])('fits a terminal of %s columns', (columns, text) => {
+    const io = fakeIo({ terminal: true, columns });
+    let now = 0;
+    const progress = new Progress(io, 10, () => now);
+    now = 2000;
+    progress.step('seed 7');
+    expect(io.err()).toBe(`\r\u001b[K${text}`);
+  });
+
+  it.each([
+    ['ab', 2, 'ab'],
+    ['abc', 2, 'a…'],
+    ['漢字', 4, '漢字'],
+    ['漢字', 3, '漢…'],
+    ['漢字', 2, '…'],
+    ['👩‍🚀👩‍🚀', 3, '👩‍🚀…'],
+    ['e\u0301e\u0301', 2, 'e\u0301e\u0301'],
+    ['abc', 0, ''],
+  ])('draws %s in %d columns as %s', (text, columns, expected) => {
+    expect(fitWidth(text, columns)).toBe(expected);
+  });
+
+  it('is one line whatever it says, and plain where the terminal is dumb', () => {
+    const io = fakeIo({ terminal: true, columns: 40 });
+    new StatusLine(io).show('a\nb');
+    expect(io.err()).toBe('\r\u001b[Ka b');
+    const dumb = fakeIo({ terminal: true, env: { TERM: 'dumb' } });
+    const line = new StatusLine(dumb);
+    line.show('a');
+    line.clear();
+    expect(dumb.err()).toBe('');
   });
 
   it('prints a line now and then elsewhere, without escapes', () => {
