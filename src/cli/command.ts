@@ -21,6 +21,8 @@ export interface Argument {
 export interface CommandInput {
   readonly args: readonly (string | undefined)[];
   readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+  /** By the same names: where the flags come from that were not typed, for example `t2i.config.json: steps`. */
+  readonly sources?: Readonly<Record<string, string>>;
 }
 
 /** A command is data plus a handler; `commands/index.ts` lists them all. */
@@ -29,6 +31,8 @@ export interface Command {
   readonly summary: string;
   readonly arguments: readonly Argument[];
   readonly flags: readonly Flag[];
+  /** Flags that are left out come from t2i.config.json or package.json, where they are written there. */
+  readonly takesDefaults?: true;
   /** Whole command lines, the simplest first. */
   readonly examples: readonly string[];
   /** Returns the exit code; throws T2IError for what went wrong. Loads what is heavy itself, with `import()`. */

@@ -1,29 +1,30 @@
 import { type Issue, T2IError } from '../errors.js';
 import { describeValue } from '../fields.js';
-import { type Command, type CommandInput, keyOfFlag, longName } from './command.js';
+import { type Command, type CommandInput, type Flag, keyOfFlag, longName } from './command.js';
 
 /**
- * The SDK's names of options in an error, such as `guidanceScale`, become the flags that the user typed. A flag that sets several
- * options, as `--size` does, is told once, with what was typed.
+ * The SDK's names of options in an error, such as `guidanceScale`, become the flags that the user typed, or the place where they are
+ * written down. A flag that sets several options, as `--size` does, is told once, with what it says.
  */
 export function withFlagNames(error: unknown, command: Command, input: CommandInput): unknown {
   if (!T2IError.is(error) || error.code !== 'OPTION_INVALID') return error;
   const told = new Set<string>();
   const issues = error.issues.flatMap((issue): Issue[] => {
-    const flag = flagOfOption(issue.option, command, input);
+    const flag = flagOf(issue.option, command, input);
     if (flag === undefined) return [issue];
-    const option = longName(flag);
+    const key = keyOfFlag(flag);
+    const option = input.sources?.[key] ?? longName(flag);
     if ((flag.sets?.length ?? 0) < 2) return [{ ...issue, option }];
     if (told.has(option)) return [];
     told.add(option);
-    return [{ ...issue, option, received: describeValue(input.flags[keyOfFlag(flag)]) }];
+    return [{ ...issue, option, received: describeValue(input.flags[key]) }];
   });
   const hint = error.hint ?? `t2i ${command.name} --help`;
   return new T2IError(error.code, error.message, { issues, hint, cause: error.cause });
 }
 
-/** The flag that sets an option of the SDK; of several the one that was given. */
-function flagOfOption(option: string, { flags }: Command, input: CommandInput) {
-  const setting = flags.filter(({ sets }) => sets?.includes(option));
-  return setting.find((flag) => input.flags[keyOfFlag(flag)] !== undefined) ?? setting[0];
+/** The flag of that name, or that sets an option of the SDK; of several the one that was given. */
+function flagOf(option: string, { flags }: Command, input: CommandInput): Flag | undefined {
+  const meant = flags.filter((flag) => longName(flag) === option || flag.sets?.includes(option));
+  return meant.find((flag) => input.flags[keyOfFlag(flag)] !== undefined) ?? meant[0];
 }

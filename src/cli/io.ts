@@ -14,6 +14,8 @@ export interface Io {
   /** Progress, warnings and errors: what a person reads. */
   readonly stderr: TextOutput;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute path of the folder whose configuration holds; the working folder where it is left out. */
+  readonly cwd?: string | undefined;
   /** Aborted with an {@link Interrupted} when the user or the system ends the program. */
   readonly signal: AbortSignal;
 }

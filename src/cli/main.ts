@@ -1,5 +1,6 @@
 import { packageVersion } from '../pipeline/package-version.js';
 import { COMMANDS } from './commands/index.js';
+import { readDefaults, withDefaults } from './config/defaults.js';
 import { exitCode } from './exit-codes.js';
 import { withFlagNames } from './flag-names.js';
 import type { Io } from './io.js';
@@ -15,8 +16,10 @@ import { parseCommandLine } from './program.js';
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const invocation = parseCommandLine(COMMANDS, argv, io, packageVersion());
   if ('exitCode' in invocation) return invocation.exitCode;
-  const { command, input } = invocation;
+  const { command } = invocation;
+  let { input } = invocation;
   try {
+    if (command.takesDefaults) input = withDefaults(command, input, readDefaults(io));
     return await command.run(input, io);
   } catch (error) {
     if (io.signal.aborted) io.stderr.write(`${(io.signal.reason as Error).message}\n`);

@@ -53,7 +53,7 @@ function parse(commands: readonly Command[], argv: readonly string[], io: Io, ve
     sub.addHelpText('after', `\nExamples:\n${command.examples.map((line) => `  ${line}\n`).join('')}`);
     sub.action(() => {
       // `processedArgs` leaves an optional argument undefined; `opts` holds the flags by their long names.
-      invocation = { command, input: { args: sub.processedArgs as string[], flags: sub.opts() } };
+      invocation = { command, input: { args: sub.processedArgs as string[], flags: givenFlags(sub) } };
     });
   }
   try {
@@ -63,6 +63,11 @@ function parse(commands: readonly Command[], argv: readonly string[], io: Io, ve
     return { exitCode: error.exitCode === 0 ? EXIT.ok : EXIT.usage };
   }
   return invocation;
+}
+
+/** Without what was left out: where there is a flag `--no-metadata`, commander sets `metadata`. */
+function givenFlags(sub: Program): CommandInput['flags'] {
+  return Object.fromEntries(Object.entries(sub.opts()).filter(([key]) => sub.getOptionValueSource(key) !== 'default'));
 }
 
 function configure(program: Program, io: Io, command: Command | null): Program {

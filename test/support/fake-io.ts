@@ -14,6 +14,7 @@ export function fakeIo(
     signal?: AbortSignal;
     terminal?: boolean;
     columns?: number | undefined;
+    cwd?: string;
   } = {},
 ): FakeIo {
   const written = { out: '', err: '' };
@@ -32,6 +33,7 @@ export function fakeIo(
     stdout: output('out'),
     stderr: output('err'),
     env: options.env ?? {},
+    cwd: options.cwd,
     signal: options.signal ?? new AbortController().signal,
     out: () => written.out,
     err: () => written.err,

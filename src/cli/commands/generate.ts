@@ -8,6 +8,7 @@ export const generate: Command = {
     { name: 'prompt', description: 'what the picture should show; - reads it from standard input', required: false },
   ],
   flags: GENERATE_FLAGS,
+  takesDefaults: true,
   examples: [
     't2i generate "a red apple on a blue background" -o apple.png',
     't2i generate "a red apple" -n 4 --seed 7 -o apples/',

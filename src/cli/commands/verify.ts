@@ -20,6 +20,7 @@ export const verify: Command = {
     },
     JSON_FLAG,
   ],
+  takesDefaults: true,
   examples: [
     't2i verify apple.png',
     't2i verify apple.png --model ./my-model --json',

@@ -98,7 +98,7 @@ describe('the command line', () => {
     [['verify this'], 'verify this', {}],
     [['--', '--json'], '--json', {}],
   ])('draws %j, a prompt without a command', (argv, prompt, flags) => {
-    expect(parsed(...argv)).toEqual({ name: 'generate', args: [prompt], flags: { metadata: true, ...flags } });
+    expect(parsed(...argv)).toEqual({ name: 'generate', args: [prompt], flags });
   });
 
   it.each([
