@@ -7,6 +7,8 @@ export interface Flag {
   readonly description: string;
   /** The SDK's options that it sets, so that their error messages can name the flag instead. */
   readonly sets?: readonly string[];
+  /** Values that it takes, for completion in a shell. */
+  readonly values?: readonly string[];
   /** Another spelling of a flag, which is understood and not advertised. */
   readonly hidden?: true;
 }
@@ -15,6 +17,8 @@ export interface Argument {
   readonly name: string;
   readonly description: string;
   readonly required: boolean;
+  /** Values that it takes, for completion in a shell. */
+  readonly values?: readonly string[];
 }
 
 /** What the user typed, by the flags' long names in camel case. */
@@ -52,12 +56,14 @@ export const LOAD_FLAGS: readonly Flag[] = [
     flags: '--backend <name>',
     description: 'auto, tensorrt or onnxruntime (default: auto, the best that runs here)',
     sets: ['backend'],
+    values: ['auto', 'tensorrt', 'onnxruntime'],
   },
   { flags: '--device <n>', description: 'GPU to use (default: 0)', sets: ['device'] },
   {
     flags: '--isolation <where>',
     description: 'none, or process: run the GPU in a process that is started again after a crash (default: none)',
     sets: ['isolation'],
+    values: ['none', 'process'],
   },
   { flags: '--strict', description: 'make every fallback an error', sets: ['strict'] },
   { flags: '--threads <n>', description: 'processor threads to use (default: the runtime decides)', sets: ['threads'] },

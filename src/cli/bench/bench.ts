@@ -16,6 +16,7 @@ const FLAGS: readonly Flag[] = [
     flags: '--against <library>',
     description:
       'diffusers: also draw with PyTorch, by the same weights, seed, sampler and threads, where the trainer is installed',
+    values: ['diffusers'],
   },
   { flags: '--python <path>', description: "interpreter with torch and diffusers (default: the trainer's)" },
   { flags: '--html <file>', description: 'also write a page with plots; a file of that name is replaced' },

@@ -5,6 +5,7 @@ const FLAGS: readonly Flag[] = [
     flags: '--runtime <name>',
     description: 'tensorrt or tensorrt-rtx (default: the best that can build)',
     sets: ['runtime'],
+    values: ['tensorrt', 'tensorrt-rtx'],
   },
   {
     flags: '--profile <shapes>',

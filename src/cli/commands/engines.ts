@@ -4,7 +4,12 @@ export const engines: Command = {
   name: 'engines',
   summary: 'List the engines that were built, show what is in one, or remove those that nothing can use any more.',
   arguments: [
-    { name: 'action', description: 'list, inspect or prune (default: list)', required: false },
+    {
+      name: 'action',
+      description: 'list, inspect or prune (default: list)',
+      required: false,
+      values: ['list', 'inspect', 'prune'],
+    },
     {
       name: 'file',
       description: 'with inspect: an engine file, or the start of a name from the list',

@@ -26,11 +26,13 @@ export const GENERATE_FLAGS: readonly Flag[] = [
     flags: '--sampler <name>',
     description: "ddim, ddpm, euler, euler-a, dpmpp-2m or lcm (default: the model's)",
     sets: ['sampler'],
+    values: ['ddim', 'ddpm', 'euler', 'euler-a', 'dpmpp-2m', 'lcm'],
   },
   {
     flags: '--sigmas <name>',
     description: "karras, for samplers that take it (default: the model's)",
     sets: ['sigmas'],
+    values: ['karras', 'default'],
   },
   {
     flags: '--guidance <scale>',
@@ -45,7 +47,11 @@ export const GENERATE_FLAGS: readonly Flag[] = [
     sets: ['width', 'height'],
   },
   ...LOAD_FLAGS,
-  { flags: '--format <name>', description: "png, jpeg or webp (default: by the name's extension, else png)" },
+  {
+    flags: '--format <name>',
+    description: "png, jpeg or webp (default: by the name's extension, else png)",
+    values: ['png', 'jpeg', 'webp'],
+  },
   { flags: '--no-metadata', description: 'leave out the receipt and the marker for AI-made media' },
   {
     flags: '--preview',

@@ -24,7 +24,11 @@ function commandLines(page: string): string[] {
   const inText = [...text.matchAll(/`(t2i [^`]+)`/g)]
     .map(([, line]) => line as string)
     .filter((line) => !names.has(line));
-  return [...blocks, ...inText].flatMap((line) => /(?:^|\s)(t2i [a-z"][^#]*)/.exec(line)?.[1]?.trim() ?? []);
+  return [...blocks, ...inText].flatMap((line) => {
+    const [, command] = /(?:^|[\s(])(t2i [a-z"][^#]*)/.exec(line) ?? [];
+    // Without the file that takes the output, and the end of `<(...)`.
+    return command === undefined ? [] : [command.replace(/\s>.*|\)$/, '').trim()];
+  });
 }
 
 /** Words as a shell splits them, quotes taken off. */
@@ -36,9 +40,10 @@ function parse(line: string): string {
   const io = fakeIo();
   const argv = words(line).slice(1);
   // A word that is no command would be drawn; the prompts of the pages have several.
-  if (/^[a-z-]+$/.test(argv[0] ?? '') && !COMMANDS.some(({ name }) => name === argv[0])) return `${line}: no command`;
+  if (/^[a-z-]+$/.test(argv[0] ?? '') && ![...COMMANDS.map(({ name }) => name), 'help'].includes(argv[0] as string))
+    return `${line}: no command`;
   const invocation = parseCommandLine(COMMANDS, argv, io, 'x');
-  return 'command' in invocation ? '' : `${line}: ${io.err()}`;
+  return 'command' in invocation || invocation.exitCode === 0 ? '' : `${line}: ${io.err()}`;
 }
 
 describe('the command lines of the pages', () => {

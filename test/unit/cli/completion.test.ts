@@ -1,0 +1,144 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { RUNTIMES } from '../../../src/backends/engines.js';
+import { BACKENDS } from '../../../src/backends/select.js';
+import { COMMANDS } from '../../../src/cli/commands/index.js';
+import { argumentWords, flagWords } from '../../../src/cli/completion/words.js';
+import { main } from '../../../src/cli/main.js';
+import { SAMPLER_NAMES } from '../../../src/diffusion/samplers/index.js';
+import { IMAGE_FORMATS } from '../../../src/image/formats.js';
+import { fakeIo } from '../../support/fake-io.js';
+
+const folder = mkdtempSync(join(tmpdir(), 't2i-completion-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const VERBS = [...COMMANDS.map(({ name }) => name), 'help'];
+const has = (shell: string) => spawnSync(shell, ['-c', 'exit 0']).status === 0;
+
+async function script(shell: string): Promise<string> {
+  const io = fakeIo();
+  expect(await main(['completion', shell], io)).toBe(0);
+  return io.out();
+}
+
+/** What a shell prints that runs the script and then a few lines more; it reads no files of its user. */
+async function run(shell: 'bash' | 'zsh' | 'fish', more: string, flags: readonly string[]): Promise<string[]> {
+  const { status, stdout, stderr } = spawnSync(shell, [...flags, '-c', `${await script(shell)}\n${more}`], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, HOME: '/nonexistent' },
+    // Where a file may stand too, none is there.
+    cwd: folder,
+  });
+  expect([status, stderr]).toEqual([0, '']);
+  return stdout.split('\n').filter(Boolean);
+}
+
+const flagsOf = (name: string) =>
+  COMMANDS.filter((command) => command.name === name)
+    .flatMap(flagWords)
+    .flatMap(({ names }) => names);
+
+/** Words before the cursor, the last of which is being typed, and what is offered. */
+const CASES: [line: readonly string[], offered: readonly string[]][] = [
+  [[''], VERBS],
+  [['b'], ['build-engine', 'bench']],
+  [['help', 'v'], ['verify']],
+  [['generate', '--sam'], ['--sampler']],
+  [['generate', '--sampler', ''], SAMPLER_NAMES],
+  [
+    ['generate', '--sampler', 'euler'],
+    ['euler', 'euler-a'],
+  ],
+  [['a cat', '--form'], ['--format']],
+  [['a cat', '--format', ''], IMAGE_FORMATS],
+  [['--format', ''], IMAGE_FORMATS],
+  [['verify', '--'], flagsOf('verify').filter((name) => name.startsWith('--'))],
+  [
+    ['engines', ''],
+    ['list', 'inspect', 'prune'],
+  ],
+  [
+    ['completion', ''],
+    ['bash', 'zsh', 'fish'],
+  ],
+];
+const quoted = (line: readonly string[]) => line.map((word) => `'${word}'`).join(' ');
+const sorted = (words: readonly string[]) => [...words].sort();
+
+describe('the words that shells offer', () => {
+  it('are all commands, all flags, and every value that there is', () => {
+    const values = (command: string, flag: string) =>
+      COMMANDS.filter(({ name }) => name === command)
+        .flatMap(flagWords)
+        .find(({ names }) => names.includes(flag))?.values;
+    expect(values('generate', '--sampler')).toEqual(SAMPLER_NAMES);
+    expect(values('generate', '--format')).toEqual(IMAGE_FORMATS);
+    expect(values('generate', '--backend')).toEqual(['auto', ...BACKENDS.map(({ name }) => name)]);
+    expect(values('build-engine', '--runtime')).toEqual(RUNTIMES);
+    expect(flagsOf('generate')).toContain('-n');
+    expect(flagsOf('generate')).not.toContain('--n');
+    expect(COMMANDS.flatMap(argumentWords)).toEqual(['list', 'inspect', 'prune', 'bash', 'zsh', 'fish']);
+  });
+
+  it('are refused to other shells, with the one that was meant', async () => {
+    const io = fakeIo();
+    expect(await main(['completion', 'bsh'], io)).toBe(2);
+    expect(io.err()).toContain('unknown shell "bsh"; did you mean "bash"?');
+  });
+});
+
+describe.skipIf(!has('bash'))('bash', () => {
+  it.each(CASES)('offers for %j %j', async (line, offered) => {
+    const words = `COMP_WORDS=(t2i ${quoted(line)}); COMP_CWORD=${line.length}; _t2i`;
+    const shown = await run('bash', `${words}\nprintf '%s\\n' "\${COMPREPLY[@]}"`, ['--norc', '--noprofile']);
+    expect(sorted(shown)).toEqual(sorted(offered));
+  });
+});
+
+describe.skipIf(!has('fish'))('fish', () => {
+  it.each(CASES)('offers for %j %j', async (line, offered) => {
+    const typed = `t2i ${line.map((word) => (word.includes(' ') ? `"${word}"` : word)).join(' ')}`;
+    const shown = await run('fish', `complete -C '${typed}'`, ['--no-config']);
+    const words = shown.map((text) => text.split('\t')[0] as string);
+    expect(sorted(words)).toEqual(sorted(offered));
+  });
+});
+
+describe.skipIf(!has('zsh'))('zsh', () => {
+  /** What the script hands to the functions of zsh that show it: commands, or what a command takes. */
+  const handedOver = (line: readonly string[]) => {
+    const helpers = '_arguments() { print -rl -- $words[1] "$@" }; _describe() { print -rl -- $commands }';
+    return run('zsh', `${helpers}; words=(t2i ${quoted(line)}); CURRENT=${line.length + 1}; _t2i`, ['-f']);
+  };
+
+  it('offers the commands first, and for help', async () => {
+    for (const line of [[''], ['b'], ['help', 'v']]) {
+      expect((await handedOver(line)).map((text) => text.split(':')[0])).toEqual(VERBS);
+    }
+  });
+
+  it.each([
+    [['verify', '--'], 'verify'],
+    [['generate', '--'], 'generate'],
+    [['a cat', '--'], 'generate'],
+    [['--format', ''], 'generate'],
+  ])('offers for %j what %s takes', async (line, verb) => {
+    const [command, , ...specs] = await handedOver(line);
+    // Without a command the words are left as they are.
+    expect(command).toBe(line[0] === verb ? verb : 't2i');
+    expect(specs.map((spec) => spec.split('[')[0])).toEqual([...flagsOf(verb), '*:argument:_files']);
+    if (verb === 'generate') {
+      expect(specs.filter((spec) => spec.startsWith('--format['))).toEqual([
+        expect.stringMatching(/:\(png jpeg webp\)$/),
+      ]);
+      expect(specs.filter((spec) => spec.startsWith('--output['))).toEqual([expect.stringMatching(/:_files$/)]);
+    }
+  });
+
+  it('offers the words that a command takes', async () => {
+    expect((await handedOver(['completion', ''])).at(-1)).toBe('1:argument:(bash zsh fish)');
+  });
+});
