@@ -67,7 +67,16 @@ const LAYERS: readonly Layer[] = [
   {
     owns: 'backends/tensorrt/',
     imports: [
-      ...['errors.ts', 'fields.ts', 'suggest.ts', 'files.ts', 'process-tag.ts', 'report-address.ts', 'diffusion/', 'model/'],
+      ...[
+        'errors.ts',
+        'fields.ts',
+        'suggest.ts',
+        'files.ts',
+        'process-tag.ts',
+        'report-address.ts',
+        'diffusion/',
+        'model/',
+      ],
       ...['backends/backend.ts', 'backends/hashed-noise.ts', 'backends/job-queue.ts', 'backends/process/'],
       'backends/tensorrt/native.ts',
     ],

@@ -6,6 +6,7 @@ import type { GenerateResult } from '../../pipeline/events.js';
 import type { Pipeline } from '../../pipeline.js';
 import { removeLeftovers } from '../../temporary-files.js';
 import type { Io } from '../io.js';
+import { warn } from '../output.js';
 import { isFinished } from './finished.js';
 import { TO_STDOUT } from './naming.js';
 import { PreviewFile, processOfPreview } from './preview-file.js';
