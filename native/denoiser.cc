@@ -97,7 +97,7 @@ void Denoiser::shape_network(const Dims& latent, const Dims& states, const Batch
   if (changed) graph_.forget();
 }
 
-/// All pictures' rows of the first condition, then all of the second; what fills up the batch repeats the last.
+/// All images' rows of the first condition, then all of the second; what fills up the batch repeats the last.
 void Denoiser::set_conditions(const Conditions& conditions, cuda::StreamHandle stream) {
   const std::size_t bytes = static_cast<std::size_t>(volume(conditions.shape)) * size_of(states_type());
   for (int32_t forward = 0; forward < batching_.forwards; ++forward) {

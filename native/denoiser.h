@@ -21,13 +21,13 @@ struct Conditions {
   int32_t count() const { return static_cast<int32_t>(states.size()); }
 };
 
-/// Pictures of a job that are denoised together: `count` of them from `first` on.
+/// Images of a job that are denoised together: `count` of them from `first` on.
 struct Pass {
   int32_t first;
   int32_t count;
 };
 
-/// The UNet between the two kernels of a step. A step of n pictures is one forward at batch 2n with guidance, n
+/// The UNet between the two kernels of a step. A step of n images is one forward at batch 2n with guidance, n
 /// without; engines whose batch is below the number of conditions run one forward for each condition.
 class Denoiser {
  public:

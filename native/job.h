@@ -37,7 +37,7 @@ struct Job {
   Plan plan;
   int32_t latent_height = 0;
   int32_t latent_width = 0;
-  /// For each picture: the first latents, then one block for each row whose k6 is not 0.
+  /// For each image: the first latents, then one block for each row whose k6 is not 0.
   std::vector<std::vector<float>> noise;
   /// Decode the clean estimate every so many steps; 0 for never.
   int32_t preview_every = 0;

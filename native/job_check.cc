@@ -29,7 +29,7 @@ void require_consistent(const Job& job, const ModelFacts& model) {
   const auto latent_size = static_cast<std::size_t>(model.latent_channels) *
                            static_cast<std::size_t>(job.latent_height) * static_cast<std::size_t>(job.latent_width);
   const std::size_t values = latent_size * (1 + static_cast<std::size_t>(noise_blocks(plan)));
-  require(!job.noise.empty(), "expected at least one picture");
+  require(!job.noise.empty(), "expected at least one image");
   for (const auto& noise : job.noise)
     require(noise.size() == values, "expected " + std::to_string(values) + " values of noise");
 }

@@ -10,7 +10,7 @@
 #include "error.h"
 #include "job_check.h"
 #include "pace.h"
-#include "picture_decoder.h"
+#include "image_decoder.h"
 #include "text_states.h"
 #include "timeline.h"
 
@@ -31,7 +31,7 @@ struct Pipeline::Impl {
     stream = cuda::Stream::create();
     denoiser = std::make_unique<Denoiser>(engines.unet, model, options.use_graph);
     text = std::make_unique<TextStates>(engines.text_encoder, model, denoiser->states_type());
-    decoder = std::make_unique<PictureDecoder>(engines.vae_decoder, model);
+    decoder = std::make_unique<ImageDecoder>(engines.vae_decoder, model);
   }
 
   JobResult run(const Job& job, const JobControl& control);
@@ -46,7 +46,7 @@ struct Pipeline::Impl {
   // Destroyed before the engines; the stream, which waits for what is queued, before the memory that the work uses.
   std::unique_ptr<Denoiser> denoiser;
   std::unique_ptr<TextStates> text;
-  std::unique_ptr<PictureDecoder> decoder;
+  std::unique_ptr<ImageDecoder> decoder;
   Timeline timeline;
   cuda::Stream stream;
 };
@@ -63,7 +63,7 @@ JobResult Pipeline::Impl::run(const Job& job, const JobControl& control) {
   } catch (const std::bad_alloc&) {
     recover(false);
     throw Error(ErrorCode::out_of_memory, "The host has no memory left for this request.",
-                "Ask for fewer or smaller pictures.");
+                "Ask for fewer or smaller images.");
   } catch (...) {
     recover(false);
     throw;

@@ -27,11 +27,11 @@ class Pipeline {
   Pipeline(Engines engines, ModelFacts model, PipelineOptions options);
   ~Pipeline();
 
-  /// The pictures of a job. After an error, ABORTED included, the next job starts clean; only DEVICE_LOST is for ever.
+  /// The images of a job. After an error, ABORTED included, the next job starts clean; only DEVICE_LOST is for ever.
   ///
   /// @throws Error ABORTED within one step of `control.cancelled`, OUT_OF_MEMORY, BACKEND_FAILED (a shape outside the
   /// engines'
-  ///   profile, a picture with NaN), DEVICE_LOST
+  ///   profile, an image with NaN), DEVICE_LOST
   JobResult run(const Job& job, const JobControl& control);
 
  private:

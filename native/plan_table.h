@@ -8,7 +8,7 @@
 
 namespace t2i {
 
-/// Blocks of noise that a plan's rows take for each picture: one for each row whose k6 is not 0.
+/// Blocks of noise that a plan's rows take for each image: one for each row whose k6 is not 0.
 int32_t noise_blocks(const Plan& plan);
 
 /// A plan on the device, and all else that a captured step reads anew for every request.

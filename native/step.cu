@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kBlock) decoder_input_kernel(const DecoderInpu
   if (i < args.count) decoder_input_element<T>(args, i);
 }
 
-/// The second dimension of the grid counts the pictures.
+/// The second dimension of the grid counts the images.
 template <typename T>
 __global__ void __launch_bounds__(kBlock) rgb_kernel(const RgbArgs args) {
   const int64_t pixel = element_index();

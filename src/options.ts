@@ -4,7 +4,7 @@ import { MAX_SIDE, presetField, type RequestLimits, withPreset } from './request
 
 export type { RequestDefaults, RequestLimits } from './request-limits.js';
 
-/** Largest number of pictures of one request. */
+/** Largest number of images of one request. */
 export const MAX_IMAGES = 100;
 /** Longest prompt, in UTF-16 units; the tokenizer's context is far shorter, this only bounds the work. */
 export const MAX_PROMPT_LENGTH = 10_000;
@@ -14,17 +14,17 @@ export type SamplerName = 'ddim' | 'ddpm' | 'euler' | 'euler-a' | 'dpmpp-2m' | '
 /** The backends that there are, and `auto` for the best one that runs here. */
 export type BackendName = 'auto' | 'tensorrt' | 'onnxruntime';
 
-/** What a picture is made from; every field that is left out gets the model's default. */
+/** What an image is made from; every field that is left out gets the model's default. */
 export interface RequestOptions {
-  /** What the picture should show; any Unicode text without NUL. Words beyond the model's context are cut, with a warning. */
+  /** What the image should show; any Unicode text without NUL. Words beyond the model's context are cut, with a warning. */
   prompt: string;
   /** What it should not show. Without effect, and warned of, where `guidanceScale` is 1 or below. Default: empty. */
   negativePrompt?: string | undefined;
-  /** Integer from 0 to 2^53 - 1. With `n`, the pictures take `seed`, `seed + 1` and so on. Default: random, reported with each picture. */
+  /** Integer from 0 to 2^53 - 1. With `n`, the images take `seed`, `seed + 1` and so on. Default: random, reported with each image. */
   seed?: number | undefined;
-  /** One picture for each seed, in this order; instead of `seed` and `n`. */
+  /** One image for each seed, in this order; instead of `seed` and `n`. */
   seeds?: readonly number[] | undefined;
-  /** Number of pictures, 1 to 100. Default: 1. */
+  /** Number of images, 1 to 100. Default: 1. */
   n?: number | undefined;
   /** Name of a preset of the model, such as `fast`, for what is left out of steps, guidanceScale and sampler. */
   preset?: string | undefined;
@@ -42,7 +42,7 @@ export interface RequestOptions {
   width?: number | undefined;
   /** Height in pixels. Default: the model's own. */
   height?: number | undefined;
-  /** Show the estimate of the finished picture in step events: true for each step, a number for every so many steps. Costs a decode each. */
+  /** Show the estimate of the finished image in step events: true for each step, a number for every so many steps. Costs a decode each. */
   preview?: boolean | number | undefined;
 }
 
@@ -50,7 +50,7 @@ export interface RequestOptions {
 export interface Request {
   readonly prompt: string;
   readonly negativePrompt: string;
-  /** One seed for each picture. */
+  /** One seed for each image. */
   readonly seeds: readonly number[];
   readonly steps: number;
   readonly guidanceScale: number;
@@ -113,7 +113,7 @@ function side(limits: RequestLimits, name: 'width' | 'height'): Field {
   const { fixedSize, sizeGranularity: step } = limits;
   if (fixedSize) {
     const only = fixedSize[name];
-    return integer(only, only, `${only} (this model makes ${fixedSize.width}x${fixedSize.height} pictures only)`);
+    return integer(only, only, `${only} (this model makes ${fixedSize.width}x${fixedSize.height} images only)`);
   }
   const whole = integer(step, MAX_SIDE);
   return {
@@ -201,7 +201,7 @@ export function parseLoadOptions(options: LoadOptions): LoadOptions {
   return options;
 }
 
-/** The seeds of a request's pictures: the list, or `n` seeds counting up from `seed`. */
+/** The seeds of a request's images: the list, or `n` seeds counting up from `seed`. */
 function seedsOf(options: RequestOptions): number[] {
   if (options.seeds) return options.seeds.map((seed) => seed + 0);
   const first = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;

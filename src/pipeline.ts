@@ -31,7 +31,7 @@ import type { ClipTokenizer } from './text/clip-tokenizer.js';
 export interface GenerateOptions extends RequestOptions {
   /** Aborting rejects with the signal's reason, within one step. */
   signal?: AbortSignal | undefined;
-  /** Called after each step of each picture. What it throws ends the request and rejects with it. */
+  /** Called after each step of each image. What it throws ends the request and rejects with it. */
   onStep?: ((event: StepProgress) => void) | undefined;
 }
 
@@ -54,7 +54,7 @@ export interface PipelineParts {
 const DEFAULT_MAX_QUEUE = 1000;
 
 /**
- * A loaded model that turns prompts into pictures.
+ * A loaded model that turns prompts into images.
  *
  *     await using t2i = await Pipeline.load();
  *     const { images } = await t2i.generate({ prompt: 'a red apple', seed: 7 });
@@ -115,7 +115,7 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /**
-   * Makes one picture for each seed. Calls may overlap; they are carried out in order.
+   * Makes one image for each seed. Calls may overlap; they are carried out in order.
    *
    * @throws T2IError OPTION_INVALID with every mistake in `issues`, QUEUE_FULL, CLOSED, BACKEND_FAILED, BACKEND_CRASHED,
    *   OUT_OF_MEMORY, DEVICE_LOST, MODEL_INVALID where the model's files changed before a restart; the signal's reason when aborted
@@ -126,7 +126,7 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /**
-   * As {@link Pipeline.generate}, as a loop: the steps as they are done, then the pictures, then the rest of the result.
+   * As {@link Pipeline.generate}, as a loop: the steps as they are done, then the images, then the rest of the result.
    * Leaving the loop ends the request.
    *
    * @throws T2IError as `generate`, from the loop

@@ -1,6 +1,6 @@
 import { type Field, oneOf } from './fields.js';
 
-/** Longest side of a picture, in pixels. */
+/** Longest side of an image, in pixels. */
 export const MAX_SIDE = 4096;
 
 /** What one sampler takes. */
@@ -21,7 +21,7 @@ export interface RequestDefaults {
 
 /** What a request is checked against: plain values of a model, and what its samplers take. */
 export interface RequestLimits {
-  /** Default side of the picture, in pixels. */
+  /** Default side of the image, in pixels. */
   readonly nativeSize: number;
   /** Sides must be multiples of this many pixels. */
   readonly sizeGranularity: number;

@@ -35,7 +35,7 @@ from t2i_trainer.presets import add_preset_flag
 from t2i_trainer.text_encoder import count_states, load_text_encoder
 
 FLOAT32, FLOAT16 = "model.onnx", "model.fp16.onnx"
-# fp16 arithmetic is judged by direction and by the picture: the size of its error depends on the scale of an output.
+# fp16 arithmetic is judged by direction and by the image: the size of its error depends on the scale of an output.
 FLOAT16_COSINE = 0.999
 FLOAT16_PSNR = 35.0
 AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "TinyAutoencoder": TinyAutoencoder}
@@ -81,7 +81,7 @@ def export(
             "files": hash_files(temporary),
             "defaults": {"steps": steps, "guidanceScale": guidance_scale, "sampler": sampler},
             **({"presets": {preset: {"steps": few} for preset, few in presets.items()}} if presets else {}),
-            "training": {**training_record(run), "parity": parity, **compare_pictures(temporary, guidance_scale)},
+            "training": {**training_record(run), "parity": parity, **compare_images(temporary, guidance_scale)},
             **data_record(run),
             "nullEmbeddingSha256": hashlib.sha256(null_states(temporary).tobytes()).hexdigest(),
             "evaluation": read_if_there(run / "evaluation.json"),
@@ -130,24 +130,24 @@ def export_component(part: Component, run: Path, target: Path) -> dict:
     return result
 
 
-def compare_pictures(folder: Path, guidance_scale: float, steps: int = 10) -> dict:
-    """Peak signal-to-noise ratio, in dB, of a picture by the fp16 graphs to the same picture by the float32 graphs.
+def compare_images(folder: Path, guidance_scale: float, steps: int = 10) -> dict:
+    """Peak signal-to-noise ratio, in dB, of an image by the fp16 graphs to the same image by the float32 graphs.
 
     Raises ParityError below 35 dB.
     """
     ids, empty = token_ids(folder, "a red apple on a blue background"), token_ids(folder, "")
     size = read_json(folder / "unet" / "config.json")["sample_size"]
     negative = empty if guidance_scale > 1 else None
-    pictures = [
+    images = [
         generate(folder, ids, negative, 0, steps, guidance_scale, size, graph).astype(np.float64)
         for graph in (FLOAT32, FLOAT16)
     ]
-    error = np.square(pictures[0] - pictures[1]).mean()
+    error = np.square(images[0] - images[1]).mean()
     psnr = float(10 * np.log10(255**2 / max(error, 1e-10)))
-    print(f"picture by fp16 against float32: {psnr:.1f} dB", file=sys.stderr)
+    print(f"image by fp16 against float32: {psnr:.1f} dB", file=sys.stderr)
     if psnr < FLOAT16_PSNR:
-        raise ParityError(f"a picture by the fp16 graphs is {psnr:.1f} dB from float32, allowed {FLOAT16_PSNR}")
-    return {"float16PicturePsnr": round(psnr, 2)}
+        raise ParityError(f"an image by the fp16 graphs is {psnr:.1f} dB from float32, allowed {FLOAT16_PSNR}")
+    return {"float16ImagePsnr": round(psnr, 2)}
 
 
 def null_states(folder: Path) -> np.ndarray:

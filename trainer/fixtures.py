@@ -55,10 +55,10 @@ def write_fixtures(out: Path) -> None:
     ):
         shutil.rmtree(out / name, ignore_errors=True)
         write(out / name)
-    write_reference_pictures(out)
+    write_reference_images(out)
 
 
-def write_reference_pictures(out: Path) -> None:
+def write_reference_images(out: Path) -> None:
     size = len(vocabulary())
     prompt = [size - 2, 320, 540, 575, *[size - 1] * (CONTEXT - 4)]  # start, "a red apple", end as padding
     negative = [size - 2, *[size - 1] * (CONTEXT - 1)]
@@ -71,7 +71,7 @@ def write_reference_pictures(out: Path) -> None:
         {"model": "tiny-lcm", "sampler": "lcm", "seed": 10, "steps": 4, "guidanceScale": 6.5, "latentSize": 8},
         {"model": "tiny-lcm", "sampler": "lcm", "seed": 10, "steps": 2, "guidanceScale": 1.0, "latentSize": 8},
     ]
-    pictures = []
+    images = []
     for request in requests:
         guided = request["guidanceScale"] > 1 and request["model"] != "tiny-lcm"
         negative_ids = negative if guided else None
@@ -84,9 +84,9 @@ def write_reference_pictures(out: Path) -> None:
             request["guidanceScale"],
             request["latentSize"],
         )
-        picture = {"width": rgb.shape[1], "height": rgb.shape[0], "rgb": base64.b64encode(rgb.tobytes()).decode()}
-        pictures.append({**request, "promptIds": prompt, "negativeIds": negative_ids, **picture})
-    (out / "reference-pictures.json").write_text(json.dumps(pictures, indent=1) + "\n")
+        image = {"width": rgb.shape[1], "height": rgb.shape[0], "rgb": base64.b64encode(rgb.tobytes()).decode()}
+        images.append({**request, "promptIds": prompt, "negativeIds": negative_ids, **image})
+    (out / "reference-images.json").write_text(json.dumps(images, indent=1) + "\n")
 
 
 def write_tiny(folder: Path) -> None:

@@ -75,7 +75,7 @@ void check(const char* call, cudaError_t status) {
   switch (status) {
     case cudaErrorMemoryAllocation:
       throw Error(ErrorCode::out_of_memory, describe(call, status),
-                  "Ask for fewer or smaller pictures at once, or free memory of the GPU.");
+                  "Ask for fewer or smaller images at once, or free memory of the GPU.");
     case cudaErrorInsufficientDriver:
     case cudaErrorNoDevice: {
       const DeviceProbe found = probe();

@@ -5,7 +5,7 @@
 
 #include "cuda/kernels.h"
 #include "half.h"
-#include "picture.h"
+#include "image.h"
 #include "step.h"
 
 namespace t2i::cuda {
@@ -56,7 +56,7 @@ T2I_BOTH inline void decoder_input_element(const DecoderInputArgs& args, int64_t
   static_cast<T*>(args.input)[i] = narrow<T>(decoder_input(args.latents[i], args.scale, args.shift));
 }
 
-/// Pixel `pixel` of picture `image`.
+/// Pixel `pixel` of image `image`.
 ///
 /// @returns whether one of its values is no number
 template <typename T>

@@ -79,7 +79,7 @@ struct DecoderInputArgs {
 };
 void launch_decoder_input(const DecoderInputArgs& args, StreamHandle stream);
 
-/// The decoder's picture to bytes: round(255 * clamp(x / 2 + 0.5, 0, 1)), ties to even (picture.h).
+/// The decoder's image to bytes: round(255 * clamp(x / 2 + 0.5, 0, 1)), ties to even (image.h).
 struct RgbArgs {
   /// [images, 3, height, width], -1 to 1; float32 or float16
   const void* image;

@@ -19,7 +19,7 @@ inline Error failure(Logger& logger, ErrorCode code, const std::string& what, co
   logger.clear();
   if (!out_of_memory) return Error(code, message, hint);
   return Error(ErrorCode::out_of_memory, message,
-               "Use a smaller size or fewer pictures at once, or end other programs that use the GPU.");
+               "Use a smaller size or fewer images at once, or end other programs that use the GPU.");
 }
 
 }  // namespace t2i::tensorrt

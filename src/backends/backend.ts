@@ -25,7 +25,7 @@ export interface Job {
   readonly latentWidth: number;
   /** One image for each, in this order; its noise depends on its seed alone (`diffusion/noise.ts`). */
   readonly seeds: readonly number[];
-  /** Decode the current estimate of the clean picture every so many steps; 0 for no previews. */
+  /** Decode the current estimate of the clean image every so many steps; 0 for no previews. */
   readonly previewEvery: number;
 }
 

@@ -38,7 +38,7 @@ export {
 export interface BuildEnginesOptions extends Pick<LoadOptions, 'device' | 'tensorrtLibDir' | 'onProgress' | 'signal'> {
   /** The best that can build when absent. */
   readonly runtime?: RuntimeName | undefined;
-  /** One to four pictures of the model's size when absent. */
+  /** One to four images of the model's size when absent. */
   readonly profile?: EngineProfile | undefined;
   /** Ten times the compute capabilities to build for, with tensorrt-rtx, which then needs no GPU; the device's when absent. */
   readonly computeCapabilities?: readonly number[] | undefined;

@@ -38,7 +38,7 @@ export function usesGuidance(guidanceScale: number): boolean {
 }
 
 /**
- * Runs a plan for one picture.
+ * Runs a plan for one image.
  *
  * @returns the final latents, as many as a block of noise
  * @throws the signal's reason when aborted; whatever `predict` or `onStep` throws

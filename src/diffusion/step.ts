@@ -2,7 +2,7 @@ import { ROW_LENGTH } from './plan.js';
 
 const f32 = Math.fround;
 
-/** Arrays that one picture's steps work on; all have the length of the latents. */
+/** Arrays that one image's steps work on; all have the length of the latents. */
 export interface StepState {
   /** Latents, variance-preserving; overwritten by the step. */
   readonly x: Float32Array;

@@ -30,7 +30,7 @@ export interface EncodeOptions {
 const MAX_JPEG_XMP = 60_000;
 
 /**
- * Pixels as the bytes of a picture file. The same pixels, options and receipt give the same bytes.
+ * Pixels as the bytes of an image file. The same pixels, options and receipt give the same bytes.
  *
  * @param receipt what the file says of itself, or null for a file without metadata
  * @throws T2IError CODEC_UNAVAILABLE; OPTION_INVALID, also where a JPEG is too small for the receipt of a very long prompt

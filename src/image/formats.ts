@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { T2IError } from '../errors.js';
 
-/** Picture formats that can be written. PNG keeps every pixel; JPEG and WebP are lossy. */
+/** Image formats that can be written. PNG keeps every pixel; JPEG and WebP are lossy. */
 export const IMAGE_FORMATS = ['png', 'jpeg', 'webp'] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 

@@ -4,13 +4,13 @@ import { type EncodeOptions, encodeImage, type Pixels } from './encode.js';
 import { formatOfPath, type ImageFormat } from './formats.js';
 import type { Receipt } from './receipt.js';
 
-/** How a generated picture is written. */
+/** How a generated image is written. */
 export interface SaveOptions extends EncodeOptions {
   /** False writes neither the receipt nor the marker for media made by a model. Default: true. */
   metadata?: boolean | undefined;
 }
 
-/** One finished picture: its pixels, and what made it. */
+/** One finished image: its pixels, and what made it. */
 export class GeneratedImage implements Pixels {
   /** 8-bit RGB, row-major, `width * height * 3` bytes. */
   readonly rgb: Uint8Array<ArrayBuffer>;
@@ -26,7 +26,7 @@ export class GeneratedImage implements Pixels {
     this.receipt = receipt;
   }
 
-  /** Seed that makes this picture again, whatever the number of pictures then. */
+  /** Seed that makes this image again, whatever the number of images then. */
   get seed(): number {
     return this.receipt.seed;
   }
@@ -55,7 +55,7 @@ export class GeneratedImage implements Pixels {
   }
 
   /**
-   * Writes the picture to a file, whole or not at all; a file of that name is replaced.
+   * Writes the image to a file, whole or not at all; a file of that name is replaced.
    *
    * @param path its extension chooses the format unless `format` does: .png, .jpg, .jpeg or .webp
    * @throws T2IError OPTION_INVALID, IO_FAILED

@@ -5,13 +5,13 @@ import { cannotRead } from '../files.js';
 import { findReceipts } from './containers.js';
 import { parseReceipt, type Receipt } from './receipt.js';
 
-/** Largest picture file that is read, in bytes. */
+/** Largest image file that is read, in bytes. */
 const MAX_FILE = 128 * 1024 * 1024;
 
 /**
- * The receipt of a PNG, JPEG or WebP picture. The file may be hostile: reading takes bounded time and memory.
+ * The receipt of a PNG, JPEG or WebP image. The file may be hostile: reading takes bounded time and memory.
  *
- * @param source path of the picture, or its bytes
+ * @param source path of the image, or its bytes
  * @throws T2IError OPTION_INVALID, IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID
  */
 export async function readReceipt(source: string | Uint8Array): Promise<Receipt> {
@@ -27,12 +27,12 @@ export function receiptIn(bytes: Uint8Array): Receipt {
   const receipts = findReceipts(bytes);
   const [receipt] = receipts;
   if (receipt === undefined) {
-    throw new T2IError('RECEIPT_MISSING', 'The picture carries no receipt', {
+    throw new T2IError('RECEIPT_MISSING', 'The image carries no receipt', {
       hint: 'It was not made by t2i, was made with --no-metadata, or another program removed its metadata.',
     });
   }
   if (receipts.length > 1) {
-    throw new T2IError('RECEIPT_INVALID', `The picture carries ${receipts.length} receipts; one was expected`);
+    throw new T2IError('RECEIPT_INVALID', `The image carries ${receipts.length} receipts; one was expected`);
   }
   return parseReceipt(receipt);
 }

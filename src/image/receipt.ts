@@ -5,7 +5,7 @@ import { checkFields, describeValue, type Field, integer, isRecord, oneOf, real,
 /** Version of the receipt's schema; a reader refuses every other one by name. */
 export const RECEIPT_VERSION = 1;
 
-/** All that is needed to make a picture again and to tell whether it is the same. It holds no time: one request, one sequence of bytes. */
+/** All that is needed to make an image again and to tell whether it is the same. It holds no time: one request, one sequence of bytes. */
 export interface Receipt {
   readonly version: typeof RECEIPT_VERSION;
   readonly prompt: string;
@@ -36,9 +36,9 @@ export interface Receipt {
     /** SHA-256 in hex of the plan in each network's engine, as `t2i engines inspect` prints it; left out by backends without engines. */
     readonly engines?: Readonly<Record<string, string>>;
   };
-  /** Package and version that made the picture. */
+  /** Package and version that made the image. */
   readonly sdk: string;
-  /** Of the picture's noise, float32 little-endian; the same on every machine. */
+  /** Of the image's noise, float32 little-endian; the same on every machine. */
   readonly noiseSha256: string;
   /** Of the pixels, 8-bit RGB, row-major. */
   readonly rgbSha256: string;
@@ -118,11 +118,11 @@ export function parseReceipt(json: string): Receipt {
   try {
     value = JSON.parse(json);
   } catch (cause) {
-    throw new T2IError('RECEIPT_INVALID', 'The receipt of the picture is no JSON', { cause });
+    throw new T2IError('RECEIPT_INVALID', 'The receipt of the image is no JSON', { cause });
   }
   const issues = receiptIssues(value);
   if (issues.length > 0) {
-    throw new T2IError('RECEIPT_INVALID', `The receipt of the picture is invalid: ${describeIssues(issues)}`, {
+    throw new T2IError('RECEIPT_INVALID', `The receipt of the image is invalid: ${describeIssues(issues)}`, {
       issues,
     });
   }

@@ -2,7 +2,7 @@
 export const DIGITAL_SOURCE_TYPE = 'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia';
 
 /**
- * An XMP packet (ISO 16684-1) that marks a picture as made by a model, with the receipt as a property of our own namespace.
+ * An XMP packet (ISO 16684-1) that marks an image as made by a model, with the receipt as a property of our own namespace.
  *
  * @param receipt JSON without `<`, `>` and `&`, as `serializeReceipt` writes it
  */

@@ -58,7 +58,7 @@ export function agree(parts: Parts, problems: Problems): Agreed {
     ['text_encoder/model.onnx output', textEncoder.states.shape[1]],
     ['unet/model.onnx input', unet.encoderHiddenStates.shape[1]],
   ]);
-  same(problems, 'channels of the picture', [
+  same(problems, 'channels of the image', [
     ['red, green and blue', 3],
     ['vae_decoder/model.onnx output', vaeDecoder.image.shape[1]],
   ]);
@@ -130,7 +130,7 @@ function guidanceWidthOf({ timestepCond }: UnetGraph, config: UnetConfig, proble
   return width;
 }
 
-/** Pixels for a latent pixel: from the picture's fixed sides, from the configuration, or 8 where neither says it. */
+/** Pixels for a latent pixel: from the image's fixed sides, from the configuration, or 8 where neither says it. */
 function factorOf(
   graph: VaeDecoderGraph,
   config: VaeConfig,

@@ -78,13 +78,13 @@ export interface ModelDescription {
   /** Latents are divided by this, then shifted, before they are decoded. */
   readonly scalingFactor: number;
   readonly shiftFactor: number;
-  /** Side of the picture in pixels that the model was trained for. */
+  /** Side of the image in pixels that the model was trained for. */
   readonly nativeSize: number;
   /** Fixed sizes in pixels where the graphs are static; null where any multiple of the granularity runs. */
   readonly fixedSize: { readonly width: number; readonly height: number } | null;
   /** Width and height must be multiples of this many pixels. */
   readonly sizeGranularity: number;
-  /** SHA-256 in hex of every file that decides the picture, by its path in the directory. */
+  /** SHA-256 in hex of every file that decides the image, by its path in the directory. */
   readonly hashes: Readonly<Record<string, string>>;
   /** Of the same files, as they were when they were hashed. */
   readonly stamps: Readonly<Record<string, FileStamp>>;

@@ -99,7 +99,7 @@ export const ROLES = {
     ranks: [4],
     axes: PLANE,
   },
-  image: { label: 'picture', names: ['sample', 'image', 'images', 'output'], types: FLOATS, ranks: [4], axes: PLANE },
+  image: { label: 'image', names: ['sample', 'image', 'images', 'output'], types: FLOATS, ranks: [4], axes: PLANE },
 } satisfies Record<string, Role>;
 
 /**

@@ -21,7 +21,7 @@ const DEFAULT_SAMPLE_SIZE = 64;
  * Reads and checks a model directory without running anything of it and without writing: diffusers' layout with one
  * `model.onnx` in each of text_encoder/, unet/ and vae_decoder/, scheduler/scheduler_config.json, tokenizer/, and
  * optionally a config.json beside each graph (the autoencoder's also in vae/) and the manifest t2i.json.
- * Hashes every file that decides the picture, so it takes about a second for each gigabyte of weights.
+ * Hashes every file that decides the image, so it takes about a second for each gigabyte of weights.
  * @throws T2IError MODEL_NOT_FOUND, or MODEL_INVALID with everything that is wrong: files that are missing, damaged, reach
  *   outside the directory, contradict each other, or differ from the manifest's hashes; the signal's reason when aborted.
  */

@@ -31,7 +31,7 @@ export interface ModelFile {
  * `<repo>/snapshots/<revision>/` into the `blobs/` folder of the same `<repo>`.
  */
 export class ModelFiles {
-  /** Paths in the model directory with forward slashes, of the files that decide the picture. */
+  /** Paths in the model directory with forward slashes, of the files that decide the image. */
   readonly used = new Set<string>();
 
   private constructor(

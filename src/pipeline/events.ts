@@ -5,7 +5,7 @@ import type { Warning } from './warnings.js';
 
 export type { FailedTry } from '../backends/select.js';
 
-/** A step that is done, of one of the request's pictures. */
+/** A step that is done, of one of the request's images. */
 export interface StepProgress extends StepEvent {
   readonly seed: number;
 }
@@ -29,7 +29,7 @@ export interface GenerateResult {
   readonly timings: Timings;
 }
 
-/** What `Pipeline.stream` yields: steps, then every picture, then the rest of the result. */
+/** What `Pipeline.stream` yields: steps, then every image, then the rest of the result. */
 export type StreamEvent =
   | ({ readonly type: 'step' } & StepProgress)
   | { readonly type: 'image'; readonly index: number; readonly image: GeneratedImage }

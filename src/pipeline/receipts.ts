@@ -5,7 +5,7 @@ import { optionsOfRequest, type Request, type RequestOptions } from '../options.
 import { packageVersion } from './package-version.js';
 import { planOptions } from './prepare-job.js';
 
-/** What all pictures of one request share. */
+/** What all images of one request share. */
 export interface ReceiptSource {
   readonly request: Request;
   readonly plan: Plan;
@@ -48,7 +48,7 @@ export function makeReceipt(
   };
 }
 
-/** The options that make the picture of a receipt again: `generate(optionsOfReceipt(receipt))`. */
+/** The options that make the image of a receipt again: `generate(optionsOfReceipt(receipt))`. */
 export function optionsOfReceipt(receipt: Receipt): RequestOptions {
   const { sampler, sigmas, eta, steps } = receipt.plan;
   return optionsOfRequest({ ...receipt, sampler, sigmas, eta, steps, previewEvery: 0 }, receipt.seed);

@@ -5,13 +5,13 @@ import { ImageNoise, noisyRows } from '../../src/diffusion/noise.js';
 import { hashArrays } from '../../src/image/receipt.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
-import { fixture, REFERENCE_PICTURES, tinyJob, tinyPrompt } from './tiny-jobs.js';
+import { fixture, REFERENCE_IMAGES, tinyJob, tinyPrompt } from './tiny-jobs.js';
 
 /** More steps than a test waits for. */
 const LONG = 500;
 
 export interface Tolerance {
-  /** Largest difference of one byte from the reference pictures. */
+  /** Largest difference of one byte from the reference images. */
   readonly byte: number;
   /** Share of bytes that may differ at all. */
   readonly share: number;
@@ -23,12 +23,12 @@ export interface Subject {
   readonly backend: Backend;
   /** How models are opened; by default as they are. */
   readonly open?: (model: ModelDescription) => Promise<Session>;
-  /** The pictures that a job must give; by default, those that diffusers and onnxruntime made. */
+  /** The images that a job must give; by default, those that diffusers and onnxruntime made. */
   readonly expected?: (model: ModelDescription, job: Job) => Promise<readonly Raster[]>;
   readonly tolerance: Tolerance;
-  /** Runs the pictures of a job side by side: steps of one picture come in order, those of several in any. */
+  /** Runs the images of a job side by side: steps of one image come in order, those of several in any. */
   readonly batches: boolean;
-  /** Rounds otherwise by the number of pictures in a batch: a picture alone is that of a batch within the tolerance only. */
+  /** Rounds otherwise by the number of images in a batch: an image alone is that of a batch within the tolerance only. */
   readonly roundsByBatch?: boolean;
 }
 
@@ -52,16 +52,16 @@ export function backendContract(subject: Subject): void {
       expect(session.runtime).toMatch(/^\S+ \d+\.\d+/);
     });
 
-    it.each(REFERENCE_PICTURES.map((picture, index) => ({ index, name: picture.model, picture })))(
-      'draws reference picture $index, of $name',
-      async ({ picture }) => {
-        const other = await describeModel(fixture(picture.model));
+    it.each(REFERENCE_IMAGES.map((image, index) => ({ index, name: image.model, image })))(
+      'draws reference image $index, of $name',
+      async ({ image }) => {
+        const other = await describeModel(fixture(image.model));
         const opened = await open(other);
         try {
-          const job = tinyJob(other, { ...picture, seeds: [picture.seed] });
+          const job = tinyJob(other, { ...image, seeds: [image.seed] });
           const { images } = await opened.generate(job);
-          expect(images[0]).toMatchObject({ width: picture.width, height: picture.height });
-          const expected = (await subject.expected?.(other, job))?.[0]?.rgb ?? Buffer.from(picture.rgb, 'base64');
+          expect(images[0]).toMatchObject({ width: image.width, height: image.height });
+          const expected = (await subject.expected?.(other, job))?.[0]?.rgb ?? Buffer.from(image.rgb, 'base64');
           const { largest, share } = difference(images[0]?.rgb as Uint8Array, expected);
           expect(largest).toBeLessThanOrEqual(tolerance.byte);
           expect(share).toBeLessThanOrEqual(tolerance.share);
@@ -71,7 +71,7 @@ export function backendContract(subject: Subject): void {
       },
     );
 
-    describe('pictures', () => {
+    describe('images', () => {
       it('are those of their seeds alone, whatever stands beside them', async () => {
         const seeds = [3, 1, 2, 0];
         const together = await draw(tinyJob(model, { seeds, sampler: 'ddpm' }));
@@ -130,7 +130,7 @@ export function backendContract(subject: Subject): void {
         const job = tinyJob(model, { seeds: [1, 2], steps: 3, previewEvery: 2 });
         const { images } = await session.generate(job, { onStep: (event) => events.push(event) });
         const expected = [0, 1].flatMap((image) => [1, 2, 3].map((step) => ({ image, step, steps: 3 })));
-        // Stable: what one picture reported stays in its order.
+        // Stable: what one image reported stays in its order.
         if (subject.batches) events.sort((a, b) => a.image - b.image);
         expect(events.map(({ image, step, steps }) => ({ image, step, steps }))).toEqual(expected);
         expect(events.map((event) => event.preview !== undefined)).toEqual([false, true, false, false, true, false]);
@@ -138,7 +138,7 @@ export function backendContract(subject: Subject): void {
         expect(events[1]?.preview?.rgb.length).toBe(images[0]?.rgb.length);
       });
 
-      it('change nothing in the picture by being watched', async () => {
+      it('change nothing in the image by being watched', async () => {
         const job = tinyJob(model, { steps: 3 });
         const watched = await session.generate({ ...job, previewEvery: 1 }, { onStep: () => {} });
         expect([...watched.images]).toEqual(await draw(job));
@@ -166,7 +166,7 @@ export function backendContract(subject: Subject): void {
       });
 
       it('in the middle rejects with its reason and frees the backend within a step', async () => {
-        // As many pictures as take some seconds: then no pause of the machine can be taken for the rest of the job.
+        // As many images as take some seconds: then no pause of the machine can be taken for the rest of the job.
         const one = await session.generate(tinyJob(model, { steps: LONG, latentSize: 16 }));
         const seeds = Array.from({ length: Math.min(100, Math.ceil(3000 / one.timings.total)) }, (_, seed) => seed);
         const long = tinyJob(model, { steps: LONG, latentSize: 16, seeds });

@@ -268,7 +268,7 @@ describe('the process of the onnxruntime backend', () => {
   });
 
   it.runIf(linux)(
-    'keeps its memory and the handles of its caller over 1,000 pictures',
+    'keeps its memory and the handles of its caller over 1,000 images',
     { timeout: 180_000 },
     async () => {
       vi.stubEnv('NODE_OPTIONS', `--require ${fileURLToPath(new URL('./collect-garbage.cjs', import.meta.url))}`);

@@ -12,7 +12,7 @@ import { describeModel } from '../../src/model/layout.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { buildFolder } from '../support/native.js';
 import { type SimTensorrt, simTensorrt } from '../support/sim-tensorrt.js';
-import { toyPictures, toyReference } from '../support/toy-networks.js';
+import { toyImages, toyReference } from '../support/toy-networks.js';
 import { ensureWideEngines } from '../support/wide-engines.js';
 import { fixture, tinyJob } from './tiny-jobs.js';
 
@@ -126,12 +126,12 @@ describe.skipIf(buildFolder('sim') === null)('a tensorrt session that fails', ()
   });
   afterAll(() => sim.cleanUp());
 
-  it('for want of memory fails the one job: the next gives its picture', async () => {
+  it('for want of memory fails the one job: the next gives its image', async () => {
     const job = tinyJob(model, { seeds: [1, 2], latentSize: 8 });
     failCall(1, 'out_of_memory');
     await expect(session.generate(job)).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
     failCall(0, 'none');
-    expect((await session.generate(job)).images).toEqual(await toyPictures(model, job));
+    expect((await session.generate(job)).images).toEqual(await toyImages(model, job));
   });
 
   it('with a lost device fails fast from then on, and opening another does too', async () => {
@@ -154,7 +154,7 @@ describe.skipIf(buildFolder('sim') === null)('a tensorrt session that fails', ()
       const result = await session.generate(job).catch(() => null);
       if (result?.warnings?.length) {
         warned.push(...result.warnings);
-        expect(result.images).toEqual(await toyPictures(model, job));
+        expect(result.images).toEqual(await toyImages(model, job));
       }
       failCall(call, 'launch');
       await strict.generate(job).catch((error) => /strict forbids/.test(error.message) && refused.push(error));
@@ -217,7 +217,7 @@ describe.skipIf(buildFolder('sim') === null)('a tensorrt session that fails', ()
     await failing.close();
   });
 
-  it('in half precision warns with every picture that the decoder runs in another, and is refused under strict', async () => {
+  it('in half precision warns with every image that the decoder runs in another, and is refused under strict', async () => {
     const dir = mkdtempSync(join(tmpdir(), 't2i-half-'));
     cpSync(fixture('tiny'), dir, { recursive: true });
     copyFileSync(join(dir, 'vae_decoder/model.onnx'), join(dir, 'vae_decoder/model.fp16.onnx'));
@@ -225,7 +225,7 @@ describe.skipIf(buildFolder('sim') === null)('a tensorrt session that fails', ()
     const half = await describeModel(dir);
     const opened = await sim.backend.open(half);
     const job = tinyJob(half, { latentSize: half.nativeSize / half.vaeFactor });
-    for (let picture = 0; picture < 2; picture++) {
+    for (let image = 0; image < 2; image++) {
       expect((await opened.generate(job)).warnings).toEqual([expect.stringMatching(/fp32/)]);
     }
     await opened.close();

@@ -6,7 +6,7 @@ import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import { buildFolder } from '../support/native.js';
 import { type SimTensorrt, simTensorrt } from '../support/sim-tensorrt.js';
-import { toyPictures } from '../support/toy-networks.js';
+import { toyImages } from '../support/toy-networks.js';
 import { isAlive, startCaller } from './start-caller.js';
 import { fixture, tinyJob } from './tiny-jobs.js';
 
@@ -41,26 +41,26 @@ describe.skipIf(buildFolder('sim') === null)('the process of an isolated tensorr
     await other.close();
   });
 
-  it('is started again after a crash, which fails the running job alone: same pictures', async () => {
+  it('is started again after a crash, which fails the running job alone: same images', async () => {
     const before = session.pid as number;
     const job = tinyJob(model, { seeds: [1, 2] });
     const onStep = () => process.kill(before, 'SIGSEGV');
     const long = session.generate(tinyJob(model, { steps: LONG, latentSize: 16 }), { onStep });
     const next = session.generate(job);
     await expect(long).rejects.toMatchObject({ code: 'BACKEND_CRASHED', message: expect.stringMatching(/SIGSEGV/) });
-    expect((await next).images).toEqual(await toyPictures(model, job));
+    expect((await next).images).toEqual(await toyImages(model, job));
     expect(session.pid).not.toBe(before);
     expect(isAlive(before)).toBe(false);
   });
 
-  it('is started again after its device was lost: same pictures', async () => {
+  it('is started again after its device was lost: same images', async () => {
     const before = session.pid as number;
     process.kill(before, 'SIGUSR2');
     const job = tinyJob(model, { seeds: [3] });
     // The signal may arrive behind a job.
     const error = await failure(() => session.generate(job));
     expect(error).toMatchObject({ code: 'DEVICE_LOST', hint: expect.stringMatching(/next request starts a fresh/) });
-    expect((await session.generate(job)).images).toEqual(await toyPictures(model, job));
+    expect((await session.generate(job)).images).toEqual(await toyImages(model, job));
     expect(session.pid).not.toBe(before);
     expect(isAlive(before)).toBe(false);
   });
@@ -103,7 +103,7 @@ describe.skipIf(buildFolder('sim') === null)('the process of an isolated tensorr
     await expect(waiting).rejects.toBe('enough');
     // The start itself is two seconds away.
     expect(performance.now() - start).toBeLessThan(1500);
-    expect((await session.generate(tinyJob(model))).images).toEqual(await toyPictures(model, tinyJob(model)));
+    expect((await session.generate(tinyJob(model))).images).toEqual(await toyImages(model, tinyJob(model)));
   });
 
   describe('and the process of its caller', () => {

@@ -1,9 +1,9 @@
 import { afterAll, describe, it } from 'vitest';
 import { simTensorrt } from '../support/sim-tensorrt.js';
-import { toyPictures } from '../support/toy-networks.js';
+import { toyImages } from '../support/toy-networks.js';
 import { backendContract } from './backend-contract.js';
 
-// The whole way from a job to a picture, on a simulated device and stand-ins for both major versions of TensorRT. The pictures are
+// The whole way from a job to an image, on a simulated device and stand-ins for both major versions of TensorRT. The images are
 // those of the loop in TypeScript, bit for bit.
 const versions = [10, 11] as const;
 const sims = versions.map((major) => ({ major, sim: simTensorrt(major) }));
@@ -23,7 +23,7 @@ for (const { major, sim } of sims) {
         await sim.build(model);
         return sim.backend.open(model, { isolation, strict: true });
       },
-      expected: toyPictures,
+      expected: toyImages,
       tolerance: { byte: 0, share: 0 },
       batches: true,
     });

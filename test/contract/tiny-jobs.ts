@@ -5,8 +5,8 @@ import { guidanceEmbedding } from '../../src/diffusion/guidance-embedding.js';
 import { createPlan, type SamplerName } from '../../src/diffusion/plan.js';
 import type { ModelDescription } from '../../src/model/description.js';
 
-/** A picture of a tiny model that diffusers and onnxruntime made (trainer/fixtures.py). */
-export interface ReferencePicture {
+/** An image of a tiny model that diffusers and onnxruntime made (trainer/fixtures.py). */
+export interface ReferenceImage {
   readonly model: string;
   readonly seed: number;
   /** `ddim` where it is absent. */
@@ -26,13 +26,11 @@ export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 }
 
-export const REFERENCE_PICTURES = JSON.parse(
-  readFileSync(fixture('reference-pictures.json'), 'utf8'),
-) as ReferencePicture[];
+export const REFERENCE_IMAGES = JSON.parse(readFileSync(fixture('reference-images.json'), 'utf8')) as ReferenceImage[];
 
 /** "a red apple", and nothing, in the ids of the tiny tokenizer. */
-const PROMPT = REFERENCE_PICTURES[0]?.promptIds as readonly number[];
-const NEGATIVE = REFERENCE_PICTURES[0]?.negativeIds as readonly number[];
+const PROMPT = REFERENCE_IMAGES[0]?.promptIds as readonly number[];
+const NEGATIVE = REFERENCE_IMAGES[0]?.negativeIds as readonly number[];
 
 /** Ids of a prompt whose second word is the token `id`. */
 export function tinyPrompt(id: number): number[] {

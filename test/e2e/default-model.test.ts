@@ -76,14 +76,14 @@ describe('the default model', () => {
   });
 
   it.each(['ddpm', 'euler', 'euler-a', 'dpmpp-2m', 'lcm'])('draws the same thing with %s', async (sampler) => {
-    const [picture] = await generate('a red apple on a blue background', { sampler, steps: 12 });
-    const centre = colourAt(picture, 60, 64) as [number, number, number];
-    const corner = colourAt(picture, 2, 2) as [number, number, number];
+    const [image] = await generate('a red apple on a blue background', { sampler, steps: 12 });
+    const centre = colourAt(image, 60, 64) as [number, number, number];
+    const corner = colourAt(image, 2, 2) as [number, number, number];
     expect(centre[0]).toBeGreaterThan(centre[2]);
     expect(corner[2]).toBeGreaterThan(corner[0]);
   });
 
-  it('gives each seed its picture, alone and among others, and verifies', async () => {
+  it('gives each seed its image, alone and among others, and verifies', async () => {
     const [first, second] = await generate('a sunflower', { seeds: [3, 4] });
     const [again] = await generate('a sunflower', { seeds: [4] });
     expect(again.rgb).toEqual(second?.rgb);

@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 describe('a real model', () => {
-  it('makes pictures of its own size, and says what ran', async () => {
+  it('makes images of its own size, and says what ran', async () => {
     const { images, warnings, backend, timings } = await t2i.generate({
       prompt: 'a red apple',
       seed: 7,
@@ -45,7 +45,7 @@ describe('a real model', () => {
     expect(timings.total).toBeGreaterThan(0);
   });
 
-  it('gives the same picture for a seed, alone and in a batch of any order, for every kind of sampler', async () => {
+  it('gives the same image for a seed, alone and in a batch of any order, for every kind of sampler', async () => {
     for (const sampler of ['ddim', 'euler-a', 'dpmpp-2m']) {
       const options = { prompt: 'a red apple', steps: 4, sampler };
       const [alone, batch] = await Promise.all([
@@ -57,7 +57,7 @@ describe('a real model', () => {
     }
   });
 
-  it('streams steps with previews of its size, then the picture', async () => {
+  it('streams steps with previews of its size, then the image', async () => {
     const events: StreamEvent[] = [];
     for await (const event of t2i.stream({ prompt: 'a red apple', seed: 1, steps: 3, preview: true }))
       events.push(event);
@@ -81,7 +81,7 @@ describe('a real model', () => {
 });
 
 describe('a receipt', () => {
-  it('brings every option from the file back to the same picture, bit by bit', async () => {
+  it('brings every option from the file back to the same image, bit by bit', async () => {
     const all = {
       prompt: 'red äpple ☕\n<b>',
       negativePrompt: '"blurry" & dark',

@@ -44,7 +44,7 @@ describe.skipIf(buildFolder('sim') === null)('a pipeline on TensorRT', () => {
     expect(images[0]?.receipt.backend).toEqual(ran);
   });
 
-  it('gives each picture of many the pixels that it has alone, above the largest batch of the engines too', async () => {
+  it('gives each image of many the pixels that it has alone, above the largest batch of the engines too', async () => {
     const { images } = await t2i.generate({ ...REQUEST, n: 6, sampler: 'euler-a' });
     for (const image of images) {
       const alone = await t2i.generate({ ...REQUEST, seed: image.seed, sampler: 'euler-a' });

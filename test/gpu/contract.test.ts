@@ -5,11 +5,12 @@ import { describeModel } from '../../src/model/layout.js';
 import { backendContract } from '../contract/backend-contract.js';
 import { fixture } from '../contract/tiny-jobs.js';
 import { ensureWideEngines } from '../support/wide-engines.js';
-import { findCard, useFreshCache } from './card.js';
+import { findGpuMachine, useFreshCache } from './machine.js';
 
-const card = await findCard();
+const machine = await findGpuMachine();
 
-if (card === null) describe.skip('the contract of a backend, tensorrt on a card', () => it('needs a card', () => {}));
+if (machine === null)
+  describe.skip('the contract of a backend, tensorrt on a GPU', () => it('needs a GPU', () => {}));
 else {
   const { cleanUp } = useFreshCache();
   afterAll(cleanUp);
@@ -21,7 +22,7 @@ else {
         const model = await describeModel(fixture(name));
         const first = await ensureWideEngines(model, onnxruntimeReference);
         for (const engine of Object.values(first.engines)) {
-          expect(engine).toMatchObject({ built: true, warnings: [], header: { gpu: card.device.name } });
+          expect(engine).toMatchObject({ built: true, warnings: [], header: { gpu: machine.device.name } });
           expect(engine.header.accuracy?.similarity).toBeGreaterThan(0.999);
         }
         const again = await ensureWideEngines(model, onnxruntimeReference);
@@ -33,7 +34,7 @@ else {
   for (const isolation of ['none', 'process'] as const) {
     const backend = createTensorrt(onnxruntimeReference);
     backendContract({
-      name: `tensorrt on ${card.device.name}, isolation ${isolation}`,
+      name: `tensorrt on ${machine.device.name}, isolation ${isolation}`,
       backend,
       // Strict: a step that cannot be captured as a graph is an error.
       async open(model) {

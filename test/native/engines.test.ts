@@ -154,7 +154,7 @@ describe.skipIf(SIM === null)('engines on the simulated device', () => {
     );
     const error = await failure(ensureEngines({ ...options, computeCapabilities: [89] }));
     expect(error.code).toBe('OPTION_INVALID');
-    expect(error.message).toContain('none with tensorrt, which builds for the card at hand alone');
+    expect(error.message).toContain('none with tensorrt, which builds for the GPU at hand alone');
     expect(
       (await failure(planEngines({ ...options, profile: { ...PROFILE, max: { ...SMALL, width: 5 } } }))).code,
     ).toBe('OPTION_INVALID');

@@ -39,7 +39,7 @@ describe.skipIf(buildFolder('sim') === null)('a session', () => {
         addon.sim.failCall(k, kind as keyof typeof FAILURES);
         const outcome = await attempt().catch((error) => error.code);
         addon.sim.failCall(0, 'none');
-        // A failure that only costs speed, or one while freeing, leaves the picture whole.
+        // A failure that only costs speed, or one while freeing, leaves the image whole.
         if (Array.isArray(outcome)) expect(outcome).toEqual(expected);
         else expect(outcome).toBe(code);
         expect(addon.sim.live()).toBe(0);

@@ -55,7 +55,7 @@ describe.skipIf(buildFolder('sim') === null)('memory', () => {
     expect((await settled()) - before).toBeLessThan(noise);
   });
 
-  it('of pictures is known to V8, and freed with them', async () => {
+  it('of images is known to V8, and freed with them', async () => {
     const session = await openTiny();
     const generate = () => session.generate(tinyJob({ side: 16, steps: 1, images: 4 }), null, null);
     await generate();

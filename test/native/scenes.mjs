@@ -106,7 +106,7 @@ const SCENES = {
       for (;;);
     });
   },
-  pictures: async () => {
+  images: async () => {
     const session = await openTiny();
     const { images } = await session.generate(tinyJob({ seed: 11 }), null, null);
     say(Buffer.from(images[0].rgb).toString('base64'));

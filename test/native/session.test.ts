@@ -31,7 +31,7 @@ describe.skipIf(buildFolder('sim') === null)('a native session', () => {
   };
 
   describe('generates', () => {
-    it('pictures of the size asked for, with timings, the same ones for the same job', async () => {
+    it('images of the size asked for, with timings, the same ones for the same job', async () => {
       const job = tinyJob({ images: 2, side: 6 });
       const { images, timings, warnings } = await session.generate(job, null, null);
       expect(images.map(({ width, height, rgb }) => [width, height, rgb.length])).toEqual([
@@ -197,7 +197,7 @@ describe.skipIf(buildFolder('sim') === null)('a native session', () => {
       },
     );
 
-    it('asks for another picture gets it afterwards', async () => {
+    it('asks for another image gets it afterwards', async () => {
       let inner: Promise<string[]> | null = null;
       await session.generate(tinyJob(), null, () => {
         inner ??= pixels(tinyJob({ seed: 5 }));

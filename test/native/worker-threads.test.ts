@@ -18,12 +18,12 @@ async function ready(scene: string): Promise<Worker> {
 }
 
 describe.skipIf(buildFolder('sim') === null)('worker threads', () => {
-  it('load the addon side by side and make the main thread’s pictures', async () => {
+  it('load the addon side by side and make the main thread’s images', async () => {
     const session = await openTiny();
     const { images } = await session.generate(tinyJob({ seed: 11 }), null, null);
-    const workers = [1, 2, 3, 4].map(() => new Worker(SCENES, { workerData: 'pictures' }));
-    const pictures = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0]));
-    expect(new Set(pictures)).toEqual(new Set([Buffer.from(images[0]?.rgb ?? []).toString('base64')]));
+    const workers = [1, 2, 3, 4].map(() => new Worker(SCENES, { workerData: 'images' }));
+    const made = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0]));
+    expect(new Set(made)).toEqual(new Set([Buffer.from(images[0]?.rgb ?? []).toString('base64')]));
     await Promise.all(workers.map((worker) => worker.terminate()));
     await session.close();
     expect(addon.sim.live()).toBe(0);
@@ -76,7 +76,7 @@ describe.skipIf(buildFolder('sim') === null)('worker threads', () => {
     const main = `
       const { Worker } = require('node:worker_threads');
       (async () => {
-        for (const scene of ['pictures', 'run', 'idle', 'exit', 'run', 'pictures']) {
+        for (const scene of ['images', 'run', 'idle', 'exit', 'run', 'images']) {
           const worker = new Worker(${JSON.stringify(fileURLToPath(SCENES))}, { workerData: scene });
           await new Promise((resolve) => worker.once('message', resolve));
           await worker.terminate();

@@ -28,7 +28,7 @@ describe("import '@t2i/sdk'", () => {
     expect(loadedBy(`import ${JSON.stringify(ENTRY)};`)).toEqual([]);
   });
 
-  it('would be caught if it did: encoding a picture loads sharp', () => {
+  it('would be caught if it did: encoding an image loads sharp', () => {
     const loaded = loadedBy(
       `import { encodeImage } from ${JSON.stringify(ENCODE)};
        await encodeImage({ rgb: new Uint8Array(3), width: 1, height: 1 }, null);`,

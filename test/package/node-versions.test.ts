@@ -10,7 +10,7 @@ import { InstalledPackage } from './installed-package.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TINY = join(ROOT, 'test/fixtures/tiny');
 
-/** What a user's script does: loads the package, draws a picture on the CPU, and asks the addon for devices. */
+/** What a user's script does: loads the package, draws an image on the CPU, and asks the addon for devices. */
 const SCRIPT = `
 import { Pipeline } from '@t2i/sdk';
 import { loadAddon } from './node_modules/@t2i/sdk/dist/backends/tensorrt/addon.js';
@@ -53,7 +53,7 @@ function run(version: string) {
 
 describe.skipIf(!ready).each(NODE_VERSIONS)('on Node %s the installed package', (version) => {
   it.skipIf(!hasAddon)(
-    'draws a picture and loads the addon, which says what there is to run on',
+    'draws an image and loads the addon, which says what there is to run on',
     ({ skip }) => {
       skip(!starts(version), 'this version does not start here');
       const { node, png, devices } = run(version);
@@ -69,7 +69,7 @@ describe.skipIf(!ready).each(NODE_VERSIONS)('on Node %s the installed package', 
     120_000,
   );
 
-  it('draws a picture without the addon too, and says how to get it', ({ skip }) => {
+  it('draws an image without the addon too, and says how to get it', ({ skip }) => {
     skip(!starts(version), 'this version does not start here');
     const [there, away] = [installed.path('prebuilds/linux-x64'), join(installed.folder, 'away')];
     if (hasAddon) renameSync(there, away);

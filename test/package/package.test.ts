@@ -155,13 +155,13 @@ describe('the packed package', { timeout: 300_000 }, () => {
     });
   });
 
-  it('generates a picture', async () => {
+  it('generates an image', async () => {
     const argv = ['generate', 'a red apple', '--model', TINY, '--steps', '2', '-o', 'apple.png'];
     expect(installed.npm('exec', '--offline', '--', 't2i', ...argv)).toBe('apple.png\n');
     expect(readFileSync(join(installed.folder, 'apple.png')).subarray(1, 4).toString()).toBe('PNG');
   });
 
-  it.runIf(existsSync(DEFAULT_MODEL))('generates a picture with the model that it brings', () => {
+  it.runIf(existsSync(DEFAULT_MODEL))('generates an image with the model that it brings', () => {
     installed.npm('exec', '--offline', '--', 't2i', 'generate', 'a red apple', '--steps', '2', '-o', 'default.png');
     expect(readdirSync(installed.folder)).toContain('default.png');
   });

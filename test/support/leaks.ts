@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-/** Memory in use after so many pictures. */
+/** Memory in use after so many images. */
 export interface Point {
   readonly image: number;
   readonly bytes: number;

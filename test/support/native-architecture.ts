@@ -16,7 +16,7 @@ interface NativeLayer {
 /** From the lowest to the highest; the first that matches owns a file. */
 const LAYERS: readonly NativeLayer[] = [
   { name: 'step', owns: /^step$/, includes: [], onlySystem: /^cmath$/ },
-  { name: 'base', owns: /^(error|dtype|dims|half|picture|job|input_profile)$/, includes: ['step'] },
+  { name: 'base', owns: /^(error|dtype|dims|half|image|job|input_profile)$/, includes: ['step'] },
   { name: 'cuda', owns: /^cuda\//, includes: ['step', 'base'] },
   { name: 'tensorrt', owns: /^tensorrt\//, includes: ['base', 'cuda'] },
   { name: 'engine', owns: /^(engine|builder)$/, includes: ['base', 'cuda', 'tensorrt'] },

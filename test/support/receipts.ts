@@ -1,7 +1,7 @@
 import type { Pixels } from '../../src/image/encode.js';
 import { hashArrays, type Receipt } from '../../src/image/receipt.js';
 
-/** A picture of smooth colours, as a lossy format keeps well. */
+/** An image of smooth colours, as a lossy format keeps well. */
 export function gradient(width = 24, height = 16): Pixels & { readonly rgb: Uint8Array<ArrayBuffer> } {
   const rgb = new Uint8Array(width * height * 3);
   for (let i = 0; i < width * height; i++) {

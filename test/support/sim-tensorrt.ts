@@ -13,7 +13,7 @@ export interface SimTensorrt {
   readonly backend: Backend;
   /** Points this process and the children that it starts from now on at the build `sim`, the stand-in and the cache. */
   use(): void;
-  /** Builds engines for small pictures of many sizes, once. */
+  /** Builds engines for small images of many sizes, once. */
   build(model: ModelDescription): Promise<void>;
   /** Removes the cache. */
   cleanUp(): void;

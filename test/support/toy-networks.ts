@@ -11,15 +11,15 @@ import type { ModelDescription, TensorInfo } from '../../src/model/description.j
 
 const f32 = Math.fround;
 
-/** The pictures of a job by the toy networks of a model, computed by the loop of this package. */
-export async function toyPictures(model: ModelDescription, job: Job): Promise<Raster[]> {
+/** The images of a job by the toy networks of a model, computed by the loop of this package. */
+export async function toyImages(model: ModelDescription, job: Job): Promise<Raster[]> {
   const { latentHeight: height, latentWidth: width, plan, guidanceScale } = job;
   const shape = [model.latentChannels, height, width];
   const latentSize = model.latentChannels * height * width;
   const conditional = toyStates(model, job.promptIds);
   const guided = job.negativeIds !== null && usesGuidance(guidanceScale);
   const unconditional = guided ? toyStates(model, job.negativeIds as Int32Array) : null;
-  const pictures: Raster[] = [];
+  const images: Raster[] = [];
   for (const seed of job.seeds) {
     const noise = new ImageNoise(seed, latentSize);
     const latents = await denoise({
@@ -37,9 +37,9 @@ export async function toyPictures(model: ModelDescription, job: Job): Promise<Ra
       latents.map((value) => f32(f32(value / scale) + shift)),
       shape,
     );
-    pictures.push(toRaster(image, width * model.vaeFactor, height * model.vaeFactor));
+    images.push(toRaster(image, width * model.vaeFactor, height * model.vaeFactor));
   }
-  return pictures;
+  return images;
 }
 
 /** The toy networks as what engines of the stand-in are measured against. */

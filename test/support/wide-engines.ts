@@ -7,7 +7,7 @@ import type { ModelDescription } from '../../src/model/description.js';
 
 const SIDES = { min: 2, opt: 4, max: 16 };
 
-/** Sees to engines for 1 to 4 pictures of 2 to 16 latent pixels a side, or of the size that the graphs fix, in this process's cache. */
+/** Sees to engines for 1 to 4 images of 2 to 16 latent pixels a side, or of the size that the graphs fix, in this process's cache. */
 export async function ensureWideEngines(model: ModelDescription, reference: NetworkReference): Promise<EnsuredEngines> {
   const { addon, device, library } = orThrow(await findMachine({}));
   return ensureEngines({

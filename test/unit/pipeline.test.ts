@@ -8,7 +8,7 @@ import { memoryPipeline } from '../support/memory-session.js';
 const request = { prompt: 'a red apple', steps: 3 };
 
 describe('generate', () => {
-  it('makes one picture for each seed, in order, with a receipt that says so', async () => {
+  it('makes one image for each seed, in order, with a receipt that says so', async () => {
     const { pipeline } = memoryPipeline();
     const result = await pipeline.generate({ ...request, seeds: [9, 0, 9], width: 16 });
     expect(result.images.map(({ seed, width, height }) => [seed, width, height])).toEqual([
@@ -34,7 +34,7 @@ describe('generate', () => {
     expect(result).toMatchObject({ warnings: [], backend: { name: 'memory', tried: [] }, timings: { total: 6 } });
   });
 
-  it('gives each seed its own picture, whatever the number, the order and the load', async () => {
+  it('gives each seed its own image, whatever the number, the order and the load', async () => {
     const { pipeline } = memoryPipeline();
     const options = { ...request, sampler: 'euler-a' };
     const [alone, batch, reversed] = await Promise.all([
@@ -46,7 +46,7 @@ describe('generate', () => {
     expect(reversed.images.map(({ rgb }) => rgb)).toEqual(batch.images.map(({ rgb }) => rgb).reverse());
   });
 
-  it('makes the same picture again from its receipt, with every option that decides it', async () => {
+  it('makes the same image again from its receipt, with every option that decides it', async () => {
     const { pipeline } = memoryPipeline();
     const all = {
       prompt: 'x',
@@ -111,7 +111,7 @@ describe('generate', () => {
     );
   });
 
-  it('reports each step of each picture', async () => {
+  it('reports each step of each image', async () => {
     const { pipeline } = memoryPipeline();
     const events: StepProgress[] = [];
     await pipeline.generate({ ...request, seeds: [4, 8], preview: 2, onStep: (event) => events.push(event) });
@@ -194,7 +194,7 @@ describe('an abort', () => {
 });
 
 describe('a stream', () => {
-  it('yields the steps, then the pictures, then the rest', async () => {
+  it('yields the steps, then the images, then the rest', async () => {
     const { pipeline } = memoryPipeline();
     const events: StreamEvent[] = [];
     for await (const event of pipeline.stream({ ...request, seeds: [5, 6], preview: true })) events.push(event);

@@ -161,7 +161,7 @@ describe('verify', () => {
     ]);
   });
 
-  it('says exact of a picture that another version or backend made alike, and mentions it', async () => {
+  it('says exact of an image that another version or backend made alike, and mentions it', async () => {
     const receipt = { ...image.receipt, sdk: '@t2i/sdk 0.0.1', backend: { name: 'tensorrt', runtime: 'TensorRT 10' } };
     expect(await verify(receipt)).toMatchObject({
       verdict: 'exact',

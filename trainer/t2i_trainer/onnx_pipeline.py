@@ -1,4 +1,4 @@
-"""Whole pictures from a model directory, by diffusers' scheduler and onnxruntime: what the SDK is held against."""
+"""Whole images from a model directory, by diffusers' scheduler and onnxruntime: what the SDK is held against."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def generate(
     latent_size: int,  # side in latent pixels
     graph: str = "model.onnx",  # or model.fp16.onnx
 ) -> np.ndarray:
-    """One picture by LCM where the folder has its schedule, else by DDIM without eta: [height, width, 3] in bytes."""
+    """One image by LCM where the folder has its schedule, else by DDIM without eta: [height, width, 3] in bytes."""
     text, unet, vae = (OnnxGraph(folder / part / graph) for part in ("text_encoder", "unet", "vae_decoder"))
     named = json.loads((folder / "scheduler" / "scheduler_config.json").read_text()).get("_class_name")
     scheduler = (LCMScheduler if named == "LCMScheduler" else DDIMScheduler).from_pretrained(folder / "scheduler")

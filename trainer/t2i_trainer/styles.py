@@ -1,4 +1,4 @@
-"""The same thing in several styles: shaded (WebP pictures), flat and cartoon (SVG icon sets), all npm packages."""
+"""The same thing in several styles: shaded (WebP images), flat and cartoon (SVG icon sets), all npm packages."""
 
 import io
 import json
@@ -20,7 +20,7 @@ SIDE = 256
 
 
 class PictureBook:
-    """Pictures by code point and style from the unpacked npm packages below `modules` (its node_modules)."""
+    """Images by code point and style from the unpacked npm packages below `modules` (its node_modules)."""
 
     def __init__(self, modules: Path):
         self.modules = modules

@@ -103,6 +103,6 @@ def modules(
     with torch.no_grad():
         clip.get_input_embeddings().weight.mul_(
             20
-        )  # random embeddings are faint: without this every prompt gives one picture
+        )  # random embeddings are faint: without this every prompt gives one image
         vae.decoder.conv_out.weight.mul_(4)
     return tuple(module.half().float().eval() for module in (clip, unet, vae))

@@ -25,15 +25,15 @@ def packages(tmp_path_factory) -> Path:
     assets.mkdir(parents=True)
     entries = []
     for index, (label, shape) in enumerate(SHAPES.items()):
-        picture = Image.new("RGBA", (256, 256))
-        pen = ImageDraw.Draw(picture)
+        image = Image.new("RGBA", (256, 256))
+        pen = ImageDraw.Draw(image)
         if shape == "polygon":
             pen.polygon([(30, 40), (226, 40), (128, 230)], fill=(240, 90, 170, 255))
         elif shape == "pieslice":
             pen.pieslice([20, 20, 236, 236], 30, 330, fill=(250, 200, 40, 255))
         else:
             getattr(pen, shape)([30, 30, 226, 226], fill=((220, 30, 30, 255), (90, 90, 200, 255))[index % 2])
-        picture.save(assets / f"1f60{index}.webp", lossless=True)
+        image.save(assets / f"1f60{index}.webp", lossless=True)
         entries.append(
             {
                 "label": label,

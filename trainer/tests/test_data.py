@@ -1,4 +1,4 @@
-"""Composing: the same scene is the same picture, captions say what is shown, held-out combinations stay out."""
+"""Composing: the same scene is the same image, captions say what is shown, held-out combinations stay out."""
 
 import json
 
@@ -51,12 +51,12 @@ def test_concepts_come_with_their_plain_names(packages):
     assert all(concept.recolourable for concept in concepts)
 
 
-def test_a_picture_shows_its_background_and_its_colour(packages):
+def test_a_image_shows_its_background_and_its_colour(packages):
     composer = book_composer(packages, 64)
     for name, colour in BACKGROUNDS.items():
-        picture = composer.draw(one(background=name))
-        assert tuple(picture[1, 1]) == colour
-        assert np.abs(picture[32, 32].astype(int) - (220, 30, 30)).max() <= 2
+        image = composer.draw(one(background=name))
+        assert tuple(image[1, 1]) == colour
+        assert np.abs(image[32, 32].astype(int) - (220, 30, 30)).max() <= 2
     blue = composer.draw(one("blue"))[32, 32].astype(int)
     assert blue[2] > blue[0] + 60 and blue[2] > blue[1]
     white = composer.draw(one("white", "black"))[32, 32]
@@ -90,9 +90,9 @@ def test_a_thing_is_turned_and_mirrored():
 def test_the_petals_take_the_colour_and_the_leaves_keep_theirs():
     flower = Image.new("RGBA", (64, 64), (60, 170, 60, 255))
     flower.paste((230, 60, 150, 255), (0, 0, 64, 24))
-    picture = Composer(lambda *_: flower, 64).draw(one("blue", side=1.0)).astype(int)
-    assert picture[8, 32, 2] > picture[8, 32, 0] + 60
-    assert np.abs(picture[50, 32] - (60, 170, 60)).max() <= 3
+    image = Composer(lambda *_: flower, 64).draw(one("blue", side=1.0)).astype(int)
+    assert image[8, 32, 2] > image[8, 32, 0] + 60
+    assert np.abs(image[50, 32] - (60, 170, 60)).max() <= 3
 
 
 def test_styles_are_drawn_and_named(packages, tmp_path):
@@ -108,8 +108,8 @@ def test_styles_are_drawn_and_named(packages, tmp_path):
 
 
 def test_scenes_differ_from_each_other():
-    pictures = {background(scene, 32).tobytes() for scene in SCENES}
-    assert len(pictures) == len(SCENES)
+    images = {background(scene, 32).tobytes() for scene in SCENES}
+    assert len(images) == len(SCENES)
 
 
 def test_training_never_sees_a_held_out_combination():

@@ -125,7 +125,7 @@ def test_the_manifest_lists_every_other_file_with_its_hash(model):
     assert manifest["evaluation"] is None
     assert len(manifest["nullEmbeddingSha256"]) == 64
     assert manifest["training"]["denoiser"] == {"steps": 3}
-    assert manifest["training"]["float16PicturePsnr"] >= 35
+    assert manifest["training"]["float16ImagePsnr"] >= 35
 
 
 def test_the_gate_saw_every_batch_and_size_and_passed_within_its_tolerance(model):
@@ -172,7 +172,7 @@ def with_a_wrong_weight(model: onnx.ModelProto) -> onnx.ModelProto:
     [
         ("half_weights", with_a_wrong_weight, r"\w+/model\.onnx differs from PyTorch"),
         ("half_weights", doubled, r"text_encoder/model\.onnx differs from PyTorch"),
-        ("half_compute", doubled, r"a picture by the fp16 graphs is \d+\.\d dB from float32"),
+        ("half_compute", doubled, r"an image by the fp16 graphs is \d+\.\d dB from float32"),
     ],
 )
 def test_a_graph_that_differs_publishes_nothing(run, tmp_path, monkeypatch, capsys, form, damage, message):
@@ -278,7 +278,7 @@ def test_the_committed_fixtures_are_what_the_script_writes(tmp_path):
         if relative.name == "model.weights":
             written, kept = (np.fromfile(file, np.float16) for file in (path, committed / relative))
             np.testing.assert_allclose(written, kept, rtol=2e-3, atol=1e-6, err_msg=str(relative))
-        elif relative.name != "reference-pictures.json":
+        elif relative.name != "reference-images.json":
             assert path.read_bytes() == (committed / relative).read_bytes(), f"{relative}: run trainer/fixtures.py"
 
 

@@ -6,7 +6,7 @@ import type { PromptStates } from './text-encoder.js';
 
 /** The UNet at one latent size under one or two conditions, its tensors allocated once for all steps of a job. */
 export class Denoiser {
-  /** Number of values of one picture's latents. */
+  /** Number of values of one image's latents. */
   readonly latentSize: number;
   /** Rows of one forward: as many as there are conditions, or what the graph fixes. */
   readonly #batch: number;

@@ -52,8 +52,8 @@ export class ModelRunner {
   }
 
   /**
-   * The pictures of `job`, each with forwards of its own: kernels may round differently by batch size, and picture i must
-   * be the picture of its seed alone, bit for bit.
+   * The images of `job`, each with forwards of its own: kernels may round differently by batch size, and image i must
+   * be the image of its seed alone, bit for bit.
    *
    * @param onStep null where nobody watches: then no preview is decoded
    * @throws T2IError BACKEND_FAILED, OUT_OF_MEMORY; the signal's reason when aborted

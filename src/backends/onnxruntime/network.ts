@@ -60,7 +60,7 @@ export class Network {
 const HINTS = {
   MODEL_INVALID: 'The file is damaged or holds what onnxruntime cannot run; export or download the model again.',
   BACKEND_FAILED: 'The graphs of the model contradict each other or the requested size; try the native size.',
-  OUT_OF_MEMORY: 'Ask for a smaller picture, or use a machine with more memory.',
+  OUT_OF_MEMORY: 'Ask for a smaller image, or use a machine with more memory.',
 };
 
 function runtimeError(error: unknown, code: 'MODEL_INVALID' | 'BACKEND_FAILED', what: string): T2IError {

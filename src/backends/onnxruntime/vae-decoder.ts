@@ -5,7 +5,7 @@ import type { Raster } from '../backend.js';
 import type { Network } from './network.js';
 import { Port, type Runtime } from './port.js';
 
-/** Clean latents in, bytes of a picture out. */
+/** Clean latents in, bytes of an image out. */
 export class VaeDecoder {
   constructor(
     private readonly runtime: Runtime,
@@ -33,11 +33,11 @@ export class VaeDecoder {
 }
 
 /**
- * Turns the decoder's picture into bytes as diffusers' VaeImageProcessor does: clamp(x / 2 + 0.5, 0, 1), then
+ * Turns the decoder's image into bytes as diffusers' VaeImageProcessor does: clamp(x / 2 + 0.5, 0, 1), then
  * round(255 * y), ties to even, every operation in float32.
  *
  * @param image [3, height, width], -1 to 1
- * @throws T2IError BACKEND_FAILED where the picture holds a value that is no number
+ * @throws T2IError BACKEND_FAILED where the image holds a value that is no number
  */
 export function toRaster(image: Float32Array, width: number, height: number): Raster {
   const pixels = width * height;
@@ -54,7 +54,7 @@ export function toRaster(image: Float32Array, width: number, height: number): Ra
 }
 
 function notANumber(): T2IError {
-  return new T2IError('BACKEND_FAILED', 'The model computed a picture with values that are no numbers (NaN).', {
+  return new T2IError('BACKEND_FAILED', 'The model computed an image with values that are no numbers (NaN).', {
     hint: 'The weights are damaged or overflow; run the model in its original framework to compare.',
   });
 }

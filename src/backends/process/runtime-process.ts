@@ -243,7 +243,7 @@ function crash(runtime: string, how: string, opening: string | null, stderr: str
   }
   const hint =
     how === 'SIGKILL'
-      ? 'Something killed it, often the kernel for want of memory; ask for a smaller picture. The next request starts afresh.'
+      ? 'Something killed it, often the kernel for want of memory; ask for a smaller image. The next request starts afresh.'
       : `The next request starts a fresh process.${askForReport('this message if it comes back')}`;
   return new T2IError('BACKEND_CRASHED', `The process that runs ${runtime} ended (${how})${quote}`, { hint });
 }

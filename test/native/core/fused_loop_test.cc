@@ -32,7 +32,7 @@ TEST_F(FusedLoop, CapturesOnceForAShape) {
   clipped.plan.clip = 0.5f;
   EXPECT_EQ(captures(clipped), 0);
   EXPECT_EQ(captures(make_job(model_, 2, 5)), 1) << "without guidance";
-  EXPECT_EQ(captures(make_job(model_, 3, 5)), 1) << "another number of pictures";
+  EXPECT_EQ(captures(make_job(model_, 3, 5)), 1) << "another number of images";
   EXPECT_EQ(captures(make_job(model_, 3, 5)), 0);
   EXPECT_EQ(captures(make_job(model_, 8, 5)), 1) << "two passes of four";
   EXPECT_EQ(captures(make_job(model_, 5, 5)), 2) << "passes of three and two";
@@ -50,7 +50,7 @@ TEST_F(FusedLoop, AStepOfACapturedJobIsOneLaunch) {
   EXPECT_EQ(cuda::sim_calls_of("allocate"), 0);
   EXPECT_EQ(cuda::sim_calls_of("allocate_pinned"), 0);
   EXPECT_EQ(cuda::sim_calls_of("record"), 5) << "the stages' times and the decoding, nothing for each step";
-  EXPECT_EQ(cuda::sim_calls_of("copy_to_host"), 1) << "one copy for all pictures of a decoding";
+  EXPECT_EQ(cuda::sim_calls_of("copy_to_host"), 1) << "one copy for all images of a decoding";
 }
 
 TEST_F(FusedLoop, StaysAtMostTwoStepsAhead) {

@@ -13,7 +13,7 @@
 #include "cuda/resources.h"
 #include "error.h"
 #include "half.h"
-#include "picture.h"
+#include "image.h"
 #include "step.h"
 
 namespace t2i::cuda {
@@ -191,7 +191,7 @@ TEST_F(KernelsTest, DecoderInputDividesAndShifts) {
 }
 
 TEST_F(KernelsTest, RgbInterleavesClampsAndRoundsTiesToEven) {
-  // Two pictures of two pixels, [image, channel, pixel].
+  // Two images of two pixels, [image, channel, pixel].
   const std::vector<float> image = {-1, 1, 0, -2, 5, -kInfinity, kInfinity, 0.5f, -0.5f, 0.25f, -0.25f, 0.75f};
   const DeviceBuffer device = upload(image);
   const DeviceBuffer rgb(12), bad = upload<int32_t>({0});
@@ -249,14 +249,14 @@ TEST(HalfTest, RoundsToTheNearestTiesToEven) {
   EXPECT_EQ(to_half(1e-40f).bits, 0u);
 }
 
-TEST(PictureTest, BytesFollowDiffusers) {
+TEST(ImageTest, BytesFollowDiffusers) {
   EXPECT_EQ(to_byte(-1), 0);
   EXPECT_EQ(to_byte(1), 255);
   EXPECT_EQ(to_byte(std::nextafter(0.0f, -1.0f)), 128) << "0.5 - tiny rounds to 0.5 in float32";
   EXPECT_EQ(to_byte(-0.01f), 126);
 }
 
-TEST(PictureTest, TiesGoToTheEvenByte) {
+TEST(ImageTest, TiesGoToTheEvenByte) {
   int ties = 0;
   for (int below = 0; below < 255; below++) {
     const float middle = static_cast<float>(below) + 0.5f;

@@ -1,4 +1,4 @@
-// The pipeline over the stand-ins for TensorRT gives the plain loop's pictures, bit for bit, whatever the engines look
+// The pipeline over the stand-ins for TensorRT gives the plain loop's images, bit for bit, whatever the engines look
 // like.
 
 #include "pipeline.h"
@@ -92,7 +92,7 @@ class EveryModel : public testing::TestWithParam<std::tuple<Case, bool>> {
   ToyModel model_;
 };
 
-TEST_P(EveryModel, DrawsOneToFivePicturesWithAndWithoutGuidance) {
+TEST_P(EveryModel, DrawsOneToFiveImagesWithAndWithoutGuidance) {
   std::vector<Job> jobs;
   for (int32_t images = 1; images <= 5; ++images) {
     jobs.push_back(make_job(model_, images, 4, {}, static_cast<uint32_t>(images)));
@@ -215,7 +215,7 @@ TEST_F(PipelineTest, RefusesAJobThatContradictsItself) {
   change([](Job& job) { job.latent_width = 0; });
 }
 
-TEST_F(PipelineTest, RefusesPicturesWithNaN) {
+TEST_F(PipelineTest, RefusesImagesWithNaN) {
   const StandInFails failing("nan");
   Pipeline pipeline = make_pipeline(model_);
   for (const int32_t images : {1, 3}) {

@@ -10,11 +10,11 @@ namespace t2i::test {
 
 struct Reference {
   std::vector<Raster> images;
-  /// By picture and step.
+  /// By image and step.
   std::map<std::pair<int32_t, int32_t>, Raster> previews;
 };
 
-/// A job by the plain loop of src/diffusion/loop.ts, one picture after the other, over the toy networks' formulas.
+/// A job by the plain loop of src/diffusion/loop.ts, one image after the other, over the toy networks' formulas.
 Reference draw_plainly(const ToyModel& model, const Job& job);
 
 }  // namespace t2i::test

@@ -46,11 +46,11 @@ inline Outcome run(Pipeline& pipeline, const Job& job,
   return outcome;
 }
 
-/// The pictures and previews are the plain loop's, bit for bit, and every step of every picture was reported in order.
+/// The images and previews are the plain loop's, bit for bit, and every step of every image was reported in order.
 inline void expect_right(const ToyModel& model, const Job& job, const Outcome& outcome) {
   ASSERT_FALSE(outcome.error.has_value()) << code_name(*outcome.error) << ": " << outcome.message;
   const Reference reference = draw_plainly(model, job);
-  EXPECT_TRUE(outcome.result.images == reference.images) << "the pictures differ";
+  EXPECT_TRUE(outcome.result.images == reference.images) << "the images differ";
   std::vector<int32_t> last(job.noise.size());
   for (const StepReport& report : outcome.steps) {
     EXPECT_EQ(report.step, ++last.at(static_cast<std::size_t>(report.image)));

@@ -27,7 +27,7 @@ async function load(afterRun: (part: string) => void) {
 }
 
 describe('a model runner', () => {
-  it('runs the denoiser once a step, with guidance or without, and the decoder once a picture', async () => {
+  it('runs the denoiser once a step, with guidance or without, and the decoder once an image', async () => {
     const parts: string[] = [];
     const { model, runner } = await load((part) => parts.push(part));
     const count = async (guidanceScale: number) => {

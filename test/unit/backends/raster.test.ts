@@ -13,7 +13,7 @@ describe('toRaster', () => {
     expect([...toRaster(halves, 1, 1).rgb]).toEqual([64, 100, 128]);
   });
 
-  it('refuses a picture of no numbers', () => {
+  it('refuses an image of no numbers', () => {
     expect(() => toRaster(Float32Array.from([0, Number.NaN, 0]), 1, 1)).toThrow(
       expect.objectContaining({ code: 'BACKEND_FAILED', message: expect.stringMatching(/NaN/) }),
     );

@@ -67,7 +67,7 @@ describe('denoise', () => {
     expect(noise).toEqual(noise.map(() => again()));
   });
 
-  it('gives one picture for one seed, run after run', async () => {
+  it('gives one image for one seed, run after run', async () => {
     expect(await run({ ...base, predict })).toEqual(await run({ ...base, predict }));
   });
 

@@ -33,7 +33,7 @@ function spaced(sampler: PlanOptions['sampler'], config: SchedulerConfig, steps:
 describe('createPlan', () => {
   const config = parseSchedulerConfig({});
 
-  it('fills a row of finite numbers for each step, timesteps never rising, the clean picture at the end', () => {
+  it('fills a row of finite numbers for each step, timesteps never rising, the clean image at the end', () => {
     const cases = fc.record({
       sampler: fc.constantFrom(...SAMPLER_NAMES),
       steps: fc.integer({ min: 1, max: 60 }),

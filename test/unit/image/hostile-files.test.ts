@@ -37,7 +37,7 @@ async function codeOf(bytes: Uint8Array): Promise<string> {
 const keyed = (keyword: string, ...rest: Uint8Array[]) => Buffer.concat([Buffer.from(`${keyword}\0`), ...rest]);
 const withChunk = (...chunks: PngChunk[]) => insertPngChunks(bare, chunks);
 
-describe('a damaged picture', () => {
+describe('a damaged image', () => {
   it.each(IMAGE_FORMATS)(
     'in %s is refused wherever it is cut off in front of its pixels, and never crashes',
     async (format) => {
@@ -66,7 +66,7 @@ describe('a damaged picture', () => {
 
   it.each([
     ['nothing', Buffer.alloc(0)],
-    ['text', Buffer.from('no picture')],
+    ['text', Buffer.from('no image')],
     ['a GIF', Buffer.from('GIF89a....')],
     ['a JPEG of two bytes', Buffer.from([0xff, 0xd8])],
     ['a JPEG of fill bytes', Buffer.concat([Buffer.from([0xff, 0xd8]), Buffer.alloc(100, 0xff)])],

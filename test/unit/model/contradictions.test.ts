@@ -96,14 +96,14 @@ describe('contradictions', () => {
       /both fixed or both dynamic/,
     ],
     [
-      'grey pictures',
+      'grey images',
       {
         'vae_decoder/model.onnx': model([
           input('z', FLOAT, [1, 4, 'h', 'w']),
           output('image', FLOAT, [1, 1, 'h', 'w']),
         ]),
       },
-      /channels of the picture.*3 in.*1 in/,
+      /channels of the image.*3 in.*1 in/,
     ],
     [
       'a factor that the shapes deny',

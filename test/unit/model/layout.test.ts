@@ -71,7 +71,7 @@ describe('describeModel', () => {
     expect((await describeModel(dir)).guidanceWidth).toBe(256);
   });
 
-  it('hashes every file that decides the picture', async () => {
+  it('hashes every file that decides the image', async () => {
     const { hashes } = await describeModel(writeModel());
     expect(Object.keys(hashes)).toEqual(Object.keys(SMALLEST).sort());
     const changed = await describeModel(writeModel({ 'tokenizer/merges.txt': 'a b</w>\n' }));

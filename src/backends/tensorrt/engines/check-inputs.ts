@@ -16,7 +16,7 @@ export type NamedTensors = Readonly<Record<string, NetworkTensor>>;
 /**
  * What an engine and its reference are compared on, at the profile's most usual shape: a fixed prompt for the text encoder; latents of
  * seed 0, a timestep in the middle of the schedule and the reference's states of the empty and the fixed prompt for the UNet;
- * unit normal latents, unscaled as a finished picture's are, for the decoder.
+ * unit normal latents, unscaled as a finished image's are, for the decoder.
  */
 export async function checkInputs(
   model: ModelDescription,

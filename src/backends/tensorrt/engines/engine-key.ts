@@ -37,7 +37,7 @@ export interface EngineWish {
   readonly tensorrt: string;
   /** All of them. */
   readonly computeCapabilities: readonly number[];
-  /** The card at hand, null where there is none. */
+  /** The GPU at hand, null where there is none. */
   readonly gpu: string | null;
   readonly precision: Precision;
   /** Shapes it must be able to run; null where any will do. */
@@ -56,8 +56,8 @@ export function mismatch(header: EngineHeader, wanted: EngineWish): string[] {
   differs('', RUNTIME_LABELS[header.runtime], RUNTIME_LABELS[wanted.runtime]);
   if (header.runtime === wanted.runtime)
     differs(`${RUNTIME_LABELS[header.runtime]} `, header.tensorrt, wanted.tensorrt);
-  // TensorRT's plans belong to one kind of card; those of TensorRT-RTX to every one of the compute capabilities.
-  if (wanted.runtime === 'tensorrt' && wanted.gpu !== null) differs('', header.gpu ?? 'no card', wanted.gpu);
+  // TensorRT's plans belong to one kind of GPU; those of TensorRT-RTX to every one of the compute capabilities.
+  if (wanted.runtime === 'tensorrt' && wanted.gpu !== null) differs('', header.gpu ?? 'no GPU', wanted.gpu);
   const missing = wanted.computeCapabilities.filter((capability) => !header.computeCapabilities.includes(capability));
   if (missing.length > 0) {
     const [has, lacks] = [header.computeCapabilities, missing].map((list) => list.map(formatCapability).join(', '));

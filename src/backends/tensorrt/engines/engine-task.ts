@@ -19,7 +19,7 @@ export interface EngineOptions {
   readonly addon: LoadedAddon;
   /** The TensorRT to build with and to run on. */
   readonly library: NativeLibrary;
-  /** The card to run on; null on a machine without one, for engines that are built ahead of time. */
+  /** The GPU to run on; null on a machine without one, for engines that are built ahead of time. */
   readonly device: NativeDevice | null;
   /** Ten times those to build for, for example 89 for 8.9; with TensorRT-RTX only. Empty for the device. */
   readonly computeCapabilities: readonly number[];
@@ -95,7 +95,7 @@ export class EngineTask {
     return this.cache.candidates(wishOf(source, this.target, this.shapesOf(source.network)));
   }
 
-  /** The card, where it can run what is built and there is something to compare with. */
+  /** The GPU, where it can run what is built and there is something to compare with. */
   get checkable(): { readonly device: NativeDevice; readonly reference: NetworkReference } | null {
     const { device, reference } = this.options;
     if (device === null || reference === null) return null;

@@ -13,7 +13,7 @@ export interface EnsuredEngines {
 /**
  * Sees to it that the cache holds an engine for each network of a model: takes those that fit, and builds the others in child
  * processes. An engine enters the cache only when it computes what the reference computes, or, where it cannot be run here, as one
- * that is not checked: the first use on a card then does. Two processes at once build each engine once.
+ * that is not checked: the first use on a GPU then does. Two processes at once build each engine once.
  *
  * @throws T2IError OPTION_INVALID, MODEL_INVALID, BACKEND_UNAVAILABLE, ENGINE_BUILD_FAILED, ENGINE_INACCURATE, OUT_OF_MEMORY,
  *   IO_FAILED and what the reference throws; the signal's reason when aborted

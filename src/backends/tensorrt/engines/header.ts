@@ -35,7 +35,7 @@ export interface EngineHeader {
   readonly tensorrt: string;
   /** Ten times those it runs on, for example 89 for 8.9; ascending. */
   readonly computeCapabilities: readonly number[];
-  /** The card it was built on, null where none was needed. */
+  /** The GPU it was built on, null where none was needed. */
   readonly gpu: string | null;
   readonly driver: string | null;
   readonly precision: Precision;

@@ -4,7 +4,7 @@ import type { EngineSource } from './engine-source.js';
 /** Memory that a build takes at its height. */
 export interface MemoryEstimate {
   readonly hostBytes: number;
-  /** 0 where it needs no card. */
+  /** 0 where it needs no GPU. */
   readonly deviceBytes: number;
 }
 
@@ -12,7 +12,7 @@ export interface MemoryEstimate {
 const BASE = 700 * 2 ** 20;
 /** Copies of the weights that the parser, the network, the builder and the plan hold at once. */
 const HOST_COPIES = 5;
-/** Candidates for a layer's kernel are timed beside the weights that are already on the card. */
+/** Candidates for a layer's kernel are timed beside the weights that are already on the GPU. */
 const DEVICE_COPIES = 2;
 /** A graph in float32 may keep its weights in half precision and widen them. */
 const WIDENED = 2;
@@ -45,7 +45,7 @@ export function memoryWarning(
   }
   const { device } = available;
   if (device !== null && deviceBytes > device.memoryBytes) {
-    short.push(`${gib(deviceBytes)} on the card, ${device.name} has ${gib(device.memoryBytes)}`);
+    short.push(`${gib(deviceBytes)} on the GPU, ${device.name} has ${gib(device.memoryBytes)}`);
   }
   return short.length === 0 ? null : `${component}: building the engine may take ${short.join(' and ')}`;
 }

@@ -6,7 +6,7 @@ import { invalidModel } from '../../../model/problems.js';
 import type { NetworkName } from '../../backend.js';
 import type { InputShapes } from './header.js';
 
-/** Pictures at once, and the size of their latents in latent pixels. */
+/** Images at once, and the size of their latents in latent pixels. */
 export interface LatentShape {
   readonly batch: number;
   readonly height: number;
@@ -24,10 +24,10 @@ const ENDS = ['min', 'opt', 'max'] as const;
 type End = (typeof ENDS)[number];
 const SIDES = ['batch', 'height', 'width'] as const;
 
-/** Pictures that run at once without being asked for more; larger requests run in turns. */
+/** Images that run at once without being asked for more; larger requests run in turns. */
 const DEFAULT_BATCH = 4;
 
-/** One to four pictures of the size that the model was trained for, or as many as its graphs allow; fastest for one. */
+/** One to four images of the size that the model was trained for, or as many as its graphs allow; fastest for one. */
 export function defaultProfile(model: ModelDescription): EngineProfile {
   const { width, height } = model.fixedSize ?? { width: model.nativeSize, height: model.nativeSize };
   const size = { height: height / model.vaeFactor, width: width / model.vaeFactor };
@@ -66,7 +66,7 @@ export function checkProfile(profile: EngineProfile, model: ModelDescription): v
 
 /**
  * The shapes that each input of a network may take under a profile. Sizes that a graph fixes are kept, and inputs without an open
- * one are left out. The text encoder runs one prompt at a time; the UNet one row for each picture, and two with guidance.
+ * one are left out. The text encoder runs one prompt at a time; the UNet one row for each image, and two with guidance.
  */
 export function inputShapes(model: ModelDescription, network: NetworkName, profile: EngineProfile): InputShapes[] {
   return tensorsOf(model, network)
@@ -119,7 +119,7 @@ export function profileOfDecoder(model: ModelDescription, shapes: readonly Input
   return { min: at('min'), opt: at('opt'), max: at('max') };
 }
 
-/** Pictures that fit into one run of graphs that fix their batch; Infinity where none does. A UNet takes two rows for one. */
+/** Images that fit into one run of graphs that fix their batch; Infinity where none does. A UNet takes two rows for one. */
 function largestBatch({ unet, vaeDecoder }: ModelDescription): number {
   const rows = unet.sample.shape[0] ?? Number.POSITIVE_INFINITY;
   return Math.max(1, Math.min(Math.floor(rows / 2), vaeDecoder.latents.shape[0] ?? Number.POSITIVE_INFINITY));

@@ -9,8 +9,8 @@ import type { EngineHeader } from './header.js';
 export type EngineTarget = Pick<EngineHeader, 'runtime' | 'tensorrt' | 'computeCapabilities' | 'gpu' | 'driver'>;
 
 /**
- * @param computeCapabilities ten times those of the cards to build for, which need not be here; empty for the device at hand
- * @throws T2IError OPTION_INVALID where neither says which, or the runtime cannot build for cards that are not here
+ * @param computeCapabilities ten times those of the GPUs to build for, which need not be here; empty for the device at hand
+ * @throws T2IError OPTION_INVALID where neither says which, or the runtime cannot build for GPUs that are not here
  */
 export function targetOf(
   addon: NativeAddon,
@@ -22,10 +22,10 @@ export function targetOf(
   const runtime = runtimeOf(library);
   const ahead = computeCapabilities.length > 0;
   if (ahead && runtime !== 'tensorrt-rtx') {
-    const expected = `none with ${runtime}, which builds for the card at hand alone`;
+    const expected = `none with ${runtime}, which builds for the GPU at hand alone`;
     issues.push({ option: 'computeCapabilities', expected, received: computeCapabilities.join(', ') });
   } else if (!ahead && device === null) {
-    const expected = `those to build for with tensorrt-rtx, or a machine with a card`;
+    const expected = `compute capabilities with tensorrt-rtx, or a GPU`;
     issues.push({ option: 'computeCapabilities', expected, received: `none, and ${runtime} on a machine without one` });
   }
   const odd = computeCapabilities.filter(

@@ -76,7 +76,7 @@ describe('mismatch', () => {
     [{ tensorrt: '10.14.0' }, 'built for TensorRT 10.14.0, this is 10.15.1'],
     [{ runtime: 'tensorrt-rtx' }, 'built for TensorRT-RTX, this is TensorRT'],
     [{ gpu: 'NVIDIA H200' }, 'built for NVIDIA H200, this is NVIDIA L4'],
-    [{ gpu: null }, 'built for no card, this is NVIDIA L4'],
+    [{ gpu: null }, 'built for no GPU, this is NVIDIA L4'],
     [{ computeCapabilities: [75, 86] }, 'built for compute capability 7.5, 8.6, not 8.9'],
     [{ precision: 'fp32' }, 'built for fp32, this is fp16'],
     [{ component: 'vae_decoder' }, 'built from the vae_decoder, not the unet'],

@@ -71,7 +71,7 @@ describe('what engines are built from', () => {
     expect(await refusal(model([input('latent_sample', INT64, ['batch', 4, 'h', 'w']), image]))).toContain(
       'received int64',
     );
-    expect(await refusal(model([latents, output('picture', FLOAT16, ['batch', 3, 'H', 'W'])]))).toContain(
+    expect(await refusal(model([latents, output('image', FLOAT16, ['batch', 3, 'H', 'W'])]))).toContain(
       'output "sample"',
     );
     expect(await refusal(model([latents, input('more', FLOAT16, [1]), image]))).toContain('inputs: expected the 1 of');

@@ -19,7 +19,7 @@ const PROFILE: EngineProfile = {
   opt: { batch: 2, height: 16, width: 32 },
   max: { batch: 4, height: 32, width: 64 },
 };
-/** Graphs that fix every size: one picture, two rows. */
+/** Graphs that fix every size: one image, two rows. */
 const FIXED = {
   'text_encoder/model.onnx': model([
     input('input_ids', INT64, [1, 16]),
@@ -87,7 +87,7 @@ describe('profiles', () => {
     expect(profileOfDecoder(model, [])).toEqual({ min: one, opt: one, max: one });
   });
 
-  it('are by default one to four pictures of the native size', async () => {
+  it('are by default one to four images of the native size', async () => {
     const model = await described();
     const one = { batch: 1, height: 16, width: 16 };
     const profile = defaultProfile(model);

@@ -28,7 +28,7 @@ describe('what engines are built for', () => {
   });
 
   it.each([
-    [full, device, [89], 'none with tensorrt, which builds for the card at hand alone, received 89'],
+    [full, device, [89], 'none with tensorrt, which builds for the GPU at hand alone, received 89'],
     [rtx, null, [], 'received none, and tensorrt-rtx on a machine without one'],
     [full, null, [], 'received none, and tensorrt on a machine without one'],
     [rtx, null, [8.9, 89, 0], 'numbers such as 89 for 8.9, received 8.9, 0'],

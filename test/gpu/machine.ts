@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findMachine, type Machine } from '../../src/backends/tensorrt/machine.js';
 
-/** The card, its addon and its TensorRT; null, after a warning, where there is none. */
-export async function findCard(): Promise<Machine | null> {
+/** The GPU, its addon and its TensorRT; null, after a warning, where there is none. */
+export async function findGpuMachine(): Promise<Machine | null> {
   const machine = await findMachine({});
   if (!('reason' in machine)) return machine;
   console.warn(`skipped, not measured on hardware: ${machine.reason}. ${machine.hint}`);

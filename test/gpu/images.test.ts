@@ -9,12 +9,12 @@ import { describeModel } from '../../src/model/layout.js';
 import { fixture, tinyJob, tinyPrompt } from '../contract/tiny-jobs.js';
 import { type Point, residentBytes, slope } from '../support/leaks.js';
 import { ensureWideEngines } from '../support/wide-engines.js';
-import { findCard, useFreshCache } from './card.js';
+import { findGpuMachine, useFreshCache } from './machine.js';
 
-const card = await findCard();
+const machine = await findGpuMachine();
 const COLLECT_GARBAGE = fileURLToPath(new URL('../contract/collect-garbage.cjs', import.meta.url));
 
-describe.skipIf(card === null)('pictures of the default model on a card', () => {
+describe.skipIf(machine === null)('images of the default model on a GPU', () => {
   let gpu: Pipeline;
   let cpu: Pipeline;
   let cleanUp: () => void;
@@ -45,7 +45,7 @@ describe.skipIf(card === null)('pictures of the default model on a card', () => 
     expect((await isolated.generate(request)).images[0]?.rgb).toEqual(first.images[0]?.rgb);
   });
 
-  it('leave no memory behind over 1,000 of them, on the host or on the card', async () => {
+  it('leave no memory behind over 1,000 of them, on the host or on the GPU', async () => {
     vi.stubEnv('NODE_OPTIONS', `--require ${COLLECT_GARBAGE}`);
     vi.stubEnv('MALLOC_ARENA_MAX', '1');
     const model = await describeModel(fixture('tiny'));
@@ -55,7 +55,7 @@ describe.skipIf(card === null)('pictures of the default model on a card', () => 
     })) as ProcessSession;
     const pid = session.pid as number;
     const measure = async (images: number) => {
-      const [host, onCard]: [Point[], Point[]] = [[], []];
+      const [host, onGpu]: [Point[], Point[]] = [[], []];
       for (let image = 0; image < images; image++) {
         const due = image % 20 === 0;
         if (due) process.kill(pid, 'SIGUSR2');
@@ -63,20 +63,20 @@ describe.skipIf(card === null)('pictures of the default model on a card', () => 
         await session.generate(tinyJob(model, { seeds: [image], promptIds, latentSize: 4 + 2 * (image % 3) }));
         if (!due) continue;
         host.push({ image, bytes: await residentBytes(pid) });
-        onCard.push({ image, bytes: cardBytes(card!.device.index) });
+        onGpu.push({ image, bytes: gpuBytes(machine!.device.index) });
       }
-      return { host, onCard };
+      return { host, onGpu };
     };
     await measure(300);
-    const { host, onCard } = await measure(1000);
+    const { host, onGpu } = await measure(1000);
     expect(slope(host)).toBeLessThan(2048);
     // What nvidia-smi counts goes up in steps of MiB: most pairs of points show none.
-    expect(slope(onCard)).toBeLessThan(2048);
+    expect(slope(onGpu)).toBeLessThan(2048);
     await session.close();
   });
 });
 
-function cardBytes(index: number): number {
+function gpuBytes(index: number): number {
   const query = ['--query-gpu=memory.used', '--format=csv,noheader,nounits', `--id=${index}`];
   return Number(execFileSync('nvidia-smi', query, { encoding: 'utf8' })) * 2 ** 20;
 }

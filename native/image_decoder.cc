@@ -1,4 +1,4 @@
-#include "picture_decoder.h"
+#include "image_decoder.h"
 
 #include <algorithm>
 #include <memory>
@@ -12,24 +12,24 @@ namespace t2i {
 namespace {
 
 constexpr int64_t kColours = 3;
-/// Where the pictures start behind the flag.
-constexpr std::size_t kPictures = align(sizeof(int32_t));
+/// Where the images start behind the flag.
+constexpr std::size_t kImages = align(sizeof(int32_t));
 
 }  // namespace
 
-PictureDecoder::PictureDecoder(Engine& decoder, const ModelFacts& model)
+ImageDecoder::ImageDecoder(Engine& decoder, const ModelFacts& model)
     : model_(model),
       network_(decoder, model.vae_decoder.image),
       rows_(range_of(decoder.tensor(model.vae_decoder.latents), 0)) {}
 
-void PictureDecoder::reserve(const Job& job, int32_t images) {
+void ImageDecoder::reserve(const Job& job, int32_t images) {
   const auto most = static_cast<int32_t>(std::min<int64_t>(images, rows_.max));
   shape_network(job, most);
   const auto& names = model_.vae_decoder;
   const Dims input = network_.shape(names.latents), image = network_.shape(names.image);
   input_.reserve(static_cast<std::size_t>(volume(input)) * size_of(network_.tensor(names.latents).type));
   image_.reserve(static_cast<std::size_t>(volume(image)) * size_of(network_.tensor(names.image).type));
-  const std::size_t bytes = kPictures + static_cast<std::size_t>(most * kColours * image[2] * image[3]);
+  const std::size_t bytes = kImages + static_cast<std::size_t>(most * kColours * image[2] * image[3]);
   result_.reserve(bytes);
   for (Readback& readback : readbacks_) {
     readback.memory.reserve(bytes);
@@ -37,14 +37,14 @@ void PictureDecoder::reserve(const Job& job, int32_t images) {
   }
 }
 
-void PictureDecoder::shape_network(const Job& job, int32_t images) {
+void ImageDecoder::shape_network(const Job& job, int32_t images) {
   const int64_t rows = std::max<int64_t>(images, rows_.min);
   const int64_t height = job.latent_height, width = job.latent_width, factor = model_.vae_factor;
   network_.reshape({{model_.vae_decoder.latents, {rows, model_.latent_channels, height, width}}});
   network_.require_shape(model_.vae_decoder.image, {rows, kColours, height * factor, width * factor});
 }
 
-void PictureDecoder::decode(const Job& job, const float* latents, int32_t images, Pace& pace, cuda::StreamHandle stream,
+void ImageDecoder::decode(const Job& job, const float* latents, int32_t images, Pace& pace, cuda::StreamHandle stream,
                             const OnRasters& on_rasters) {
   const int64_t latent_size = int64_t{model_.latent_channels} * job.latent_height * job.latent_width;
   for (int32_t first = 0, count; first < images; first += count) {
@@ -59,7 +59,7 @@ void PictureDecoder::decode(const Job& job, const float* latents, int32_t images
   }
 }
 
-void PictureDecoder::queue(const Job& job, const float* latents, int32_t images, Readback& readback,
+void ImageDecoder::queue(const Job& job, const float* latents, int32_t images, Readback& readback,
                            cuda::StreamHandle stream) {
   const auto& names = model_.vae_decoder;
   shape_network(job, images);
@@ -81,34 +81,34 @@ void PictureDecoder::queue(const Job& job, const float* latents, int32_t images,
   cuda::RgbArgs rgb{};
   rgb.image = image_.as<void>();
   rgb.type = network_.tensor(names.image).type;
-  rgb.rgb = result_.as<uint8_t>() + kPictures;
+  rgb.rgb = result_.as<uint8_t>() + kImages;
   rgb.images = images;
   rgb.pixels = image_shape[2] * image_shape[3];
   rgb.not_a_number = result_.as<int32_t>();
   cuda::fill_zero(rgb.not_a_number, sizeof(int32_t), stream);
   cuda::launch_rgb(rgb, stream);
 
-  const std::size_t bytes = kPictures + static_cast<std::size_t>(images * kColours * rgb.pixels);
+  const std::size_t bytes = kImages + static_cast<std::size_t>(images * kColours * rgb.pixels);
   cuda::copy_to_host(readback.memory.as<void>(), result_.as<void>(), bytes, stream);
   cuda::record(readback.event.get(), stream);
   readback.images = images;
 }
 
-std::vector<Raster> PictureDecoder::read(const Readback& readback, int32_t height, int32_t width) const {
+std::vector<Raster> ImageDecoder::read(const Readback& readback, int32_t height, int32_t width) const {
   if (*readback.memory.as<int32_t>() != 0) {
-    throw Error(ErrorCode::backend_failed, "The model computed a picture with values that are no numbers (NaN).",
+    throw Error(ErrorCode::backend_failed, "The model computed an image with values that are no numbers (NaN).",
                 "The weights are damaged or overflow; run the model in its original framework to compare.");
   }
   const auto bytes = static_cast<std::size_t>(kColours * height * width);
   std::vector<Raster> rasters;
   for (int32_t image = 0; image < readback.images; ++image) {
-    const uint8_t* rgb = readback.memory.as<uint8_t>() + kPictures + static_cast<std::size_t>(image) * bytes;
+    const uint8_t* rgb = readback.memory.as<uint8_t>() + kImages + static_cast<std::size_t>(image) * bytes;
     rasters.push_back({{rgb, rgb + bytes}, width, height});
   }
   return rasters;
 }
 
-void PictureDecoder::free_memory() noexcept {
+void ImageDecoder::free_memory() noexcept {
   network_.free_memory();
   for (DeviceMemory* memory : {&input_, &image_, &result_}) memory->free();
   for (Readback& readback : readbacks_) {

@@ -17,7 +17,7 @@ T2I_BOTH inline float decoder_input(float latent, float scale, float shift) {
   return scaled + shift;
 }
 
-/// A byte of a picture as diffusers' VaeImageProcessor makes it: clamp(x / 2 + 0.5, 0, 1), then round(255 * y), ties to
+/// A byte of an image as diffusers' VaeImageProcessor makes it: clamp(x / 2 + 0.5, 0, 1), then round(255 * y), ties to
 /// even.
 ///
 /// @param value -1 to 1, and not NaN; what lies outside is clamped

@@ -12,27 +12,27 @@
 namespace t2i {
 
 /// The VAE decoder between latents and bytes: scaling, forward, RGB8 and one copy to pinned memory, all on the stream.
-class PictureDecoder {
+class ImageDecoder {
  public:
-  /// Gets pictures `first` to `first + rasters.size()` of those to decode.
+  /// Gets images `first` to `first + rasters.size()` of those to decode.
   using OnRasters = std::function<void(int32_t first, std::vector<Raster>&& rasters)>;
 
-  PictureDecoder(Engine& decoder, const ModelFacts& model);
+  ImageDecoder(Engine& decoder, const ModelFacts& model);
 
-  /// Makes room for pictures of a job. The stream must be past every earlier one.
+  /// Makes room for images of a job. The stream must be past every earlier one.
   void reserve(const Job& job, int32_t images);
   /// Queues the decoding of `images` latents, as many at once as the engine takes.
   ///
   /// @param latents [images, channels, height, width] as the denoiser knows them; read in stream order
   /// @param on_rasters called as each part has come to the host, by `pace`
-  /// @throws Error, also from `pace`: BACKEND_FAILED where a picture holds values that are no numbers, else as the
+  /// @throws Error, also from `pace`: BACKEND_FAILED where an image holds values that are no numbers, else as the
   /// device says
   void decode(const Job& job, const float* latents, int32_t images, Pace& pace, cuda::StreamHandle stream,
               const OnRasters& on_rasters);
   void free_memory() noexcept;
 
  private:
-  /// What comes back from the device: whether a value is no number, then the pictures.
+  /// What comes back from the device: whether a value is no number, then the images.
   struct Readback {
     PinnedMemory memory;
     cuda::Event event;
