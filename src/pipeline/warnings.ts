@@ -5,6 +5,8 @@ import type { EncodedText } from '../text/clip-tokenizer.js';
 export interface Warning {
   readonly code:
     | 'PROMPT_CUT'
+    | 'PROMPT_UNKNOWN'
+    | 'PROMPT_WORDS_UNKNOWN'
     | 'NEGATIVE_PROMPT_CUT'
     | 'NEGATIVE_PROMPT_UNUSED'
     | 'SAMPLER_REPLACED'
@@ -26,6 +28,7 @@ export function warningsOf(request: Request, { prompt, negative, distilled }: En
   const warnings: Warning[] = [];
   if (request.replacement !== undefined) warnings.push({ code: 'SAMPLER_REPLACED', message: request.replacement });
   if (prompt.lost !== null) warnings.push({ code: 'PROMPT_CUT', message: cut('prompt', prompt, prompt.lost) });
+  warnings.push(...unknownWords(request.prompt, prompt));
   if (negative !== null && negative.lost !== null) {
     warnings.push({ code: 'NEGATIVE_PROMPT_CUT', message: cut('negative prompt', negative, negative.lost) });
   }
@@ -36,6 +39,19 @@ export function warningsOf(request: Request, { prompt, negative, distilled }: En
     warnings.push({ code: 'NEGATIVE_PROMPT_UNUSED', message });
   }
   return warnings;
+}
+
+/** What the vocabulary tells; a model may well have learnt nothing of a word that its tokenizer can write. */
+function unknownWords(text: string, { known, unknown, lost }: EncodedText): Warning[] {
+  if (known === 0 && lost === null && text.trim() !== '') {
+    const message = `The prompt ${JSON.stringify(text)} has no word that the model could know, so the image may show anything`;
+    return [{ code: 'PROMPT_UNKNOWN', message }];
+  }
+  if (unknown.length === 0) return [];
+  const words = [...new Set(unknown)].map((word) => JSON.stringify(word)).join(', ');
+  return [
+    { code: 'PROMPT_WORDS_UNKNOWN', message: `The model's vocabulary has no characters for ${words} of the prompt` },
+  ];
 }
 
 function cut(which: string, { ids }: EncodedText, lost: string): string {

@@ -27,6 +27,10 @@ export interface EncodedText {
   readonly tokens: number;
   /** The end of the text that did not fit, normalized, from the first word that was cut; null where all of it fits. */
   readonly lost: string | null;
+  /** How many words are in `ids` that have a letter or a digit and that the vocabulary can write. */
+  readonly known: number;
+  /** Words in `ids` with a character that the vocabulary lacks, normalized. */
+  readonly unknown: readonly string[];
 }
 
 /** CLIP's tokenizer, with the ids that Hugging Face's CLIPTokenizer gives for the same files. Pure; holds no state of a call. */
@@ -37,6 +41,7 @@ export class ClipTokenizer {
   readonly padTokenId: number;
   /** One more than the largest id that `encode` can give. */
   readonly vocabSize: number;
+  private readonly unkTokenId: number;
   private readonly bpe: Bpe;
   private readonly splitter: AddedTokenSplitter;
 
@@ -60,7 +65,8 @@ export class ClipTokenizer {
     this.bosTokenId = special('bos', config.bosToken);
     this.eosTokenId = special('eos', config.eosToken);
     this.padTokenId = special('pad', config.padToken);
-    this.bpe = new Bpe(tables, special('unk', config.unkToken));
+    this.unkTokenId = special('unk', config.unkToken);
+    this.bpe = new Bpe(tables, this.unkTokenId);
     this.splitter = new AddedTokenSplitter([...added.values()]);
     this.vocabSize = [...added.values()].reduce((size, token) => Math.max(size, token.id + 1), tables.base);
   }
@@ -94,30 +100,34 @@ export class ClipTokenizer {
   encode(text: string): EncodedText {
     const room = this.contextLength - 2;
     const body: number[] = [];
+    const unknown: string[] = [];
+    let known = 0;
     let lost: string | null = null;
-    for (const { ids, rest } of this.pieces(text)) {
+    for (const { word, ids, rest } of this.pieces(text)) {
       if (body.length + ids.length > room) {
         body.push(...ids.slice(0, room - body.length));
         lost = rest();
         break;
       }
       body.push(...ids);
+      if (ids.includes(this.unkTokenId)) unknown.push(word);
+      else if (/[\p{L}\p{N}]/u.test(word)) known++;
     }
     const ids = new Int32Array(this.contextLength).fill(this.padTokenId);
     ids.set([this.bosTokenId, ...body, this.eosTokenId]);
-    return { ids, tokens: body.length + 2, lost };
+    return { ids, tokens: body.length + 2, lost, known, unknown };
   }
 
   /** The ids of each word and added token in order, with a function that gives the text from there on. */
-  private *pieces(text: string): Generator<{ ids: number[]; rest: () => string }> {
+  private *pieces(text: string): Generator<{ word: string; ids: number[]; rest: () => string }> {
     const segments = this.splitter.split(text);
     for (const segment of segments) {
       const restFrom = (start: number) => () =>
         segment.text.slice(start) + [...segments].map((later) => later.text).join('');
-      if (segment.id !== null) yield { ids: [segment.id], rest: restFrom(0) };
+      if (segment.id !== null) yield { word: segment.text, ids: [segment.id], rest: restFrom(0) };
       else
         for (const { word, start } of splitWords(segment.text))
-          yield { ids: this.bpe.encodeWord(word), rest: restFrom(start) };
+          yield { word, ids: this.bpe.encodeWord(word), rest: restFrom(start) };
     }
   }
 }

@@ -69,7 +69,21 @@ describe('ids', () => {
       vocab: { a: 0, 'b</w>': 1, 'ab</w>': 2, [START]: 3, [END]: 4 },
       merges: '#version: 0.2\na b</w>\n',
     };
-    expect(body(ClipTokenizer.fromFiles(small, SETTINGS), 'ab xb')).toEqual([2, 4, 1]);
+    const tokenizer = ClipTokenizer.fromFiles(small, SETTINGS);
+    expect(body(tokenizer, 'ab xb')).toEqual([2, 4, 1]);
+    expect(tokenizer.encode('AB Xb b x')).toMatchObject({ known: 2, unknown: ['xb', 'x'] });
+  });
+
+  it.each([
+    ['a red apple', 3],
+    ['an apple 🍎!', 2],
+    ['7', 1],
+    ['日本', 1],
+    ['🍎', 0],
+    ['?! ...', 0],
+    ['', 0],
+  ])('of %j have %d words among them', (text, known) => {
+    expect(clip.encode(text)).toMatchObject({ known, unknown: [] });
   });
 });
 
