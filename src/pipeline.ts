@@ -81,7 +81,16 @@ export class Pipeline implements AsyncDisposable {
    * @throws T2IError OPTION_INVALID, MODEL_NOT_FOUND, MODEL_INVALID, BACKEND_UNAVAILABLE, CODEC_UNAVAILABLE, BACKEND_CRASHED,
    *   OUT_OF_MEMORY, ENGINE_INVALID, ENGINE_BUILD_FAILED, ENGINE_INACCURATE, DEVICE_LOST; the signal's reason when aborted
    */
-  static async load(options: LoadOptions = {}): Promise<Pipeline> {
+  static load(options: LoadOptions = {}): Promise<Pipeline> {
+    return Pipeline.loadWith(describeModel, options);
+  }
+
+  /**
+   * As {@link Pipeline.load}, for callers that know of other ways to describe a model.
+   *
+   * @internal
+   */
+  static async loadWith(describe: typeof describeModel, options: LoadOptions): Promise<Pipeline> {
     const { model: nameOrDir, backend: wanted = 'auto', maxQueue, ...open } = parseLoadOptions(options);
     const { signal } = open;
     signal?.throwIfAborted();
@@ -89,7 +98,7 @@ export class Pipeline implements AsyncDisposable {
     const opening = { ...open, threads };
     // Images that cannot be encoded would be drawn in vain.
     const [selection] = await Promise.all([selectBackend(wanted, opening), loadSharp()]);
-    const model = await describeModel(await resolveModel(nameOrDir), signal);
+    const model = await describe(await resolveModel(nameOrDir), signal);
     const tokenizer = await loadTokenizer(model);
     signal?.throwIfAborted();
     const { backend, tried, session } = await openSelected(selection, model, opening);

@@ -1,9 +1,8 @@
-import { basename } from 'node:path';
-import { DEFAULT_MODEL } from '../model/resolve.js';
 import type { LoadOptions } from '../options.js';
 import { Pipeline } from '../pipeline.js';
 import { EngineProgress } from './engines/open-progress.js';
 import type { Io } from './io.js';
+import { readModel } from './read-model.js';
 import { StatusLine } from './status-line.js';
 
 /**
@@ -13,9 +12,13 @@ import { StatusLine } from './status-line.js';
 export async function loadPipeline(options: LoadOptions, io: Io): Promise<Pipeline> {
   const line = new StatusLine(io);
   const progress = new EngineProgress(io);
-  line.show(`loading the model ${basename(options.model ?? DEFAULT_MODEL)}`);
+  const describe = async (dir: string) => {
+    const model = await readModel(dir, io);
+    line.show(`loading the model ${model.name}`);
+    return model;
+  };
   try {
-    return await Pipeline.load({ ...options, onProgress: progress.update, signal: io.signal });
+    return await Pipeline.loadWith(describe, { ...options, onProgress: progress.update, signal: io.signal });
   } finally {
     line.clear();
   }

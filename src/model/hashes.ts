@@ -18,14 +18,32 @@ export interface HashedFiles {
   readonly stamps: Record<string, FileStamp>;
 }
 
-/** Hashes every file that was used. @throws the signal's reason when aborted */
-export async function hashFiles(files: ModelFiles, problems: Problems, signal?: AbortSignal): Promise<HashedFiles> {
+/** What is known of files that were hashed before, by absolute path. */
+export interface HashMemory {
+  /** The SHA-256 in hex of a file that looked so; undefined where it is not known. */
+  recall(path: string, stamp: FileStamp): string | undefined;
+  /** @param stamp taken before the file was hashed */
+  keep(path: string, stamp: FileStamp, sha256: string): void;
+}
+
+/** Hashes every file that was used and is not known. @throws the signal's reason when aborted */
+export async function hashFiles(
+  files: ModelFiles,
+  problems: Problems,
+  signal?: AbortSignal,
+  memory?: HashMemory,
+): Promise<HashedFiles> {
   const found: HashedFiles = { hashes: {}, stamps: {} };
   for (const path of [...files.used].sort()) {
     await problems.collect(async () => {
       try {
-        found.stamps[path] = await stampFile(join(files.dir, path));
-        found.hashes[path] = await hashFile(join(files.dir, path), signal);
+        const full = join(files.dir, path);
+        const stamp = await stampFile(full);
+        const known = memory?.recall(full, stamp);
+        const hash = known ?? (await hashFile(full, signal));
+        if (known === undefined) memory?.keep(full, stamp, hash);
+        found.stamps[path] = stamp;
+        found.hashes[path] = hash;
       } catch (error) {
         signal?.throwIfAborted();
         throw invalidModel(path, 'a file that can be read', (error as Error).message);

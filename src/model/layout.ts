@@ -5,7 +5,7 @@ import { agree } from './consistency.js';
 import type { ModelDescription } from './description.js';
 import { checkFamily } from './family.js';
 import { readGraphs } from './graphs.js';
-import { checkHashes, hashFiles } from './hashes.js';
+import { checkHashes, type HashMemory, hashFiles } from './hashes.js';
 import type { Manifest } from './manifest.js';
 import { checkManifestSamplers } from './manifest-samplers.js';
 import { ModelFiles } from './model-files.js';
@@ -21,11 +21,11 @@ const DEFAULT_SAMPLE_SIZE = 64;
  * Reads and checks a model directory without running anything of it and without writing: diffusers' layout with one
  * `model.onnx` in each of text_encoder/, unet/ and vae_decoder/, scheduler/scheduler_config.json, tokenizer/, and
  * optionally a config.json beside each graph (the autoencoder's also in vae/) and the manifest t2i.json.
- * Hashes every file that decides the image, so it takes about a second for each gigabyte of weights.
+ * Hashes every file that decides the image, so it takes about a second for each gigabyte of weights that `memory` does not know.
  * @throws T2IError MODEL_NOT_FOUND, or MODEL_INVALID with everything that is wrong: files that are missing, damaged, reach
  *   outside the directory, contradict each other, or differ from the manifest's hashes; the signal's reason when aborted.
  */
-export async function describeModel(dir: string, signal?: AbortSignal): Promise<ModelDescription> {
+export async function describeModel(dir: string, signal?: AbortSignal, memory?: HashMemory): Promise<ModelDescription> {
   const files = await ModelFiles.open(dir);
   await checkFamily(files);
   const problems = new Problems();
@@ -45,7 +45,7 @@ export async function describeModel(dir: string, signal?: AbortSignal): Promise<
   const graphs = textEncoder && unet && vaeDecoder && { textEncoder, unet, vaeDecoder };
   const agreed = graphs && agree({ ...graphs, textConfig, unetConfig, vaeConfig, contextLength, vocabSize }, problems);
   problems.throwIfAny();
-  const { hashes, stamps } = await hashFiles(files, problems, signal);
+  const { hashes, stamps } = await hashFiles(files, problems, signal, memory);
   checkHashes(hashes, manifest, shared, problems);
   problems.throwIfAny();
   return {

@@ -35,6 +35,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'process-tag.ts', imports: [] },
   { owns: 'temporary-files.ts', imports: ['process-tag.ts'] },
   { owns: 'files.ts', imports: ['errors.ts', 'temporary-files.ts'] },
+  { owns: 'cache-folder.ts', imports: ['errors.ts', 'files.ts'] },
   { owns: 'diffusion/', imports: ['errors.ts'], node: false },
   { owns: 'text/', imports: ['errors.ts'], node: false },
   {
@@ -72,6 +73,7 @@ const LAYERS: readonly Layer[] = [
         'fields.ts',
         'suggest.ts',
         'files.ts',
+        'cache-folder.ts',
         'process-tag.ts',
         'report-address.ts',
         'diffusion/',
@@ -100,6 +102,7 @@ const LAYERS: readonly Layer[] = [
     owns: 'cli/',
     imports: [
       ...CORE,
+      'cache-folder.ts',
       'process-tag.ts',
       'temporary-files.ts',
       'report-address.ts',

@@ -1,4 +1,9 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Io } from '../../src/cli/io.js';
+
+/** Caches of the tests, away from the user's own. */
+const TEST_CACHE = join(tmpdir(), 't2i-test-cache');
 
 export interface FakeIo extends Io {
   /** All that was written so far. */
@@ -32,7 +37,7 @@ export function fakeIo(
     stdin: stdin(),
     stdout: output('out'),
     stderr: output('err'),
-    env: options.env ?? {},
+    env: { T2I_CACHE: TEST_CACHE, ...options.env },
     cwd: options.cwd,
     signal: options.signal ?? new AbortController().signal,
     out: () => written.out,

@@ -1,12 +1,12 @@
 import { T2IError } from '../../errors.js';
 import type { ModelDescription } from '../../model/description.js';
-import { describeModel } from '../../model/layout.js';
-import { resolveModel } from '../../model/resolve.js';
 import { type LoadOptions, parseLoadOptions, parseRequest, type Request, type RequestOptions } from '../../options.js';
 import { limitsOf } from '../../pipeline/limits.js';
 import type { CommandInput } from '../command.js';
 import { readFlags } from '../generate/flags.js';
 import { attempt, issuesOf } from '../generate/tasks.js';
+import type { Io } from '../io.js';
+import { readModel } from '../read-model.js';
 import { type BenchFlags, readBenchFlags } from './flags.js';
 
 const PROMPT = { prompt: 'a red apple on a blue background', seed: 7 } as const;
@@ -27,11 +27,11 @@ export interface BenchPlan extends BenchFlags {
  *
  * @throws T2IError OPTION_INVALID with every mistake in `issues`; MODEL_NOT_FOUND, MODEL_INVALID
  */
-export async function planBench(input: CommandInput): Promise<BenchPlan> {
+export async function planBench(input: CommandInput, io: Io): Promise<BenchPlan> {
   const { issues: own, ...flags } = readBenchFlags(input.flags);
   const generate = readFlags(input);
   const { backend: _, ...load } = generate.load;
-  const model = await describeModel(await resolveModel(load.model));
+  const model = await readModel(load.model, io);
   const options: RequestOptions = {
     ...PROMPT,
     ...generate.request,

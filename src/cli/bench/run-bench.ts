@@ -17,7 +17,7 @@ import { BenchStatus } from './status.js';
 
 /** The handler of `t2i bench`. What was measured is printed also where it ends before its end. */
 export async function runBench(input: CommandInput, io: Io): Promise<number> {
-  const plan = await planBench(input);
+  const plan = await planBench(input, io);
   if (plan.html !== null) await prepareFile(plan.html);
   const python = plan.against && (plan.python ?? (await trainerPython()));
   // The same number on both sides; the SDK alone leaves it to its runtime.

@@ -3,19 +3,18 @@ import { buildEngines, checkProfile, type EngineProfile, previewEngines } from '
 import { type Issue, T2IError } from '../../errors.js';
 import { cannotRead, writeFileAtomic } from '../../files.js';
 import type { ModelDescription } from '../../model/description.js';
-import { describeModel } from '../../model/layout.js';
-import { resolveModel } from '../../model/resolve.js';
 import { limitsOf } from '../../pipeline/limits.js';
 import type { CommandInput } from '../command.js';
 import { EngineProgress } from '../engines/open-progress.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
+import { readModel } from '../read-model.js';
 import { type BuildRequest, readBuildFlags } from './flags.js';
 import { printBuilt, printPlan } from './report.js';
 
 /** The handler of `t2i build-engine`. */
 export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<number> {
-  const model = await describeModel(await resolveModel(args[0]));
+  const model = await readModel(args[0], io);
   const request = checkFlags(flags, model);
   io.signal.throwIfAborted();
   const { runtime, profile, computeCapabilities, device, timingCache: file, out: dir } = request;

@@ -44,12 +44,11 @@ async function inspectPicture(path: string, json: boolean, io: Io): Promise<void
 }
 
 async function inspectModel(nameOrDir: string | undefined, json: boolean, io: Io): Promise<void> {
-  const [{ describeModel }, { resolveModel }, { limitsOf }] = await Promise.all([
-    import('../../model/layout.js'),
-    import('../../model/resolve.js'),
+  const [{ readModel }, { limitsOf }] = await Promise.all([
+    import('../read-model.js'),
     import('../../pipeline/limits.js'),
   ]);
-  const model = await describeModel(await resolveModel(nameOrDir));
+  const model = await readModel(nameOrDir, io);
   const limits = limitsOf(model);
   const { defaults, presets, replacement } = limits;
   const { stamps: _, ...facts } = model;

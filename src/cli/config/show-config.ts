@@ -1,6 +1,5 @@
 import { BACKENDS } from '../../backends/select.js';
-import { describeModel } from '../../model/layout.js';
-import { DEFAULT_MODEL, resolveModel } from '../../model/resolve.js';
+import { DEFAULT_MODEL } from '../../model/resolve.js';
 import type { Request } from '../../options.js';
 import { limitsOf } from '../../pipeline/limits.js';
 import type { CommandInput } from '../command.js';
@@ -11,13 +10,14 @@ import { readFlags } from '../generate/flags.js';
 import { makeTasks } from '../generate/tasks.js';
 import type { Io } from '../io.js';
 import { columns, printJson } from '../output.js';
+import { readModel } from '../read-model.js';
 import { type Default, REPLACES, readDefaults, withDefaults } from './defaults.js';
 
 /** The handler of `t2i config`. What is written down is checked as a run of `generate` would. */
 export async function showConfig({ flags }: CommandInput, io: Io): Promise<number> {
   const defaults = readDefaults(io);
   const input = withDefaults(generate, { args: [], flags: {} }, defaults);
-  const settings = await settingsOf(input, defaults.values).catch((error: unknown) => {
+  const settings = await settingsOf(input, defaults.values, io).catch((error: unknown) => {
     throw withFlagNames(error, generate, input);
   });
   const path = defaults.file?.path ?? null;
@@ -31,10 +31,14 @@ export async function showConfig({ flags }: CommandInput, io: Io): Promise<numbe
 }
 
 /** What holds for every run, and then what is written down besides. @throws T2IError OPTION_INVALID, and those of a model */
-async function settingsOf(input: CommandInput, written: ReadonlyMap<string, Default>): Promise<[string, Default][]> {
+async function settingsOf(
+  input: CommandInput,
+  written: ReadonlyMap<string, Default>,
+  io: Io,
+): Promise<[string, Default][]> {
   const flags = readFlags(input);
   const { output, format, preset } = input.flags as { output?: string; format?: string; preset?: string };
-  const model = await describeModel(await resolveModel(flags.load.model));
+  const model = await readModel(flags.load.model, io);
   const limits = { ...limitsOf(model), backends: ['auto', ...BACKENDS.map(({ name }) => name)] };
   const [task] = makeTasks({ prompt: '' }, flags, { output, format }, limits);
   // A preset that is written down with steps beside it gives way to them.

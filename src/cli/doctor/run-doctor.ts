@@ -2,13 +2,12 @@ import type { Probe } from '../../backends/backend.js';
 import { BACKENDS } from '../../backends/select.js';
 import { T2IError } from '../../errors.js';
 import { loadSharp } from '../../image/sharp.js';
-import { describeModel } from '../../model/layout.js';
-import { resolveModel } from '../../model/resolve.js';
 import { describeMachine } from '../../pipeline/machine.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { printJson } from '../output.js';
+import { readModel } from '../read-model.js';
 import { type SelfCheck, selfCheck } from '../self-check/self-check.js';
 import { inspectGpu } from './gpu-report.js';
 import { type DoctorReport, type ModelReport, printReport, printSelfCheck } from './print-report.js';
@@ -18,7 +17,7 @@ export async function runDoctor({ flags }: CommandInput, io: Io): Promise<number
   const { inspection, report: gpu } = await inspectGpu();
   const report: DoctorReport = {
     machine: describeMachine(),
-    model: await findDefaultModel(),
+    model: await findDefaultModel(io),
     imageFiles: await probeSharp(),
     backends: await probeAll(),
     gpu,
@@ -57,9 +56,9 @@ async function probeSharp(): Promise<Probe> {
   }
 }
 
-async function findDefaultModel(): Promise<ModelReport> {
+async function findDefaultModel(io: Io): Promise<ModelReport> {
   try {
-    const { dir } = await describeModel(await resolveModel());
+    const { dir } = await readModel(undefined, io);
     return { found: true, detail: dir };
   } catch (error) {
     if (!T2IError.is(error) || error.code === 'INTERNAL') throw error;

@@ -2,13 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { BACKENDS } from '../../backends/select.js';
 import { T2IError } from '../../errors.js';
 import { cannotRead } from '../../files.js';
-import { describeModel } from '../../model/layout.js';
-import { resolveModel } from '../../model/resolve.js';
 import { limitsOf } from '../../pipeline/limits.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { type Io, readStdin } from '../io.js';
 import { loadPipeline } from '../load-pipeline.js';
+import { readModel } from '../read-model.js';
 import { readFlags } from './flags.js';
 import { TO_STDOUT } from './naming.js';
 import { runTasks } from './run.js';
@@ -24,7 +23,7 @@ export async function generatePictures(input: CommandInput, io: Io): Promise<num
     format?: string;
   } & CommandInput['flags'];
   // Checked against the model before the model is opened, which takes seconds.
-  const model = await describeModel(await resolveModel(flags.load.model));
+  const model = await readModel(flags.load.model, io);
   const limits = { ...limitsOf(model), backends: ['auto', ...BACKENDS.map(({ name }) => name)] };
   const tasks = makeTasks(source, flags, { output, format }, limits);
   refuseMixedOutput(tasks, json === true);

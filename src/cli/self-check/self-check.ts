@@ -1,9 +1,9 @@
 import { type Inspection, loadAddon } from '../../backends/engines.js';
-import { describeModel } from '../../model/layout.js';
 import { resolveModel } from '../../model/resolve.js';
 import { EngineProgress } from '../engines/open-progress.js';
 import type { Io } from '../io.js';
 import { loadPipeline } from '../load-pipeline.js';
+import { readModel } from '../read-model.js';
 import { type Check, check } from './check.js';
 import { checkEngine } from './engine-check.js';
 import { checkGraph, checkPicture } from './picture-check.js';
@@ -30,7 +30,7 @@ export async function selfCheck({ addon, devices }: Inspection, io: Io): Promise
   const engine = await check('engine', signal, async () => {
     const progress = new EngineProgress(io);
     try {
-      return await checkEngine(await describeModel(dir), signal, progress.update);
+      return await checkEngine(await readModel(dir, io), signal, progress.update);
     } finally {
       progress.clear();
     }

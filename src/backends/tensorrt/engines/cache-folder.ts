@@ -1,28 +1,16 @@
 import { stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { cacheFolder } from '../../../cache-folder.js';
 import { T2IError } from '../../../errors.js';
 import { absolutePath, makeFolder } from '../../../files.js';
 
 const OTHERS_MAY_WRITE = 0o002;
 const STICKY = 0o1000;
 
-/** Where engines are kept: T2I_ENGINE_CACHE, or `t2i/engines` in the first there is of T2I_CACHE, XDG_CACHE_HOME and ~/.cache. */
+/** Where engines are kept: T2I_ENGINE_CACHE, or `engines` in the cache folder. @throws T2IError IO_FAILED */
 export function engineCacheFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
   if (env.T2I_ENGINE_CACHE) return absolutePath(env.T2I_ENGINE_CACHE);
-  const base = env.T2I_CACHE || env.XDG_CACHE_HOME || join(home(), '.cache');
-  return absolutePath(join(base, 't2i', 'engines'));
-}
-
-function home(): string {
-  try {
-    return homedir();
-  } catch (cause) {
-    throw new T2IError('IO_FAILED', `This user has no home folder: ${(cause as Error).message}`, {
-      hint: 'Name a folder for engines with T2I_ENGINE_CACHE.',
-      cause,
-    });
-  }
+  return join(cacheFolder(env), 'engines');
 }
 
 /**

@@ -1,0 +1,26 @@
+import type { ModelDescription } from '../model/description.js';
+import { describeModel } from '../model/layout.js';
+import { resolveModel } from '../model/resolve.js';
+import { HashCache } from './hash-cache.js';
+import type { Io } from './io.js';
+import { StatusLine } from './status-line.js';
+
+/**
+ * Reads and checks a model, which takes a second for each gigabyte the first time: its files are hashed once, and not again as long as
+ * they are the same.
+ *
+ * @throws T2IError as `describeModel` and `resolveModel`
+ */
+export async function readModel(nameOrDir: string | undefined, io: Io): Promise<ModelDescription> {
+  const dir = await resolveModel(nameOrDir);
+  const line = new StatusLine(io);
+  line.show(`reading the model in ${dir}`);
+  try {
+    const hashes = await HashCache.open(io.env);
+    const model = await describeModel(dir, io.signal, hashes);
+    await hashes.save();
+    return model;
+  } finally {
+    line.clear();
+  }
+}
