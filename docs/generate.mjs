@@ -1,6 +1,6 @@
 // Writes the generated pages next to this file, from what `npm run build` left in dist/.
 import { writeFileSync } from 'node:fs';
-import { COMMANDS } from '../dist/cli/commands/index.js';
+import { COMMANDS } from '../dist/cli/commands.js';
 import { EXIT_LIST } from '../dist/cli/exit-codes.js';
 import { ERROR_CODES } from '../dist/errors.js';
 import { REMEDIES } from './remedies.mjs';

@@ -75,7 +75,7 @@ describe('the check of the layers', () => {
     ['src/diffusion/plan.ts', "import { T2IError } from '../errors.js'; import { x } from './schedule.js';"],
     ['src/backends/backend.ts', "import type { Plan } from '../diffusion/plan.js';"],
     ['src/backends/onnxruntime/child.ts', "import ort from 'onnxruntime-common'; import { fork } from 'node:process';"],
-    ['src/cli/commands/generate.ts', "const { Pipeline } = await import('../../pipeline.js');"],
+    ['src/cli/generate/command.ts', "const { Pipeline } = await import('../../pipeline.js');"],
   ];
 
   it.each(allowed)('allows in %s: %s', (path, text) => {

@@ -29,7 +29,7 @@ export interface CommandInput {
   readonly sources?: Readonly<Record<string, string>>;
 }
 
-/** A command is data plus a handler; `commands/index.ts` lists them all. */
+/** A command is data plus a handler; `commands.ts` lists them all. */
 export interface Command {
   readonly name: string;
   readonly summary: string;
@@ -44,30 +44,6 @@ export interface Command {
 }
 
 export const JSON_FLAG: Flag = { flags: '--json', description: 'print JSON on standard output, also for errors' };
-
-/** Flags of every command that opens a model. */
-export const LOAD_FLAGS: readonly Flag[] = [
-  {
-    flags: '--model <dir|name>',
-    description: 'model directory, or name of a model that ships (default: the default model)',
-    sets: ['model'],
-  },
-  {
-    flags: '--backend <name>',
-    description: 'auto, tensorrt or onnxruntime (default: auto, the best that runs here)',
-    sets: ['backend'],
-    values: ['auto', 'tensorrt', 'onnxruntime'],
-  },
-  { flags: '--device <n>', description: 'GPU to use (default: 0)', sets: ['device'] },
-  {
-    flags: '--isolation <where>',
-    description: 'none, or process: run the GPU in a process that is started again after a crash (default: none)',
-    sets: ['isolation'],
-    values: ['none', 'process'],
-  },
-  { flags: '--strict', description: 'make every fallback an error', sets: ['strict'] },
-  { flags: '--threads <n>', description: 'processor threads to use (default: the runtime decides)', sets: ['threads'] },
-];
 
 /** The long name of a flag as the user types it, for example `--count`. */
 export function longName(flag: Flag): string {

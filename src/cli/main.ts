@@ -1,5 +1,5 @@
 import { packageVersion } from '../pipeline/package-version.js';
-import { COMMANDS } from './commands/index.js';
+import { COMMANDS } from './commands.js';
 import { readDefaults, withDefaults } from './config/defaults.js';
 import { exitCode } from './exit-codes.js';
 import { withFlagNames } from './flag-names.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../../src/cli/commands/index.js';
+import { COMMANDS } from '../../src/cli/commands.js';
 import { didYouMean, nearestName } from '../../src/suggest.js';
 
 const OPTIONS = ['prompt', 'negativePrompt', 'seed', 'seeds', 'n', 'steps', 'guidanceScale', 'sampler', 'eta', 'width'];

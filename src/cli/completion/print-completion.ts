@@ -1,7 +1,7 @@
 import { describeValue, refuse } from '../../fields.js';
 import { didYouMean } from '../../suggest.js';
 import type { Command, CommandInput } from '../command.js';
-import { COMMANDS } from '../commands/index.js';
+import { COMMANDS } from '../commands.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { bashScript } from './bash.js';

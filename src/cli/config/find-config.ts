@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import { T2IError } from '../../errors.js';
 import { describeValue, isRecord, refuse } from '../../fields.js';
 import { cannotRead } from '../../files.js';
-import { decodeText } from '../generate/text-file.js';
+import { decodeText } from '../text-file.js';
 
 /** Defaults that somebody wrote down; nothing in them is checked yet. */
 export interface ConfigFile {

@@ -3,8 +3,8 @@ import type { Machine } from '../../pipeline/machine.js';
 import type { Io } from '../io.js';
 import { paint, type Row, table } from '../output.js';
 import { formatBytes } from '../quantities.js';
-import type { SelfCheck } from '../self-check/self-check.js';
 import type { FoundLibrary, GpuReport } from './gpu-report.js';
+import type { SelfCheck } from './self-check/self-check.js';
 
 export interface ModelReport {
   readonly found: boolean;

@@ -8,9 +8,9 @@ import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { printJson } from '../output.js';
 import { readModel } from '../read-model.js';
-import { type SelfCheck, selfCheck } from '../self-check/self-check.js';
 import { inspectGpu } from './gpu-report.js';
 import { type DoctorReport, type ModelReport, printReport, printSelfCheck } from './print-report.js';
+import { type SelfCheck, selfCheck } from './self-check/self-check.js';
 
 /** The handler of `t2i doctor`. */
 export async function runDoctor({ flags }: CommandInput, io: Io): Promise<number> {

@@ -1,6 +1,7 @@
 import type { Issue } from '../../errors.js';
 import type { LoadOptions, RequestOptions } from '../../options.js';
-import { type CommandInput, type Flag, flagOfKey, JSON_FLAG, LOAD_FLAGS } from '../command.js';
+import { type CommandInput, type Flag, flagOfKey, JSON_FLAG } from '../command.js';
+import { LOAD_FLAGS, readLoadFlags, toNumber } from '../load-flags.js';
 import { REQUEST_KEYS, readRequestOptions } from './request-options.js';
 
 export const GENERATE_FLAGS: readonly Flag[] = [
@@ -86,17 +87,4 @@ export function readFlags({ flags }: CommandInput): GenerateFlags {
   const values = given.map(([key, value]) => [key, NUMBERS.has(key) ? toNumber(value) : value]);
   const { options, issues } = readRequestOptions(Object.fromEntries(values), flagOfKey);
   return { request: options, load: readLoadFlags(flags), issues };
-}
-
-/** The options of `Pipeline.load` among the flags. */
-export function readLoadFlags(flags: CommandInput['flags']): LoadOptions {
-  const { model, backend, isolation, strict } = flags;
-  const [device, threads] = [toNumber(flags.device), toNumber(flags.threads)];
-  const options = { model, backend, device, isolation, strict, threads };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as LoadOptions;
-}
-
-/** The number that the text writes in decimal, else the text itself, for the check behind to refuse by name. */
-export function toNumber(text: string | boolean | undefined): unknown {
-  return typeof text === 'string' && /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
 }

@@ -8,11 +8,11 @@ import { EXIT } from '../exit-codes.js';
 import { type Io, readStdin } from '../io.js';
 import { loadPipeline } from '../load-pipeline.js';
 import { readModel } from '../read-model.js';
+import { decodeText } from '../text-file.js';
 import { readFlags } from './flags.js';
 import { TO_STDOUT } from './naming.js';
 import { runTasks } from './run.js';
 import { makeTasks, type Source, type Task } from './tasks.js';
-import { decodeText } from './text-file.js';
 
 /** The handler of `t2i generate`. Nothing is drawn or written before everything is checked. */
 export async function generatePictures(input: CommandInput, io: Io): Promise<number> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { RUNTIMES } from '../../../src/backends/engines.js';
 import { BACKENDS } from '../../../src/backends/select.js';
-import { COMMANDS } from '../../../src/cli/commands/index.js';
+import { COMMANDS } from '../../../src/cli/commands.js';
 import { argumentWords, flagWords } from '../../../src/cli/completion/words.js';
 import { main } from '../../../src/cli/main.js';
 import { SAMPLER_NAMES } from '../../../src/diffusion/samplers/index.js';

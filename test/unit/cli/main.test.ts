@@ -1,10 +1,11 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { RUNTIMES } from '../../../src/backends/engines.js';
 import { BACKENDS } from '../../../src/backends/select.js';
-import { LOAD_FLAGS } from '../../../src/cli/command.js';
-import { COMMANDS } from '../../../src/cli/commands/index.js';
+import { COMMANDS } from '../../../src/cli/commands.js';
 import { EXIT, exitCode } from '../../../src/cli/exit-codes.js';
 import { Interrupted } from '../../../src/cli/io.js';
+import { LOAD_FLAGS } from '../../../src/cli/load-flags.js';
 import { main } from '../../../src/cli/main.js';
 import { printError } from '../../../src/cli/output.js';
 import { parseCommandLine } from '../../../src/cli/program.js';
@@ -24,6 +25,13 @@ describe('the command line', () => {
     const { code, out, err } = await run('--help');
     expect([code, err]).toEqual([0, '']);
     for (const { name } of COMMANDS) expect(out).toContain(`  ${name} `);
+  });
+
+  it('has one folder for each command, and no other', () => {
+    const cli = new URL('../../../src/cli/', import.meta.url);
+    const folders = readdirSync(cli, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(folders.map(({ name }) => name).sort()).toEqual(COMMANDS.map(({ name }) => name).sort());
+    for (const { name } of folders) expect(existsSync(new URL(`${name}/command.ts`, cli)), name).toBe(true);
   });
 
   it('prints the version', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { NativeStepArrays } from '../../../src/backends/tensorrt/native.js';
-import { check } from '../../../src/cli/self-check/check.js';
-import { checkStep } from '../../../src/cli/self-check/step-check.js';
+import { check } from '../../../src/cli/doctor/self-check/check.js';
+import { checkStep } from '../../../src/cli/doctor/self-check/step-check.js';
 import { guide, step } from '../../../src/diffusion/step.js';
 import { T2IError, T2IInternalError } from '../../../src/errors.js';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { decodeText } from '../../../src/cli/generate/text-file.js';
+import { decodeText } from '../../../src/cli/text-file.js';
 
 const text = '{"prompt": "ein Äpfel 🍎"}\r\n';
 const utf16 = Buffer.from(`\ufeff${text}`, 'utf16le');

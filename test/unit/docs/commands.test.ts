@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../../../src/cli/commands/index.js';
+import { COMMANDS } from '../../../src/cli/commands.js';
 import { parseCommandLine } from '../../../src/cli/program.js';
 import { fakeIo } from '../../support/fake-io.js';
 import { codeBlocks } from '../../support/markdown.js';

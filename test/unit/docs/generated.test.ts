@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { REMEDIES } from '../../../docs/remedies.mjs';
 import { renderCli, renderErrors } from '../../../docs/render.mjs';
-import { COMMANDS } from '../../../src/cli/commands/index.js';
+import { COMMANDS } from '../../../src/cli/commands.js';
 import { EXIT_LIST } from '../../../src/cli/exit-codes.js';
 import { ERROR_CODES } from '../../../src/errors.js';
 

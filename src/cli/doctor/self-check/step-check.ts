@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { NativeAddon, NativeStepArrays } from '../../backends/tensorrt/native.js';
+import type { NativeAddon, NativeStepArrays } from '../../../backends/tensorrt/native.js';
 import type { Finding } from './check.js';
 
 /** Values of one launch of the kernel. */

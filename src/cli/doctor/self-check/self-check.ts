@@ -1,9 +1,9 @@
-import { type Inspection, loadAddon } from '../../backends/engines.js';
-import { resolveModel } from '../../model/resolve.js';
-import { EngineProgress } from '../engines/open-progress.js';
-import type { Io } from '../io.js';
-import { loadPipeline } from '../load-pipeline.js';
-import { readModel } from '../read-model.js';
+import { type Inspection, loadAddon } from '../../../backends/engines.js';
+import { resolveModel } from '../../../model/resolve.js';
+import { EngineProgress } from '../../engines/open-progress.js';
+import type { Io } from '../../io.js';
+import { loadPipeline } from '../../load-pipeline.js';
+import { readModel } from '../../read-model.js';
 import { type Check, check } from './check.js';
 import { checkEngine } from './engine-check.js';
 import { checkGraph, checkPicture } from './picture-check.js';

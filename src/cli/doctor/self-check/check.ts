@@ -1,4 +1,4 @@
-import { T2IError } from '../../errors.js';
+import { T2IError } from '../../../errors.js';
 
 /** One thing that a self-check found out. */
 export interface Check {

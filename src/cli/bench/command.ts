@@ -1,5 +1,6 @@
-import { type Command, type Flag, JSON_FLAG, LOAD_FLAGS, longName } from '../command.js';
+import { type Command, type Flag, JSON_FLAG, longName } from '../command.js';
 import { GENERATE_FLAGS } from '../generate/flags.js';
+import { LOAD_FLAGS } from '../load-flags.js';
 
 const FLAGS: readonly Flag[] = [
   {

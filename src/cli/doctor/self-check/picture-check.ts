@@ -1,6 +1,6 @@
-import type { Pipeline } from '../../pipeline.js';
-import { verifyImage } from '../../verify.js';
-import { formatDifference } from '../quantities.js';
+import type { Pipeline } from '../../../pipeline.js';
+import { verifyImage } from '../../../verify.js';
+import { formatDifference } from '../../quantities.js';
 import type { Finding } from './check.js';
 
 const REQUEST = { prompt: 'a red apple on a blue background', seed: 7 } as const;

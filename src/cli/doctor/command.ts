@@ -13,7 +13,7 @@ export const doctor: Command = {
   ],
   examples: ['t2i doctor', 't2i doctor --gpu', 't2i doctor --json'],
   async run(input, io) {
-    const { runDoctor } = await import('../doctor/run-doctor.js');
+    const { runDoctor } = await import('./run-doctor.js');
     return runDoctor(input, io);
   },
 };

@@ -19,7 +19,7 @@ export const engines: Command = {
   flags: [{ flags: '--dry-run', description: 'with prune: only say what would be removed' }, JSON_FLAG],
   examples: ['t2i engines', 't2i engines inspect unet-1f0c', 't2i engines prune --dry-run'],
   async run(input, io) {
-    const { runEngines } = await import('../engines/run-engines.js');
+    const { runEngines } = await import('./run-engines.js');
     return runEngines(input, io);
   },
 };

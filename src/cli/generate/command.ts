@@ -1,5 +1,5 @@
 import type { Command } from '../command.js';
-import { GENERATE_FLAGS } from '../generate/flags.js';
+import { GENERATE_FLAGS } from './flags.js';
 
 export const generate: Command = {
   name: 'generate',
@@ -16,7 +16,7 @@ export const generate: Command = {
     't2i generate --batch prompts.jsonl -o pictures/ --json',
   ],
   async run(input, io) {
-    const { generatePictures } = await import('../generate/generate-pictures.js');
+    const { generatePictures } = await import('./generate-pictures.js');
     return generatePictures(input, io);
   },
 };

@@ -39,7 +39,7 @@ export const buildEngine: Command = {
     't2i build-engine ./my-model --runtime tensorrt-rtx --compute 75,86,89 --out engines',
   ],
   async run(input, io) {
-    const { runBuild } = await import('../build-engine/run-build.js');
+    const { runBuild } = await import('./run-build.js');
     return runBuild(input, io);
   },
 };

@@ -1,10 +1,10 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LoadProgress, NetworkName } from '../../backends/backend.js';
-import { tryEngine } from '../../backends/engines.js';
-import type { ModelDescription } from '../../model/description.js';
-import { formatSeconds } from '../quantities.js';
+import type { LoadProgress, NetworkName } from '../../../backends/backend.js';
+import { tryEngine } from '../../../backends/engines.js';
+import type { ModelDescription } from '../../../model/description.js';
+import { formatSeconds } from '../../quantities.js';
 import type { Finding } from './check.js';
 
 const FOLDERS: Readonly<Record<NetworkName, string>> = {

@@ -1,8 +1,8 @@
 import type { Verification } from '../../verify.js';
-import { type Command, JSON_FLAG, LOAD_FLAGS } from '../command.js';
+import { type Command, JSON_FLAG } from '../command.js';
 import { EXIT } from '../exit-codes.js';
-import { readLoadFlags, toNumber } from '../generate/flags.js';
 import type { Io } from '../io.js';
+import { LOAD_FLAGS, readLoadFlags, toNumber } from '../load-flags.js';
 import { paint, printable, printJson } from '../output.js';
 import { formatDifference } from '../quantities.js';
 

@@ -1,0 +1,23 @@
+import { bench } from './bench/command.js';
+import { buildEngine } from './build-engine/command.js';
+import type { Command } from './command.js';
+import { completion } from './completion/command.js';
+import { config } from './config/command.js';
+import { doctor } from './doctor/command.js';
+import { engines } from './engines/command.js';
+import { generate } from './generate/command.js';
+import { inspect } from './inspect/command.js';
+import { verify } from './verify/command.js';
+
+/** Every command, in the order that help and the reference show. A new one is one file and one line here. */
+export const COMMANDS: readonly Command[] = [
+  generate,
+  verify,
+  inspect,
+  config,
+  buildEngine,
+  engines,
+  bench,
+  doctor,
+  completion,
+];
