@@ -26,11 +26,11 @@ export function formatSeconds(seconds: number): string {
 }
 
 /**
- * How far two pictures are apart, in words.
+ * How far two images are apart, in words.
  *
  * @param maxAbs largest difference of one byte, 0 to 255
  * @param meanAbs mean difference of the bytes
- * @param psnr peak signal-to-noise ratio in dB, Infinity for equal pictures
+ * @param psnr peak signal-to-noise ratio in dB, Infinity for equal images
  */
 export function formatDifference(maxAbs: number, meanAbs: number, psnr: number): string {
   if (maxAbs === 0) return 'every byte is equal';

@@ -27,7 +27,7 @@ vi.mock('../../src/backends/onnxruntime/reference.js', async () => {
 });
 
 const DEFAULT_MODEL = fileURLToPath(new URL('../../models/emoji-128/unet/model.onnx', import.meta.url));
-/** Engines of the default model are built, and a picture is drawn on the CPU. */
+/** Engines of the default model are built, and an image is drawn on the CPU. */
 const LONG = { timeout: 300_000 };
 const SIM = buildFolder('sim');
 const NONE = buildFolder('none');
@@ -131,19 +131,19 @@ describe.skipIf(SIM === null)('t2i doctor on the simulated device', () => {
     expect(section((await doctor()).out, 'tensorrt')).toContain(`there is no TensorRT in ${folder}`);
   });
 
-  it.runIf(existsSync(DEFAULT_MODEL))('checks kernel, engine, graph and picture, each with numbers', LONG, async () => {
+  it.runIf(existsSync(DEFAULT_MODEL))('checks kernel, engine, graph and image, each with numbers', LONG, async () => {
     const { code, report } = await doctor('--gpu', '--json');
     const { selfCheck } = report();
     expect(selfCheck).toMatchObject({ measured: true, device: expect.any(String) });
-    const [kernel, engine, graph, picture] = selfCheck.checks;
+    const [kernel, engine, graph, image] = selfCheck.checks;
     expect(kernel).toMatchObject({ name: 'step kernel', ok: true, numbers: { different: 0 } });
     expect(engine).toMatchObject({ name: 'engine', ok: true });
     expect(engine.numbers.similarity).toBeGreaterThan(0.999);
     expect(engine.detail).toContain('vae_decoder built by tensorrt 11.4.0');
     expect(graph).toMatchObject({ name: 'graph', ok: true, numbers: { steps: 10, unetMs: expect.any(Number) } });
-    // The stand-in computes toy networks, which draw other pictures than the model does: the check has to find that.
-    expect(picture).toMatchObject({ name: 'picture', ok: false, numbers: { psnr: expect.any(Number) } });
-    expect(picture.detail).toMatch(/^different, beside the CPU's picture: largest difference \d+ of 255/);
+    // The stand-in computes toy networks, which draw other images than the model does: the check has to find that.
+    expect(image).toMatchObject({ name: 'image', ok: false, numbers: { psnr: expect.any(Number) } });
+    expect(image.detail).toMatch(/^different, beside the CPU's image: largest difference \d+ of 255/);
     expect(code).toBe(1);
   });
 

@@ -97,7 +97,7 @@ describe.skipIf(SIM === null)('t2i build-engine', () => {
     expect(files()).toEqual(['engines', 'timings.bin']);
   });
 
-  it('builds for one to four pictures where no shape is asked for, whatever the cache holds', async () => {
+  it('builds for one to four images where no shape is asked for, whatever the cache holds', async () => {
     expect((await build('--batch', '1..6')).code).toBe(0);
     const { json } = await build('--dry-run', '--json');
     expect(json()).toMatchObject({
@@ -135,7 +135,7 @@ describe.skipIf(SIM === null)('t2i build-engine', () => {
     ['a profile that shrinks', ['--profile', '2x8x8,1x8x8'], '--profile batch'],
     ['a size beside the steps of the model', ['--profile', '1x3x8'], '--profile height'],
     ['a size in pixels that does not fit', ['--size', '33'], '--size'],
-    ['--compute where only the card at hand is built for', ['--runtime', 'tensorrt', '--compute', '89'], '--compute'],
+    ['--compute where only the GPU at hand is built for', ['--runtime', 'tensorrt', '--compute', '89'], '--compute'],
   ])('refuses %s', async (_, argv, option) => {
     const { code, err } = await build(...argv);
     expect(code).toBe(2);

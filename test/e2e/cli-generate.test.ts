@@ -29,7 +29,7 @@ const generate = (...argv: string[]) =>
   t2i(['generate', '--model', TINY, '--backend', 'onnxruntime', '--steps', '2', ...argv]);
 
 describe('t2i generate', () => {
-  it('writes the picture with its receipt and prints the path alone', async () => {
+  it('writes the image with its receipt and prints the path alone', async () => {
     const { code, lines, err } = await generate('a red apple', '--seed', '7', '-o', file('apple.png'));
     expect(err).toContain('wrote');
     expect(code).toBe(0);
@@ -47,7 +47,7 @@ describe('t2i generate', () => {
     expect((await readReceipt(file('apple.png'))).prompt).toBe('a blue\nbird');
   });
 
-  it('gives every option to the receipt, and the receipt makes the same picture again', async () => {
+  it('gives every option to the receipt, and the receipt makes the same image again', async () => {
     const options = ['--sampler', 'ddim', '--eta', '0.5', '--guidance', '3', '--negative', 'blue', '--seed', '9'];
     await generate('a cat', ...options, '-o', file('cat.png'));
     const [receipt] = (await t2i(['inspect', file('cat.png'), '--json'])).json();

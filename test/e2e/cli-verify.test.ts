@@ -18,7 +18,7 @@ beforeAll(async () => {
   await using pipeline = await Pipeline.load({ model: TINY });
   const { images } = await pipeline.generate({ prompt: 'a red apple', seed: 7, steps: 2 });
   const [image] = images;
-  if (!image) throw new Error('no picture');
+  if (!image) throw new Error('no image');
   await image.toFile(join(folder, 'true.png'));
   await image.toFile(join(folder, 'true.jpg'));
   const [other] = (await pipeline.generate({ prompt: 'a red apple', seed: 8, steps: 2 })).images;
@@ -39,7 +39,7 @@ async function t2i(...argv: string[]) {
 const verify = (name: string, ...argv: string[]) => t2i('verify', join(folder, name), ...argv);
 
 describe('t2i verify', () => {
-  it('finds the same picture exact', async () => {
+  it('finds the same image exact', async () => {
     expect(await verify('true.png', '--model', TINY)).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^exact\nevery byte is equal\n/),
@@ -89,7 +89,7 @@ describe('t2i verify', () => {
     expect(out).toMatch(/^different\n./);
   });
 
-  it('ends with 1 where there is no picture', async () => {
+  it('ends with 1 where there is no image', async () => {
     expect(await verify('absent.png')).toMatchObject({ code: 1, out: '', err: expect.stringContaining('absent.png') });
   });
 });

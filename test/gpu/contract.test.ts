@@ -9,8 +9,7 @@ import { findGpuMachine, useFreshCache } from './machine.js';
 
 const machine = await findGpuMachine();
 
-if (machine === null)
-  describe.skip('the contract of a backend, tensorrt on a GPU', () => it('needs a GPU', () => {}));
+if (machine === null) describe.skip('the contract of a backend, tensorrt on a GPU', () => it('needs a GPU', () => {}));
 else {
   const { cleanUp } = useFreshCache();
   afterAll(cleanUp);

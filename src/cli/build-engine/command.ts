@@ -10,9 +10,9 @@ const FLAGS: readonly Flag[] = [
   {
     flags: '--profile <shapes>',
     description:
-      "smallest and largest BATCHxHEIGHTxWIDTH in latent pixels, for example 1x16x16,4x16x16; with a third in between, the most usual one (default: one to four pictures of the model's size)",
+      "smallest and largest BATCHxHEIGHTxWIDTH in latent pixels, for example 1x16x16,4x16x16; with a third in between, the most usual one (default: one to four images of the model's size)",
   },
-  { flags: '--batch <range>', description: 'pictures at once, for example 1..4; instead of --profile' },
+  { flags: '--batch <range>', description: 'images at once, for example 1..4; instead of --profile' },
   { flags: '--size <WxH>', description: "pixels, for example 128x128 (default: the model's); instead of --profile" },
   {
     flags: '--compute <list>',
@@ -29,7 +29,7 @@ const FLAGS: readonly Flag[] = [
 export const buildEngine: Command = {
   name: 'build-engine',
   summary:
-    'Compile the networks of a model into TensorRT engines, which a GPU needs; the first picture does it otherwise.',
+    'Compile the networks of a model into TensorRT engines, which a GPU needs; the first image does it otherwise.',
   arguments: [{ name: 'model', description: 'model directory, or name of a model that ships', required: true }],
   flags: FLAGS,
   examples: [

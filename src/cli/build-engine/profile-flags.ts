@@ -3,7 +3,7 @@ import { describeValue } from '../../fields.js';
 import { parseRequest, type RequestLimits } from '../../options.js';
 import type { CommandInput } from '../command.js';
 
-/** Pictures at once, and the size of their latents in latent pixels. */
+/** Images at once, and the size of their latents in latent pixels. */
 interface Shape {
   readonly batch: number;
   readonly height: number;
@@ -21,7 +21,7 @@ interface Profile {
 export type ProfileFlags = { readonly profile: Profile | undefined } | { readonly issues: readonly Issue[] };
 
 /**
- * Reads `--profile`, which counts latent pixels, or `--batch` and `--size`, which count pictures and pixels.
+ * Reads `--profile`, which counts latent pixels, or `--batch` and `--size`, which count images and pixels.
  *
  * @param limits what requests to this model are checked against
  * @param vaeFactor pixels a latent pixel stands for along one side
@@ -32,7 +32,7 @@ export function readProfileFlags(
   vaeFactor: number,
 ): ProfileFlags {
   if (profile === undefined && batch === undefined && size === undefined) return { profile: undefined };
-  if (profile === undefined) return readPictures(batch, size, limits, vaeFactor);
+  if (profile === undefined) return readImages(batch, size, limits, vaeFactor);
   if (batch === undefined && size === undefined) return readShapes(String(profile));
   const both = ['--profile', ...(batch === undefined ? [] : ['--batch']), ...(size === undefined ? [] : ['--size'])];
   return refused('--profile', 'either --profile, or --batch and --size', both.join(' and '));
@@ -52,8 +52,8 @@ function readShapes(text: string): ProfileFlags {
   return { profile: { min: first, opt: shapes.length === 3 ? second : first, max: third } };
 }
 
-/** `1..4` pictures of `128x128` pixels; where one is left out, one picture and the model's own size. */
-function readPictures(batch: unknown, size: unknown, limits: RequestLimits, vaeFactor: number): ProfileFlags {
+/** `1..4` images of `128x128` pixels; where one is left out, one image and the model's own size. */
+function readImages(batch: unknown, size: unknown, limits: RequestLimits, vaeFactor: number): ProfileFlags {
   const range = /^(\d{1,9})(?:\.\.(\d{1,9}))?$/.exec(String(batch ?? 1));
   const [first, last] = [Number(range?.[1]), Number(range?.[2] ?? range?.[1])];
   const own = limits.fixedSize ?? { width: limits.nativeSize, height: limits.nativeSize };

@@ -7,7 +7,7 @@ export const doctor: Command = {
   flags: [
     {
       flags: '--gpu',
-      description: 'also check that the GPU computes what the processor does: kernel, engine, captured step, picture',
+      description: 'also check that the GPU computes what the processor does: kernel, engine, captured step, image',
     },
     JSON_FLAG,
   ],

@@ -26,7 +26,7 @@ interface EngineFolder {
   readonly bytes: number;
 }
 
-/** Looks at addon, driver, cards, TensorRT and the engine cache; throws for none of them. */
+/** Looks at addon, driver, GPUs, TensorRT and the engine cache; throws for none of them. */
 export async function inspectGpu(): Promise<{ readonly inspection: Inspection; readonly report: GpuReport }> {
   const inspection = await inspect();
   const { addon, devices, libraries } = inspection;

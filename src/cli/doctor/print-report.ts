@@ -83,10 +83,10 @@ function deviceRows({ devices }: GpuReport, row: Rows): Row[] {
   if (devices === null) return [];
   const { driver, runtime, available, reason, hint } = devices;
   const versions = `driver for CUDA ${driver ?? 'unknown'}, addon built with CUDA ${runtime ?? 'unknown'}`;
-  const cards = devices.devices.map(({ index, name, computeCapability, memoryBytes }): Row => {
+  const gpus = devices.devices.map(({ index, name, computeCapability, memoryBytes }): Row => {
     return [`gpu ${index}`, `${name}, compute capability ${computeCapability}, ${formatBytes(memoryBytes)}`];
   });
-  return [available ? row.ok('cuda', versions) : row.no('cuda', reason, hint), ...cards];
+  return [available ? row.ok('cuda', versions) : row.no('cuda', reason, hint), ...gpus];
 }
 
 function libraryRows({ libraries }: GpuReport, row: Rows): Row[] {

@@ -41,7 +41,7 @@ export function computeOf({ computeCapabilities }: EngineHeader): string {
   return computeCapabilities.map((capability) => `${Math.floor(capability / 10)}.${capability % 10}`).join(' ');
 }
 
-/** The range of the input that is the network's picture, latents or text: the first; `fixed` where the graph leaves nothing open. */
+/** The range of the input that is the network's image, latents or text: the first; `fixed` where the graph leaves nothing open. */
 export function profileOf({ shapes }: Pick<EngineHeader, 'shapes'>): string {
   const [first] = shapes;
   if (!first) return 'fixed';
@@ -75,7 +75,7 @@ export function headerRows(header: EngineHeader): [string, string][] {
     [
       'accuracy',
       accuracy === null
-        ? 'not checked: the first use on a card does'
+        ? 'not checked: the first use on a GPU does'
         : `similarity ${accuracy.similarity.toFixed(6)}, largest error ${accuracy.largestError.toFixed(5)}, against ${accuracy.against}`,
     ],
     ['made by', header.sdk],

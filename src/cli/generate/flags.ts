@@ -12,7 +12,7 @@ export const GENERATE_FLAGS: readonly Flag[] = [
   },
   {
     flags: '-n, --count <n>',
-    description: 'number of pictures; they take seed, seed + 1, ... (default: 1)',
+    description: 'number of images; they take seed, seed + 1, ... (default: 1)',
     sets: ['n'],
   },
   { flags: '--seed <n>', description: 'integer from 0 to 2^53 - 1 (default: random, printed)', sets: ['seed'] },
@@ -41,7 +41,7 @@ export const GENERATE_FLAGS: readonly Flag[] = [
     sets: ['guidanceScale'],
   },
   { flags: '--eta <x>', description: 'fresh noise per step, 0 to 1, for samplers that take it', sets: ['eta'] },
-  { flags: '--negative <text>', description: 'what the picture should not show', sets: ['negativePrompt'] },
+  { flags: '--negative <text>', description: 'what the image should not show', sets: ['negativePrompt'] },
   {
     flags: '--size <WxH>',
     description: "pixels, for example 128x128 (default: the model's)",

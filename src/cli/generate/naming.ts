@@ -13,11 +13,11 @@ export interface Naming {
   readonly format: ImageFormat;
 }
 
-/** What distinguishes one picture of a run from the others. */
-export interface PictureName {
+/** What distinguishes one image of a run from the others. */
+export interface ImageName {
   readonly prompt: string;
   readonly seed: number;
-  /** Counts the pictures of a run from 0. */
+  /** Counts the images of a run from 0. */
   readonly index: number;
 }
 
@@ -73,8 +73,8 @@ export function readNaming(output: string | undefined, format: string | undefine
   }
 }
 
-/** The path of one picture. */
-export function pathOf(naming: Naming, { prompt, seed, index }: PictureName): string {
+/** The path of one image. */
+export function pathOf(naming: Naming, { prompt, seed, index }: ImageName): string {
   const values: Record<string, string> = {
     seed: String(seed),
     index: String(index),
@@ -83,7 +83,7 @@ export function pathOf(naming: Naming, { prompt, seed, index }: PictureName): st
   return naming.template.replace(/\{([^{}]*)\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
-/** One issue for each path that several pictures of a run would share. */
+/** One issue for each path that several images of a run would share. */
 export function duplicatePaths(paths: readonly string[]): Issue[] {
   const files = new Map<string, string[]>();
   for (const path of paths) {
@@ -98,8 +98,8 @@ export function duplicatePaths(paths: readonly string[]): Issue[] {
       expected:
         path === TO_STDOUT
           ? 'one image where it goes to standard output'
-          : `a name of its own for each picture, for example ${withPlaceholder(path)}`,
-      received: `${[...new Set(spellings)].join(' and ')} for ${spellings.length} pictures`,
+          : `a name of its own for each image, for example ${withPlaceholder(path)}`,
+      received: `${[...new Set(spellings)].join(' and ')} for ${spellings.length} images`,
     }));
 }
 

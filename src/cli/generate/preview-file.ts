@@ -11,15 +11,15 @@ const KEYWORD = 't2i-preview';
 /** Bytes that surely hold that text, which stands before the pixels. */
 const START = 256;
 
-/** The estimate of a picture that is being drawn, as a file that viewers reload. Previews that come too fast are left out. */
+/** The estimate of an image that is being drawn, as a file that viewers reload. Previews that come too fast are left out. */
 export class PreviewFile {
   readonly path: string;
   #writing: Promise<void> = Promise.resolve();
   #busy = false;
 
-  /** @param picture path of the finished picture; the preview lies next to it */
-  constructor(picture: string) {
-    this.path = `${picture}${ENDING}`;
+  /** @param image path of the finished image; the preview lies next to it */
+  constructor(image: string) {
+    this.path = `${image}${ENDING}`;
   }
 
   show(raster: Raster): void {

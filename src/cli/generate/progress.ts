@@ -11,7 +11,7 @@ export class Progress {
   #done = 0;
 
   /**
-   * @param totalSteps steps of all pictures that will be drawn
+   * @param totalSteps steps of all images that will be drawn
    * @param now milliseconds of a clock that never goes back
    */
   constructor(io: Io, totalSteps: number, now: () => number = () => performance.now()) {
@@ -21,7 +21,7 @@ export class Progress {
     this.#start = now();
   }
 
-  /** Call after each step of each picture. */
+  /** Call after each step of each image. */
   step(label: string): void {
     this.#done++;
     const share = this.#done / this.#total;

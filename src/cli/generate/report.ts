@@ -5,7 +5,7 @@ import { formatSeconds } from '../quantities.js';
 import { TO_STDOUT } from './naming.js';
 import type { Task } from './tasks.js';
 
-type Picture = Task['pictures'][number];
+type Image = Task['images'][number];
 
 /** Tells of each image as soon as it is done: its path, or with JSON all about it, on standard output, the rest on standard error. */
 export class Report {
@@ -22,16 +22,16 @@ export class Report {
   }
 
   /** An image that an earlier run has made. */
-  skipped(task: Task, picture: Picture): void {
-    if (this.#json) this.#print(task, picture, { skipped: true, warnings: [] });
-    else this.#io.stderr.write(`${printable(picture.path)} is there already\n`);
+  skipped(task: Task, image: Image): void {
+    if (this.#json) this.#print(task, image, { skipped: true, warnings: [] });
+    else this.#io.stderr.write(`${printable(image.path)} is there already\n`);
   }
 
   /** @param replaced whether a file of that name was there before */
-  written(task: Task, picture: Picture, { timings, warnings, backend }: GenerateResult, replaced: boolean): void {
-    const { path, seed } = picture;
+  written(task: Task, image: Image, { timings, warnings, backend }: GenerateResult, replaced: boolean): void {
+    const { path, seed } = image;
     for (const { message } of warnings) this.#warn(task.line === null ? message : `line ${task.line}: ${message}`);
-    if (this.#json) this.#print(task, picture, { skipped: false, timings, warnings });
+    if (this.#json) this.#print(task, image, { skipped: false, timings, warnings });
     else if (path !== TO_STDOUT) this.#io.stdout.write(`${printable(path)}\n`);
     const what = path === TO_STDOUT ? 'an image to standard output' : printable(path);
     const details = `seed ${seed}, ${formatSeconds(timings.total / 1000)}, ${backend.name}`;
@@ -43,7 +43,7 @@ export class Report {
     this.#warned.add(text);
   }
 
-  #print({ request, line }: Task, { path, seed }: Picture, rest: Record<string, unknown>): void {
+  #print({ request, line }: Task, { path, seed }: Image, rest: Record<string, unknown>): void {
     const { prompt, width, height } = request;
     const { name, runtime, tried } = this.#backend;
     const at = line === null ? {} : { line };

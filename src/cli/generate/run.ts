@@ -20,18 +20,18 @@ export interface RunOptions {
 }
 
 interface Work extends Task {
-  /** Paths of pictures that an earlier run of the batch has made. */
+  /** Paths of images that an earlier run of the batch has made. */
   readonly skipped: ReadonlySet<string>;
 }
 
-/** Makes the pictures of all tasks, each saved, and its path printed, as soon as it is done. */
+/** Makes the images of all tasks, each saved, and its path printed, as soon as it is done. */
 export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], options: RunOptions, io: Io): Promise<void> {
   await removeLeftoversOf(tasks);
   const work: Work[] = [];
   // One after the other: a batch may have more images than a process may open files.
   for (const task of tasks) work.push(await findFinished(task, pipeline, options));
   if (!options.metadata && work.some(({ skipped }) => skipped.size > 0)) warn(io, TAKEN_AS_THEY_ARE);
-  const steps = work.map(({ pictures, skipped, request }) => (pictures.length - skipped.size) * request.steps);
+  const steps = work.map(({ images, skipped, request }) => (images.length - skipped.size) * request.steps);
   const progress = new Progress(
     io,
     steps.reduce((sum, count) => sum + count, 0),
@@ -46,7 +46,7 @@ export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], optio
 
 /** What runs that were killed left beside the images of this one. */
 async function removeLeftoversOf(tasks: readonly Task[]): Promise<void> {
-  const paths = tasks.flatMap(({ pictures }) => pictures.map(({ path }) => path)).filter((path) => path !== TO_STDOUT);
+  const paths = tasks.flatMap(({ images }) => images.map(({ path }) => path)).filter((path) => path !== TO_STDOUT);
   for (const folder of new Set(paths.map((path) => dirname(path)))) {
     await removeLeftovers(folder);
     await removeLeftovers(folder, processOfPreview);
@@ -59,7 +59,7 @@ const TAKEN_AS_THEY_ARE =
 async function findFinished(task: Task, { model }: Pipeline, { metadata }: RunOptions): Promise<Work> {
   const { request } = task;
   const skipped = new Set<string>();
-  for (const { seed, path } of task.line === null ? [] : task.pictures) {
+  for (const { seed, path } of task.line === null ? [] : task.images) {
     if (await isFinished(path, { request, seed, modelHashes: model.hashes, metadata })) skipped.add(path);
   }
   return { ...task, skipped };
@@ -73,22 +73,22 @@ async function runTask(
   progress: Progress,
   report: Report,
 ): Promise<void> {
-  const { pictures, line, skipped } = task;
-  for (const [index, picture] of pictures.entries()) {
-    if (skipped.has(picture.path)) {
-      report.skipped(task, picture);
+  const { images, line, skipped } = task;
+  for (const [index, image] of images.entries()) {
+    if (skipped.has(image.path)) {
+      report.skipped(task, image);
       continue;
     }
-    const where = [line !== null && `line ${line}`, pictures.length > 1 && `image ${index + 1} of ${pictures.length}`];
-    const label = [...where, `seed ${picture.seed}`].filter(Boolean).join(', ');
+    const where = [line !== null && `line ${line}`, images.length > 1 && `image ${index + 1} of ${images.length}`];
+    const label = [...where, `seed ${image.seed}`].filter(Boolean).join(', ');
     const onStep = () => progress.step(label);
-    const { result, replaced } = await makePicture(pipeline, task, picture, options, io, onStep);
+    const { result, replaced } = await makeImage(pipeline, task, image, options, io, onStep);
     progress.clear();
-    report.written(task, picture, result, replaced);
+    report.written(task, image, result, replaced);
   }
 }
 
-async function makePicture(
+async function makeImage(
   pipeline: Pipeline,
   { request, naming }: Task,
   { seed, path }: { seed: number; path: string },

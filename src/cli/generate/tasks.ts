@@ -11,10 +11,10 @@ import { type BatchLine, readBatch } from './batch.js';
 import type { GenerateFlags } from './flags.js';
 import { duplicatePaths, type Naming, pathOf, readNaming } from './naming.js';
 
-/** One prompt of a run, checked and with every default filled in, and where its pictures go. */
+/** One prompt of a run, checked and with every default filled in, and where its images go. */
 export interface Task {
   readonly request: Request;
-  readonly pictures: readonly { readonly seed: number; readonly path: string }[];
+  readonly images: readonly { readonly seed: number; readonly path: string }[];
   readonly naming: Naming;
   /** Line of the batch file, counted from 1; null outside of batches. */
   readonly line: number | null;
@@ -50,12 +50,12 @@ export function makeTasks(source: Source, flags: GenerateFlags, output: OutputFl
   const tasks: Task[] = [];
   const add = (request: Request | Refused, names: Naming | Refused, line: number | null) => {
     if ('issues' in request || 'issues' in names) return;
-    const first = tasks.reduce((count, { pictures }) => count + pictures.length, 0);
-    const pictures = request.seeds.map((seed, i) => ({
+    const first = tasks.reduce((count, { images }) => count + images.length, 0);
+    const images = request.seeds.map((seed, i) => ({
       seed,
       path: pathOf(names, { prompt: request.prompt, seed, index: first + i }),
     }));
-    tasks.push({ request, pictures, naming: names, line });
+    tasks.push({ request, images, naming: names, line });
   };
 
   if ('prompt' in source) add(common, naming, null);
@@ -73,7 +73,7 @@ export function makeTasks(source: Source, flags: GenerateFlags, output: OutputFl
       add(request, names, line.line);
     }
   }
-  issues.push(...duplicatePaths(tasks.flatMap(({ pictures }) => pictures.map(({ path }) => path))));
+  issues.push(...duplicatePaths(tasks.flatMap(({ images }) => images.map(({ path }) => path))));
   if (issues.length > 0)
     throw new T2IError('OPTION_INVALID', 'The command line asks for what cannot be done', { issues });
   return tasks;

@@ -11,11 +11,11 @@ import { printJson, table, warn } from '../output.js';
 
 export const inspect: Command = {
   name: 'inspect',
-  summary: 'Show what a model directory or the receipt of a picture holds.',
+  summary: 'Show what a model directory or the receipt of an image holds.',
   arguments: [
     {
       name: 'path',
-      description: 'a picture, a model directory, or the name of a model that ships (default: the default model)',
+      description: 'an image, a model directory, or the name of a model that ships (default: the default model)',
       required: false,
     },
   ],
@@ -24,19 +24,19 @@ export const inspect: Command = {
   async run({ args, flags }, io) {
     const [path] = args;
     const json = flags.json === true;
-    if (path !== undefined && (await isPicture(path))) await inspectPicture(path, json, io);
+    if (path !== undefined && (await isImage(path))) await inspectImage(path, json, io);
     else await inspectModel(path, json, io);
     return EXIT.ok;
   },
 };
 
-/** A file, or what would be a picture if it existed, so that a slip in its name is told as such. */
-async function isPicture(path: string): Promise<boolean> {
+/** A file, or what would be an image if it existed, so that a slip in its name is told as such. */
+async function isImage(path: string): Promise<boolean> {
   const info = await stat(path).catch(() => null);
   return info ? info.isFile() : /\.(png|jpe?g|webp)$/i.test(path);
 }
 
-async function inspectPicture(path: string, json: boolean, io: Io): Promise<void> {
+async function inspectImage(path: string, json: boolean, io: Io): Promise<void> {
   const { readReceipt } = await import('../../image/read-receipt.js');
   const receipt = await readReceipt(path);
   if (json) printJson(io, receipt);
@@ -88,7 +88,7 @@ function modelRows(model: ModelDescription, limits: RequestLimits): [string, str
   const rows: [string, string][] = [
     ['model', model.name],
     ['directory', model.dir],
-    ['picture size', size],
+    ['image size', size],
     ['latents', `${model.latentChannels} channels, 1/${model.vaeFactor} of the size, scaling ${model.scalingFactor}`],
     ['defaults', settings(limits.defaults)],
     ...(presets.length > 0 ? [['presets', presets.join('\n')] as [string, string]] : []),

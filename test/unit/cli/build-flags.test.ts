@@ -40,7 +40,7 @@ describe('the profile of an engine', () => {
   it('takes a fixed model for its one size', () => {
     expect(read({ batch: '2' }, fixed)).toMatchObject({ profile: { max: shape(2, 8, 16) } });
     expect(read({ size: '128' }, fixed)).toMatchObject({
-      issues: [{ option: '--size', expected: expect.stringContaining('128x64 pictures only') }],
+      issues: [{ option: '--size', expected: expect.stringContaining('128x64 images only') }],
     });
   });
 

@@ -17,7 +17,7 @@ function path(output: string | undefined, format?: string): string {
   return `${pathOf(naming, apple)} ${naming.format}`;
 }
 
-describe('the names of pictures', () => {
+describe('the names of images', () => {
   it.each([
     [undefined, undefined, `${HASH}-7.png png`],
     [undefined, 'jpeg', `${HASH}-7.jpg jpeg`],
@@ -62,14 +62,14 @@ describe('the names of pictures', () => {
 
   it('are the same file in another spelling too', () => {
     expect(duplicatePaths(['a.png', './b/../a.png', 'b.png'])).toEqual([
-      expect.objectContaining({ received: 'a.png and ./b/../a.png for 2 pictures' }),
+      expect.objectContaining({ received: 'a.png and ./b/../a.png for 2 images' }),
     ]);
     expect(duplicatePaths(['-', '-'])[0]?.expected).toBe('one image where it goes to standard output');
   });
 
-  it('that several pictures share are told once each, with a way out', () => {
+  it('that several images share are told once each, with a way out', () => {
     expect(duplicatePaths(['a.png', 'b.png', 'a.png', 'a.png'])).toEqual([
-      { option: '--output', expected: expect.stringContaining('a-{index}.png'), received: 'a.png for 3 pictures' },
+      { option: '--output', expected: expect.stringContaining('a-{index}.png'), received: 'a.png for 3 images' },
     ]);
   });
 });

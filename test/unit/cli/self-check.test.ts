@@ -61,14 +61,14 @@ describe('the check of the step kernel', () => {
 
 describe('a check', () => {
   const running = new AbortController().signal;
-  const lost = new T2IError('DEVICE_LOST', 'the card is gone', { hint: 'start again' });
+  const lost = new T2IError('DEVICE_LOST', 'the GPU is gone', { hint: 'start again' });
 
   it('that meets a typed error has failed, with its hint', async () => {
     const result = await check('graph', running, () => Promise.reject(lost));
     expect(result).toEqual({
       name: 'graph',
       ok: false,
-      detail: 'DEVICE_LOST: the card is gone',
+      detail: 'DEVICE_LOST: the GPU is gone',
       numbers: {},
       hint: 'start again',
     });

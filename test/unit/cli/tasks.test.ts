@@ -63,7 +63,7 @@ describe('the tasks of one prompt', () => {
       height: 128,
       previewEvery: 1,
     });
-    expect(task?.pictures).toEqual([
+    expect(task?.images).toEqual([
       { seed: 7, path: '7.png' },
       { seed: 8, path: '8.png' },
     ]);
@@ -132,7 +132,7 @@ describe('the tasks of one prompt', () => {
     }
   });
 
-  it('refuse two pictures of one name', () => {
+  it('refuse two images of one name', () => {
     expect(issues({ prompt: 'a cat' }, { count: '2' }, 'cat.png')).toEqual(['--output']);
     expect(issues({ prompt: 'a cat' }, { seeds: '1,1' }, '{seed}.png')).toEqual(['--output']);
     expect(issues({ prompt: 'a cat' }, { seeds: '1,1' }, '{seed}-{index}.png')).toEqual([]);
@@ -140,10 +140,10 @@ describe('the tasks of one prompt', () => {
 });
 
 describe('the tasks of a batch', () => {
-  it('take the flags as defaults and count pictures through', () => {
+  it('take the flags as defaults and count images through', () => {
     const source = batch({ prompt: 'a cat', n: 2 }, '', { prompt: 'a dog', steps: 5, output: 'dog.webp' });
     const made = tasks(source, { steps: '10' }, '{index}.png');
-    expect(made.map(({ line, request, pictures }) => [line, request.steps, pictures.map(({ path }) => path)])).toEqual([
+    expect(made.map(({ line, request, images }) => [line, request.steps, images.map(({ path }) => path)])).toEqual([
       [1, 10, ['0.png', '1.png']],
       [3, 5, ['dog.webp']],
     ]);
@@ -162,7 +162,7 @@ describe('the tasks of a batch', () => {
     ]) {
       expect(tasks(batch({ prompt: 'a', ...keys, format: 'webp' }), {}, '{seed}')).toEqual([one]);
     }
-    expect(one?.pictures.map(({ path }) => path)).toEqual(['0.webp', '1.webp']);
+    expect(one?.images.map(({ path }) => path)).toEqual(['0.webp', '1.webp']);
     expect(seeds(batch({ prompt: 'a', seeds: '1-3' }))).toEqual([[1, 2, 3]]);
   });
 

@@ -6,17 +6,17 @@ import { loadPipeline } from '../../load-pipeline.js';
 import { readModel } from '../../read-model.js';
 import { type Check, check } from './check.js';
 import { checkEngine } from './engine-check.js';
-import { checkGraph, checkPicture } from './picture-check.js';
+import { checkGraph, checkImage } from './image-check.js';
 import { checkStep } from './step-check.js';
 
-/** What was checked on the card, or why nothing could be. */
+/** What was checked on the GPU, or why nothing could be. */
 export type SelfCheck =
   | { readonly measured: true; readonly device: string; readonly checks: readonly Check[] }
   | { readonly measured: false; readonly reason: string; readonly hint: string };
 
 /**
- * Checks that this machine's GPU computes what the host computes: the step kernel bit for bit, an engine, a captured step, a picture.
- * The pictures are the default model's.
+ * Checks that this machine's GPU computes what the host computes: the step kernel bit for bit, an engine, a captured step, an image.
+ * The images are the default model's.
  */
 export async function selfCheck({ addon, devices }: Inspection, io: Io): Promise<SelfCheck> {
   if ('reason' in addon) return { measured: false, ...addon };
@@ -40,10 +40,10 @@ export async function selfCheck({ addon, devices }: Inspection, io: Io): Promise
     await using gpu = await loadPipeline(load, io);
     return await checkGraph(gpu, signal);
   });
-  const picture = await check('picture', signal, async () => {
+  const image = await check('image', signal, async () => {
     await using gpu = await loadPipeline(load, io);
     await using cpu = await loadPipeline({ model: dir, backend: 'onnxruntime' }, io);
-    return await checkPicture(gpu, cpu, signal);
+    return await checkImage(gpu, cpu, signal);
   });
-  return { measured: true, device: device.name, checks: [steps, engine, graph, picture] };
+  return { measured: true, device: device.name, checks: [steps, engine, graph, image] };
 }

@@ -15,7 +15,7 @@ import { runTasks } from './run.js';
 import { makeTasks, type Source, type Task } from './tasks.js';
 
 /** The handler of `t2i generate`. Nothing is drawn or written before everything is checked. */
-export async function generatePictures(input: CommandInput, io: Io): Promise<number> {
+export async function generateImages(input: CommandInput, io: Io): Promise<number> {
   const source = await readSource(input, io);
   const flags = readFlags(input);
   const { output, format, metadata, json } = input.flags as {
@@ -35,7 +35,7 @@ export async function generatePictures(input: CommandInput, io: Io): Promise<num
 
 /** An image on standard output leaves no room for JSON there. */
 function refuseMixedOutput(tasks: readonly Task[], json: boolean): void {
-  const toStdout = tasks.some(({ pictures }) => pictures.some(({ path }) => path === TO_STDOUT));
+  const toStdout = tasks.some(({ images }) => images.some(({ path }) => path === TO_STDOUT));
   if (!json || !toStdout) return;
   const issue = { option: '--output', expected: 'a file or folder beside --json', received: TO_STDOUT };
   throw new T2IError('OPTION_INVALID', 'Expected either --json or an image on standard output', { issues: [issue] });

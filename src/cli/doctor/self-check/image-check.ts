@@ -23,16 +23,16 @@ export async function checkGraph(gpu: Pipeline, signal: AbortSignal): Promise<Fi
   return { ok: same && warnings.length === 0, detail, numbers: { steps: STEPS, unetMs: unet, totalMs: total } };
 }
 
-/** Draws one picture on both and compares them as `verify` does. */
-export async function checkPicture(gpu: Pipeline, cpu: Pipeline, signal: AbortSignal): Promise<Finding> {
+/** Draws one image on both and compares them as `verify` does. */
+export async function checkImage(gpu: Pipeline, cpu: Pipeline, signal: AbortSignal): Promise<Finding> {
   const { images } = await cpu.generate({ ...REQUEST, signal });
   const [image] = images;
-  if (!image) return { ok: false, detail: 'the CPU made no picture', numbers: {} };
+  if (!image) return { ok: false, detail: 'the CPU made no image', numbers: {} };
   const result = await verifyImage(await image.toBuffer('png'), { pipeline: gpu, signal });
   const { verdict, maxAbs, meanAbs, psnr, reasons } = result;
   if (maxAbs === null || meanAbs === null || psnr === null) {
     return { ok: false, detail: [verdict, ...reasons].join('; '), numbers: {} };
   }
-  const detail = `${verdict}, beside the CPU's picture: ${formatDifference(maxAbs, meanAbs, psnr)}`;
+  const detail = `${verdict}, beside the CPU's image: ${formatDifference(maxAbs, meanAbs, psnr)}`;
   return { ok: verdict !== 'different', detail, numbers: { maxAbs, meanAbs, psnr } };
 }
