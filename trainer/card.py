@@ -2,7 +2,7 @@
 
     python trainer/card.py --run runs/emoji-128 --data runs/emoji-128/data --out models/emoji-128
 
-Copies `evaluation.json` and `contact-sheet.png` beside the card (`README.md`), so that what it says can be checked.
+Copies `evaluation.json` and `contact-sheet.jpg` beside the card (`README.md`), so that what it says can be checked.
 """
 
 import argparse
@@ -75,7 +75,7 @@ features. Sharpness, gradient energy over the data's: $sharp.""")
 # Files of the run that stand beside the card, and their names there.
 EVIDENCE = {
     "evaluation.json": "evaluation.json",
-    "contact-sheet.png": "contact-sheet.png",
+    "contact-sheet.jpg": "contact-sheet.jpg",
     "metrics.jsonl": "training.jsonl",
 }
 
@@ -101,7 +101,7 @@ def write_card(
         fingerprint=record["fingerprint"],
         concept_count=len(concepts),
         concepts=", ".join(concepts),
-        sheet="![Prompts with several seeds each](contact-sheet.png)" if evaluation else f"Contact sheet: {MISSING}.",
+        sheet="![Prompts with several seeds each](contact-sheet.jpg)" if evaluation else f"Contact sheet: {MISSING}.",
         measured=judged(evaluation),
         parameters=f"{options['parameters']:,}",
         steps=f"{last.get('step', 0):,}",

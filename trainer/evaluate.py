@@ -3,7 +3,7 @@
     python trainer/evaluate.py --run runs/emoji-128 --data runs/emoji-128/data --held-out runs/emoji-128/held-out \\
         --judge runs/emoji-128/judge
 
-Writes `evaluation.json` and `contact-sheet.png` into the run folder. Suites: captions of the training data,
+Writes `evaluation.json` and `contact-sheet.jpg` into the run folder. Suites: captions of the training data,
 combinations that training left out, and words that no caption used (t2i_trainer/exam.json). The seed of image i of a
 suite is i.
 """
@@ -76,7 +76,7 @@ def evaluate(
         for prompt in exam.prompts
     ]
     write_atomically(
-        run / "contact-sheet.png", lambda path: contact_sheet(rows).save(path, format="PNG", optimize=True)
+        run / "contact-sheet.jpg", lambda path: contact_sheet(rows).save(path, format="JPEG", quality=92, subsampling=0)
     )
     report = {
         "sampler": "ddim",

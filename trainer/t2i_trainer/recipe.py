@@ -57,8 +57,7 @@ def recipe(run: Path, packages: Path, out: Path, device: str = "cuda") -> list[S
             "denoiser", run / "trained.json", "train.py", **sets, text=run / "text", out=run, steps=8_000, batch=512,
             lr=0.0012, decay=0.25, single_steps=2_500, checkpoint_every=2_000, precision="bf16", **gpu,
         ),
-        judge("judge"),
-        judge("final-judge", body="residual", seed=1),
+        judge("final-judge", body="residual", seed=1, steps=9_000),
         stage(
             "evaluation", run / "evaluation.json", "evaluate.py", run=run, data=run / "data",
             held_out=run / "held-out", judge=run / "final-judge", guidance=3, preset=FAST,

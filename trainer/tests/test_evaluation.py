@@ -131,7 +131,7 @@ def test_evaluation_and_card(tiny_run, judged_run, tmp_path):
     row = next(line for line in card.splitlines() if line.startswith("| training captions"))
     assert row.split(" | ")[2] == f"{report['suites']['training captions']['concept_top1']:.3g}"
     assert "4 steps of 8" in card and "4 things" in card and "$" not in card
-    for name in ("evaluation.json", "contact-sheet.png", "training.jsonl"):
+    for name in ("evaluation.json", "contact-sheet.jpg", "training.jsonl"):
         assert (tmp_path / "after" / name).exists()
 
 

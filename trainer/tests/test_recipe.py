@@ -54,7 +54,7 @@ def test_the_card_prints_what_is_run():
     lines = commands("x").splitlines()
     assert len(lines) == len(STAGES)
     assert lines[0].startswith("python trainer/data.py --out runs/x/data --packages runs/packages --styles shaded=76 ")
-    assert json.dumps(lines).count("--precision bf16") == 5
+    assert json.dumps(lines).count("--precision bf16") == 4
 
 
 def test_a_machine_without_a_gpu_is_asked_for_none():
