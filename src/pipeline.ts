@@ -90,7 +90,10 @@ export class Pipeline implements AsyncDisposable {
    *
    * @internal
    */
-  static async loadWith(describe: typeof describeModel, options: LoadOptions): Promise<Pipeline> {
+  static async loadWith(
+    describe: (dir: string, signal?: AbortSignal) => Promise<ModelDescription>,
+    options: LoadOptions,
+  ): Promise<Pipeline> {
     const { model: nameOrDir, backend: wanted = 'auto', maxQueue, ...open } = parseLoadOptions(options);
     const { signal } = open;
     signal?.throwIfAborted();
