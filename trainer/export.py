@@ -12,6 +12,7 @@ import copy
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -25,7 +26,8 @@ from transformers import CLIPTokenizer
 
 from t2i_trainer.autoencoder import TinyAutoencoder
 from t2i_trainer.denoiser import unet_class
-from t2i_trainer.files import read_json, sha256_file, write_json
+from t2i_trainer.english import FUNCTION_WORDS
+from t2i_trainer.files import read_json, read_samples, sha256_file, write_json
 from t2i_trainer.onnx_export import Graph, export_graph, text_encoder_graph, unet_graph, vae_decoder_graph
 from t2i_trainer.onnx_half import half_compute
 from t2i_trainer.onnx_parity import ParityError, Tolerance, judge, measure
@@ -81,6 +83,7 @@ def export(
             "files": hash_files(temporary),
             "defaults": {"steps": steps, "guidanceScale": guidance_scale, "sampler": sampler},
             **({"presets": {preset: {"steps": few} for preset, few in presets.items()}} if presets else {}),
+            **({"words": " ".join(words)} if (words := known_words(run / "data")) else {}),
             "training": {**training_record(run), "parity": parity, **compare_images(temporary, guidance_scale)},
             **data_record(run),
             "nullEmbeddingSha256": hashlib.sha256(null_states(temporary).tobytes()).hexdigest(),
@@ -188,6 +191,15 @@ def data_record(run: Path) -> dict:
     data = read_json(run / "data" / "data.json")
     licences = [f"{name} {source['version']}: {source['licence']}" for name, source in data["sources"].items()]
     return {"dataFingerprint": data["fingerprint"], "licence": "; ".join(licences)}
+
+
+def known_words(data: Path) -> list[str]:
+    """Words that the captions of a data folder use, and those that carry no meaning of their own; nothing where the
+    captions are not at hand."""
+    if not (data / "samples.jsonl").exists():
+        return []
+    used = {word for sample in read_samples(data) for word in re.findall(r"[^\W\d_]+", sample["caption"].lower())}
+    return sorted(used | FUNCTION_WORDS)
 
 
 def read_if_there(path: Path) -> dict | None:

@@ -20,6 +20,8 @@ export interface Manifest {
   readonly defaults: { readonly steps: number; readonly guidanceScale: number; readonly sampler: string };
   /** Named alternatives to the defaults, such as `fast`; what a preset leaves out stays as it is. */
   readonly presets?: Readonly<Record<string, Preset>> | undefined;
+  /** Words that the captions of training used, in small letters, separated by spaces. */
+  readonly words?: string | undefined;
   /** Options and results of every stage of the training. */
   readonly training: Readonly<Record<string, unknown>>;
   /** SHA-256 in hex of the training data. */
@@ -50,6 +52,7 @@ const MANIFEST: z.ZodType<Manifest> = z.strictObject({
   files: z.record(z.string(), SHA256),
   defaults: DEFAULTS,
   presets: z.record(PRESET_NAME, PRESET).optional(),
+  words: z.string().max(1_000_000).optional(),
   training: z.record(z.string(), z.unknown()),
   dataFingerprint: z.string(),
   nullEmbeddingSha256: SHA256,

@@ -43,7 +43,7 @@ export function prepareJob(
     previewEvery: request.previewEvery,
     seeds: request.seeds,
   };
-  return { job, warnings: warningsOf(request, { prompt, negative, distilled }) };
+  return { job, warnings: warningsOf(request, { prompt, negative, distilled }, model.manifest?.words) };
 }
 
 /** @throws T2IError OPTION_INVALID where the model's schedule and the sampler do not go together */

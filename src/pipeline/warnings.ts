@@ -24,11 +24,16 @@ export interface EncodedTexts {
   readonly distilled: boolean;
 }
 
-export function warningsOf(request: Request, { prompt, negative, distilled }: EncodedTexts): Warning[] {
+/** @param learnt words that the model was trained on, separated by spaces; undefined where nobody says */
+export function warningsOf(
+  request: Request,
+  { prompt, negative, distilled }: EncodedTexts,
+  learnt: string | undefined,
+): Warning[] {
   const warnings: Warning[] = [];
   if (request.replacement !== undefined) warnings.push({ code: 'SAMPLER_REPLACED', message: request.replacement });
   if (prompt.lost !== null) warnings.push({ code: 'PROMPT_CUT', message: cut('prompt', prompt, prompt.lost) });
-  warnings.push(...unknownWords(request.prompt, prompt));
+  warnings.push(...unknownWords(request.prompt, prompt, learnt));
   if (negative !== null && negative.lost !== null) {
     warnings.push({ code: 'NEGATIVE_PROMPT_CUT', message: cut('negative prompt', negative, negative.lost) });
   }
@@ -41,17 +46,29 @@ export function warningsOf(request: Request, { prompt, negative, distilled }: En
   return warnings;
 }
 
-/** What the vocabulary tells; a model may well have learnt nothing of a word that its tokenizer can write. */
-function unknownWords(text: string, { known, unknown, lost }: EncodedText): Warning[] {
+/** Told by the vocabulary, and by the words of training where the model lists them: most of a vocabulary was never seen. */
+function unknownWords(text: string, { known, unknown, lost }: EncodedText, learnt: string | undefined): Warning[] {
   if (known === 0 && lost === null && text.trim() !== '') {
     const message = `The prompt ${JSON.stringify(text)} has no word that the model could know, so the image may show anything`;
     return [{ code: 'PROMPT_UNKNOWN', message }];
   }
-  if (unknown.length === 0) return [];
-  const words = [...new Set(unknown)].map((word) => JSON.stringify(word)).join(', ');
-  return [
-    { code: 'PROMPT_WORDS_UNKNOWN', message: `The model's vocabulary has no characters for ${words} of the prompt` },
-  ];
+  const messages: string[] = [];
+  if (unknown.length > 0)
+    messages.push(`The model's vocabulary has no characters for ${quoted(unknown)} of the prompt`);
+  const unseen = learnt === undefined ? [] : unseenWords(text, learnt);
+  if (unseen.length > 0)
+    messages.push(`The model was not trained on ${quoted(unseen)}; what it makes of that is a guess`);
+  return messages.map((message) => ({ code: 'PROMPT_WORDS_UNKNOWN', message }));
+}
+
+function unseenWords(text: string, learnt: string): string[] {
+  const seen = new Set(learnt.split(' '));
+  return (text.toLowerCase().match(/\p{L}+/gu) ?? []).filter((word) => !seen.has(word));
+}
+
+/** Words of a prompt, each once. */
+function quoted(words: readonly string[]): string {
+  return [...new Set(words)].map((word) => JSON.stringify(word)).join(', ');
 }
 
 function cut(which: string, { ids }: EncodedText, lost: string): string {

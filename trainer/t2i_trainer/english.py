@@ -7,6 +7,12 @@ SINGULAR_IN_S = (
 MASS_NOUNS = frozenset((
     "bread", "popcorn", "corn", "broccoli", "garlic", "cheese", "wheat", "sushi", "fire", "soft serve", "ice cream",
 ))  # fmt: skip
+# What a prompt may hold without asking for anything.
+FUNCTION_WORDS = frozenset((
+    "a", "an", "the", "this", "that", "these", "those", "some", "my", "your", "his", "her", "its", "our", "their",
+    "and", "or", "of", "in", "on", "at", "by", "for", "from", "to", "with", "near", "beside", "is", "are", "it",
+    "very", "one",
+))  # fmt: skip
 # A vowel that sounds like a consonant.
 NOT_VOWELS = ("uni", "eu", "one")
 IRREGULAR = {

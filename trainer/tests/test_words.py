@@ -1,9 +1,12 @@
 """Word vectors: whole words keep their place in the token table, and the lexicon moves strangers towards what they
 mean."""
 
+import json
+
 import numpy as np
 import pytest
 
+from export import known_words
 from t2i_trainer.lexicon import Lexicon, retrofit
 from t2i_trainer.words import load_word_vectors, neighbours, token_table
 
@@ -80,3 +83,12 @@ def test_vectors_are_read_once_and_centred(packages, tmp_path):
     again, same = load_word_vectors(tmp_path / "nowhere", tmp_path / "words.npz")
     assert words == again and np.array_equal(vectors, same) and "apple" in words
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_an_export_knows_the_words_of_the_captions_and_small_words(tmp_path):
+    assert known_words(tmp_path) == []
+    lines = [{"caption": "A t-shirt, 3d style"}, {"caption": "2 cups of café"}]
+    (tmp_path / "samples.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    words = known_words(tmp_path)
+    assert words == sorted(words) and {"t", "shirt", "d", "style", "cups", "café", "of", "the"} <= set(words)
+    assert "2" not in words and "A" not in words

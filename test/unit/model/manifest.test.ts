@@ -30,6 +30,7 @@ describe('parseManifest', () => {
     ['a later version', { ...MANIFEST, formatVersion: 2 }, /formatVersion.*received 2/],
     ['a hash that is none', { ...MANIFEST, files: { a: 'x' } }, /files: a.*SHA-256/],
     ['an unknown field', { ...MANIFEST, extra: 1 }, /extra/],
+    ['words in a list', { ...MANIFEST, words: ['a'] }, /words/],
     ['a preset of nothing', { ...MANIFEST, presets: { fast: {} } }, /presets: fast/],
     ['a preset of something else', { ...MANIFEST, presets: { fast: { size: 8 } } }, /presets: fast.*size/],
     ['a preset without a name', { ...MANIFEST, presets: { 'A b': { steps: 8 } } }, /presets: A b/],

@@ -6,12 +6,12 @@ import { memoryPipeline } from '../../support/memory-session.js';
 const ids = new Int32Array(16);
 
 describe('the warnings of a prompt with characters that the vocabulary lacks', () => {
-  const warnings = (known: number, unknown: string[]) =>
-    warningsOf({ prompt: 'a xyz', negativePrompt: '', guidanceScale: 3 } as Request, {
-      prompt: { ids, tokens: 4, lost: null, known, unknown },
-      negative: null,
-      distilled: false,
-    });
+  const warnings = (known: number, unknown: string[], learnt?: string, prompt = 'a xyz') =>
+    warningsOf(
+      { prompt, negativePrompt: '', guidanceScale: 3 } as Request,
+      { prompt: { ids, tokens: 4, lost: null, known, unknown }, negative: null, distilled: false },
+      learnt,
+    );
 
   it('quote its words, each once', () => {
     expect(warnings(1, ['xyz', 'q', 'xyz'])).toEqual([
@@ -22,6 +22,15 @@ describe('the warnings of a prompt with characters that the vocabulary lacks', (
   it('say that it has no word where none is known', () => {
     expect(warnings(0, ['xyz']).map(({ code }) => code)).toEqual(['PROMPT_UNKNOWN']);
     expect(warnings(2, [])).toEqual([]);
+  });
+
+  it('quote the words that training never used, where the model lists those it used', () => {
+    const learnt = 'a apple on red';
+    expect(warnings(5, [], learnt, 'A red Zeppelin on a zeppelin, ÉTÉ')).toEqual([
+      { code: 'PROMPT_WORDS_UNKNOWN', message: expect.stringContaining('was not trained on "zeppelin", "été"; ') },
+    ]);
+    expect(warnings(5, [], learnt, 'a red apple, on 2 apple')).toEqual([]);
+    expect(warnings(0, ['xyz'], learnt).map(({ code }) => code)).toEqual(['PROMPT_UNKNOWN']);
   });
 });
 
