@@ -45,7 +45,7 @@ void ImageDecoder::shape_network(const Job& job, int32_t images) {
 }
 
 void ImageDecoder::decode(const Job& job, const float* latents, int32_t images, Pace& pace, cuda::StreamHandle stream,
-                            const OnRasters& on_rasters) {
+                          const OnRasters& on_rasters) {
   const int64_t latent_size = int64_t{model_.latent_channels} * job.latent_height * job.latent_width;
   for (int32_t first = 0, count; first < images; first += count) {
     count = static_cast<int32_t>(std::min<int64_t>(images - first, rows_.max));
@@ -60,7 +60,7 @@ void ImageDecoder::decode(const Job& job, const float* latents, int32_t images, 
 }
 
 void ImageDecoder::queue(const Job& job, const float* latents, int32_t images, Readback& readback,
-                           cuda::StreamHandle stream) {
+                         cuda::StreamHandle stream) {
   const auto& names = model_.vae_decoder;
   shape_network(job, images);
   const Dims input_shape = network_.shape(names.latents), image_shape = network_.shape(names.image);

@@ -8,9 +8,9 @@
 #include "denoiser.h"
 #include "engine_fit.h"
 #include "error.h"
+#include "image_decoder.h"
 #include "job_check.h"
 #include "pace.h"
-#include "image_decoder.h"
 #include "text_states.h"
 #include "timeline.h"
 

@@ -158,7 +158,7 @@ describe('a user without a home folder', () => {
   it('is told so by the commands that want one, and no bug', () => {
     const { status, stderr } = homeless('$T2I engines');
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^error: This user has no home folder.*\n.*T2I_ENGINE_CACHE/);
+    expect(stderr).toMatch(/^error: This user has no home folder.*\n.*T2I_CACHE/);
     expect(stderr).not.toMatch(BUG);
   });
 

@@ -150,7 +150,7 @@ describe.skipIf(SIM === null)('engines on the simulated device', () => {
   it('need a device or compute capabilities, and those a TensorRT that builds for others', async () => {
     const options = await simOptions();
     expect((await failure(ensureEngines({ ...options, device: null }))).message).toContain(
-      'computeCapabilities: expected those',
+      'computeCapabilities: expected compute capabilities',
     );
     const error = await failure(ensureEngines({ ...options, computeCapabilities: [89] }));
     expect(error.code).toBe('OPTION_INVALID');

@@ -16,7 +16,7 @@ from .styles import STYLES
 KINDS = {"plain": 30, "colour": 25, "count": 20, "size": 8, "position": 5, "pair": 12}
 NUMBERS = {1: ("one", "a single"), 2: ("two", "2"), 3: ("three", "3"), 4: ("four", "4"), 5: ("five", "5")}
 # What stands before a plain name; the model should not care.
-OPENINGS = ("", "", "", "an image of ", "a photo of ", "an image of ")
+OPENINGS = ("", "", "", "a picture of ", "a photo of ", "an image of ")
 USUAL_SIDES = (0.6, 0.92)
 SIZES = {"small": (0.3, 0.42), "big": (0.93, 1.04)}
 

@@ -9,7 +9,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 CONTEXT = 16
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORDS = [
-    *["a", "an", "the", "on", "of", "and", "with", "in", "photo", "image", "drawing", "background", "small", "large"],
+    *["a", "an", "the", "on", "of", "and", "with", "in", "photo", "picture", "drawing", "background", "small", "large"],
     *["red", "green", "blue", "yellow", "white", "black", "pink", "purple", "orange", "two", "three"],
     *["apple", "cat", "dog", "rose", "tulip", "sunflower", "daisy", "flower", "sun", "moon", "star", "heart"],
     *["tree", "house", "boat", "car", "bird", "fish"],

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { T2IError } from '../../errors.js';
 import { describeValue, isRecord, refuse } from '../../fields.js';
@@ -77,6 +77,17 @@ function readText(path: string): string | null {
     return decodeText(readFileSync(path));
   } catch (cause) {
     if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return null;
+    // Nobody can have put a file for this user where this user may not look.
+    if (!mayEnter(dirname(path))) return null;
     throw cannotRead(path, cause);
+  }
+}
+
+function mayEnter(folder: string): boolean {
+  try {
+    accessSync(folder, constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
 }

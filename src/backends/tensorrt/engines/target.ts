@@ -25,8 +25,8 @@ export function targetOf(
     const expected = `none with ${runtime}, which builds for the GPU at hand alone`;
     issues.push({ option: 'computeCapabilities', expected, received: computeCapabilities.join(', ') });
   } else if (!ahead && device === null) {
-    const expected = `compute capabilities with tensorrt-rtx, or a GPU`;
-    issues.push({ option: 'computeCapabilities', expected, received: `none, and ${runtime} on a machine without one` });
+    const expected = 'compute capabilities with tensorrt-rtx, or a GPU';
+    issues.push({ option: 'computeCapabilities', expected, received: 'none, and no GPU here' });
   }
   const odd = computeCapabilities.filter(
     (capability) => !Number.isInteger(capability) || capability < 10 || capability > 9999,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <set>
 
 #include "common/protobuf.h"
@@ -89,12 +90,24 @@ std::string check_initializer(const Field& initializer, const std::string& folde
   return name;
 }
 
-/// NodeProto: name 3, op_type 4, attribute 5 { name 1, i 3 }, domain 7.
-void read_node(const Field& node, OnnxGraph& graph) {
+/// How often the side of each tensor is that of the input it comes from.
+using Scales = std::map<std::string, int64_t>;
+
+int64_t scale_of(const Scales& scales, const std::string& tensor) {
+  const auto found = scales.find(tensor);
+  return found == scales.end() ? 1 : found->second;
+}
+
+/// NodeProto: input 1, output 2, name 3, op_type 4, attribute 5 { name 1, i 3 }, domain 7. Nodes come in the order of
+/// the computation.
+void read_node(const Field& node, OnnxGraph& graph, Scales& scales) {
   Message message(node);
   std::string name, operation, domain;
-  int64_t block = 1;
+  std::vector<std::string> outputs;
+  int64_t block = 1, scale = 1;
   for (Field field; message.next(field);) {
+    if (field.number == 1) scale = std::max(scale, scale_of(scales, field.text()));
+    if (field.number == 2) outputs.push_back(field.text());
     if (field.number == 3) name = field.text();
     if (field.number == 4) operation = field.text();
     if (field.number == 7) domain = field.text();
@@ -112,8 +125,9 @@ void read_node(const Field& node, OnnxGraph& graph) {
     throw OnnxError("No importer registered for op: " + operation + ".", static_cast<int>(graph.nodes), name,
                     operation);
   }
-  if (operation == "Resize") graph.upsampling *= 2;
-  if (operation == "DepthToSpace") graph.upsampling *= block;
+  if (operation == "Resize") scale *= 2;
+  if (operation == "DepthToSpace") scale *= block;
+  for (const std::string& output : outputs) scales[output] = scale;
   graph.nodes++;
 }
 
@@ -121,13 +135,15 @@ void read_node(const Field& node, OnnxGraph& graph) {
 void read_graph(const Field& proto, OnnxGraph& graph) {
   const std::string folder = graph.path.substr(0, graph.path.rfind('/') + 1);
   std::set<std::string> initializers;
+  Scales scales;
   Message message(proto);
   for (Field field; message.next(field);) {
-    if (field.number == 1) read_node(field, graph);
+    if (field.number == 1) read_node(field, graph, scales);
     if (field.number == 5) initializers.insert(check_initializer(field, folder));
     if (field.number == 11) graph.inputs.push_back(read_value(field));
     if (field.number == 12) graph.outputs.push_back(read_value(field));
   }
+  if (!graph.outputs.empty()) graph.upsampling = scale_of(scales, graph.outputs[0].name);
   const auto is_initializer = [&](const Tensor& tensor) { return initializers.count(tensor.name) > 0; };
   graph.inputs.erase(std::remove_if(graph.inputs.begin(), graph.inputs.end(), is_initializer), graph.inputs.end());
 }

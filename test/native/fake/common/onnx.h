@@ -27,8 +27,8 @@ struct OnnxGraph {
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
   std::size_t nodes = 0;
-  /// Product of the factors of its upsampling nodes: 2 for each Resize, the block size of each DepthToSpace; 1 where
-  /// there is none.
+  /// Product of the factors of the upsampling nodes on the way to its first output: 2 for each Resize, the block size
+  /// of each DepthToSpace; 1 where there is none.
   int64_t upsampling = 1;
   /// FNV-1a, 32 bits, of the file's bytes.
   uint32_t hash = 0;

@@ -33,8 +33,7 @@ struct ToyPlan {
   int salt = 0;
   /**
    * Image pixels for each latent pixel along one side. Where the decoder's input and output heights are both static,
-   * their ratio; else the graph's upsampling (2 for each Resize node, the block size of each DepthToSpace node); 8
-   * where it has none of these.
+   * their ratio; else the graph's upsampling; 8 where it has none.
    */
   int64_t factor = 1;
   /// Whether the ONNX file's name holds `fp16`.
