@@ -5,7 +5,7 @@ export const REMEDIES = {
   OPTION_INVALID: 'Read `issues`: each names the option, what was expected and what came.',
   MODEL_NOT_FOUND: 'Give the path of a model directory, or the name of a packaged one; the hint names the nearest.',
   MODEL_INVALID: 'Export or copy the named file again; `t2i inspect DIR` shows what was read.',
-  BACKEND_UNAVAILABLE: '`t2i doctor` says what was tried, why it failed and which command helps; see [GPU](gpu.md).',
+  BACKEND_UNAVAILABLE: '`t2i doctor` says what was tried, why it failed and how to fix it; see [GPU](gpu.md).',
   CODEC_UNAVAILABLE:
     'Run `npm install --include=optional sharp` on the kind of machine that this runs on; with a bundler, see [Bundlers](bundlers.md).',
   BACKEND_FAILED:

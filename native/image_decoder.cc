@@ -96,7 +96,7 @@ void ImageDecoder::queue(const Job& job, const float* latents, int32_t images, R
 
 std::vector<Raster> ImageDecoder::read(const Readback& readback, int32_t height, int32_t width) const {
   if (*readback.memory.as<int32_t>() != 0) {
-    throw Error(ErrorCode::backend_failed, "The model computed an image with values that are no numbers (NaN).",
+    throw Error(ErrorCode::backend_failed, "The model computed NaN values.",
                 "The weights are damaged or overflow; run the model in its original framework to compare.");
   }
   const auto bytes = static_cast<std::size_t>(kColours * height * width);

@@ -25,7 +25,7 @@ class ImageDecoder {
   ///
   /// @param latents [images, channels, height, width] as the denoiser knows them; read in stream order
   /// @param on_rasters called as each part has come to the host, by `pace`
-  /// @throws Error, also from `pace`: BACKEND_FAILED where an image holds values that are no numbers, else as the
+  /// @throws Error, also from `pace`: BACKEND_FAILED where an image holds NaN values, else as the
   /// device says
   void decode(const Job& job, const float* latents, int32_t images, Pace& pace, cuda::StreamHandle stream,
               const OnRasters& on_rasters);

@@ -10,7 +10,7 @@ export const ERROR_CODES = {
   DEVICE_LOST: 'The GPU reported an error that it does not recover from; a new process can use it again.',
   ENGINE_INVALID: 'An engine file is damaged, or was built for another model, machine or TensorRT.',
   ENGINE_BUILD_FAILED: 'TensorRT could not build an engine from the model.',
-  ENGINE_INACCURATE: 'An engine computes something else than the model it was built from.',
+  ENGINE_INACCURATE: 'The output of an engine differs too much from that of the model it was built from.',
   OUT_OF_MEMORY: 'The model or the request needs more memory than the device has.',
   QUEUE_FULL: 'As many requests as the pipeline takes are waiting already.',
   CLOSED: 'The pipeline or session was closed before or during the request.',

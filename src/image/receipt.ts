@@ -118,7 +118,7 @@ export function parseReceipt(json: string): Receipt {
   try {
     value = JSON.parse(json);
   } catch (cause) {
-    throw new T2IError('RECEIPT_INVALID', 'The receipt of the image is no JSON', { cause });
+    throw new T2IError('RECEIPT_INVALID', 'The receipt of the image is not valid JSON', { cause });
   }
   const issues = receiptIssues(value);
   if (issues.length > 0) {

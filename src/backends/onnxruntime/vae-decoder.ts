@@ -54,7 +54,7 @@ export function toRaster(image: Float32Array, width: number, height: number): Ra
 }
 
 function notANumber(): T2IError {
-  return new T2IError('BACKEND_FAILED', 'The model computed an image with values that are no numbers (NaN).', {
+  return new T2IError('BACKEND_FAILED', 'The model computed NaN values.', {
     hint: 'The weights are damaged or overflow; run the model in its original framework to compare.',
   });
 }

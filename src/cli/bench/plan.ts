@@ -41,7 +41,7 @@ export async function planBench(input: CommandInput, io: Io): Promise<BenchPlan>
   const opening = attempt(() => parseLoadOptions(load));
   const issues = [...own, ...generate.issues, ...issuesOf(request), ...issuesOf(opening)];
   if ('issues' in request || issues.length > 0) {
-    throw new T2IError('OPTION_INVALID', 'The command line asks for what cannot be measured', { issues });
+    throw new T2IError('OPTION_INVALID', 'Invalid bench options', { issues });
   }
   return { ...flags, model, load: { ...load, model: model.dir }, options, request };
 }

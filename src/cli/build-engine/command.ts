@@ -28,8 +28,7 @@ const FLAGS: readonly Flag[] = [
 
 export const buildEngine: Command = {
   name: 'build-engine',
-  summary:
-    'Compile the networks of a model into TensorRT engines, which a GPU needs; the first image does it otherwise.',
+  summary: 'Build TensorRT engines ahead of time; otherwise the first generate does.',
   arguments: [{ name: 'model', description: 'model directory, or name of a model that ships', required: true }],
   flags: FLAGS,
   examples: [

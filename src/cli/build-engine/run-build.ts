@@ -62,7 +62,7 @@ function checkFlags(flags: CommandInput['flags'], model: ModelDescription): Buil
   const { request, issues } = readBuildFlags(flags, limitsOf(model), model.vaeFactor);
   const all = [...issues, ...(request.profile ? profileIssues(request.profile, model, flags) : [])];
   if (all.length === 0) return request;
-  throw new T2IError('OPTION_INVALID', 'The command line asks for what cannot be built', { issues: all });
+  throw new T2IError('OPTION_INVALID', 'Invalid build options', { issues: all });
 }
 
 /** What the model says against the profile, by the flags that it was given with. */

@@ -21,7 +21,7 @@ const FILE = 't2i.config.json';
  * package.json, only the folder itself counts, so that a file in a folder above, which may be a stranger's, is not followed.
  *
  * @param start absolute path of the folder
- * @throws T2IError IO_FAILED; OPTION_INVALID where what is there is no JSON object
+ * @throws T2IError IO_FAILED; OPTION_INVALID where what is there is not a JSON object
  */
 export function findConfig(start: string): ConfigFile | null {
   let found: ConfigFile | null = null;

@@ -2,7 +2,7 @@ import { type Command, JSON_FLAG } from '../command.js';
 
 export const doctor: Command = {
   name: 'doctor',
-  summary: 'Say what can run here: backends, GPU, every TensorRT and why it is used or not, and which command helps.',
+  summary: 'Show what can run here, and how to fix the rest.',
   arguments: [],
   flags: [
     {

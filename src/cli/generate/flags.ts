@@ -56,7 +56,7 @@ export const GENERATE_FLAGS: readonly Flag[] = [
   { flags: '--no-metadata', description: 'leave out the receipt and the marker for AI-made media' },
   {
     flags: '--preview',
-    description: 'while it draws, keep the estimate in a file next to the output, FILE.preview.png',
+    description: 'write previews to FILE.preview.png while it draws',
   },
   {
     flags: '--batch <file>',

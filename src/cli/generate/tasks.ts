@@ -74,8 +74,7 @@ export function makeTasks(source: Source, flags: GenerateFlags, output: OutputFl
     }
   }
   issues.push(...duplicatePaths(tasks.flatMap(({ images }) => images.map(({ path }) => path))));
-  if (issues.length > 0)
-    throw new T2IError('OPTION_INVALID', 'The command line asks for what cannot be done', { issues });
+  if (issues.length > 0) throw new T2IError('OPTION_INVALID', 'Invalid options', { issues });
   return tasks;
 }
 

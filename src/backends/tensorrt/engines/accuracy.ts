@@ -20,7 +20,7 @@ const LIMITS: Readonly<Record<Precision, { readonly similarity: number; readonly
  * The gate that every engine passes before it is used.
  *
  * @param label names the engine in messages
- * @throws T2IError ENGINE_INACCURATE with the numbers: other sizes, values that are no numbers, below the limits
+ * @throws T2IError ENGINE_INACCURATE with the numbers: other sizes, NaN values, below the limits
  */
 export function measureAccuracy(
   label: string,

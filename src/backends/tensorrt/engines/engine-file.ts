@@ -170,7 +170,9 @@ function allocate(bytes: number, path: string): Uint8Array {
   try {
     return new Uint8Array(bytes);
   } catch (cause) {
-    throw new T2IError('OUT_OF_MEMORY', `The plan of ${path} takes ${bytes} bytes, which cannot be had.`, { cause });
+    throw new T2IError('OUT_OF_MEMORY', `The plan of ${path} takes ${bytes} bytes, which could not be allocated.`, {
+      cause,
+    });
   }
 }
 

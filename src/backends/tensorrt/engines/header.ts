@@ -116,7 +116,7 @@ export function parseHeader(text: string, path: string): EngineHeader {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw invalidEngine(path, `its header is no JSON: ${(cause as Error).message}`);
+    throw invalidEngine(path, `its header is not valid JSON: ${(cause as Error).message}`);
   }
   const result = HEADER.safeParse(json);
   if (result.success) return result.data;

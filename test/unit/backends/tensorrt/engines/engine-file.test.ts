@@ -128,7 +128,7 @@ describe('engine files', () => {
       return (await failure(readEngineFile(path))).message;
     };
     const header = headerOf();
-    expect(await refusal('{')).toContain('no JSON');
+    expect(await refusal('{')).toContain('not valid JSON');
     expect(await refusal([])).toContain('header');
     expect(await refusal({ ...header, host: 'here' })).toContain('host');
     expect(await refusal({ ...header, component: '../unet' })).toContain('component');
