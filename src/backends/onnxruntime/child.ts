@@ -9,6 +9,10 @@ import { ModelRunner } from './model-runner.js';
 import { runNetwork } from './run-network.js';
 import { loadRuntime } from './runtime.js';
 
+// onnxruntime's JavaScript gives fp16 tensors this type where it exists, of which its binding reads no byte in Node 24 and newer.
+// Without it they are Uint16Arrays, everywhere. This process runs nothing else.
+Reflect.deleteProperty(globalThis, 'Float16Array');
+
 await serve(async () => {
   const runtime = loadRuntime();
   let runner: ModelRunner;

@@ -78,9 +78,10 @@ function checkPath(option: string, path: unknown, expected: 'file' | 'folder', i
 /** `file`, `folder`, why it cannot be looked at, or null where nothing is there. */
 function kindOf(path: string): string | null {
   try {
-    const info = statSync(path, { throwIfNoEntry: false });
-    return info === undefined ? null : info.isDirectory() ? 'folder' : 'file';
+    return statSync(path).isDirectory() ? 'folder' : 'file';
   } catch (error) {
-    return (error as Error).message;
+    // `throwIfNoEntry: false` would hide ENOTDIR too, but not in every version of Node.
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? null : message;
   }
 }
