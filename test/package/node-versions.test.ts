@@ -8,17 +8,21 @@ import { NODE_VERSIONS, nodeBinary, nodeProblem } from '../support/node-versions
 import { InstalledPackage } from './installed-package.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const TINY = join(ROOT, 'test/fixtures/tiny');
+/** One in float32, one in fp16, whose tensors are of another type in newer versions of Node. */
+const MODELS = ['tiny', 'tiny-16ch'].map((name) => join(ROOT, 'test/fixtures', name));
 
-/** What a user's script does: loads the package, draws an image on the CPU, and asks the addon for devices. */
+/** What a user's script does: loads the package, draws images on the CPU, and asks the addon for devices. */
 const SCRIPT = `
 import { Pipeline } from '@t2i/sdk';
 import { loadAddon } from './node_modules/@t2i/sdk/dist/backends/tensorrt/addon.js';
-const report = { node: process.version };
-const t2i = await Pipeline.load({ model: ${JSON.stringify(TINY)} });
-const { images } = await t2i.generate({ prompt: 'a red apple', seed: 7, steps: 2 });
-await t2i.close();
-report.png = Buffer.from(await images[0].toBuffer()).subarray(1, 4).toString();
+const report = { node: process.version, pixels: [] };
+for (const model of ${JSON.stringify(MODELS)}) {
+  const t2i = await Pipeline.load({ model });
+  const { images } = await t2i.generate({ prompt: 'a red apple', seed: 7, steps: 2 });
+  await t2i.close();
+  report.png = Buffer.from(await images[0].toBuffer()).subarray(1, 4).toString();
+  report.pixels.push(images[0].receipt.rgbSha256);
+}
 try {
   report.devices = loadAddon().addon.devices();
 } catch (error) {
@@ -32,10 +36,12 @@ const linux = process.platform === 'linux' && process.arch === 'x64';
 const ready = linux || missing('Linux on x64, where the addon runs') !== null;
 const hasAddon = existsSync(join(ROOT, 'prebuilds/linux-x64/t2i.node')) || missing('npm run prebuilds') !== null;
 let installed: InstalledPackage;
+let here: { readonly pixels: readonly string[] };
 
 beforeAll(() => {
   installed = InstalledPackage.install();
   writeFileSync(join(installed.folder, 'user.mjs'), SCRIPT);
+  here = run(process.execPath);
 }, 300_000);
 
 afterAll(() => installed?.remove());
@@ -45,10 +51,10 @@ function starts(version: string): boolean {
   return problem === null || missing(problem) !== null;
 }
 
-function run(version: string) {
+function run(node: string) {
   const env = { ...process.env, T2I_ADDON: '' };
   const options = { cwd: installed.folder, env, encoding: 'utf8' } as const;
-  return JSON.parse(execFileSync(nodeBinary(version), ['user.mjs'], options));
+  return JSON.parse(execFileSync(node, ['user.mjs'], options));
 }
 
 describe.skipIf(!ready).each(NODE_VERSIONS)('on Node %s the installed package', (version) => {
@@ -56,9 +62,10 @@ describe.skipIf(!ready).each(NODE_VERSIONS)('on Node %s the installed package', 
     'draws an image and loads the addon, which says what there is to run on',
     ({ skip }) => {
       skip(!starts(version), 'this version does not start here');
-      const { node, png, devices } = run(version);
+      const { node, png, pixels, devices } = run(nodeBinary(version));
       expect(node).toBe(`v${version}`);
       expect(png).toBe('PNG');
+      expect(pixels).toEqual(here.pixels);
       expect(devices.kind).toMatch(/^(cuda|none)$/);
       if (!devices.available)
         expect([devices.reason, devices.hint]).toEqual([
@@ -74,7 +81,7 @@ describe.skipIf(!ready).each(NODE_VERSIONS)('on Node %s the installed package', 
     const [there, away] = [installed.path('prebuilds/linux-x64'), join(installed.folder, 'away')];
     if (hasAddon) renameSync(there, away);
     try {
-      const { png, code, hint } = run(version);
+      const { png, code, hint } = run(nodeBinary(version));
       expect(png).toBe('PNG');
       expect(code).toBe('BACKEND_UNAVAILABLE');
       expect(hint).toMatch(/npm install/);
