@@ -36,8 +36,9 @@ describe.skipIf(buildFolder('sim') === null)('memory', () => {
       expect(child.stderr).toBe('');
       const { resident, live } = JSON.parse(child.stdout) as { resident: number[]; live: number };
       console.log(`${times} ${what}: ${resident.map((bytes) => Math.round(bytes / MiB)).join(' ')} MiB`);
-      const [early, late] = [Math.max(...resident.slice(2, 5)), Math.min(...resident.slice(7))];
-      expect((late - early) / MiB).toBeLessThan(4);
+      // A leak grows in every tenth, V8's heap in a step now and then.
+      const growth = resident.slice(1).map((bytes, tenth) => (bytes - (resident[tenth] as number)) / MiB);
+      expect(growth.sort((one, other) => one - other)[4]).toBeLessThan(0.4);
       expect(live).toBe(0);
     },
     600_000,
