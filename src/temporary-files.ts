@@ -13,24 +13,25 @@ export function temporaryPath(path: string): string {
   return join(dirname(path), `.${start}.t2i-${processTag()}-${randomBytes(6).toString('hex')}.tmp`);
 }
 
+/** Which process a file belongs to; null where it is no leftover of ours. */
+type TagOf = (path: string) => Promise<string | null>;
+
 /**
  * Removes the temporary files that killed processes left in a folder.
  *
- * @param tagOf which process a file belongs to; null where it is no leftover of ours. Default: by the names of {@link temporaryPath}
+ * @param tagOf knows leftovers besides those that {@link temporaryPath} names
  */
-export async function removeLeftovers(
-  folder: string,
-  tagOf: (path: string) => Promise<string | null> = async (path) => TEMPORARY.exec(basename(path))?.[1] ?? null,
-): Promise<void> {
+export async function removeLeftovers(folder: string, tagOf: TagOf = async () => null): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     // What cannot be looked at or removed is no reason to do nothing else.
     await removeIfLeft(join(folder, name), tagOf).catch(() => {});
   }
 }
 
-async function removeIfLeft(path: string, tagOf: (path: string) => Promise<string | null>): Promise<void> {
+async function removeIfLeft(path: string, tagOf: TagOf): Promise<void> {
   const info = await lstat(path);
-  const tag = info.isFile() ? await tagOf(path) : null;
+  if (!info.isFile()) return;
+  const tag = TEMPORARY.exec(basename(path))?.[1] ?? (await tagOf(path));
   if (tag === null) return;
   const state = processState(tag);
   // No write takes a day.

@@ -52,9 +52,17 @@ export function longName(flag: Flag): string {
 
 /** The key of a flag in {@link CommandInput}, for example `dryRun`. */
 export function keyOfFlag(flag: Flag): string {
-  return longName(flag)
-    .replace(/^--(no-)?/, '')
-    .replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return camelCase(longName(flag).replace(/^--(no-)?/, ''));
+}
+
+/** Whether a value follows the flag. */
+export function takesValue({ flags }: Flag): boolean {
+  return flags.includes('<');
+}
+
+/** A name that may hold dashes or underscores as a key: `guidance-scale` is `guidanceScale`. */
+export function camelCase(name: string): string {
+  return name.replace(/[-_]([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** The flag of such a key as the user types it, for example `--dry-run`. */

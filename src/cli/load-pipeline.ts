@@ -1,3 +1,4 @@
+import type { ModelDescription } from '../model/description.js';
 import type { LoadOptions } from '../options.js';
 import { Pipeline } from '../pipeline.js';
 import { EngineProgress } from './engines/open-progress.js';
@@ -8,12 +9,14 @@ import { StatusLine } from './status-line.js';
 /**
  * Loads a pipeline, and shows that it does; the first time on a GPU that takes minutes, whose progress is shown. Ends when the
  * program is to.
+ *
+ * @param known the model of the options, where it was read already
  */
-export async function loadPipeline(options: LoadOptions, io: Io): Promise<Pipeline> {
+export async function loadPipeline(options: LoadOptions, io: Io, known?: ModelDescription): Promise<Pipeline> {
   const line = new StatusLine(io);
   const progress = new EngineProgress(io);
   const describe = async (dir: string) => {
-    const model = await readModel(dir, io);
+    const model = known ?? (await readModel(dir, io));
     line.show(`loading the model ${model.name}`);
     return model;
   };

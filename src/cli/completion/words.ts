@@ -1,4 +1,4 @@
-import { type Command, type Flag, longName } from '../command.js';
+import { type Command, type Flag, longName, takesValue } from '../command.js';
 
 /** What a shell may offer for one flag. */
 export interface FlagWords {
@@ -21,7 +21,7 @@ export function flagWords({ flags }: Command): FlagWords[] {
     .map((flag) => ({
       names: [/^-[a-z]/.exec(flag.flags)?.[0], longName(flag)].filter((name) => name !== undefined),
       description: flag.description,
-      takesValue: flag.flags.includes('<'),
+      takesValue: takesValue(flag),
       values: flag.values ?? [],
       path: /<(path|file|dir|dir\|name)>/.test(flag.flags),
     }));

@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import type { Issue } from '../../errors.js';
 import { describeValue, refuse, unknownOption } from '../../fields.js';
-import { type Command, type CommandInput, type Flag, keyOfFlag } from '../command.js';
+import { type Command, type CommandInput, camelCase, type Flag, keyOfFlag, takesValue } from '../command.js';
 import { GENERATE_FLAGS } from '../generate/flags.js';
 import type { Io } from '../io.js';
 import { type ConfigFile, findConfig } from './find-config.js';
@@ -58,7 +58,7 @@ export function readDefaults(io: Io): Defaults {
   const values = new Map<string, Default>();
   const issues: Issue[] = [];
   for (const [written, value] of Object.entries(file.values)) {
-    const key = written.replace(/[-_]([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    const key = camelCase(written);
     const source = `${file.label}: ${written}`;
     const flag = CONFIG_FLAGS.get(key);
     const text = flag && asFlag(flag, value);
@@ -102,10 +102,6 @@ function asFlag(flag: Flag, value: unknown): string | boolean | null {
 function expectedOf(flag: Flag): string {
   if (!takesValue(flag)) return 'true or false';
   return keyOfFlag(flag) === 'seeds' ? 'a list of numbers, or text such as "1-5"' : 'text or a number';
-}
-
-function takesValue({ flags }: Flag): boolean {
-  return flags.includes('<');
 }
 
 /** Paths are meant from the folder of the file that names them. */

@@ -1,12 +1,11 @@
-import { BACKENDS } from '../../backends/select.js';
 import { DEFAULT_MODEL } from '../../model/resolve.js';
 import type { Request } from '../../options.js';
-import { limitsOf } from '../../pipeline/limits.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { withFlagNames } from '../flag-names.js';
 import { generate } from '../generate/command.js';
 import { readFlags } from '../generate/flags.js';
+import { runLimitsOf } from '../generate/run-limits.js';
 import { makeTasks } from '../generate/tasks.js';
 import type { Io } from '../io.js';
 import { columns, printJson } from '../output.js';
@@ -39,8 +38,7 @@ async function settingsOf(
   const flags = readFlags(input);
   const { output, format, preset } = input.flags as { output?: string; format?: string; preset?: string };
   const model = await readModel(flags.load.model, io);
-  const limits = { ...limitsOf(model), backends: ['auto', ...BACKENDS.map(({ name }) => name)] };
-  const [task] = makeTasks({ prompt: '' }, flags, { output, format }, limits);
+  const [task] = makeTasks({ prompt: '' }, flags, { output, format }, runLimitsOf(model));
   // A preset that is written down with steps beside it gives way to them.
   const replaced = new Set(
     [...written.keys()].flatMap((key) => (key === 'preset' ? [] : [key, ...(REPLACES[key] ?? [])])),

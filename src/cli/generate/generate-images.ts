@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { BACKENDS } from '../../backends/select.js';
 import { T2IError } from '../../errors.js';
 import { cannotRead } from '../../files.js';
-import { limitsOf } from '../../pipeline/limits.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { type Io, readStdin } from '../io.js';
@@ -12,6 +10,7 @@ import { decodeText } from '../text-file.js';
 import { readFlags } from './flags.js';
 import { TO_STDOUT } from './naming.js';
 import { runTasks } from './run.js';
+import { runLimitsOf } from './run-limits.js';
 import { makeTasks, type Source, type Task } from './tasks.js';
 
 /** The handler of `t2i generate`. Nothing is drawn or written before everything is checked. */
@@ -24,11 +23,10 @@ export async function generateImages(input: CommandInput, io: Io): Promise<numbe
   } & CommandInput['flags'];
   // Checked against the model before the model is opened, which takes seconds.
   const model = await readModel(flags.load.model, io);
-  const limits = { ...limitsOf(model), backends: ['auto', ...BACKENDS.map(({ name }) => name)] };
-  const tasks = makeTasks(source, flags, { output, format }, limits);
+  const tasks = makeTasks(source, flags, { output, format }, runLimitsOf(model));
   refuseMixedOutput(tasks, json === true);
   io.signal.throwIfAborted();
-  await using pipeline = await loadPipeline(flags.load, io);
+  await using pipeline = await loadPipeline(flags.load, io, model);
   await runTasks(pipeline, tasks, { metadata: metadata !== false, json: json === true }, io);
   return EXIT.ok;
 }

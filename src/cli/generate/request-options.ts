@@ -1,6 +1,7 @@
 import type { Issue } from '../../errors.js';
 import { describeValue, unknownOption } from '../../fields.js';
 import { MAX_IMAGES, type RequestOptions } from '../../options.js';
+import { camelCase } from '../command.js';
 
 /** The options of the SDK that a request may have. */
 const OPTIONS: Readonly<Record<keyof RequestOptions, true>> = {
@@ -81,7 +82,7 @@ export function readRequestOptions(
 
 /** The SDK's name for a key, `size`, or null where there is none. */
 function knownName(key: string): string | null {
-  const name = key.replace(/[-_]([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const name = camelCase(key);
   if (Object.hasOwn(FLAG_NAMES, name)) return FLAG_NAMES[name] as string;
   return name === 'size' || Object.hasOwn(OPTIONS, name) ? name : null;
 }

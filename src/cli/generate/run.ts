@@ -47,10 +47,7 @@ export async function runTasks(pipeline: Pipeline, tasks: readonly Task[], optio
 /** What runs that were killed left beside the images of this one. */
 async function removeLeftoversOf(tasks: readonly Task[]): Promise<void> {
   const paths = tasks.flatMap(({ images }) => images.map(({ path }) => path)).filter((path) => path !== TO_STDOUT);
-  for (const folder of new Set(paths.map((path) => dirname(path)))) {
-    await removeLeftovers(folder);
-    await removeLeftovers(folder, processOfPreview);
-  }
+  for (const folder of new Set(paths.map((path) => dirname(path)))) await removeLeftovers(folder, processOfPreview);
 }
 
 const TAKEN_AS_THEY_ARE =
