@@ -20,6 +20,7 @@ from t2i_trainer.exam import Exam, exam_hash, load_exam
 from t2i_trainer.files import read_json, read_samples, write_atomically, write_json
 from t2i_trainer.judge import TINTS, Judge, ask, features, labels
 from t2i_trainer.presets import add_preset_flag
+from t2i_trainer.psnr import psnr
 from t2i_trainer.sampling import Run, generate
 from t2i_trainer.sharpness import gradient_energy
 from t2i_trainer.sheet import contact_sheet
@@ -54,20 +55,15 @@ def evaluate(
         "words no caption used": synonym_lines(exam, names, synonym_seeds),
         "colour words no caption used": colour_lines(exam, names, synonym_seeds),
     }
-    table, worst = {}, {}
+    table, worst, drawn = {}, {}, {}
     for suite, lines in suites.items():
-        images = generate(models, [line["caption"] for line in lines], list(range(len(lines))), steps, guidance)
-        said = ask(classifier, images)
-        table[suite] = {"images": len(lines), **score(said, lines, len(names))}
+        drawn[suite], said, table[suite] = examine(models, classifier, lines, len(names), steps, guidance)
         worst[suite] = mistakes(said, lines, names)
         print(json.dumps({suite: table[suite]}), flush=True)
-        if suite == FIRST:
-            slow = images
     for preset, few in (presets or {}).items():
-        lines, suite = suites[FIRST], f"{FIRST}, preset {preset} ({few} steps)"
-        images = generate(models, [line["caption"] for line in lines], list(range(len(lines))), few, guidance)
-        score_of = score(ask(classifier, images), lines, len(names))
-        table[suite] = {"images": len(lines), **score_of, "psnr_db_to_default": median_psnr(images, slow)}
+        suite = f"{FIRST}, preset {preset} ({few} steps)"
+        images, _, scores = examine(models, classifier, suites[FIRST], len(names), few, guidance)
+        table[suite] = {**scores, "psnr_db_to_default": float(np.median(psnr(images, drawn[FIRST])))}
         print(json.dumps({suite: table[suite]}), flush=True)
     looks = compare_looks(models, classifier, data, variety_captions, variety_seeds, steps, guidance)
     print(json.dumps(looks), flush=True)
@@ -92,6 +88,15 @@ def evaluate(
     return report
 
 
+def examine(
+    models: Run, judge: Judge, lines: list[dict], concepts: int, steps: int, guidance: float
+) -> tuple[np.ndarray, dict, dict]:
+    """The images of a suite's lines, what the judge says of them, and their number with its scores."""
+    images = generate(models, [line["caption"] for line in lines], list(range(len(lines))), steps, guidance)
+    said = ask(judge, images)
+    return images, said, {"images": len(lines), **score(said, lines, concepts)}
+
+
 def compare_looks(
     models: Run, judge: Judge, data: Path, captions: int, each: int, steps: int, guidance: float
 ) -> dict[str, float]:
@@ -112,12 +117,6 @@ def compare_looks(
         ratios[f"variety_in_{name}"] = mean_distance(ours) / mean_distance(theirs)
     energies = [gradient_energy(to_unit(images, "cpu")).item() for images in (drawn, real)]
     return {"looks_captions": len(chosen), **ratios, "sharpness": energies[0] / energies[1]}
-
-
-def median_psnr(images: np.ndarray, others: np.ndarray) -> float:
-    """Of the peak signal-to-noise ratios between images of one place, in dB."""
-    errors = np.square(images.astype(np.float64) - others).mean((1, 2, 3))
-    return float(np.median(10 * np.log10(255**2 / errors.clip(1e-10))))
 
 
 def pick(folder: Path, count: int) -> list[dict]:
