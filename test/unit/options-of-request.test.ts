@@ -1,15 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { optionsOfRequest, parseRequest, type RequestLimits } from '../../src/options.js';
+import { LIMITS } from '../support/request-limits.js';
 
 const limits: RequestLimits = {
-  nativeSize: 128,
-  sizeGranularity: 8,
-  fixedSize: null,
-  samplers: {
-    ddim: { eta: true, karras: false, maxSteps: 1000 },
-    euler: { eta: false, karras: true, maxSteps: 1000 },
-  },
-  defaults: { steps: 30, guidanceScale: 7.5, sampler: 'ddim' },
+  ...LIMITS,
   replacement: 'ddim stands in for PNDM',
   presets: { fast: { steps: 8, sampler: 'euler', guidanceScale: 2 } },
 };

@@ -2,17 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { describeIssue, T2IError } from '../../src/errors.js';
 import { parseLoadOptions, parseRequest, type RequestLimits, type RequestOptions } from '../../src/options.js';
+import { LIMITS } from '../support/request-limits.js';
 
 const limits: RequestLimits = {
-  nativeSize: 128,
-  sizeGranularity: 8,
-  fixedSize: null,
-  samplers: {
-    ddim: { eta: true, karras: false, maxSteps: 1000 },
-    euler: { eta: false, karras: true, maxSteps: 1000 },
-    lcm: { eta: false, karras: false, maxSteps: 50 },
-  },
-  defaults: { steps: 30, guidanceScale: 7.5, sampler: 'ddim' },
+  ...LIMITS,
+  samplers: { ...LIMITS.samplers, lcm: { eta: false, karras: false, maxSteps: 50 } },
 };
 
 const parse = (options: object, changed: Partial<RequestLimits> = {}) =>

@@ -3,14 +3,9 @@ import { readBuildFlags } from '../../../src/cli/build-engine/flags.js';
 import { readProfileFlags } from '../../../src/cli/build-engine/profile-flags.js';
 import type { CommandInput } from '../../../src/cli/command.js';
 import type { RequestLimits } from '../../../src/options.js';
+import { LIMITS } from '../../support/request-limits.js';
 
-const limits: RequestLimits = {
-  nativeSize: 128,
-  sizeGranularity: 16,
-  fixedSize: null,
-  samplers: { ddim: { eta: true, karras: false, maxSteps: 1000 } },
-  defaults: { steps: 30, guidanceScale: 7.5, sampler: 'ddim' },
-};
+const limits: RequestLimits = { ...LIMITS, sizeGranularity: 16 };
 const fixed = { ...limits, fixedSize: { width: 128, height: 64 } };
 const read = (flags: CommandInput['flags'], of = limits) => readProfileFlags(flags, of, 8);
 

@@ -3,18 +3,9 @@ import type { CommandInput } from '../../../src/cli/command.js';
 import { readFlags } from '../../../src/cli/generate/flags.js';
 import { makeTasks, type RunLimits, type Source } from '../../../src/cli/generate/tasks.js';
 import { T2IError } from '../../../src/errors.js';
+import { LIMITS } from '../../support/request-limits.js';
 
-const limits: RunLimits = {
-  nativeSize: 64,
-  sizeGranularity: 8,
-  fixedSize: null,
-  samplers: {
-    ddim: { eta: true, karras: false, maxSteps: 1000 },
-    euler: { eta: false, karras: true, maxSteps: 1000 },
-  },
-  defaults: { steps: 30, guidanceScale: 7.5, sampler: 'ddim' },
-  backends: ['auto', 'onnxruntime'],
-};
+const limits: RunLimits = { ...LIMITS, nativeSize: 64, backends: ['auto', 'onnxruntime'] };
 
 function tasks(source: Source, flags: CommandInput['flags'] = {}, output?: string) {
   return makeTasks(source, readFlags({ args: [], flags }), { output, format: undefined }, limits);
