@@ -11,22 +11,24 @@ GenerateRequest::GenerateRequest(const Napi::Promise::Deferred& promise, Job job
     : Request(promise), job_(std::move(job)), model_(std::move(model)) {}
 
 void GenerateRequest::run() {
-  JobControl control{cancelled(), nullptr};
+  JobControl control{cancelled()};
   job_.watched = listened();
   if (job_.watched) {
-    control.on_step = [this](StepReport&& report) {
+    const auto report = [this](auto&& each) {
       {
         const std::lock_guard lock(mutex_);
-        reports_.push_back(std::move(report));
+        reports_.emplace_back(std::move(each));
       }
       notify();
     };
+    control.on_step = report;
+    control.on_image = report;
   }
   result_ = model_->pipeline->run(job_, control);
 }
 
 Napi::Value GenerateRequest::progress(Napi::Env env) {
-  std::vector<StepReport> reports;
+  std::vector<Report> reports;
   {
     const std::lock_guard lock(mutex_);
     reports.swap(reports_);

@@ -26,8 +26,8 @@ class GenerateRequest : public Request {
   std::shared_ptr<SessionModel> model_;
   JobResult result_;
   std::mutex mutex_;
-  /// Steps that the listener has not heard of.
-  std::vector<StepReport> reports_;
+  /// What the listener has not heard of.
+  std::vector<Report> reports_;
 };
 
 }  // namespace t2i

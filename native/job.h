@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace t2i {
@@ -59,6 +60,15 @@ struct StepReport {
   std::optional<Raster> preview;
 };
 
+/// `image` is done.
+struct ImageReport {
+  int32_t image;
+  Raster raster;
+};
+
+/// What a listener hears of a running job.
+using Report = std::variant<StepReport, ImageReport>;
+
 /// Milliseconds on the device.
 struct Timings {
   double text_encoder = 0;
@@ -78,8 +88,9 @@ struct JobResult {
 struct JobControl {
   /// Checked once per step.
   const std::atomic<bool>& cancelled;
-  /// May be empty. Must not block.
-  std::function<void(StepReport&&)> on_step;
+  /// Called where the job is watched. Either may be empty; neither may block.
+  std::function<void(StepReport&&)> on_step = {};
+  std::function<void(ImageReport&&)> on_image = {};
 };
 
 /// What the pipeline must know of a model; read from its files by src/model, never assumed.

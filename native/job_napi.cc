@@ -110,14 +110,20 @@ Napi::Object to_js(Napi::Env env, JobResult&& result) {
   return object;
 }
 
-Napi::Array to_js(Napi::Env env, std::vector<StepReport>&& reports, int32_t steps) {
+Napi::Array to_js(Napi::Env env, std::vector<Report>&& reports, int32_t steps) {
   Napi::Array list = Napi::Array::New(env, reports.size());
   for (uint32_t i = 0; i < reports.size(); ++i) {
     Napi::Object object = Napi::Object::New(env);
-    object.Set("image", reports[i].image);
-    object.Set("step", reports[i].step);
-    object.Set("steps", steps);
-    if (reports[i].preview) object.Set("preview", raster_to_js(env, std::move(*reports[i].preview)));
+    if (auto* done = std::get_if<ImageReport>(&reports[i])) {
+      object.Set("image", done->image);
+      object.Set("raster", raster_to_js(env, std::move(done->raster)));
+    } else {
+      auto& step = std::get<StepReport>(reports[i]);
+      object.Set("image", step.image);
+      object.Set("step", step.step);
+      object.Set("steps", steps);
+      if (step.preview) object.Set("preview", raster_to_js(env, std::move(*step.preview)));
+    }
     list.Set(i, object);
   }
   return list;

@@ -18,7 +18,7 @@ Job read_job(const Argument& job, const ModelFacts& model);
 /// NativeResult.
 Napi::Object to_js(Napi::Env env, JobResult&& result);
 
-/// NativeSteps, for a plan of `steps` steps.
-Napi::Array to_js(Napi::Env env, std::vector<StepReport>&& reports, int32_t steps);
+/// NativeSteps and NativeImages, for a plan of `steps` steps.
+Napi::Array to_js(Napi::Env env, std::vector<Report>&& reports, int32_t steps);
 
 }  // namespace t2i

@@ -89,8 +89,11 @@ JobResult Pipeline::Impl::draw(const Job& job, const JobControl& control) {
     timeline.mark(&Timings::vae_decoder, stream.get());
     decoder->decode(job, denoiser->latents(), pass.count, pace, stream.get(),
                     [&](int32_t first, std::vector<Raster>&& rasters) {
-                      for (Raster& raster : rasters)
-                        result.images[static_cast<std::size_t>(pass.first + first++)] = std::move(raster);
+                      for (Raster& raster : rasters) {
+                        const int32_t image = pass.first + first++;
+                        if (job.watched && control.on_image) control.on_image({image, raster});
+                        result.images[static_cast<std::size_t>(image)] = std::move(raster);
+                      }
                     });
   }
   timeline.mark(nullptr, stream.get());

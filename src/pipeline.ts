@@ -1,6 +1,6 @@
 // For users whose TypeScript has no `lib` with AsyncDisposable.
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Session, StepEvent } from './backends/backend.js';
+import type { ImageEvent, Session, StepEvent } from './backends/backend.js';
 import { openSelected, selectBackend } from './backends/select.js';
 import { T2IError, T2IInternalError } from './errors.js';
 import { GeneratedImage } from './image/generated-image.js';
@@ -52,6 +52,12 @@ export interface PipelineParts {
 }
 
 const DEFAULT_MAX_QUEUE = 1000;
+
+/** Who hears of a request while it is carried out. */
+interface Listeners {
+  readonly onStep?: GenerateOptions['onStep'];
+  readonly onImage?: ((index: number, image: GeneratedImage) => void) | undefined;
+}
 
 /**
  * A loaded model that turns prompts into images.
@@ -134,11 +140,11 @@ export class Pipeline implements AsyncDisposable {
    */
   async generate(options: GenerateOptions): Promise<GenerateResult> {
     const { request, abort } = this.#accept(options);
-    return this.#run(request, abort, options.onStep);
+    return this.#run(request, abort, { onStep: options.onStep });
   }
 
   /**
-   * As {@link Pipeline.generate}, as a loop: the steps as they are done, then the images, then the rest of the result.
+   * As {@link Pipeline.generate}, as a loop: the steps and the images as they are done, then the rest of the result.
    * Leaving the loop ends the request.
    *
    * @throws T2IError as `generate`, from the loop
@@ -146,16 +152,18 @@ export class Pipeline implements AsyncDisposable {
   async *stream(options: GenerateOptions): AsyncGenerator<StreamEvent, void, undefined> {
     const { request, abort } = this.#accept(options);
     const queue = new EventQueue();
-    const running = this.#run(request, abort, (event) => {
-      options.onStep?.(event);
-      queue.push(event);
+    const running = this.#run(request, abort, {
+      onStep: (event) => {
+        options.onStep?.(event);
+        queue.push({ type: 'step', ...event });
+      },
+      onImage: (index, image) => queue.push({ type: 'image', index, image }),
     }).finally(() => queue.end());
     // Reported where it is awaited; until then it must not count as unhandled.
     running.catch(() => {});
     try {
-      for await (const event of queue) yield { type: 'step', ...event };
-      const { images, ...rest } = await running;
-      for (const [index, image] of images.entries()) yield { type: 'image', index, image };
+      yield* queue;
+      const { images: _, ...rest } = await running;
       yield { type: 'done', ...rest };
     } finally {
       abort.abort(new DOMException('The loop over the stream was left', 'AbortError'));
@@ -181,29 +189,40 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /** Carries out what was accepted, and counts it until it is settled. */
-  async #run(request: Request, abort: LinkedAbort, onStep: GenerateOptions['onStep']): Promise<GenerateResult> {
+  async #run(request: Request, abort: LinkedAbort, listeners: Listeners): Promise<GenerateResult> {
     this.#pending++;
     try {
-      return await this.#draw(request, abort, onStep);
+      return await this.#draw(request, abort, listeners);
     } finally {
       this.#pending--;
       abort.release();
     }
   }
 
-  async #draw(request: Request, abort: LinkedAbort, onStep: GenerateOptions['onStep']): Promise<GenerateResult> {
+  async #draw(request: Request, abort: LinkedAbort, { onStep, onImage }: Listeners): Promise<GenerateResult> {
     const { model, tokenizer, session, backend, warnings: ofLoad = [] } = this.#parts;
     const { job, warnings } = prepareJob(request, model, tokenizer);
-    const control = { signal: abort.signal, onStep: onStep && follow(request, abort, onStep) };
-    const result = await session.generate(job, control);
+    const source = { request, plan: job.plan, model, backend };
+    const finish = ({ image, raster: { rgb }, noiseSha256 }: ImageEvent) =>
+      new GeneratedImage(rgb, makeReceipt(source, { seed: request.seeds[image] as number, noiseSha256, rgb }));
+    const told: GeneratedImage[] = [];
+    const result = await session.generate(job, {
+      signal: abort.signal,
+      onStep: onStep && follow(request, abort, onStep),
+      onImage:
+        onImage &&
+        ((event) => {
+          told[event.image] = finish(event);
+          onImage(event.image, told[event.image] as GeneratedImage);
+        }),
+    });
     // Whoever aborts gets the reason, also when the last step was quicker.
     abort.signal.throwIfAborted();
-    const source = { request, plan: job.plan, model, backend };
-    const images = job.seeds.map((seed, index) => {
-      const [raster, noiseSha256] = [result.images[index], result.noiseSha256[index]];
+    const images = job.seeds.map((_, image) => {
+      const [raster, noiseSha256] = [result.images[image], result.noiseSha256[image]];
       if (!raster || !noiseSha256)
         throw new T2IInternalError(`The backend made ${result.images.length} of ${job.seeds.length} images`);
-      return new GeneratedImage(raster.rgb, makeReceipt(source, { seed, noiseSha256, rgb: raster.rgb }));
+      return told[image] ?? finish({ image, raster, noiseSha256 });
     });
     const fallbacks = result.warnings ?? [];
     return {

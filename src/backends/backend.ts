@@ -45,6 +45,15 @@ export interface StepEvent {
   readonly preview?: Raster;
 }
 
+/** An image that is done, told before the others of its job are. */
+export interface ImageEvent {
+  /** Index into `job.seeds`. */
+  readonly image: number;
+  readonly raster: Raster;
+  /** As in {@link JobResult}. */
+  readonly noiseSha256: string;
+}
+
 /** Milliseconds, for the whole job. */
 export interface Timings {
   /** Text encoder, every forward of it. */
@@ -67,6 +76,8 @@ export interface JobResult {
 export interface GenerateControl {
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((event: StepEvent) => void) | undefined;
+  /** Called once for each image, after its last step; the result has them all again. */
+  readonly onImage?: ((event: ImageEvent) => void) | undefined;
 }
 
 /** An opened model. Jobs queue in order; `close` is idempotent, refuses new jobs and frees the runtime. */
@@ -79,7 +90,7 @@ export interface Session {
    * Steps of one image are reported in order; those of several images may interleave.
    *
    * @throws T2IError BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY, DEVICE_LOST, CLOSED; the signal's reason when aborted
-   *   (within one step); what `onStep` throws
+   *   (within one step); what `onStep` or `onImage` throws
    */
   generate(job: Job, control?: GenerateControl): Promise<JobResult>;
   close(): Promise<void>;

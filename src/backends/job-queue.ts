@@ -1,5 +1,5 @@
 import { T2IError } from '../errors.js';
-import type { GenerateControl, Job, JobResult, StepEvent } from './backend.js';
+import type { GenerateControl, ImageEvent, Job, JobResult, StepEvent } from './backend.js';
 
 /** A job that waits or runs. The first to settle it wins; the session may be busy with it for a while longer. */
 export class QueuedJob {
@@ -31,14 +31,15 @@ export class QueuedJob {
     return this.#settle === null;
   }
 
-  /** Tells the caller of a step, whose listener may end the job by throwing; null where nobody watches. */
-  get report(): ((event: StepEvent) => void) | null {
-    const { onStep } = this.#control;
-    if (onStep === undefined) return null;
+  /** Tells the caller of a step or an image; a listener may end the job by throwing. Null where nobody watches. */
+  get report(): ((event: StepEvent | ImageEvent) => void) | null {
+    const { onStep, onImage } = this.#control;
+    if (onStep === undefined && onImage === undefined) return null;
     return (event) => {
       if (this.settled) return;
       try {
-        onStep(event);
+        if ('raster' in event) onImage?.(event);
+        else onStep?.(event);
       } catch (error) {
         this.reject(error);
       }
@@ -77,7 +78,7 @@ export class JobQueue {
   /** @param run starts a job and settles it sooner or later; resolves when the next one may be started; what it throws rejects the job */
   constructor(private readonly run: (queued: QueuedJob) => Promise<void>) {}
 
-  /** @throws T2IError CLOSED; the signal's reason when aborted; what `onStep` throws; what the run rejects the job with */
+  /** @throws T2IError CLOSED; the signal's reason when aborted; what a listener throws; what the run rejects the job with */
   add(job: Job, control: GenerateControl): Promise<JobResult> {
     if (this.#closed) return Promise.reject(closed());
     if (control.signal?.aborted) return Promise.reject(control.signal.reason);

@@ -1,16 +1,18 @@
-import type { StepProgress } from './events.js';
+import type { StreamEvent } from './events.js';
+
+type Event = Exclude<StreamEvent, { type: 'done' }>;
 
 /**
- * Step events on their way from a running job to a loop that may be slower. Every step arrives; of the previews that wait only
- * the newest is kept, so that memory stays bounded.
+ * Steps and images on their way from a running job to a loop that may be slower. All arrive; of the previews of an image that wait
+ * only the newest is kept, so that memory stays bounded.
  */
 export class EventQueue {
-  readonly #waiting: StepProgress[] = [];
+  readonly #waiting: Event[] = [];
   #ended = false;
   #wake: () => void = () => {};
 
-  push(event: StepProgress): void {
-    if (event.preview) this.#dropWaitingPreview(event.image);
+  push(event: Event): void {
+    if (event.type === 'step' && event.preview) this.#dropWaitingPreview(event.image);
     this.#waiting.push(event);
     this.#wake();
   }
@@ -20,7 +22,7 @@ export class EventQueue {
     this.#wake();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<StepProgress> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Event> {
     for (;;) {
       const event = this.#waiting.shift();
       if (event) yield event;
@@ -30,9 +32,11 @@ export class EventQueue {
   }
 
   #dropWaitingPreview(image: number): void {
-    const index = this.#waiting.findLastIndex((event) => event.image === image && event.preview);
+    const index = this.#waiting.findLastIndex(
+      (event) => event.type === 'step' && event.image === image && event.preview,
+    );
     const stale = this.#waiting[index];
-    if (!stale) return;
+    if (stale?.type !== 'step') return;
     const { preview: _, ...event } = stale;
     this.#waiting[index] = event;
   }

@@ -29,7 +29,7 @@ export interface GenerateResult {
   readonly timings: Timings;
 }
 
-/** What `Pipeline.stream` yields: steps, then every image, then the rest of the result. */
+/** What `Pipeline.stream` yields: steps, each image as it is done, then the rest of the result. */
 export type StreamEvent =
   | ({ readonly type: 'step' } & StepProgress)
   | { readonly type: 'image'; readonly index: number; readonly image: GeneratedImage }

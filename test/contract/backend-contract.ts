@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Backend, Job, Raster, Session, StepEvent } from '../../src/backends/backend.js';
+import type { Backend, ImageEvent, Job, Raster, Session, StepEvent } from '../../src/backends/backend.js';
 import { ImageNoise, noisyRows } from '../../src/diffusion/noise.js';
 import { hashArrays } from '../../src/image/receipt.js';
 import type { ModelDescription } from '../../src/model/description.js';
@@ -136,6 +136,31 @@ export function backendContract(subject: Subject): void {
         expect(events.map((event) => event.preview !== undefined)).toEqual([false, true, false, false, true, false]);
         expect(events[1]?.preview).toMatchObject({ width: images[0]?.width, height: images[0]?.height });
         expect(events[1]?.preview?.rgb.length).toBe(images[0]?.rgb.length);
+      });
+
+      it('are followed by their image, before the result has it', async () => {
+        const order: string[] = [];
+        const told: ImageEvent[] = [];
+        const job = tinyJob(model, { seeds: [1, 2, 3], steps: 2 });
+        const result = await session.generate(job, {
+          onStep: ({ image, step }) => order.push(`${image}: ${step}`),
+          onImage: (event) => {
+            order.push(`${event.image}: done`);
+            told.push(event);
+          },
+        });
+        expect(told).toEqual(
+          job.seeds.map((_, image) => ({
+            image,
+            raster: result.images[image],
+            noiseSha256: result.noiseSha256[image],
+          })),
+        );
+        for (const image of [0, 1, 2]) {
+          const own = order.filter((line) => line.startsWith(`${image}:`));
+          expect(own).toEqual([`${image}: 1`, `${image}: 2`, `${image}: done`]);
+        }
+        if (!subject.batches) expect(order.indexOf('0: done')).toBeLessThan(order.indexOf('1: 1'));
       });
 
       it('change nothing in the image by being watched', async () => {

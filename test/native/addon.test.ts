@@ -143,7 +143,7 @@ describe.skipIf(buildFolder('sim') === null)('the addon', () => {
         'signal: expected an AbortSignal or null',
       );
       await expect(generate.call(session, tinyJob(), null, 1)).rejects.toThrow(
-        'onSteps: expected a function, received 1',
+        'onEvents: expected a function, received 1',
       );
       await expect(async () => generate.call({}, tinyJob(), null, null)).rejects.toThrow(TypeError);
       const Session = addon.Session as unknown as new (...values: unknown[]) => unknown;

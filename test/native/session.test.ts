@@ -1,11 +1,12 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { NativeJob, NativeSession, NativeStep } from '../../src/backends/tensorrt/native.js';
+import type { NativeImage, NativeJob, NativeSession, NativeStep } from '../../src/backends/tensorrt/native.js';
 import { buildFolder } from '../support/native.js';
 import { addon, openTiny, sessionOptions, tinyJob } from './tiny-native.mjs';
 
 /** Runs for seconds unless it is ended. */
 const LONG = { steps: 60_000 };
+const stepsOf = (news: readonly (NativeStep | NativeImage)[]) => news.filter((each) => 'step' in each);
 
 describe.skipIf(buildFolder('sim') === null)('a native session', () => {
   let session: NativeSession;
@@ -76,7 +77,9 @@ describe.skipIf(buildFolder('sim') === null)('a native session', () => {
   describe('reports', () => {
     it('every step of every image in order, with previews where they are due', async () => {
       const steps: NativeStep[] = [];
-      await session.generate(tinyJob({ steps: 5, images: 2, previewEvery: 2 }), null, (news) => steps.push(...news));
+      await session.generate(tinyJob({ steps: 5, images: 2, previewEvery: 2 }), null, (news) =>
+        steps.push(...stepsOf(news)),
+      );
       for (const image of [0, 1]) {
         const own = steps.filter((step) => step.image === image);
         expect(own.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
@@ -87,10 +90,18 @@ describe.skipIf(buildFolder('sim') === null)('a native session', () => {
       }
     });
 
+    it('every image as it is done, the same that the result has', async () => {
+      const told: NativeImage[] = [];
+      const { images } = await session.generate(tinyJob({ steps: 2, images: 3 }), null, (news) =>
+        told.push(...news.filter((each) => 'raster' in each)),
+      );
+      expect(told).toEqual(images.map((raster, image) => ({ image, raster })));
+    });
+
     it('in few calls what gathered while JavaScript was busy', async () => {
       const calls: number[][] = [];
       const result = session.generate(tinyJob({ steps: 500 }), null, (news) =>
-        calls.push(news.map(({ step }) => step)),
+        calls.push(stepsOf(news).map(({ step }) => step)),
       );
       const calm = Date.now() + 700;
       while (Date.now() < calm);
@@ -114,7 +125,7 @@ describe.skipIf(buildFolder('sim') === null)('a native session', () => {
     const abortedAt = async (step: number, steps: number) => {
       const controller = new AbortController();
       const result = session.generate(tinyJob({ steps }), controller.signal, (news) => {
-        if (news.some((report) => report.step >= step)) controller.abort();
+        if (stepsOf(news).some((report) => report.step >= step)) controller.abort();
       });
       return { result, controller };
     };

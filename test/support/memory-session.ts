@@ -56,8 +56,11 @@ export class MemorySession implements Session {
           report?.({ image, step, steps: plan.steps, ...preview });
         },
       });
-      images.push(decode(latents, job));
-      noiseSha256.push(noise.sha256());
+      const raster = decode(latents, job);
+      images.push(raster);
+      const sha256 = noise.sha256();
+      noiseSha256.push(sha256);
+      report?.({ image, raster, noiseSha256: sha256 });
     }
     return { images, noiseSha256, timings: { textEncoder: 1, unet: 2, vaeDecoder: 3, total: 6 } };
   }

@@ -194,11 +194,12 @@ describe('an abort', () => {
 });
 
 describe('a stream', () => {
-  it('yields the steps, then the images, then the rest', async () => {
+  it('yields the steps and each image as it is done, then the rest', async () => {
     const { pipeline } = memoryPipeline();
     const events: StreamEvent[] = [];
     for await (const event of pipeline.stream({ ...request, seeds: [5, 6], preview: true })) events.push(event);
-    expect(events.map(({ type }) => type)).toEqual([...Array(6).fill('step'), 'image', 'image', 'done']);
+    const one = ['step', 'step', 'step', 'image'];
+    expect(events.map(({ type }) => type)).toEqual([...one, ...one, 'done']);
     expect(events[0]).toMatchObject({ type: 'step', image: 0, seed: 5, step: 1, steps: 3 });
     const { images, ...rest } = await pipeline.generate({ ...request, seeds: [5, 6] });
     expect(events[7]).toEqual({ type: 'image', index: 1, image: images[1] });

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { denoise, usesGuidance } from '../../diffusion/loop.js';
 import type { ModelDescription } from '../../model/description.js';
-import type { Job, JobResult, Raster, StepEvent } from '../backend.js';
+import type { ImageEvent, Job, JobResult, Raster, StepEvent } from '../backend.js';
 import { HashedNoise } from '../hashed-noise.js';
 import { Denoiser } from './denoiser.js';
 import { Network } from './network.js';
@@ -9,7 +9,7 @@ import type { Runtime } from './port.js';
 import { TextEncoder } from './text-encoder.js';
 import { VaeDecoder } from './vae-decoder.js';
 
-type OnStep = (event: StepEvent) => void;
+type OnEvent = (event: StepEvent | ImageEvent) => void;
 
 interface Networks {
   readonly textEncoder: Network;
@@ -55,10 +55,10 @@ export class ModelRunner {
    * The images of `job`, each with forwards of its own: kernels may round differently by batch size, and image i must
    * be the image of its seed alone, bit for bit.
    *
-   * @param onStep null where nobody watches: then no preview is decoded
+   * @param onEvent null where nobody watches: then no preview is decoded
    * @throws T2IError BACKEND_FAILED, OUT_OF_MEMORY; the signal's reason when aborted
    */
-  async run(job: Job, onStep: OnStep | null, signal: AbortSignal): Promise<JobResult> {
+  async run(job: Job, onEvent: OnEvent | null, signal: AbortSignal): Promise<JobResult> {
     const start = performance.now();
     const { textEncoder, unet, vaeDecoder } = this.networks;
     for (const network of [textEncoder, unet, vaeDecoder]) network.takeTime();
@@ -72,8 +72,11 @@ export class ModelRunner {
     const noiseSha256: string[] = [];
     for (const [image, seed] of job.seeds.entries()) {
       const noise = new HashedNoise(seed, denoiser.latentSize);
-      images.push(await this.#draw(job, image, noise, denoiser, onStep, signal));
-      noiseSha256.push(noise.sha256());
+      const raster = await this.#draw(job, image, noise, denoiser, onEvent, signal);
+      images.push(raster);
+      const sha256 = noise.sha256();
+      noiseSha256.push(sha256);
+      onEvent?.({ image, raster, noiseSha256: sha256 });
     }
     return {
       images,
@@ -92,7 +95,7 @@ export class ModelRunner {
     image: number,
     noise: HashedNoise,
     denoiser: Denoiser,
-    onStep: OnStep | null,
+    onEvent: OnEvent | null,
     signal: AbortSignal,
   ): Promise<Raster> {
     const { plan, previewEvery, latentHeight, latentWidth } = job;
@@ -103,9 +106,9 @@ export class ModelRunner {
       signal,
       predict: (x, timestep) => denoiser.predict(x, timestep),
       onStep: async (step, x0) => {
-        const due = onStep !== null && previewEvery > 0 && step % previewEvery === 0;
+        const due = onEvent !== null && previewEvery > 0 && step % previewEvery === 0;
         const preview = due ? { preview: await this.#vaeDecoder.decode(x0, latentHeight, latentWidth) } : {};
-        onStep?.({ image, step, steps: plan.steps, ...preview });
+        onEvent?.({ image, step, steps: plan.steps, ...preview });
         // The runtime holds the event loop while it computes: let an abort arrive before the next step.
         await setImmediate();
       },

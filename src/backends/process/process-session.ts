@@ -10,7 +10,7 @@ export interface ProcessModel {
   /** Asked once the model is open. */
   runtime(): string;
   readonly engines?: Readonly<Record<NetworkName, string>>;
-  /** Value of the call `load` that opens the model in a fresh process; its `run` takes a Job and tells StepEvents. */
+  /** Value of the call `load` that opens the model in a fresh process; its `run` takes a Job and tells StepEvents and ImageEvents. */
   readonly load: unknown;
   /** Throws where the model is not what it was when the session was opened; asked before every restart. */
   readonly check: () => Promise<void>;

@@ -13,6 +13,9 @@ await serve(async () => {
     async load(request: SessionRequest) {
       session = await openNative(addon, request);
     },
-    run: (job: Job, { signal, emit }) => session.generate(job, { signal, onStep: emit ?? undefined }),
+    run: (job: Job, { signal, emit }) => {
+      const tell = emit ?? undefined;
+      return session.generate(job, { signal, onStep: tell, onImage: tell });
+    },
   };
 });

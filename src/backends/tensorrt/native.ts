@@ -105,6 +105,12 @@ export interface NativeStep {
   readonly preview?: NativeRaster;
 }
 
+/** An image that is done, told before the others of its job may be. */
+export interface NativeImage {
+  readonly image: number;
+  readonly raster: NativeRaster;
+}
+
 export interface NativeResult {
   readonly images: readonly NativeRaster[];
   readonly timings: {
@@ -120,12 +126,12 @@ export interface NativeResult {
 export interface NativeSession {
   /**
    * @param signal aborting sets one atomic; the promise then rejects with code ABORTED within a step
-   * @param onSteps several at once when JavaScript was busy; null where nobody watches
+   * @param onEvents several at once when JavaScript was busy; null where nobody watches
    */
   generate(
     job: NativeJob,
     signal: AbortSignal | null,
-    onSteps: ((steps: readonly NativeStep[]) => void) | null,
+    onEvents: ((events: readonly (NativeStep | NativeImage)[]) => void) | null,
   ): Promise<NativeResult>;
   /** Refuses new jobs, ends those under way with CLOSED, waits and frees. May be called twice. */
   close(): Promise<void>;

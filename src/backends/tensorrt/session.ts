@@ -3,7 +3,7 @@ import { T2IError } from '../../errors.js';
 import type { GenerateControl, Job, JobResult, NetworkName, Session } from '../backend.js';
 import { HashedNoise } from '../hashed-noise.js';
 import { JobQueue, type QueuedJob } from '../job-queue.js';
-import type { NativeJob, NativeResult, NativeSession, NativeStep } from './native.js';
+import type { NativeImage, NativeJob, NativeResult, NativeSession, NativeStep } from './native.js';
 import { fromNative } from './native-error.js';
 
 /** What is known of a session before its first job. */
@@ -60,11 +60,12 @@ export class TensorrtSession implements Session {
     for (const each of noise) images.push({ noise: await each.all(job.plan, signal) });
     const noiseSha256 = noise.map((each) => each.sha256());
     const { report } = queued;
-    const onSteps = (steps: readonly NativeStep[]) => {
-      for (const step of steps) report?.(step);
+    const onEvents = (events: readonly (NativeStep | NativeImage)[]) => {
+      for (const event of events)
+        report?.('raster' in event ? { ...event, noiseSha256: noiseSha256[event.image] as string } : event);
     };
     const before = this.#running;
-    this.#running = this.native.generate(toNative(job, images, report !== null), signal, report && onSteps).then(
+    this.#running = this.native.generate(toNative(job, images, report !== null), signal, report && onEvents).then(
       (result) => this.#finish(queued, result, noiseSha256),
       (error) => queued.reject(this.#noteLoss(fromNative(error, signal))),
     );

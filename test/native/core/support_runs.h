@@ -25,6 +25,7 @@ struct Outcome {
   std::optional<ErrorCode> error;
   std::string message;
   std::vector<StepReport> steps;
+  std::vector<ImageReport> images;
 };
 
 /// Runs a job; `on_step` may set `cancelled`.
@@ -33,10 +34,12 @@ inline Outcome run(Pipeline& pipeline, const Job& job,
                    bool cancelled_before = false) {
   Outcome outcome;
   std::atomic<bool> cancelled{cancelled_before};
-  const JobControl control{cancelled, [&](StepReport&& report) {
+  const JobControl control{cancelled,
+                           [&](StepReport&& report) {
                              if (on_step) on_step(report, cancelled);
                              outcome.steps.push_back(std::move(report));
-                           }};
+                           },
+                           [&](ImageReport&& report) { outcome.images.push_back(std::move(report)); }};
   try {
     outcome.result = pipeline.run(job, control);
   } catch (const Error& error) {
@@ -46,7 +49,8 @@ inline Outcome run(Pipeline& pipeline, const Job& job,
   return outcome;
 }
 
-/// The images and previews are the plain loop's, bit for bit, and every step of every image was reported in order.
+/// The images and previews are the plain loop's, bit for bit, and every step of every image was reported in order,
+/// then the image itself, as it was done.
 inline void expect_right(const ToyModel& model, const Job& job, const Outcome& outcome) {
   ASSERT_FALSE(outcome.error.has_value()) << code_name(*outcome.error) << ": " << outcome.message;
   const Reference reference = draw_plainly(model, job);
@@ -61,6 +65,11 @@ inline void expect_right(const ToyModel& model, const Job& job, const Outcome& o
     }
   }
   for (const int32_t step : last) EXPECT_EQ(step, job.watched ? job.plan.steps : 0);
+  ASSERT_EQ(outcome.images.size(), job.watched ? job.noise.size() : 0);
+  for (std::size_t i = 0; i < outcome.images.size(); ++i) {
+    EXPECT_EQ(outcome.images[i].image, static_cast<int32_t>(i));
+    EXPECT_TRUE(outcome.images[i].raster == reference.images[i]) << "image " << i << " as it was reported";
+  }
 }
 
 }  // namespace test

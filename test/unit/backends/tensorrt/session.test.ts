@@ -1,7 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { StepEvent } from '../../../../src/backends/backend.js';
-import type { NativeJob, NativeResult, NativeSession, NativeStep } from '../../../../src/backends/tensorrt/native.js';
+import type { ImageEvent, StepEvent } from '../../../../src/backends/backend.js';
+import type {
+  NativeImage,
+  NativeJob,
+  NativeResult,
+  NativeSession,
+  NativeStep,
+} from '../../../../src/backends/tensorrt/native.js';
 import { type SessionFacts, TensorrtSession } from '../../../../src/backends/tensorrt/session.js';
 import { ImageNoise } from '../../../../src/diffusion/noise.js';
 import { T2IError } from '../../../../src/errors.js';
@@ -27,14 +33,18 @@ class ScriptedNative implements NativeSession {
   readonly calls: {
     job: NativeJob;
     signal: AbortSignal;
-    onSteps: ((steps: readonly NativeStep[]) => void) | null;
+    onEvents: ((steps: readonly (NativeStep | NativeImage)[]) => void) | null;
     resolve: (result: NativeResult) => void;
     reject: (error: unknown) => void;
   }[] = [];
   closes = 0;
 
-  generate(job: NativeJob, signal: AbortSignal, onSteps: ((steps: readonly NativeStep[]) => void) | null) {
-    return new Promise<NativeResult>((resolve, reject) => this.calls.push({ job, signal, onSteps, resolve, reject }));
+  generate(
+    job: NativeJob,
+    signal: AbortSignal,
+    onEvents: ((steps: readonly (NativeStep | NativeImage)[]) => void) | null,
+  ) {
+    return new Promise<NativeResult>((resolve, reject) => this.calls.push({ job, signal, onEvents, resolve, reject }));
   }
 
   async close() {
@@ -72,7 +82,7 @@ describe('a tensorrt session', () => {
     expect((await next(0)).job).toEqual({ ...job, images });
     void session.generate(job);
     expect((await next(1)).job).toEqual({ ...job, images, previewEvery: 0 });
-    expect(last().onSteps).toBeNull();
+    expect(last().onEvents).toBeNull();
     native.calls[0]?.resolve(RESULT);
     void session.generate({ ...job, guidanceScale: 1 });
     expect((await next(2)).job.negativeIds).toBeNull();
@@ -104,11 +114,25 @@ describe('a tensorrt session', () => {
     const job = session.generate(tinyJob(model), { onStep: (step) => steps.push(step) });
     await next(0);
     const step = (number: number) => ({ image: 0, step: number, steps: 3 });
-    last().onSteps?.([step(1), step(2)]);
+    last().onEvents?.([step(1), step(2)]);
     last().resolve(RESULT);
     await job;
-    last().onSteps?.([step(3)]);
+    last().onEvents?.([step(3)]);
     expect(steps).toEqual([step(1), step(2)]);
+  });
+
+  it('tells an image as it is done, with the hash of its noise', async () => {
+    const told: ImageEvent[] = [];
+    const job = session.generate(tinyJob(model, { seeds: [3, 4] }), { onImage: (image) => told.push(image) });
+    await next(0);
+    const raster = { rgb: Uint8Array.of(1, 2, 3), width: 1, height: 1 };
+    last().onEvents?.([
+      { image: 1, step: 1, steps: 1 },
+      { image: 1, raster },
+    ]);
+    last().resolve({ ...RESULT, images: [raster, raster] });
+    const { noiseSha256 } = await job;
+    expect(told).toEqual([{ image: 1, raster, noiseSha256: noiseSha256[1] }]);
   });
 
   it('rejects at once when aborted, and tells the thread', async () => {
@@ -120,7 +144,7 @@ describe('a tensorrt session', () => {
     controller.abort('enough');
     await expect(job).rejects.toBe('enough');
     expect(last().signal.aborted).toBe(true);
-    last().onSteps?.([{ image: 0, step: 1, steps: 1 }]);
+    last().onEvents?.([{ image: 0, step: 1, steps: 1 }]);
     last().reject(nativeError('ABORTED'));
     expect(steps).toBe(0);
   });
@@ -135,7 +159,7 @@ describe('a tensorrt session', () => {
       },
     });
     await next(0);
-    last().onSteps?.([1, 2].map((step) => ({ image: 0, step, steps: 2 })));
+    last().onEvents?.([1, 2].map((step) => ({ image: 0, step, steps: 2 })));
     await expect(job).rejects.toBe(mistake);
     expect(steps).toBe(1);
     expect(last().signal.aborted).toBe(true);
