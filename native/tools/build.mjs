@@ -53,5 +53,7 @@ const defines = { ...settings, T2I_VERSION: version, ...(flavour === 'cuda' && {
 const args = ['compile', '--log-level', 'warn', '--out', join(ROOT, 'build', flavour)];
 for (const [name, value] of Object.entries(defines)) args.push(`--CD${name}=${value}`);
 const cmakeJs = join(ROOT, 'node_modules', 'cmake-js', 'bin', 'cmake-js');
-const { status } = spawnSync(process.execPath, [cmakeJs, ...args], { cwd: ROOT, stdio: 'inherit' });
+// Two clones share a cache, whatever folders they lie in.
+const env = { ...process.env, CCACHE_BASEDIR: ROOT, CCACHE_NOHASHDIR: '1' };
+const { status } = spawnSync(process.execPath, [cmakeJs, ...args], { cwd: ROOT, env, stdio: 'inherit' });
 process.exit(status ?? 1);

@@ -1,8 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { constants, cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { installPackage, npm } from './install-package.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -10,11 +11,17 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export class InstalledPackage {
   private constructor(readonly folder: string) {}
 
+  /** A copy of the one that T2I_INSTALLED names, as `npm test` does, since packing and installing take a while; else made now. */
   static install(): InstalledPackage {
     const folder = mkdtempSync(join(tmpdir(), 't2i-package-'));
-    writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'user', version: '1.0.0', type: 'module' }));
-    const quiet = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-    npm(folder, 'install', '--ignore-scripts', ...quiet, tarball(folder));
+    const installed = process.env.T2I_INSTALLED;
+    if (installed)
+      cpSync(installed, folder, { recursive: true, mode: constants.COPYFILE_FICLONE, verbatimSymlinks: true });
+    else
+      installPackage(
+        join(folder, npm(ROOT, 'pack', '--silent', '--ignore-scripts', '--pack-destination', folder).trim()),
+        folder,
+      );
     return new InstalledPackage(folder);
   }
 
@@ -50,16 +57,4 @@ export class InstalledPackage {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-/** The one that T2I_PACKED names, as `npm test` does, since packing takes a while; else made now. */
-function tarball(folder: string): string {
-  if (process.env.T2I_PACKED) return process.env.T2I_PACKED;
-  return join(folder, npm(ROOT, 'pack', '--silent', '--ignore-scripts', '--pack-destination', folder).trim());
-}
-
-/** npm as a user of the package runs it: without the settings that the npm around these tests hands down. */
-function npm(cwd: string, ...args: string[]): string {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')));
-  return execFileSync('npm', args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 }

@@ -1,22 +1,50 @@
 /** @import { Counts } from './run-steps.mjs' */
 
 /**
- * Reads the counts out of vitest's JSON report. A file that could not even be loaded counts as one failure.
+ * @typedef {{ name: string, state: 'passed' | 'failed' | 'skipped' | 'pending', reason?: string }} VitestTest
+ * @typedef {{ file: string, seconds: number, broken: boolean, tests: VitestTest[] }} VitestFile
+ */
+
+/**
+ * Reads the counts out of what vitest-reporter.mjs wrote, with the time of each folder of tests and of the slowest files. A file that
+ * failed without a failed test, as one does that could not even be loaded, counts as one failure.
  *
  * @param {string} json
  * @returns {Counts}
  */
 export function vitestCounts(json) {
-  const report = JSON.parse(json);
-  const tests = report.testResults.flatMap((file) => file.assertionResults);
-  const broken = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
-  const skipped = tests.filter(({ status }) => status !== 'passed' && status !== 'failed');
+  /** @type {VitestFile[]} */
+  const files = JSON.parse(json);
+  const tests = files.flatMap((file) => file.tests);
+  const failed = ({ state }) => state === 'failed';
+  const broken = files.filter((file) => file.broken && !file.tests.some(failed));
   return {
-    passed: tests.filter(({ status }) => status === 'passed').length,
-    failed: tests.filter(({ status }) => status === 'failed').length + broken.length,
-    skipped: skipped.length,
-    skippedNames: skipped.map(({ fullName }) => fullName),
+    passed: tests.filter(({ state }) => state === 'passed').length,
+    failed: tests.filter(failed).length + broken.length,
+    skipped: tests
+      .filter(({ state }) => state === 'skipped' || state === 'pending')
+      .map(({ name, reason }) => ({ name, reason })),
+    parts: [
+      ...byFolder(files),
+      ...files
+        .toSorted((a, b) => b.seconds - a.seconds)
+        .slice(0, SLOWEST)
+        .map(part),
+    ],
   };
+}
+
+const SLOWEST = 10;
+const part = ({ file, seconds }) => ({ name: file, seconds });
+
+/** Seconds of each folder of test/, the longest first; files run side by side, so that they add up to more than the whole took. */
+function byFolder(files) {
+  const sums = new Map();
+  for (const { file, seconds } of files) {
+    const folder = `${file.split('/').slice(0, -1).slice(0, 2).join('/')}/`;
+    sums.set(folder, (sums.get(folder) ?? 0) + seconds);
+  }
+  return [...sums].map(([name, seconds]) => ({ name, seconds })).sort((a, b) => b.seconds - a.seconds);
 }
 
 /**
@@ -30,12 +58,11 @@ export function pytestCounts(xml) {
   const number = (name) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
   const failed = number('failures') + number('errors');
   const names = [...xml.matchAll(/<testcase\b[^>]*\bname="([^"]*)"[^>]*>\s*<skipped\b[^>]*\bmessage="([^"]*)"/g)];
-  return {
-    passed: number('tests') - failed - number('skipped'),
-    failed,
-    skipped: number('skipped'),
-    skippedNames: names.map(([, name, message]) => `${name}: ${message}`),
-  };
+  const skipped = Array.from({ length: number('skipped') }, (_, i) => {
+    const [, name = 'a test', reason] = names[i] ?? [];
+    return { name, reason };
+  });
+  return { passed: number('tests') - failed - skipped.length, failed, skipped };
 }
 
 /**
@@ -52,6 +79,7 @@ export function googleTestCounts(xml) {
       name: /\bname="([^"]*)"/.exec(text)?.[1],
       suite: /\bclassname="([^"]*)"/.exec(text)?.[1],
       skipped: /\bresult="(skipped|suppressed)"/.test(text),
+      reason: /<skipped message="([^"]*)"/.exec(text)?.[1],
       failed: text.includes('<failure '),
     }));
   const failed = cases.filter((test) => test.failed).length;
@@ -59,7 +87,6 @@ export function googleTestCounts(xml) {
   return {
     passed: cases.length - failed - skipped.length,
     failed,
-    skipped: skipped.length,
-    skippedNames: skipped.map(({ suite, name }) => `${suite}.${name}`),
+    skipped: skipped.map(({ suite, name, reason }) => ({ name: `${suite}.${name}`, reason })),
   };
 }

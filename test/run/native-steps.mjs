@@ -16,9 +16,14 @@ const SANITIZERS = {
   TSAN_OPTIONS: 'halt_on_error=1',
 };
 
-/** Builds of the addon, in the order that finds mistakes soonest, and the tests of the core where they have some. */
+/** Builds of the addon, and the tests of the core where they have some. */
 const FLAVOURS = ['none', 'sim', 'asan', 'tsan'];
+const buildStep = (flavour) => `addon (${flavour})`;
 const TESTED = ['sim', 'asan', 'tsan'];
+
+/** What the tests through Node find in build/. */
+export const BUILD_STEPS = [...FLAVOURS, 'cuda'].map(buildStep);
+export const PREBUILD_STEP = 'binary that ships (prebuildify)';
 
 /**
  * Everything native that needs no Node: layout, every build, the core's tests, and the binary that ships. The tests through
@@ -33,21 +38,20 @@ export function nativeSteps(scratch) {
     python(COMPILER_STEP, 'nvidia.py', 'cuda'),
     ...FLAVOURS.map((flavour) => ({
       name: buildStep(flavour),
-      quiet: true,
       missingToolCode: MISSING_TOOL,
       action: () => build(flavour),
     })),
     {
       name: buildStep('cuda'),
-      quiet: true,
+      after: [COMPILER_STEP],
       missingToolCode: MISSING_TOOL,
       action: (done) =>
         unless(done, COMPILER_STEP, ({ output }) => ({ ...build('cuda'), env: { T2I_CUDA_HOME: lastLine(output) } })),
     },
     ...TESTED.map((flavour) => coreTests(flavour, join(scratch, `core-${flavour}.xml`))),
     {
-      name: 'binary that ships (prebuildify)',
-      quiet: true,
+      name: PREBUILD_STEP,
+      after: [COMPILER_STEP, buildStep('cuda')],
       action: (done) =>
         unless(done, buildStep('cuda'), () => ({
           command: ['npm', 'run', '--silent', 'prebuilds'],
@@ -58,13 +62,12 @@ export function nativeSteps(scratch) {
   ];
 }
 
-const buildStep = (flavour) => `addon (${flavour})`;
 const lastLine = (output) => output.trim().split('\n').at(-1);
 const build = (flavour) => ({ command: [process.execPath, join(ROOT, 'native/tools/build.mjs'), flavour], cwd: ROOT });
 
 function python(name, script, ...args) {
   const command = ['python3', join(ROOT, 'native/tools', script), ...args];
-  return { name, quiet: true, missingToolCode: MISSING_TOOL, action: () => ({ command, cwd: ROOT }) };
+  return { name, missingToolCode: MISSING_TOOL, action: () => ({ command, cwd: ROOT }) };
 }
 
 /** Skips where an earlier step did not go well. */
@@ -77,7 +80,7 @@ function coreTests(flavour, xml) {
   const command = [join(ROOT, 'build', flavour, 'core_tests'), '--gtest_brief=1', `--gtest_output=xml:${xml}`];
   return {
     name: `core tests (${flavour})`,
-    quiet: true,
+    after: [buildStep(flavour)],
     action: (done) => unless(done, buildStep(flavour), () => ({ command, cwd: ROOT, env: SANITIZERS })),
     counts: () => (existsSync(xml) ? googleTestCounts(readFileSync(xml, 'utf8')) : undefined),
   };

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pytestCounts, vitestCounts } from './counts.mjs';
-import { nativeSteps } from './native-steps.mjs';
+import { BUILD_STEPS, nativeSteps, PREBUILD_STEP } from './native-steps.mjs';
 
 /** @import { Counts, Step } from './run-steps.mjs' */
 
@@ -12,7 +12,7 @@ const TRAINER = join(ROOT, 'trainer');
 const MISSING_TOOL = 69;
 
 /**
- * Every check of the repository, in order.
+ * Every check of the repository. Where two can run, the first of this list does: what others wait for, then what takes longest.
  *
  * @param {string} scratch an empty folder for reports and the packed package
  * @returns {Step[]}
@@ -20,6 +20,7 @@ const MISSING_TOOL = 69;
 export function makeSteps(scratch) {
   const vitestReport = join(scratch, 'vitest.json');
   const pytestReport = join(scratch, 'pytest.xml');
+  const installed = join(scratch, 'installed');
   /** A tool that npm installed, run by this very node. */
   const tool = (name, ...args) => ({ command: [join(ROOT, 'node_modules', '.bin', name), ...args], cwd: ROOT });
   const python = (done, ...args) => {
@@ -31,13 +32,54 @@ export function makeSteps(scratch) {
   const packed = () => join(scratch, readdirSync(scratch).find((name) => name.endsWith('.tgz')) ?? 'not-packed.tgz');
 
   return [
-    { name: 'build', quiet: true, action: () => tool('tsc', '-p', 'tsconfig.build.json') },
-    { name: 'types', quiet: true, action: () => tool('tsc', '-p', 'tsconfig.json') },
-    { name: 'lint (biome)', quiet: true, action: () => tool('biome', 'check', '.') },
-    { name: 'unused code (knip)', quiet: true, action: () => tool('knip') },
+    // Those that wait for the network first: others compute meanwhile.
+    {
+      name: PYTHON_STEP,
+      missingToolCode: MISSING_TOOL,
+      action: () => ({ command: ['python3', join(TRAINER, 'env.py')] }),
+    },
+    { name: 'build', action: () => tool('tsc', '-p', 'tsconfig.build.json') },
+    ...nativeSteps(scratch),
+    {
+      name: 'pack',
+      after: ['build', PREBUILD_STEP],
+      action: () => ({ command: ['npm', 'pack', '--ignore-scripts', '--pack-destination', scratch], cwd: ROOT }),
+    },
+    {
+      name: INSTALL_STEP,
+      after: ['pack'],
+      action: () => ({
+        command: [process.execPath, join(ROOT, 'test/package/install-package.mjs'), packed(), installed],
+      }),
+    },
+    {
+      name: 'TypeScript tests (vitest)',
+      live: true,
+      // They use all of it: the program, every build of the addon, the package, the peer in PyTorch.
+      after: [PYTHON_STEP, INSTALL_STEP, ...BUILD_STEPS],
+      action: () => ({
+        ...tool('vitest', 'run', '--reporter=default', '--reporter=./test/run/vitest-reporter.mjs'),
+        env: { T2I_INSTALLED: installed, T2I_VITEST_REPORT: vitestReport },
+      }),
+      counts: () => readCounts(vitestReport, vitestCounts),
+    },
+    {
+      name: 'trainer tests (pytest)',
+      after: [PYTHON_STEP],
+      action: (done) => python(done, 'pytest', `--junit-xml=${pytestReport}`),
+      counts: () => readCounts(pytestReport, pytestCounts),
+    },
+    { name: 'types', action: () => tool('tsc', '-p', 'tsconfig.json') },
+    { name: 'lint (biome)', action: () => tool('biome', 'check', '.') },
+    { name: 'unused code (knip)', action: () => tool('knip') },
+    { name: 'lint (ruff)', after: [PYTHON_STEP], action: (done) => python(done, 'ruff', 'check', ...PYTHON_SOURCES) },
+    {
+      name: 'format (ruff)',
+      after: [PYTHON_STEP],
+      action: (done) => python(done, 'ruff', 'format', '--check', ...PYTHON_SOURCES),
+    },
     {
       name: 'API reference (typedoc)',
-      quiet: true,
       action: () =>
         tool(
           'typedoc',
@@ -53,42 +95,21 @@ export function makeSteps(scratch) {
           '--treatWarningsAsErrors',
         ),
     },
-    ...nativeSteps(scratch),
     {
-      name: 'pack',
-      quiet: true,
-      action: () => ({ command: ['npm', 'pack', '--ignore-scripts', '--pack-destination', scratch], cwd: ROOT }),
-    },
-    { name: 'package (publint)', quiet: true, action: () => tool('publint', 'run', packed(), '--strict') },
-    { name: 'types of the package (attw)', quiet: true, action: () => tool('attw', packed(), '--profile', 'esm-only') },
-    {
-      name: 'TypeScript tests (vitest)',
-      action: () => ({
-        ...tool('vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${vitestReport}`),
-        env: { T2I_PACKED: packed() },
-      }),
-      counts: () => readCounts(vitestReport, vitestCounts),
+      name: 'package (publint)',
+      after: ['pack'],
+      action: () => tool('publint', 'run', packed(), '--strict'),
     },
     {
-      name: PYTHON_STEP,
-      missingToolCode: MISSING_TOOL,
-      action: () => ({ command: ['python3', join(TRAINER, 'env.py')] }),
-    },
-    { name: 'lint (ruff)', quiet: true, action: (done) => python(done, 'ruff', 'check', ...PYTHON_SOURCES) },
-    {
-      name: 'format (ruff)',
-      quiet: true,
-      action: (done) => python(done, 'ruff', 'format', '--check', ...PYTHON_SOURCES),
-    },
-    {
-      name: 'trainer tests (pytest)',
-      action: (done) => python(done, 'pytest', `--junit-xml=${pytestReport}`),
-      counts: () => readCounts(pytestReport, pytestCounts),
+      name: 'types of the package (attw)',
+      after: ['pack'],
+      action: () => tool('attw', packed(), '--profile', 'esm-only'),
     },
   ];
 }
 
 const PYTHON_STEP = 'Python environment';
+const INSTALL_STEP = 'install the package';
 /** All under one set of rules. */
 const PYTHON_SOURCES = ['.', join(ROOT, 'native/tools'), join(ROOT, 'benchmarks'), '--config', 'pyproject.toml'];
 

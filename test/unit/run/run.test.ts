@@ -10,10 +10,28 @@ const run = (steps: Parameters<typeof runSteps>[0]) => {
 };
 
 describe('the steps of npm test', () => {
+  it('run two at a time, each once those that it needs have ended, however', async () => {
+    const order: string[] = [];
+    const note = (name: string) => () => {
+      order.push(name);
+      return node('setTimeout(() => {}, 50)');
+    };
+    const { results } = await run([
+      { name: 'last', after: ['first', 'broken'], action: note('last') },
+      { name: 'first', action: note('first') },
+      { name: 'broken', action: () => node('process.exit(1)') },
+      { name: 'free', action: note('free') },
+    ]);
+    expect(order[0]).toBe('first');
+    expect(order).toHaveLength(3);
+    expect(results.map(({ name }) => name)).toEqual(['last', 'first', 'broken', 'free']);
+    await expect(run([{ name: 'x', after: ['typo'], action: note('x') }])).rejects.toThrow('not there: x');
+  });
+
   it('go on after a failure and show the output of the failed one', async () => {
     const { results, text } = await run([
-      { name: 'bad', quiet: true, action: () => node('console.log("what went wrong"); process.exit(3)') },
-      { name: 'good', quiet: true, action: () => node('console.log("never shown")') },
+      { name: 'bad', action: () => node('console.log("what went wrong"); process.exit(3)') },
+      { name: 'good', action: () => node('console.log("never shown")') },
     ]);
     expect(results.map(({ status }) => status)).toEqual(['failed', 'ok']);
     expect(text).toContain('what went wrong');
@@ -24,12 +42,11 @@ describe('the steps of npm test', () => {
     const { results } = await run([
       {
         name: 'code',
-        quiet: true,
         missingToolCode: 69,
         action: () => node('console.log("install it"); process.exit(69)'),
       },
-      { name: 'absent', quiet: true, missingToolCode: 69, action: () => ({ command: ['no-such-tool-anywhere'] }) },
-      { name: 'after', action: (done) => ({ skip: `because ${done.get('code')?.reason}` }) },
+      { name: 'absent', missingToolCode: 69, action: () => ({ command: ['no-such-tool-anywhere'] }) },
+      { name: 'after', after: ['code'], action: (done) => ({ skip: `because ${done.get('code')?.reason}` }) },
     ]);
     expect(results.map(({ status }) => status)).toEqual(['skipped', 'skipped', 'skipped']);
     expect(results.map(({ reason }) => reason)).toEqual([
@@ -43,34 +60,47 @@ describe('the steps of npm test', () => {
 describe('the report', () => {
   const result = (
     status: 'ok' | 'failed' | 'skipped',
-    counts?: { passed: number; failed: number; skipped: number },
+    counts?: {
+      passed: number;
+      failed: number;
+      skipped: (string | undefined)[];
+      parts?: { name: string; seconds: number }[];
+    },
   ) => ({
     name: status,
     status,
     seconds: 1,
     output: '',
-    ...(counts && { counts }),
+    ...(counts && { counts: { ...counts, skipped: counts.skipped.map((reason) => ({ name: 'a test', reason })) } }),
   });
 
   it('sums the tests alone on its last line', () => {
     const results = [
-      result('ok', { passed: 5, failed: 0, skipped: 1 }),
-      result('ok', { passed: 2, failed: 0, skipped: 0 }),
+      result('ok', { passed: 5, failed: 0, skipped: ['no shell'] }),
+      result('ok', { passed: 2, failed: 0, skipped: [] }),
       result('ok'),
     ];
-    const { lines, failed } = report(results, { requireAll: true });
+    const { lines, failed } = report(results, { requireAll: false });
     expect(lines.at(-1)).toBe('7 passed, 0 failed, 1 skipped');
+    expect(lines).toContain('            skipped: a test: no shell');
     expect(failed).toBe(false);
   });
 
+  it('says how long each part of a step took', () => {
+    const parts = [{ name: 'test/unit/', seconds: 12.34 }];
+    expect(report([result('ok', { passed: 1, failed: 0, skipped: [], parts })], { requireAll: false }).lines).toContain(
+      '            12.3 s  test/unit/',
+    );
+  });
+
   it('counts a failed step without tests, and failed tests once', () => {
-    const results = [result('failed'), result('failed', { passed: 1, failed: 2, skipped: 0 })];
+    const results = [result('failed'), result('failed', { passed: 1, failed: 2, skipped: [] })];
     expect(report(results, { requireAll: false })).toMatchObject({ failed: true });
     expect(report(results, { requireAll: false }).lines.at(-1)).toBe('1 passed, 3 failed, 0 skipped');
   });
 
   it('fails for a run that ended badly though its tests passed', () => {
-    const { lines } = report([result('failed', { passed: 4, failed: 0, skipped: 0 })], { requireAll: false });
+    const { lines } = report([result('failed', { passed: 4, failed: 0, skipped: [] })], { requireAll: false });
     expect(lines.at(-1)).toBe('4 passed, 1 failed, 0 skipped');
   });
 
@@ -78,25 +108,55 @@ describe('the report', () => {
     expect(report([result('skipped')], { requireAll: false })).toMatchObject({ failed: false });
     expect(report([result('skipped')], { requireAll: true })).toMatchObject({ failed: true });
   });
+
+  it('takes a skipped test for a failure where everything is required, unless it may be', () => {
+    const skipped = ['this machine has a GPU', 'no shell', undefined];
+    const { lines, failed } = report([result('ok', { passed: 1, failed: 0, skipped })], { requireAll: true });
+    expect(failed).toBe(true);
+    expect(lines.at(-1)).toBe('1 passed, 2 failed, 1 skipped');
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        '            skipped: a test: this machine has a GPU',
+        '            failed, as it was skipped: a test: no shell',
+        '            failed, as it was skipped: a test: no reason given',
+        'T2I_REQUIRE_ALL=1: what is skipped counts as failed.',
+      ]),
+    );
+    const may = result('ok', { passed: 1, failed: 0, skipped: ['this machine has a GPU'] });
+    expect(report([may], { requireAll: true })).toMatchObject({ failed: false });
+  });
 });
 
 describe('the counts', () => {
-  it('of vitest include files that could not be loaded', () => {
-    const json = JSON.stringify({
-      testResults: [
-        {
-          status: 'failed',
-          assertionResults: [
-            { status: 'passed', fullName: 'a' },
-            { status: 'failed', fullName: 'b' },
-            { status: 'skipped', fullName: 'c' },
-            { status: 'todo', fullName: 'd' },
-          ],
-        },
-        { status: 'failed', assertionResults: [] },
+  it('of vitest include files that could not be loaded, and say how long each part took', () => {
+    const file = (name: string, seconds: number, states: string, broken = states.includes('failed')) => ({
+      file: `test/${name}.test.ts`,
+      seconds,
+      broken,
+      tests: states
+        .split(' ')
+        .map((state, i) => ({ name: `${name} ${i}`, state, reason: state === 'skipped' ? 'no shell' : undefined })),
+    });
+    const files = [
+      file('unit/a', 1, 'passed failed skipped pending'),
+      file('unit/cli/b', 2, 'passed', true),
+      file('e2e/c', 4, 'passed'),
+    ];
+    expect(vitestCounts(JSON.stringify(files))).toEqual({
+      passed: 3,
+      failed: 2,
+      skipped: [
+        { name: 'unit/a 2', reason: 'no shell' },
+        { name: 'unit/a 3', reason: undefined },
+      ],
+      parts: [
+        { name: 'test/e2e/', seconds: 4 },
+        { name: 'test/unit/', seconds: 3 },
+        { name: 'test/e2e/c.test.ts', seconds: 4 },
+        { name: 'test/unit/cli/b.test.ts', seconds: 2 },
+        { name: 'test/unit/a.test.ts', seconds: 1 },
       ],
     });
-    expect(vitestCounts(json)).toEqual({ passed: 1, failed: 2, skipped: 2, skippedNames: ['c', 'd'] });
   });
 
   it('of pytest tell errors and skips from passes', () => {
@@ -104,7 +164,7 @@ describe('the counts', () => {
       '<?xml version="1.0"?><testsuites name="x"><testsuite name="pytest" errors="1" failures="2" skipped="1" tests="9">' +
       '<testcase classname="tests.a" name="test_gpu" time="0.1"><skipped type="pytest.skip" message="no GPU">f.py:3</skipped>' +
       '</testcase></testsuite></testsuites>';
-    expect(pytestCounts(xml)).toEqual({ passed: 5, failed: 3, skipped: 1, skippedNames: ['test_gpu: no GPU'] });
+    expect(pytestCounts(xml)).toEqual({ passed: 5, failed: 3, skipped: [{ name: 'test_gpu', reason: 'no GPU' }] });
   });
 
   it("are read from GoogleTest's report", () => {
@@ -123,8 +183,7 @@ describe('the counts', () => {
     expect(googleTestCounts(xml)).toEqual({
       passed: 2,
       failed: 1,
-      skipped: 2,
-      skippedNames: ['A.Later', 'A.DISABLED_Off'],
+      skipped: [{ name: 'A.Later', reason: 'why' }, { name: 'A.DISABLED_Off' }],
     });
   });
 });
