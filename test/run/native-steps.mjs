@@ -1,13 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { lastLine, MISSING_TOOL, ROOT, unless } from './commands.mjs';
 import { googleTestCounts } from './counts.mjs';
 
 /** @import { Step } from './run-steps.mjs' */
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** What native/tools end with where a tool or a download is missing. */
-const MISSING_TOOL = 69;
 const COMPILER_STEP = 'CUDA compiler';
 /** Sanitizers end a test at the first thing they find. */
 const SANITIZERS = {
@@ -36,11 +33,7 @@ export function nativeSteps(scratch) {
   return [
     python('C++ layout (clang-format)', 'format.py'),
     python(COMPILER_STEP, 'nvidia.py', 'cuda'),
-    ...FLAVOURS.map((flavour) => ({
-      name: buildStep(flavour),
-      missingToolCode: MISSING_TOOL,
-      action: () => build(flavour),
-    })),
+    ...FLAVOURS.map(buildOf),
     {
       name: buildStep('cuda'),
       after: [COMPILER_STEP],
@@ -62,18 +55,24 @@ export function nativeSteps(scratch) {
   ];
 }
 
-const lastLine = (output) => output.trim().split('\n').at(-1);
+/**
+ * The simulated device and the tests of the core on it, the quickest of all flavours.
+ *
+ * @param {string} scratch an empty folder for reports
+ * @returns {Step[]}
+ */
+export const simSteps = (scratch) => [buildOf('sim'), coreTests('sim', join(scratch, 'core-sim.xml'))];
+
+const buildOf = (flavour) => ({
+  name: buildStep(flavour),
+  missingToolCode: MISSING_TOOL,
+  action: () => build(flavour),
+});
 const build = (flavour) => ({ command: [process.execPath, join(ROOT, 'native/tools/build.mjs'), flavour], cwd: ROOT });
 
 function python(name, script, ...args) {
   const command = ['python3', join(ROOT, 'native/tools', script), ...args];
   return { name, missingToolCode: MISSING_TOOL, action: () => ({ command, cwd: ROOT }) };
-}
-
-/** Skips where an earlier step did not go well. */
-function unless(done, step, action) {
-  const result = done.get(step);
-  return result.status === 'ok' ? action(result) : { skip: `${step}: ${result.reason}` };
 }
 
 function coreTests(flavour, xml) {

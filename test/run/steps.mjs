@@ -1,15 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { buildStep, PYTHON_STEP, pythonModule, pythonStep, ROOT, tool } from './commands.mjs';
 import { pytestCounts, vitestCounts } from './counts.mjs';
 import { BUILD_STEPS, nativeSteps, PREBUILD_STEP } from './native-steps.mjs';
 
 /** @import { Counts, Step } from './run-steps.mjs' */
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const TRAINER = join(ROOT, 'trainer');
-/** What trainer/env.py ends with where a tool is missing. */
-const MISSING_TOOL = 69;
 
 /**
  * Every check of the repository. Where two can run, the first of this list does: what others wait for, then what takes longest.
@@ -21,28 +16,16 @@ export function makeSteps(scratch) {
   const vitestReport = join(scratch, 'vitest.json');
   const pytestReport = join(scratch, 'pytest.xml');
   const installed = join(scratch, 'installed');
-  /** A tool that npm installed, run by this very node. */
-  const tool = (name, ...args) => ({ command: [join(ROOT, 'node_modules', '.bin', name), ...args], cwd: ROOT });
-  const python = (done, ...args) => {
-    const environment = done.get(PYTHON_STEP);
-    if (environment?.status !== 'ok') return { skip: `no Python environment (${environment?.reason})` };
-    const interpreter = environment.output.trim().split('\n').at(-1);
-    return { command: [interpreter, '-m', ...args], cwd: TRAINER };
-  };
   const packed = () => join(scratch, readdirSync(scratch).find((name) => name.endsWith('.tgz')) ?? 'not-packed.tgz');
 
   return [
     // Those that wait for the network first: others compute meanwhile.
-    {
-      name: PYTHON_STEP,
-      missingToolCode: MISSING_TOOL,
-      action: () => ({ command: ['python3', join(TRAINER, 'env.py')] }),
-    },
-    { name: 'build', action: () => tool('tsc', '-p', 'tsconfig.build.json') },
+    pythonStep,
+    buildStep,
     ...nativeSteps(scratch),
     {
       name: 'pack',
-      after: ['build', PREBUILD_STEP],
+      after: [buildStep.name, PREBUILD_STEP],
       action: () => ({ command: ['npm', 'pack', '--ignore-scripts', '--pack-destination', scratch], cwd: ROOT }),
     },
     {
@@ -64,20 +47,14 @@ export function makeSteps(scratch) {
       counts: () => readCounts(vitestReport, vitestCounts),
     },
     {
-      name: 'trainer tests (pytest)',
-      after: [PYTHON_STEP],
-      action: (done) => python(done, 'pytest', `--junit-xml=${pytestReport}`),
+      ...pythonModule('trainer tests (pytest)', 'pytest', `--junit-xml=${pytestReport}`),
       counts: () => readCounts(pytestReport, pytestCounts),
     },
     { name: 'types', action: () => tool('tsc', '-p', 'tsconfig.json') },
     { name: 'lint (biome)', action: () => tool('biome', 'check', '.') },
     { name: 'unused code (knip)', action: () => tool('knip') },
-    { name: 'lint (ruff)', after: [PYTHON_STEP], action: (done) => python(done, 'ruff', 'check', ...PYTHON_SOURCES) },
-    {
-      name: 'format (ruff)',
-      after: [PYTHON_STEP],
-      action: (done) => python(done, 'ruff', 'format', '--check', ...PYTHON_SOURCES),
-    },
+    pythonModule('lint (ruff)', 'ruff', 'check', ...PYTHON_SOURCES),
+    pythonModule('format (ruff)', 'ruff', 'format', '--check', ...PYTHON_SOURCES),
     {
       name: 'API reference (typedoc)',
       action: () =>
@@ -108,7 +85,6 @@ export function makeSteps(scratch) {
   ];
 }
 
-const PYTHON_STEP = 'Python environment';
 const INSTALL_STEP = 'install the package';
 /** All under one set of rules. */
 const PYTHON_SOURCES = ['.', join(ROOT, 'native/tools'), join(ROOT, 'benchmarks'), '--config', 'pyproject.toml'];

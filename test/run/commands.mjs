@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** @import { Action, Step } from './run-steps.mjs' */
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const TRAINER = join(ROOT, 'trainer');
+/** What trainer/env.py and native/tools end with where a tool or a download is missing. */
+export const MISSING_TOOL = 69;
+
+/**
+ * A tool that npm installed, run by this very node.
+ *
+ * @param {string} name
+ * @param {string[]} args
+ */
+export const tool = (name, ...args) => ({ command: [join(ROOT, 'node_modules', '.bin', name), ...args], cwd: ROOT });
+
+export const BUILD_STEP = 'build';
+export const PYTHON_STEP = 'Python environment';
+
+/** The program and the child processes, which tests start from dist/. */
+export const buildStep = { name: BUILD_STEP, action: () => tool('tsc', '-p', 'tsconfig.build.json') };
+
+/** The trainer's interpreter and packages, made on first use. */
+export const pythonStep = {
+  name: PYTHON_STEP,
+  missingToolCode: MISSING_TOOL,
+  action: () => ({ command: ['python3', join(TRAINER, 'env.py')] }),
+};
+
+/**
+ * A step that runs a module in the trainer's environment.
+ *
+ * @param {string} name
+ * @param {string[]} args the module and its arguments
+ * @returns {Step}
+ */
+export function pythonModule(name, ...args) {
+  return {
+    name,
+    after: [PYTHON_STEP],
+    action: (done) =>
+      unless(done, PYTHON_STEP, ({ output }) => ({ command: [lastLine(output), '-m', ...args], cwd: TRAINER })),
+  };
+}
+
+/**
+ * Skips where an earlier step did not go well.
+ *
+ * @param {Map<string, import('./run-steps.mjs').StepResult>} done
+ * @param {string} step
+ * @param {(result: import('./run-steps.mjs').StepResult) => Action} action
+ * @returns {Action}
+ */
+export function unless(done, step, action) {
+  const result = done.get(step);
+  return result?.status === 'ok' ? action(result) : { skip: `${step}: ${result?.reason}` };
+}
+
+/** What a tool prints last is what it is asked for. @param {string} output */
+export const lastLine = (output) => output.trim().split('\n').at(-1) ?? '';
