@@ -13,12 +13,12 @@ import { ProcessSession } from '../../src/backends/process/process-session.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import { type Point, peakBytes, residentBytes, slope } from '../support/leaks.js';
+import { noLinux, skipFor } from '../support/skip-for.js';
 import { functionChain } from './function-chain.js';
 import { isAlive, startCaller } from './start-caller.js';
 import { fixture, tinyJob, tinyPrompt } from './tiny-jobs.js';
 
 const LONG = 500;
-const linux = process.platform === 'linux';
 
 describe('the process of the onnxruntime backend', () => {
   let model: ModelDescription;
@@ -84,7 +84,7 @@ describe('the process of the onnxruntime backend', () => {
     await tired.close();
   });
 
-  it.runIf(linux)('gives back what a large image took', async () => {
+  it('gives back what a large image took', skipFor(noLinux), async () => {
     const opened = await openSession(model, 1);
     const pid = opened.pid as number;
     const draw = (latentSize: number) => opened.generate(tinyJob(model, { steps: 1, latentSize }));
@@ -129,7 +129,7 @@ describe('the process of the onnxruntime backend', () => {
     expect((await session.generate(job)).timings.textEncoder).toBeGreaterThan(0);
   });
 
-  it.runIf(linux)('names the threads it may use to the runtime', async () => {
+  it('names the threads it may use to the runtime', skipFor(noLinux), async () => {
     const threads = async (count: number) => {
       const opened = await openSession(model, count);
       const status = await readFile(`/proc/${opened.pid}/status`, 'utf8');
@@ -267,32 +267,31 @@ describe('the process of the onnxruntime backend', () => {
     });
   });
 
-  it.runIf(linux)(
-    'keeps its memory and the handles of its caller over 1,000 images',
-    { timeout: 180_000 },
-    async () => {
-      vi.stubEnv('NODE_OPTIONS', `--require ${fileURLToPath(new URL('./collect-garbage.cjs', import.meta.url))}`);
-      // One heap of malloc instead of one for each thread: less noise in what is measured.
-      vi.stubEnv('MALLOC_ARENA_MAX', '1');
-      const leaky = await openSession(model, 1);
-      const draw = (image: number) =>
-        leaky.generate(tinyJob(model, { seeds: [image], promptIds: tinyPrompt(image % 600) }));
-      const handles = () => process.getActiveResourcesInfo().filter((name) => !/Timeout|Immediate/.test(name));
-      const measure = async (images: number) => {
-        const points: Point[] = [];
-        for (let image = 0; image < images; image++) {
-          const due = image % 20 === 0;
-          if (due) process.kill(leaky.pid as number, 'SIGUSR2');
-          await draw(image);
-          if (due) points.push({ image, bytes: await residentBytes(leaky.pid as number) });
-        }
-        return points;
-      };
-      await measure(500);
-      const before = handles();
-      expect(slope(await measure(1000))).toBeLessThan(2048);
-      expect(handles()).toEqual(before);
-      await leaky.close();
-    },
-  );
+  it('keeps its memory and the handles of its caller over 1,000 images', {
+    ...skipFor(noLinux),
+    timeout: 180_000,
+  }, async () => {
+    vi.stubEnv('NODE_OPTIONS', `--require ${fileURLToPath(new URL('./collect-garbage.cjs', import.meta.url))}`);
+    // One heap of malloc instead of one for each thread: less noise in what is measured.
+    vi.stubEnv('MALLOC_ARENA_MAX', '1');
+    const leaky = await openSession(model, 1);
+    const draw = (image: number) =>
+      leaky.generate(tinyJob(model, { seeds: [image], promptIds: tinyPrompt(image % 600) }));
+    const handles = () => process.getActiveResourcesInfo().filter((name) => !/Timeout|Immediate/.test(name));
+    const measure = async (images: number) => {
+      const points: Point[] = [];
+      for (let image = 0; image < images; image++) {
+        const due = image % 20 === 0;
+        if (due) process.kill(leaky.pid as number, 'SIGUSR2');
+        await draw(image);
+        if (due) points.push({ image, bytes: await residentBytes(leaky.pid as number) });
+      }
+      return points;
+    };
+    await measure(500);
+    const before = handles();
+    expect(slope(await measure(1000))).toBeLessThan(2048);
+    expect(handles()).toEqual(before);
+    await leaky.close();
+  });
 });

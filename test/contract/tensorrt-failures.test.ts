@@ -10,8 +10,9 @@ import { nativeModel, openNative, type SessionRequest } from '../../src/backends
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import { Pipeline } from '../../src/pipeline.js';
-import { buildFolder } from '../support/native.js';
+import { noBuild } from '../support/native.js';
 import { type SimTensorrt, simTensorrt } from '../support/sim-tensorrt.js';
+import { skipFor } from '../support/skip-for.js';
 import { toyImages, toyReference } from '../support/toy-networks.js';
 import { ensureWideEngines } from '../support/wide-engines.js';
 import { fixture, tinyJob } from './tiny-jobs.js';
@@ -103,7 +104,7 @@ describe('the tensorrt backend where something is missing', () => {
   });
 });
 
-describe.skipIf(buildFolder('sim') === null)('a tensorrt session that fails', () => {
+describe('a tensorrt session that fails', skipFor(noBuild('sim')), () => {
   let sim: SimTensorrt;
   let model: ModelDescription;
   let session: Session;

@@ -4,8 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import type { ProcessSession } from '../../src/backends/process/process-session.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
-import { buildFolder } from '../support/native.js';
+import { noBuild } from '../support/native.js';
 import { type SimTensorrt, simTensorrt } from '../support/sim-tensorrt.js';
+import { skipFor } from '../support/skip-for.js';
 import { toyImages } from '../support/toy-networks.js';
 import { isAlive, startCaller } from './start-caller.js';
 import { fixture, tinyJob } from './tiny-jobs.js';
@@ -13,7 +14,7 @@ import { fixture, tinyJob } from './tiny-jobs.js';
 const LONG = 500;
 const LOSE_DEVICE = fileURLToPath(new URL('./lose-device.cjs', import.meta.url));
 
-describe.skipIf(buildFolder('sim') === null)('the process of an isolated tensorrt session', () => {
+describe('the process of an isolated tensorrt session', skipFor(noBuild('sim')), () => {
   let sim: SimTensorrt;
   let model: ModelDescription;
   let session: ProcessSession;

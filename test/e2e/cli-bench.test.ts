@@ -8,6 +8,7 @@ import { peakMemory } from '../../src/bench/memory.js';
 import { Interrupted } from '../../src/cli/io.js';
 import { main } from '../../src/cli/main.js';
 import { fakeIo } from '../support/fake-io.js';
+import { noLinux, skipFor } from '../support/skip-for.js';
 
 const TINY = fileURLToPath(new URL('../fixtures/tiny', import.meta.url));
 const PEER = fileURLToPath(new URL('../support/diffusers-peer.mjs', import.meta.url));
@@ -209,7 +210,7 @@ describe('t2i bench', () => {
     expect(subjects[0]?.firstImageMs?.values).toHaveLength(1);
   });
 
-  it.skipIf(process.platform !== 'linux')('leaves no process behind, whether it is interrupted or not', async () => {
+  it('leaves no process behind, whether it is interrupted or not', skipFor(noLinux), async () => {
     const before = peakMemory().children;
     await bench(QUICK);
     expect(peakMemory().children).toBe(before);

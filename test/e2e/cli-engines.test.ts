@@ -17,7 +17,8 @@ import { Interrupted } from '../../src/cli/io.js';
 import { main } from '../../src/cli/main.js';
 import { readReceipt } from '../../src/image/read-receipt.js';
 import { fakeIo } from '../support/fake-io.js';
-import { buildFolder } from '../support/native.js';
+import { buildFolder, noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 
 // Engines of the stand-in are compared with the toy networks that it computes.
 vi.mock('../../src/backends/onnxruntime/reference.js', async () => ({
@@ -49,7 +50,7 @@ async function t2i(argv: readonly string[], options: Parameters<typeof fakeIo>[0
 const build = (...argv: string[]) => t2i(['build-engine', TINY, ...argv]);
 const files = (dir = cache) => readdirSync(dir).sort();
 
-describe.skipIf(SIM === null)('t2i build-engine', () => {
+describe('t2i build-engine', skipFor(noBuild('sim')), () => {
   it('builds every network, says how it went, and finds them the next time', async () => {
     const first = await build();
     expect(first, first.err).toMatchObject({ code: 0 });
@@ -175,7 +176,7 @@ describe.skipIf(SIM === null)('t2i build-engine', () => {
   });
 });
 
-describe.skipIf(SIM === null)('t2i engines', () => {
+describe('t2i engines', skipFor(noBuild('sim')), () => {
   beforeEach(async () => {
     expect((await build()).code).toBe(0);
   });
@@ -246,7 +247,7 @@ describe.skipIf(SIM === null)('t2i engines', () => {
   });
 });
 
-describe.skipIf(SIM === null)('t2i generate on the simulated device', () => {
+describe('t2i generate on the simulated device', skipFor(noBuild('sim')), () => {
   const generate = (...argv: string[]) =>
     t2i(['generate', 'a cat', '--model', TINY, '--steps', '2', '--seed', '7', '--backend', 'tensorrt', ...argv]);
 

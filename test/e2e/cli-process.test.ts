@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { buildFolder } from '../support/native.js';
+import { buildFolder, noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BIN = join(ROOT, 'bin', 't2i.mjs');
@@ -84,7 +85,7 @@ describe('the program', () => {
     }
   });
 
-  it.skipIf(SIM === null)('ends a build on Ctrl-C with 130, and leaves neither files nor processes', async () => {
+  it('ends a build on Ctrl-C with 130, and leaves neither files nor processes', skipFor(noBuild('sim')), async () => {
     const folder = mkdtempSync(join(tmpdir(), 't2i-cli-'));
     try {
       const env = {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.js';
 import { fakeIo } from '../support/fake-io.js';
+import { noPosix, skipFor } from '../support/skip-for.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TINY = join(ROOT, 'test/fixtures/tiny');
@@ -64,7 +65,7 @@ describe('a path that the system refuses', () => {
   });
 });
 
-describe.skipIf(process.platform === 'win32')('standard output by other names', () => {
+describe('standard output by other names', skipFor(noPosix), () => {
   it.each(['-', '/dev/stdout', '/dev/fd/1'])('%s gets the image, into a pipe and into a file', (name) => {
     expect(shell(`${DRAW} -o ${name} | cat`).stdout).toMatch(/^\x89PNG.*IEND.{4}$/s);
     expect(shell(`${DRAW} -o ${name} > whole.png && ${DRAW} -o same.png && cmp whole.png same.png`).status).toBe(0);
@@ -115,7 +116,7 @@ describe('a full disk', () => {
   });
 });
 
-describe.skipIf(process.platform === 'win32')('a working folder that was deleted', () => {
+describe('a working folder that was deleted', skipFor(noPosix), () => {
   const deleted = (script: string) => shell(`mkdir gone && cd gone && rmdir ../gone && ${script}`);
 
   it.each([

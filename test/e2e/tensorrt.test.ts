@@ -5,13 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeImage, Pipeline, verifyImage } from '../../src/index.js';
 import { describeModel } from '../../src/model/layout.js';
 import { fixture } from '../contract/tiny-jobs.js';
-import { buildFolder } from '../support/native.js';
+import { noBuild } from '../support/native.js';
 import { type SimTensorrt, simTensorrt } from '../support/sim-tensorrt.js';
+import { skipFor } from '../support/skip-for.js';
 
 const REQUEST = { prompt: 'a red apple', seed: 7, steps: 3 };
 
 // On the simulated device. The engines are built beforehand, by the stand-in's own reference: the pipeline finds them checked.
-describe.skipIf(buildFolder('sim') === null)('a pipeline on TensorRT', () => {
+describe('a pipeline on TensorRT', skipFor(noBuild('sim')), () => {
   let sim: SimTensorrt;
   let dir: string;
   let t2i: Pipeline;

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NativeBuildProgress, NativeSession, NativeTensor } from '../../src/backends/tensorrt/native.js';
-import { buildFolder } from '../support/native.js';
+import { noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 import { addon, BUILD, buildOptions, LIBRARY, openTiny, sessionOptions, tinyJob } from './tiny-native.mjs';
 
-describe.skipIf(buildFolder('sim') === null)('the addon', () => {
+describe('the addon', skipFor(noBuild('sim')), () => {
   it('says what it was built for and which device there is', () => {
     expect(addon.version).toBe(process.env.npm_package_version ?? addon.version);
     expect(addon.devices()).toMatchObject({

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { buildFolder } from '../support/native.js';
+import { noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Of the compiler that built the addon; Node itself is not instrumented, so it must be there first. */
@@ -24,7 +25,7 @@ function runSanitized(args: string[]) {
   return { status, output: stdout + stderr };
 }
 
-describe.skipIf(buildFolder('asan') === null)('the addon under AddressSanitizer and UndefinedBehaviorSanitizer', () => {
+describe('the addon under AddressSanitizer and UndefinedBehaviorSanitizer', skipFor(noBuild('asan')), () => {
   it('would be caught by it', () => {
     const mistake = "import('./test/native/tiny-native.mjs').then(({ addon }) => addon.sim.overrun())";
     const { status, output } = runSanitized(['-e', mistake]);

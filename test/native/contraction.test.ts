@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROW_LENGTH } from '../../src/diffusion/plan.js';
 import { guide, step } from '../../src/diffusion/step.js';
-import { buildFolder, missing } from '../support/native.js';
+import { noBuild } from '../support/native.js';
+import { noCommand, noLinuxX64, skipFor } from '../support/skip-for.js';
 import { firstDifference, StepCases } from '../support/step-cases.js';
 
 // Why native code is compiled with -ffp-contract=off: with fused multiply-adds, which gcc makes of its own accord wherever the
@@ -18,9 +19,10 @@ const CASES = 20_000;
 /** Instructions of x86-64 and AArch64 that multiply and add with one rounding. */
 const FUSED = /\bv?fn?m(add|sub|la|ls)/;
 
-const hasCompiler = spawnSync('g++', ['--version']).status === 0 && process.arch === 'x64';
-const hasFma = hasCompiler && / fma /.test(readFileSync('/proc/cpuinfo', 'utf8'));
-const ready = hasFma || missing('a C++ compiler and a processor with fused multiply-add') !== null;
+const noCompiler = noLinuxX64 ?? noCommand('g++');
+const noFma =
+  noCompiler ??
+  (/ fma /.test(readFileSync('/proc/cpuinfo', 'utf8')) ? null : 'this processor has no fused multiply-add');
 let folder: string;
 
 beforeAll(() => {
@@ -65,19 +67,19 @@ function compare(program: string): number {
   return firstDifference(new Float32Array(new Uint8Array(stdout).buffer), expected);
 }
 
-test.skipIf(!ready)('with the flag of CMakeLists.txt nothing is fused, and the bits are those of step.ts', () => {
+test('with the flag of CMakeLists.txt nothing is fused, and the bits are those of step.ts', skipFor(noFma), () => {
   const program = compile(projectFlag());
   expect(disassembly(program)).not.toMatch(FUSED);
   expect(compare(program)).toBe(-1);
 });
 
-test.skipIf(!ready)('with contraction the compiler fuses, and the bits differ', () => {
+test('with contraction the compiler fuses, and the bits differ', skipFor(noFma), () => {
   const program = compile('-ffp-contract=fast');
   expect(disassembly(program)).toMatch(FUSED);
   expect(compare(program)).toBeGreaterThanOrEqual(0);
 });
 
-test.skipIf(!hasCompiler || buildFolder('none') === null)('the addon has no fused multiply-add in it', () => {
+test('the addon has no fused multiply-add in it', skipFor(noCompiler, noBuild('none')), () => {
   const addon = disassembly(join(ROOT, 'build/none/Release/t2i.node'));
   expect(addon.length).toBeGreaterThan(100_000);
   expect(addon).not.toMatch(FUSED);

@@ -7,9 +7,11 @@ import { readEngineFile } from '../../src/backends/tensorrt/engines/engine-file.
 import { ensureEngines } from '../../src/backends/tensorrt/engines/ensure-engines.js';
 import { planEngines } from '../../src/backends/tensorrt/engines/plan-engines.js';
 import { failure } from '../support/engines.js';
-import { failWith, SIM, simOptions, withHalfDecoder } from '../support/sim-machine.js';
+import { noBuild } from '../support/native.js';
+import { failWith, simOptions, withHalfDecoder } from '../support/sim-machine.js';
+import { skipFor } from '../support/skip-for.js';
 
-describe.skipIf(SIM === null)('engines that are checked on the simulated device', () => {
+describe('engines that are checked on the simulated device', skipFor(noBuild('sim')), () => {
   it.each([
     ['nan', /gives \d+ of \d+ values that are infinite or no numbers/],
     ['inaccurate', /differs from toy 1\.0: .*largest error 0\.1/],

@@ -10,7 +10,8 @@ import { openNative, type SessionRequest } from '../../src/backends/tensorrt/ope
 import { MersenneTwister } from '../../src/diffusion/mersenne-twister.js';
 import { describeModel } from '../../src/model/layout.js';
 import { engineFolder, failure } from '../support/engines.js';
-import { buildFolder, loadBuild, nvidiaFolder } from '../support/native.js';
+import { buildFolder, loadBuild, noBuild, noNvidia, nvidiaFolder } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 
 const MODEL = fileURLToPath(new URL('../../models/emoji-128', import.meta.url));
 const build = buildFolder('none');
@@ -27,8 +28,9 @@ function watched(): { addon: NativeAddon; calls: () => number } {
   return { addon: { ...loadBuild('none'), Session: { open: count }, runEngine: count }, calls: () => calls };
 }
 
-describe.skipIf(build === null || rtx === null)(
+describe(
   'engines of the real TensorRT-RTX, built ahead of time without a GPU',
+  skipFor(noBuild('none'), noNvidia('rtx')),
   () => {
     const dir = engineFolder();
 

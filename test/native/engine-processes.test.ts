@@ -8,7 +8,8 @@ import { describe, expect, it } from 'vitest';
 import { listEngines } from '../../src/backends/tensorrt/engines/engine-cache.js';
 import { MersenneTwister } from '../../src/diffusion/mersenne-twister.js';
 import { engineFolder } from '../support/engines.js';
-import { buildFolder } from '../support/native.js';
+import { buildFolder, noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 
 const SCRIPT = fileURLToPath(new URL('../support/ensure-engines.mjs', import.meta.url));
 const TINY = fileURLToPath(new URL('../fixtures/tiny', import.meta.url));
@@ -29,7 +30,7 @@ async function builtBy(child: ChildProcess): Promise<boolean[]> {
   return JSON.parse(output.slice(output.indexOf('[')));
 }
 
-describe.skipIf(build === null)('processes that build engines', () => {
+describe('processes that build engines', skipFor(noBuild('sim')), () => {
   it('end with one result and no error, and build each engine once', async () => {
     const dir = engineFolder();
     const built = await Promise.all(Array.from({ length: 3 }, () => builtBy(start(dir))));

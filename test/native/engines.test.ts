@@ -5,9 +5,11 @@ import { readEngineFile } from '../../src/backends/tensorrt/engines/engine-file.
 import { ensureEngines } from '../../src/backends/tensorrt/engines/ensure-engines.js';
 import { planEngines } from '../../src/backends/tensorrt/engines/plan-engines.js';
 import { failure } from '../support/engines.js';
-import { failWith, PROFILE, SIM, SMALL, simMachine, simOptions } from '../support/sim-machine.js';
+import { noBuild } from '../support/native.js';
+import { failWith, PROFILE, SMALL, simMachine, simOptions } from '../support/sim-machine.js';
+import { skipFor } from '../support/skip-for.js';
 
-describe.skipIf(SIM === null)('engines on the simulated device', () => {
+describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
   it('are built, checked, published and found again', async () => {
     const progress: LoadProgress[] = [];
     const options = await simOptions({ onProgress: (event) => progress.push(event) });

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NativeJob, NativeSession } from '../../src/backends/tensorrt/native.js';
-import { buildFolder } from '../support/native.js';
+import { noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 import { addon, openTiny, tinyJob } from './tiny-native.mjs';
 
 const FAILURES = { out_of_memory: 'OUT_OF_MEMORY', launch: 'BACKEND_FAILED', sticky: 'DEVICE_LOST' } as const;
 
-describe.skipIf(buildFolder('sim') === null)('a session', () => {
+describe('a session', skipFor(noBuild('sim')), () => {
   let session: NativeSession;
   beforeEach(async () => {
     session = await openTiny();

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { buildFolder, nvidiaFolder } from '../support/native.js';
+import { buildFolder, noBuild, noNvidia, nvidiaFolder } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 
 // What no machine without a GPU can run can still be read: the machine code of our kernels in the cuda build.
 
@@ -14,7 +15,7 @@ const GENERATIONS = ['75', '80', '86', '89', '90', '100', '120'];
 
 const build = buildFolder('cuda');
 const toolkit = build === null ? null : nvidiaFolder('cuda');
-const ready = build !== null && toolkit !== null;
+const lack = noBuild('cuda') ?? noNvidia('cuda');
 let folder: string;
 let built: MachineCode[];
 
@@ -25,7 +26,7 @@ interface MachineCode {
 }
 
 beforeAll(() => {
-  if (ready) built = machineCode(join(build as string, 'step.o'));
+  if (lack === null) built = machineCode(join(build as string, 'step.o'));
   folder = mkdtempSync(join(tmpdir(), 't2i-kernels-'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -56,7 +57,7 @@ function machineCode(object: string): MachineCode[] {
     });
 }
 
-test.skipIf(!ready)('every kernel is there for every generation, as machine code and as portable code', () => {
+test('every kernel is there for every generation, as machine code and as portable code', skipFor(lack), () => {
   for (const sm of GENERATIONS) {
     for (const kernel of KERNELS) {
       const both = built.filter((code) => code.sm === sm && code.name.includes(kernel));
@@ -67,14 +68,14 @@ test.skipIf(!ready)('every kernel is there for every generation, as machine code
   expect(portable).toMatch(/sm_75/);
 });
 
-test.skipIf(!ready)('no kernel spills registers to memory or has a stack', () => {
+test('no kernel spills registers to memory or has a stack', skipFor(lack), () => {
   const usage = run('cuobjdump', '--dump-resource-usage', join(build as string, 'step.o'));
   const lines = usage.split('\n').filter((line) => line.includes('REG:'));
   expect(lines.length).toBeGreaterThanOrEqual(2 * KERNELS.length * GENERATIONS.length);
   for (const line of lines) expect(line).toMatch(/STACK:0 .*LOCAL:0 /);
 });
 
-test.skipIf(!ready)('the step kernel multiplies and adds with a rounding each', () => {
+test('the step kernel multiplies and adds with a rounding each', skipFor(lack), () => {
   const steps = built.filter(({ name }) => name.includes('step_kernel'));
   expect(steps.length).toBeGreaterThanOrEqual(2 * GENERATIONS.length);
   for (const { code, sm } of steps) {
@@ -83,7 +84,7 @@ test.skipIf(!ready)('the step kernel multiplies and adds with a rounding each', 
   }
 });
 
-test.skipIf(!ready)('without -fmad=false it would not', () => {
+test('without -fmad=false it would not', skipFor(lack), () => {
   const object = join(folder, 'fused.cubin');
   run(
     'nvcc',

@@ -15,12 +15,18 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { NativeLibrary } from '../../src/backends/tensorrt/native.js';
+import { noBuild } from '../support/native.js';
+import { noCommand, skipFor } from '../support/skip-for.js';
 import { find, NOBODY, run, sim } from './libraries/in-child.js';
 import { BUILDER, makeLibrary, PARSER, RUNTIME } from './libraries/made-up.js';
 
 // What is found in folders made up here, and what is said of it.
 
-const compiler = spawnSync('g++', ['--version']).status === 0;
+const noCompiler = noCommand('g++');
+const noOtherUser =
+  process.getuid?.() === 0 && spawnSync('true', { uid: NOBODY }).status !== 0
+    ? 'taking another user id takes root, and a folder that all may read'
+    : null;
 
 let folder: string;
 beforeEach(() => {
@@ -47,7 +53,7 @@ function makeTensorRT(version = 110_400, soname = `libnvinfer.so.${Math.floor(ve
   return makeLibrary(folder, { soname, version, functions: [RUNTIME, BUILDER] });
 }
 
-describe.skipIf(sim === null || !compiler)('a folder with', () => {
+describe('a folder with', skipFor(noBuild('sim'), noCompiler), () => {
   test('everything: it can build', () => {
     const path = makeTensorRT();
     expect(findOne()).toMatchObject({
@@ -210,7 +216,7 @@ describe.skipIf(sim === null || !compiler)('a folder with', () => {
   });
 });
 
-describe.skipIf(sim === null)('a search', () => {
+describe('a search', skipFor(noBuild('sim')), () => {
   test('in a folder that does not exist', () => {
     const only = join(folder, 'gone');
     expect(find({ only })).toEqual([
@@ -228,23 +234,20 @@ describe.skipIf(sim === null)('a search', () => {
     );
   });
 
-  test.skipIf(process.getuid?.() === 0 && spawnSync('true', { uid: NOBODY }).status !== 0)(
-    'in a folder that cannot be read',
-    () => {
-      chmodSync(folder, 0);
-      // Root may read everything.
-      const asNobody = process.getuid?.() === 0;
-      expect(find({ only: folder }, { asNobody })[0]?.problem).toBe(`${folder} cannot be read: Permission denied`);
-    },
-  );
+  test('in a folder that cannot be read', skipFor(noOtherUser), () => {
+    chmodSync(folder, 0);
+    // Root may read everything.
+    const asNobody = process.getuid?.() === 0;
+    expect(find({ only: folder }, { asNobody })[0]?.problem).toBe(`${folder} cannot be read: Permission denied`);
+  });
 
-  test.skipIf(!compiler)('for a file alone', () => {
+  test('for a file alone', skipFor(noCompiler), () => {
     const path = makeTensorRT();
     makeLibrary(folder, { soname: 'libnvinfer_lean.so.11', version: 110_400, functions: [RUNTIME] });
     expect(find({ only: path }).map((library) => library.path)).toEqual([path]);
   });
 
-  test.skipIf(!compiler)('by the loader’s path, and by T2I_TENSORRT_LIB_DIR alone', () => {
+  test('by the loader’s path, and by T2I_TENSORRT_LIB_DIR alone', skipFor(noCompiler), () => {
     const path = makeTensorRT();
     const paths = (libraries: NativeLibrary[]) => libraries.map((library) => library.path);
     expect(paths(find({}, { env: { LD_LIBRARY_PATH: `/gone:${folder}` } }))).toContain(path);
@@ -255,7 +258,7 @@ describe.skipIf(sim === null)('a search', () => {
     expect(paths(find({ only: folder }, { env: { T2I_TENSORRT_LIB_DIR: other } }))).toEqual([path]);
   });
 
-  test.skipIf(!compiler)('lists what can be used first, then the newest', () => {
+  test('lists what can be used first, then the newest', skipFor(noCompiler), () => {
     const folders = ['a', 'b', 'c', 'd'].map((name) => join(folder, name));
     for (const path of folders) mkdirSync(path);
     const [a, b, c, d] = folders as [string, string, string, string];

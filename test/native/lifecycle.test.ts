@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { buildFolder } from '../support/native.js';
+import { noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 
 const SCENES = fileURLToPath(new URL('./scenes.mjs', import.meta.url));
 
@@ -14,7 +15,7 @@ function play(scene: string) {
   return { status, signal, lines: stdout.trim().split('\n'), stderr };
 }
 
-describe.skipIf(buildFolder('sim') === null)('a process', () => {
+describe('a process', skipFor(noBuild('sim')), () => {
   it.each([
     ['with an idle session ends by itself', 'idle', 0, ['ready']],
     ['waits for a job that nobody awaits', 'busy', 0, ['ready', 'done']],

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { buildFolder } from '../support/native.js';
+import { noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 import { addon, openTiny, sessionOptions, tinyJob } from './tiny-native.mjs';
 
 const SCRIPT = fileURLToPath(new URL('./memory.mjs', import.meta.url));
@@ -22,7 +23,7 @@ async function settled(): Promise<number> {
   return addon.sim.externalMemory();
 }
 
-describe.skipIf(buildFolder('sim') === null)('memory', () => {
+describe('memory', skipFor(noBuild('sim')), () => {
   it.each([
     ['sessions', 100_000],
     ['failed opens', 10_000],

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { buildFolder, nvidiaFolder } from '../support/native.js';
+import { buildFolder, noBuild, noNvidia, nvidiaFolder } from '../support/native.js';
+import { hasGpu, skipFor } from '../support/skip-for.js';
 import { build, find, inChild, type Refusal, run, sim } from './libraries/in-child.js';
 
 // What is found of NVIDIA's own libraries and of the stand-ins, and what is said of them.
@@ -9,7 +9,6 @@ import { build, find, inChild, type Refusal, run, sim } from './libraries/in-chi
 const TIMEOUT_MS = 60_000;
 
 const none = buildFolder('none');
-const driver = existsSync('/proc/driver/nvidia');
 
 const REAL = [
   { name: 'trt10', kind: 'full', file: 'libnvinfer.so.10', version: '10.15.1', parser: 'libnvonnxparser.so.10' },
@@ -27,7 +26,9 @@ const real = REAL.flatMap((library) => {
   return path ? [{ ...library, folder: path, path: join(path, library.file) }] : [];
 });
 
-describe.skipIf(sim === null)('NVIDIA’s own libraries', () => {
+const fewLibraries = real.length < REAL.length ? (noNvidia('trt10') ?? noNvidia('rtx') ?? noNvidia('lean')) : null;
+
+describe('NVIDIA’s own libraries', skipFor(noBuild('sim')), () => {
   test.each(real)('$file is named with version, parser and what it can do', (library) => {
     expect(find({ only: library.folder })).toEqual([
       {
@@ -43,7 +44,7 @@ describe.skipIf(sim === null)('NVIDIA’s own libraries', () => {
     ]);
   });
 
-  test.skipIf(real.length < 3)('full comes before RTX before lean, and listing loads none of them', () => {
+  test('full comes before RTX before lean, and listing loads none of them', skipFor(fewLibraries), () => {
     const { kinds, loaded } = inChild(
       sim as string,
       `const more = ${JSON.stringify(real.map((library) => library.folder).reverse())};
@@ -56,46 +57,45 @@ describe.skipIf(sim === null)('NVIDIA’s own libraries', () => {
   });
 
   // On the simulated device the factory itself is called, which without a driver returns a pointer into nowhere.
-  test.skipIf(driver).each(real.filter(({ kind }) => kind !== 'rtx'))(
+  test.each(real.filter(({ kind }) => kind !== 'rtx'))(
     'the pointer that $file returns without a driver is an error with its words, no crash',
+    { ...skipFor(hasGpu), timeout: TIMEOUT_MS },
     ({ path }) => {
       const { code, message } = run(sim as string, path);
       expect(code).toBe('BACKEND_FAILED');
       expect(message).toMatch(/^TensorRT made no runtime: .*CUDA initialization failure with error: 35/);
     },
-    TIMEOUT_MS,
   );
 
-  test.skipIf(driver || real.length < 3)(
-    'the whole of TensorRT makes no builder without a driver, the lean one none at all, TensorRT-RTX does',
-    () => {
-      const [full, rtx, lean] = real.map(({ path }) => build(sim as string, path)) as [Refusal, Refusal, Refusal];
-      expect(full.code).toBe('BACKEND_FAILED');
-      expect(full.message).toMatch(/^TensorRT made no builder: .*CUDA initialization failure with error: 35/);
-      expect(lean.code).toBe('BACKEND_UNAVAILABLE');
-      expect(lean.message).toMatch(/cannot build engines\. A lean runtime/);
-      // It made a builder and a parser, and that one was asked.
-      expect(rtx.code).toBe('ENGINE_BUILD_FAILED');
-      expect(rtx.message).toContain('Failed to parse the ONNX model');
-    },
-    TIMEOUT_MS,
-  );
+  test('the whole of TensorRT makes no builder without a driver, the lean one none at all, TensorRT-RTX does', {
+    ...skipFor(hasGpu, fewLibraries),
+    timeout: TIMEOUT_MS,
+  }, () => {
+    const [full, rtx, lean] = real.map(({ path }) => build(sim as string, path)) as [Refusal, Refusal, Refusal];
+    expect(full.code).toBe('BACKEND_FAILED');
+    expect(full.message).toMatch(/^TensorRT made no builder: .*CUDA initialization failure with error: 35/);
+    expect(lean.code).toBe('BACKEND_UNAVAILABLE');
+    expect(lean.message).toMatch(/cannot build engines\. A lean runtime/);
+    // It made a builder and a parser, and that one was asked.
+    expect(rtx.code).toBe('ENGINE_BUILD_FAILED');
+    expect(rtx.message).toContain('Failed to parse the ONNX model');
+  });
 
-  test.skipIf(none === null || real.length < 3)(
-    'an addon without CUDA builds by TensorRT-RTX alone',
-    () => {
-      const [full, rtx] = real.map(({ path }) => build(none as string, path)) as [Refusal, Refusal];
-      expect(full).toMatchObject({
-        code: 'BACKEND_UNAVAILABLE',
-        message: expect.stringContaining('built without CUDA'),
-      });
-      expect(rtx.code).toBe('ENGINE_BUILD_FAILED');
-    },
-    TIMEOUT_MS,
-  );
+  test('an addon without CUDA builds by TensorRT-RTX alone', {
+    ...skipFor(noBuild('none'), fewLibraries),
+    timeout: TIMEOUT_MS,
+  }, () => {
+    const [full, rtx] = real.map(({ path }) => build(none as string, path)) as [Refusal, Refusal];
+    expect(full).toMatchObject({
+      code: 'BACKEND_UNAVAILABLE',
+      message: expect.stringContaining('built without CUDA'),
+    });
+    expect(rtx.code).toBe('ENGINE_BUILD_FAILED');
+  });
 
-  test.skipIf(none === null).each(real)(
+  test.each(real)(
     'an addon without CUDA refuses to run $file, and says why',
+    { ...skipFor(noBuild('none')), timeout: TIMEOUT_MS },
     ({ path }) => {
       expect(run(none as string, path)).toEqual({
         code: 'BACKEND_UNAVAILABLE',
@@ -103,11 +103,10 @@ describe.skipIf(sim === null)('NVIDIA’s own libraries', () => {
         hint: expect.stringMatching(/./),
       });
     },
-    TIMEOUT_MS,
   );
 });
 
-describe.skipIf(sim === null)('the stand-ins', () => {
+describe('the stand-ins', skipFor(noBuild('sim')), () => {
   test.each([
     ['fake-10', '10.15.1'],
     ['fake-11', '11.4.0'],

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,8 @@ import { defaultProfile, inputShapes } from '../../src/backends/tensorrt/engines
 import type { NativeBuildOptions, NativeBuildProgress } from '../../src/backends/tensorrt/native.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
-import { buildFolder, loadBuild, nvidiaFolder } from '../support/native.js';
+import { loadBuild, noBuild, noNvidia, nvidiaFolder } from '../support/native.js';
+import { hasGpu, skipFor } from '../support/skip-for.js';
 
 // NVIDIA's own parser and builder, on a machine that needs no GPU: TensorRT-RTX builds the default model ahead of time.
 
@@ -18,11 +19,9 @@ const FOLDERS = { textEncoder: 'text_encoder', unet: 'unet', vaeDecoder: 'vae_de
 /** A UNet takes half a minute where other tests use the processors too. */
 const TIMEOUT_MS = 240_000;
 
-const build = buildFolder('none');
 const libraries = nvidiaFolder('rtx');
-const driver = existsSync('/proc/driver/nvidia');
 
-describe.skipIf(build === null || libraries === null)('TensorRT-RTX', () => {
+describe('TensorRT-RTX', skipFor(noBuild('none'), noNvidia('rtx')), () => {
   const addon = () => loadBuild('none');
   let model: ModelDescription;
   let folder: string;
@@ -169,7 +168,7 @@ describe.skipIf(build === null || libraries === null)('TensorRT-RTX', () => {
     );
   });
 
-  test.skipIf(driver)('refuses to build for a device that is not there', async () => {
+  test('refuses to build for a device that is not there', skipFor(hasGpu), async () => {
     const message = await refused(network('vaeDecoder', 'model.fp16.onnx', { computeCapabilities: [] }));
     expect(message).toMatch(/^BACKEND_UNAVAILABLE: there is no device to build for: /);
   });

@@ -1,14 +1,15 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NativeImage, NativeJob, NativeSession, NativeStep } from '../../src/backends/tensorrt/native.js';
-import { buildFolder } from '../support/native.js';
+import { noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 import { addon, openTiny, sessionOptions, tinyJob } from './tiny-native.mjs';
 
 /** Runs for seconds unless it is ended. */
 const LONG = { steps: 60_000 };
 const stepsOf = (news: readonly (NativeStep | NativeImage)[]) => news.filter((each) => 'step' in each);
 
-describe.skipIf(buildFolder('sim') === null)('a native session', () => {
+describe('a native session', skipFor(noBuild('sim')), () => {
   let session: NativeSession;
   beforeEach(async () => {
     session = await openTiny();

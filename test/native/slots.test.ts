@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { nvidiaFolder } from '../support/native.js';
+import { noNvidia, nvidiaFolder } from '../support/native.js';
+import { noCommand, skipFor } from '../support/skip-for.js';
 import { disassemble, virtualCalls } from './slots/disassembly.js';
 import { differences, factsOfHeaders, NO_SLOT, ourFacts } from './slots/facts.js';
 
@@ -10,22 +10,16 @@ import { differences, factsOfHeaders, NO_SLOT, ourFacts } from './slots/facts.js
 
 const TIMEOUT_MS = 120_000;
 
-function have(tool: string): boolean {
-  if (spawnSync(tool, ['--version']).status === 0) return true;
-  if (process.env.T2I_REQUIRE_ALL === '1') throw new Error(`${tool} is not installed`);
-  console.warn(`skipped: ${tool} is not installed`);
-  return false;
-}
-
-const compiler = have('g++');
-const headers = compiler ? nvidiaFolder('headers') : null;
-const jni = compiler && have('objdump') ? nvidiaFolder('jni10') : null;
-const ours = compiler ? ourFacts() : null;
+const noCompiler = noCommand('g++');
+const noDisassembler = noCommand('objdump');
+const headers = noCompiler ? null : nvidiaFolder('headers');
+const jni = noCompiler || noDisassembler ? null : nvidiaFolder('jni10');
+const ours = noCompiler ? null : ourFacts();
 
 /** Methods that TensorRT-RTX alone has. */
 const RTX_ONLY = ['set_nb_compute_capabilities', 'set_compute_capability', 'BuilderFlag::require_user_allocation'];
 
-describe.skipIf(ours === null || headers === null)('slots of TensorRT 11 and TensorRT-RTX, from their headers', () => {
+describe('slots of TensorRT 11 and TensorRT-RTX, from their headers', skipFor(noCompiler, noNvidia('headers')), () => {
   test.each([
     ['TRT-Enterprise-11.4', RTX_ONLY],
     ['TRT-RTX-1.5', []],
@@ -85,8 +79,9 @@ const OVERLOADS: Readonly<Record<string, string>> = {
 /** Abstract classes whose objects are called themselves. */
 const DIRECT = ['IParser', 'IParserError', 'ILogger', 'IProgressMonitor', 'IVersionedInterface'];
 
-describe.skipIf(ours === null || jni === null)(
+describe(
   'slots of TensorRT 10, from calls compiled with the headers of 10.15',
+  skipFor(noCompiler ?? noDisassembler, noNvidia('jni10')),
   () => {
     const functions = new Map(
       (jni === null ? [] : ['libjninvinfer.so', 'libjninvonnxparser.so']).flatMap((library) => [

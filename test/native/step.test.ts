@@ -1,22 +1,20 @@
 import { expect, test } from 'vitest';
 import type { NativeStepArrays } from '../../src/backends/tensorrt/native.js';
 import { compareSteps } from '../support/compare-steps.js';
-import { buildFolder, loadBuild } from '../support/native.js';
+import { loadBuild, noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 
-test.skipIf(buildFolder('none') === null)('stepHost has the bits of step.ts on 1,000,000 random rows', () => {
+test('stepHost has the bits of step.ts on 1,000,000 random rows', skipFor(noBuild('none')), () => {
   expect(compareSteps(1_000_000, 1, loadBuild('none').stepHost)).toBeNull();
 });
 
 for (const flavour of ['none', 'sim', 'cuda'] as const) {
-  test.skipIf(buildFolder(flavour) === null)(
-    `stepHost of build/${flavour} has them on 1,000,000 random latents`,
-    () => {
-      expect(compareSteps(10_000, 100, loadBuild(flavour).stepHost)).toBeNull();
-    },
-  );
+  test(`stepHost of build/${flavour} has them on 1,000,000 random latents`, skipFor(noBuild(flavour)), () => {
+    expect(compareSteps(10_000, 100, loadBuild(flavour).stepHost)).toBeNull();
+  });
 }
 
-test.skipIf(buildFolder('sim') === null)('the kernel on the simulated device has the bits of step.ts', () => {
+test('the kernel on the simulated device has the bits of step.ts', skipFor(noBuild('sim')), () => {
   const { stepDevice } = loadBuild('sim');
   expect(compareSteps(1_000, 300, (arrays) => stepDevice(arrays, 0))).toBeNull();
 });

@@ -4,7 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { buildFolder } from '../support/native.js';
+import { noBuild } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 import { addon, openTiny, tinyJob } from './tiny-native.mjs';
 
 const SCENES = new URL('./scenes.mjs', import.meta.url);
@@ -17,7 +18,7 @@ async function ready(scene: string): Promise<Worker> {
   return worker;
 }
 
-describe.skipIf(buildFolder('sim') === null)('worker threads', () => {
+describe('worker threads', skipFor(noBuild('sim')), () => {
   it('load the addon side by side and make the main thread’s images', async () => {
     const session = await openTiny();
     const { images } = await session.generate(tinyJob({ seed: 11 }), null, null);

@@ -4,13 +4,13 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { NativeAddon } from '../../src/backends/tensorrt/native.js';
-import { missing } from '../support/native.js';
+import { skipFor } from '../support/skip-for.js';
 
 const ADDON = fileURLToPath(new URL('../../prebuilds/linux-x64/t2i.node', import.meta.url));
-const ready = existsSync(ADDON) || missing('npm run prebuilds') !== null;
+const noAddon = existsSync(ADDON) ? null : 'the addon that ships is missing: npm run prebuilds';
 const tool = (name: string, ...args: string[]) => execFileSync(name, [...args, ADDON], { encoding: 'utf8' });
 
-describe.skipIf(!ready)('the addon that ships', () => {
+describe('the addon that ships', skipFor(noAddon), () => {
   it('is smaller than 2 MB and stripped', () => {
     expect(statSync(ADDON).size).toBeLessThan(2e6);
     expect(tool('readelf', '--section-headers', '--wide')).not.toContain('.symtab');

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prebuildProblem } from '../../native/tools/check-prebuilds.mjs';
+import { noLinuxX64, skipFor } from '../support/skip-for.js';
 
-describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('packing without the addon that ships', () => {
+describe('packing without the addon that ships', skipFor(noLinuxX64), () => {
   let dir: string;
   beforeAll(() => {
     dir = mkdtempSync(join(tmpdir(), 't2i-prebuilds-'));

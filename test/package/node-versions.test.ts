@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { missing } from '../support/native.js';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { NODE_VERSIONS, nodeBinary, nodeProblem } from '../support/node-versions.js';
+import { noLinuxX64, skipFor } from '../support/skip-for.js';
 import { InstalledPackage } from './installed-package.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -32,9 +32,9 @@ try {
 console.log(JSON.stringify(report));
 `;
 
-const linux = process.platform === 'linux' && process.arch === 'x64';
-const ready = linux || missing('Linux on x64, where the addon runs') !== null;
-const hasAddon = existsSync(join(ROOT, 'prebuilds/linux-x64/t2i.node')) || missing('npm run prebuilds') !== null;
+const noAddon = existsSync(join(ROOT, 'prebuilds/linux-x64/t2i.node'))
+  ? null
+  : 'the addon that ships is missing: npm run prebuilds';
 let installed: InstalledPackage;
 let here: { readonly pixels: readonly string[] };
 
@@ -46,47 +46,44 @@ beforeAll(() => {
 
 afterAll(() => installed?.remove());
 
-function starts(version: string): boolean {
-  const problem = nodeProblem(version);
-  return problem === null || missing(problem) !== null;
-}
-
 function run(node: string) {
   const env = { ...process.env, T2I_ADDON: '' };
   const options = { cwd: installed.folder, env, encoding: 'utf8' } as const;
   return JSON.parse(execFileSync(node, ['user.mjs'], options));
 }
 
-describe.skipIf(!ready).each(NODE_VERSIONS)('on Node %s the installed package', (version) => {
-  it.skipIf(!hasAddon)(
-    'draws an image and loads the addon, which says what there is to run on',
-    ({ skip }) => {
-      skip(!starts(version), 'this version does not start here');
-      const { node, png, pixels, devices } = run(nodeBinary(version));
-      expect(node).toBe(`v${version}`);
-      expect(png).toBe('PNG');
-      expect(pixels).toEqual(here.pixels);
-      expect(devices.kind).toMatch(/^(cuda|none)$/);
-      if (!devices.available)
-        expect([devices.reason, devices.hint]).toEqual([
-          expect.stringMatching(/.{10}/),
-          expect.stringMatching(/.{10}/),
-        ]);
-    },
-    120_000,
-  );
+/** Binaries are fetched in the tests alone, where they are wanted. */
+function skipProblem(skip: TestContext['skip'], version: string): void {
+  const problem = nodeProblem(version);
+  skip(problem !== null, problem ?? '');
+}
+
+describe.each(NODE_VERSIONS)('on Node %s the installed package', skipFor(noLinuxX64), (version) => {
+  it('draws an image and loads the addon, which says what there is to run on', {
+    ...skipFor(noAddon),
+    timeout: 120_000,
+  }, ({ skip }) => {
+    skipProblem(skip, version);
+    const { node, png, pixels, devices } = run(nodeBinary(version));
+    expect(node).toBe(`v${version}`);
+    expect(png).toBe('PNG');
+    expect(pixels).toEqual(here.pixels);
+    expect(devices.kind).toMatch(/^(cuda|none)$/);
+    if (!devices.available)
+      expect([devices.reason, devices.hint]).toEqual([expect.stringMatching(/.{10}/), expect.stringMatching(/.{10}/)]);
+  });
 
   it('draws an image without the addon too, and says how to get it', ({ skip }) => {
-    skip(!starts(version), 'this version does not start here');
+    skipProblem(skip, version);
     const [there, away] = [installed.path('prebuilds/linux-x64'), join(installed.folder, 'away')];
-    if (hasAddon) renameSync(there, away);
+    if (noAddon === null) renameSync(there, away);
     try {
       const { png, code, hint } = run(nodeBinary(version));
       expect(png).toBe('PNG');
       expect(code).toBe('BACKEND_UNAVAILABLE');
       expect(hint).toMatch(/npm install/);
     } finally {
-      if (hasAddon) renameSync(away, there);
+      if (noAddon === null) renameSync(away, there);
     }
   }, 120_000);
 });

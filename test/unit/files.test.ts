@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeFolder, prepareFile, writeFileAtomic } from '../../src/files.js';
+import { noLinux, noPosix, skipFor } from '../support/skip-for.js';
 
 const bytes = Buffer.from('an image');
 let dir: string;
@@ -39,7 +40,7 @@ describe('a path that the system refuses', () => {
     }
   });
 
-  it.runIf(process.platform === 'linux')('below /proc ends with an error, too', async () => {
+  it('below /proc ends with an error, too', skipFor(noLinux), async () => {
     await expect(makeFolder('/proc/t2i/a/b')).rejects.toMatchObject({
       code: 'IO_FAILED',
       message: expect.stringMatching(/^Cannot make the folder \/proc\/t2i, for \/proc\/t2i\/a\/b: /),
@@ -57,7 +58,7 @@ it('makes the folders that lack, once, whoever else makes them too', async () =>
   expect((await stat(join(dir, 'private'))).mode & 0o777).toBe(0o700);
 });
 
-it.runIf(process.platform !== 'win32')('writes into a pipe, and leaves it one', async () => {
+it('writes into a pipe, and leaves it one', skipFor(noPosix), async () => {
   const pipe = join(dir, 'pipe');
   execFileSync('mkfifo', [pipe]);
   await prepareFile(pipe);

@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { processOfPreview } from '../../src/cli/generate/preview-file.js';
 import { processTag } from '../../src/process-tag.js';
 import { removeLeftovers, temporaryPath } from '../../src/temporary-files.js';
+import { noPosix, skipFor } from '../support/skip-for.js';
 
 const TWO_DAYS_AGO = new Date(Date.now() - 2 * 24 * 60 * 60 * 1000);
 
@@ -75,7 +76,7 @@ describe('leftovers', () => {
     expect(readdirSync(folder).sort()).toEqual([...others, ours, link].sort());
   });
 
-  it.runIf(process.platform !== 'win32')('are looked for without waiting for the writer of a pipe', async () => {
+  it('are looked for without waiting for the writer of a pipe', skipFor(noPosix), async () => {
     execFileSync('mkfifo', [join(folder, 'pipe.preview.png')]);
     await removeLeftovers(folder, processOfPreview);
     expect(readdirSync(folder)).toHaveLength(1);

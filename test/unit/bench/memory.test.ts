@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { peakMemory } from '../../../src/bench/memory.js';
+import { noLinux, skipFor } from '../../support/skip-for.js';
 
 describe('peak memory', () => {
-  it.skipIf(process.platform !== 'linux')('counts children and theirs, and what they gave back', async () => {
+  it('counts children and theirs, and what they gave back', skipFor(noLinux), async () => {
     const before = peakMemory().children as number;
     // A child that does nothing but wait for its own, which takes 150 MB and lets go of it.
     const hungry = `Buffer.alloc(150e6, 1); setTimeout(() => { global.gc?.(); console.log('fed'); setInterval(() => {}, 1000); }, 1);`;

@@ -11,12 +11,12 @@ import { main } from '../../../src/cli/main.js';
 import { SAMPLER_NAMES } from '../../../src/diffusion/samplers/index.js';
 import { IMAGE_FORMATS } from '../../../src/image/formats.js';
 import { fakeIo } from '../../support/fake-io.js';
+import { noCommand, skipFor } from '../../support/skip-for.js';
 
 const folder = mkdtempSync(join(tmpdir(), 't2i-completion-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const VERBS = [...COMMANDS.map(({ name }) => name), 'help'];
-const has = (shell: string) => spawnSync(shell, ['-c', 'exit 0']).status === 0;
 
 async function script(shell: string): Promise<string> {
   const io = fakeIo();
@@ -90,7 +90,7 @@ describe('the words that shells offer', () => {
   });
 });
 
-describe.skipIf(!has('bash'))('bash', () => {
+describe('bash', skipFor(noCommand('bash')), () => {
   it.each(CASES)('offers for %j %j', async (line, offered) => {
     const words = `COMP_WORDS=(t2i ${quoted(line)}); COMP_CWORD=${line.length}; _t2i`;
     const shown = await run('bash', `${words}\nprintf '%s\\n' "\${COMPREPLY[@]}"`, ['--norc', '--noprofile']);
@@ -98,7 +98,7 @@ describe.skipIf(!has('bash'))('bash', () => {
   });
 });
 
-describe.skipIf(!has('fish'))('fish', () => {
+describe('fish', skipFor(noCommand('fish')), () => {
   it.each(CASES)('offers for %j %j', async (line, offered) => {
     const typed = `t2i ${line.map((word) => (word.includes(' ') ? `"${word}"` : word)).join(' ')}`;
     const shown = await run('fish', `complete -C '${typed}'`, ['--no-config']);
@@ -107,7 +107,7 @@ describe.skipIf(!has('fish'))('fish', () => {
   });
 });
 
-describe.skipIf(!has('zsh'))('zsh', () => {
+describe('zsh', skipFor(noCommand('zsh')), () => {
   /** What the script hands to the functions of zsh that show it: commands, or what a command takes. */
   const handedOver = (line: readonly string[]) => {
     const helpers = '_arguments() { print -rl -- $words[1] "$@" }; _describe() { print -rl -- $commands }';

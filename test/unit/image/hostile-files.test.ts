@@ -13,6 +13,7 @@ import { readReceipt } from '../../../src/image/read-receipt.js';
 import { serializeReceipt } from '../../../src/image/receipt.js';
 import { writeXmp } from '../../../src/image/xmp.js';
 import { gradient, receiptOf } from '../../support/receipts.js';
+import { noPosix, skipFor } from '../../support/skip-for.js';
 
 const receipt = receiptOf();
 const json = serializeReceipt(receipt);
@@ -194,7 +195,7 @@ describe('a path', () => {
     await expect(readReceipt(dir)).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
   });
 
-  it.skipIf(process.platform === 'win32')('to a pipe or a device does not wait for it', async () => {
+  it('to a pipe or a device does not wait for it', skipFor(noPosix), async () => {
     execFileSync('mkfifo', [join(dir, 'pipe')]);
     await expect(readReceipt(join(dir, 'pipe'))).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
     await expect(readReceipt('/dev/zero')).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
