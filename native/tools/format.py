@@ -30,7 +30,7 @@ def main() -> int:
     write = parser.parse_args().write
     try:
         program = ensure("clang-format", CLANG_FORMAT) / "clang_format" / "data" / "bin" / "clang-format"
-    except (OSError, subprocess.CalledProcessError) as error:
+    except OSError as error:
         print(f"clang-format cannot be fetched: {error}", file=sys.stderr)
         return UNAVAILABLE
     mode = ["-i"] if write else ["--dry-run", "--Werror"]

@@ -14,7 +14,6 @@ its contents, and shared by all clones. Standard library only.
 """
 
 import argparse
-import subprocess
 import sys
 
 from packages import UNAVAILABLE, ensure
@@ -71,7 +70,7 @@ def main() -> int:
     for name in parser.parse_args().package:
         try:
             print(ensure(f"nvidia-{name}", PACKAGES[name]) / INSIDE[name], flush=True)
-        except (OSError, subprocess.CalledProcessError) as error:
+        except OSError as error:
             print(f"{name} cannot be fetched: {error}", file=sys.stderr)
             return UNAVAILABLE
     return 0

@@ -37,11 +37,19 @@ def exclusive(path: Path):
 
 
 def download_wheel(requirement: str, sha256: str, folder: Path) -> Path:
-    """One wheel by pip, which knows the indexes and proxies of this machine."""
+    """One wheel by pip, which knows the indexes and proxies of this machine.
+
+    :raises OSError: it cannot be fetched
+    """
     wanted = folder / "requirement.txt"
     wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "--require-hashes", "-d", folder, "-r", wanted], check=True, stdout=sys.stderr)
+    command = [*pip, "--require-hashes", "-d", folder, "-r", wanted]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        # What pip says last is what went wrong.
+        reason = (done.stderr.strip().splitlines() or [f"pip ended with {done.returncode}"])[-1]
+        raise OSError(f"{reason}: apt-get install python3-pip" if "No module named pip" in reason else reason)
     return next(folder.glob("*.whl"))
 
 
@@ -90,7 +98,7 @@ def ensure(name: str, files: dict[str, str]) -> Path:
 
     :param name: starts the name of the folder
     :param files: requirement (PyPI) or address of each file, with its SHA-256
-    :raises OSError, subprocess.CalledProcessError: it cannot be fetched
+    :raises OSError: it cannot be fetched
     """
     key = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
     root = cache_root()

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 
 const HEARTBEAT_MS = 20_000;
+/** What starting a command ends with that is in no folder of the PATH; the second where one of the folders cannot be searched. */
+const NOT_FOUND = new Set(['ENOENT', 'EACCES']);
 /** Steps at a time: one that computes beside one that waits, or two that use one core each. */
 const SLOTS = 2;
 
@@ -71,7 +73,7 @@ async function runStep(step, done, print) {
   const start = performance.now();
   const { code, output } = await execute(action, step);
   const result = { name: step.name, seconds: (performance.now() - start) / 1000, output };
-  if (step.missingToolCode !== undefined && (code === step.missingToolCode || code === 'ENOENT')) {
+  if (step.missingToolCode !== undefined && (code === step.missingToolCode || NOT_FOUND.has(code))) {
     return { ...result, status: 'skipped', reason: output.trim().split('\n').at(-1) };
   }
   const counts = step.counts?.();
@@ -92,7 +94,7 @@ function execute({ command, cwd, env }, { live }) {
     };
     for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', collect(process[name]));
     child.on('error', (error) => {
-      output += error.code === 'ENOENT' ? `${file} is not installed\n` : `${error.message}\n`;
+      output += NOT_FOUND.has(error.code) ? `${file} is not installed\n` : `${error.message}\n`;
       resolve({ code: error.code, output });
     });
     child.on('close', (code, signal) => resolve({ code: code ?? signal, output }));
