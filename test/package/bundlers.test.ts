@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeBlocks } from '../support/markdown.js';
+import { QUICK_AND_QUIET } from './install-package.mjs';
 import { InstalledPackage } from './installed-package.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,7 +35,7 @@ function shell(command: string) {
 
 beforeAll(() => {
   installed = InstalledPackage.install();
-  installed.npm('install', '--no-audit', '--no-fund', '--loglevel=error', 'esbuild@0.28.2', 'jest@30.5.2');
+  installed.npm('install', ...QUICK_AND_QUIET, 'esbuild@0.28.2', 'jest@30.5.2');
   writeFileSync(join(installed.folder, 'app.mjs'), PROGRAM);
 }, 300_000);
 

@@ -20,6 +20,9 @@ export function npm(cwd, ...args) {
   return execFileSync('npm', args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
+/** Flags of `npm install`. */
+export const QUICK_AND_QUIET = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+
 /**
  * @param {string} tarball
  * @param {string} folder
@@ -27,8 +30,7 @@ export function npm(cwd, ...args) {
 export function installPackage(tarball, folder) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'user', version: '1.0.0', type: 'module' }));
-  const quiet = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-  npm(folder, 'install', '--ignore-scripts', ...quiet, tarball);
+  npm(folder, 'install', '--ignore-scripts', ...QUICK_AND_QUIET, tarball);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { codeBlocks } from '../support/markdown.js';
+import { QUICK_AND_QUIET } from './install-package.mjs';
 import { InstalledPackage } from './installed-package.js';
 
 const PAGE = readFileSync(fileURLToPath(new URL('../../docs/bundlers.md', import.meta.url)), 'utf8');
@@ -23,7 +24,7 @@ let server: ChildProcess | undefined;
 
 beforeAll(() => {
   installed = InstalledPackage.install();
-  installed.npm('install', '--no-audit', '--no-fund', '--loglevel=error', ...TOOLS);
+  installed.npm('install', ...QUICK_AND_QUIET, ...TOOLS);
 }, 600_000);
 
 afterAll(async () => {
