@@ -121,7 +121,12 @@ describe('contradictions', () => {
     [
       'latents scaled by channel',
       { 'vae/config.json': JSON.stringify({ latents_mean: [0, 0, 0, 0] }) },
-      /latents_mean/,
+      /vae\/config\.json: latents_mean: expected null.*received a list of 4/,
+    ],
+    [
+      'latents spread by channel',
+      { 'vae/config.json': JSON.stringify({ latents_std: [1, 1, 1, 1] }) },
+      /vae\/config\.json: latents_std: expected null.*received a list of 4/,
     ],
     [
       'a scaling factor of 0',

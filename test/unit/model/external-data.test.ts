@@ -46,6 +46,27 @@ describe('external data', () => {
     expect(await refusal(withTensor(entries))).toMatch(reason);
   });
 
+  it.each([
+    ['float32', 1, 12],
+    ['float16', 10, 6],
+    ['int64', 7, 24],
+    ['bool', 9, 3],
+    ['4-bit integers, two in a byte', 22, 2],
+    ['2-bit integers, four in a byte', 25, 1],
+  ])('of 3 elements of %s has to have just their bytes', async (_, type, bytes) => {
+    const described = (length: number) =>
+      writeModel({
+        'unet/model.onnx': unet(externalTensor('w', [3], { location: 'model.weights', length: `${length}` }, 5, type)),
+        'unet/model.weights': Buffer.alloc(bytes),
+      });
+    await expect(describeModel(described(bytes))).resolves.toMatchObject({
+      hashes: { 'unet/model.weights': expect.any(String) },
+    });
+    for (const length of [bytes - 1, bytes + 1]) {
+      expect(await refusal(described(length))).toMatch(`${bytes} bytes for shape [3], received a length of ${length}`);
+    }
+  });
+
   it('is refused with dimensions that are negative or too many', async () => {
     expect(await refusal(withTensor(GOOD, [-2, 3]))).toMatch(/"w" has a negative dimension: \[-2, 3\]/);
     expect(await refusal(withTensor({ location: 'model.weights' }, Array(9).fill(2 ** 40)))).toMatch(

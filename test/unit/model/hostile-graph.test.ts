@@ -7,7 +7,7 @@ import { describeModel } from '../../../src/model/layout.js';
 import { readOnnxFile } from '../../../src/model/onnx-file.js';
 import { ProtobufError } from '../../../src/model/protobuf.js';
 import { refusal, SMALLEST, scratch, writeModel } from './model-dir.js';
-import { message, model, varint } from './onnx-writer.js';
+import { FLOAT, input, message, model, varint } from './onnx-writer.js';
 
 const fixture = (path: string) => readFileSync(new URL(`../../fixtures/${path}`, import.meta.url));
 const refusedGraph = (content: Buffer) => refusal(writeModel({ 'unet/model.onnx': content }));
@@ -41,6 +41,9 @@ describe('a graph', () => {
     return model([inner]);
   };
 
+  /** A graph with a damaged field, behind which a whole one stands. */
+  const overlong = (number: number, damaged: Buffer) => model([message(number, damaged), input('x', FLOAT, [1, 2, 3])]);
+
   it.each<[string, Buffer, RegExp]>([
     ['nested deeply', nested(2000), /nested deeper than 100/],
     ['with two graphs', Buffer.concat([model([]), message(7)]), /two graphs/],
@@ -65,6 +68,33 @@ describe('a graph', () => {
       'with millions of packed numbers',
       model([message(5, message(1, Buffer.alloc(3e6, 1)))]),
       /more than 2000000 fields/,
+    ],
+    // The file goes on behind each of these, so that only their parent tells that they are too long.
+    [
+      'with a name that is longer than its input',
+      overlong(11, Buffer.from([0x0a, 20, 0x61])),
+      /a field of 20 bytes .* 1 are left/,
+    ],
+    ['with a number longer than its input', overlong(11, Buffer.from([0x18, 0x80])), /ends in the middle of a field/],
+    [
+      'with a length cut off by the end of its input',
+      overlong(11, Buffer.from([0x0a, 0x80])),
+      /ends in the middle of a field/,
+    ],
+    [
+      'with 8 bytes that are longer than its input',
+      overlong(11, Buffer.alloc(4, 0x19)),
+      /a field of 8 bytes .* 3 are left/,
+    ],
+    [
+      'with 4 bytes that are longer than its input',
+      overlong(11, Buffer.alloc(4, 0x1d)),
+      /a field of 4 bytes .* 3 are left/,
+    ],
+    [
+      'with packed numbers cut off by the end of their field',
+      overlong(5, message(1, Buffer.from([1, 0x80]))),
+      /does not end/,
     ],
     ['with a packed number cut off', model([message(5, message(1, Buffer.from([0x80])))]), /does not end/],
   ])('%s is refused', async (_, content, reason) => {

@@ -33,18 +33,19 @@ export function value(number: number, name: string, type: number, dims: readonly
 export const input = (name: string, type: number, dims: readonly Dim[] | null) => value(11, name, type, dims);
 export const output = (name: string, type: number, dims: readonly Dim[] | null) => value(12, name, type, dims);
 
-/** TensorProto of float32 as field `number` (5 initializer of a graph), its bytes in another file. */
+/** TensorProto, of float32 or another type, as field `number` (5 initializer of a graph), its bytes in another file. */
 export function externalTensor(
   name: string,
   dims: readonly number[],
   entries: Record<string, string>,
   number = 5,
+  type = FLOAT,
 ): Buffer {
   const external = Object.entries(entries).map(([key, text]) => message(13, message(1, key), message(2, text)));
   return message(
     number,
     ...dims.map((size) => varint(1, size)),
-    varint(2, 1),
+    varint(2, type),
     message(8, name),
     ...external,
     varint(14, 1),

@@ -96,10 +96,63 @@ describe('added tokens', () => {
     expect(body(added('<Cat>', true), '<cAt>')).toEqual([49408]);
   });
 
+  /** A tokenizer with these tokens, ids from 49408 on; those in capitals are found in the text as written. */
+  const several = (...contents: string[]) =>
+    make({
+      addedTokens: contents.map((content, i) => ({ content, id: 49408 + i, normalized: !/[A-Z]/.test(content) })),
+    });
+
+  it('take the first in the text before a longer one that begins within it', () => {
+    expect(body(several('<a>', '><bcdef>'), '<a><bcdef>')).toEqual([49408, ...body(clip, '<bcdef>')]);
+  });
+
+  it('take those as written before a normalized one that begins earlier', () => {
+    expect(body(several('<a><b', '<B>'), '<a><B>')).toEqual([...body(clip, '<a>'), 49409]);
+    expect(body(several('<a><b', '<B>'), '<a><b>')).toEqual([49408, ...body(clip, '>')]);
+  });
+
+  it('are no patterns', () => {
+    for (const content of ['a.c', 'a*', '(x)', '[ab]', 'a|b', '^', '$', 'a+', 'a?', '\\d', '{2}', 'a/b']) {
+      expect(body(several(content), content), content).toEqual([49408]);
+      expect(body(several(content), 'abc 7 xx'), content).toEqual(body(clip, 'abc 7 xx'));
+    }
+  });
+
+  it('are the settings of the files beside tokenizer.json before its own', () => {
+    const own = { ...json, added_tokens: [...json.added_tokens, { id: 49408, content: '<Cat>', normalized: false }] };
+    const beside = { content: '<Cat>', id: 49409, normalized: true };
+    const make = (addedTokens: (typeof beside)[]) => ClipTokenizer.fromTokenizerJson(own, { ...SETTINGS, addedTokens });
+    expect(body(make([]), '<Cat>')).toEqual([49408]);
+    expect(body(make([]), '<cat>')).toEqual(body(clip, '<cat>'));
+    expect(body(make([beside]), '<cat>')).toEqual([49409]);
+  });
+
   it('take the longest of two that begin alike', () => {
     const tokens = ['<a>', '<a><b>'].map((content, i) => ({ content, id: 49408 + i, normalized: false }));
     expect(body(make({ addedTokens: tokens }), '<a><b><a>')).toEqual([49409, 49408]);
     expect(make({ addedTokens: tokens }).vocabSize).toBe(49410);
+  });
+});
+
+describe('the tables', () => {
+  it('may have the line ends of Windows', () => {
+    const crlf = { ...files, merges: files.merges.replaceAll('\n', '\r\n') };
+    const text = 'a photo of a cat';
+    expect(body(ClipTokenizer.fromFiles(crlf, SETTINGS), text)).toEqual(body(clip, text));
+  });
+
+  it.each(['#version: 0.2\na b</w>\n', '#version: 0.2\r\na b</w>\r\n', 'a b</w>', '\na b</w>\n\n'])(
+    'have the merge of %j',
+    (merges) => {
+      const vocab = { a: 0, 'b</w>': 1, 'ab</w>': 2, [START]: 3, [END]: 4 };
+      expect(body(ClipTokenizer.fromFiles({ vocab, merges }, SETTINGS), 'ab')).toEqual([2]);
+    },
+  );
+
+  it('have a header in the first line alone', () => {
+    const vocab = { '#version': 0, 'x</w>': 1, '#versionx</w>': 2, [START]: 3, [END]: 4 };
+    const second = () => ClipTokenizer.fromFiles({ vocab, merges: '#version: 0.2\n#version: 0.2\n' }, SETTINGS);
+    expect(second).toThrow(/merge 1.*"#version: 0\.2"/);
   });
 });
 
@@ -172,6 +225,19 @@ describe('damaged files', () => {
     ['merges that are no list', { ...json, model: { ...json.model, merges: 'a b' } }, /model\.merges.*list/],
     ['a merge of one', { ...json, model: { ...json.model, merges: [['a']] } }, /merge 1/],
     ['a token that swallows spaces', { ...json, added_tokens: [{ id: 1, content: 'x', lstrip: true }] }, /lstrip/],
+    ['one that swallows those behind', { ...json, added_tokens: [{ id: 1, content: 'x', rstrip: true }] }, /rstrip/],
+    ['one of whole words', { ...json, added_tokens: [{ id: 1, content: 'x', single_word: true }] }, /single_word/],
+    ['a flag that is none', { ...json, added_tokens: [{ id: 1, content: 'x', normalized: 1 }] }, /flags/],
+    ['a negative id', { ...json, added_tokens: [{ id: -1, content: 'x' }] }, /with an id/],
+    ['another prefix', { ...json, model: { ...json.model, continuing_subword_prefix: '##' } }, /prefix.*##/],
+    ['bytes for what it lacks', { ...json, model: { ...json.model, byte_fallback: true } }, /byte_fallback/],
+    ['merges passed over', { ...json, model: { ...json.model, ignore_merges: true } }, /ignore_merges/],
+    ['unknown characters as one', { ...json, model: { ...json.model, fuse_unk: true } }, /fuse_unk/],
+    [
+      'steps in another order',
+      { ...json, pre_tokenizer: { pretokenizers: [{ type: 'ByteLevel' }, { type: 'Split' }] } },
+      /Split/,
+    ],
     ['a token without an id', { ...json, added_tokens: [{ content: 'x' }] }, /added token/],
   ])('are refused: a tokenizer.json with %s', (_, value, message) => {
     const error = refused(() => ClipTokenizer.fromTokenizerJson(value, SETTINGS));
