@@ -105,6 +105,34 @@ describe('createPlan', () => {
     }
   });
 
+  it('adds noise in a last step of ddpm whose timestep is above 0, and none at 0', () => {
+    // alpha = 0.9, 0.8, 0.7, 0.6: alpha bar = 0.9, 0.72, 0.504, 0.3024.
+    const rowsOf = (variance: string, offset: number) => {
+      const schedule = { trained_betas: [0.1, 0.2, 0.3, 0.4], num_train_timesteps: 4, timestep_spacing: 'leading' };
+      const config = parseSchedulerConfig({ ...schedule, variance_type: variance, steps_offset: offset });
+      const { timesteps, rows } = createPlan(config, { sampler: 'ddpm', steps: 2 });
+      return Array.from(timesteps, (timestep, i) => [timestep, ...rows.slice(i * ROW_LENGTH + 4, i * ROW_LENGTH + 7)]);
+    };
+    // Ho et al. 2020, equation 7: from 3 to 1 alpha is 0.6 * 0.7 and beta 0.58, from 1 to the clean image beta is 0.28.
+    const [x0, x] = [(Math.sqrt(0.72) * 0.58) / 0.6976, (Math.sqrt(0.42) * 0.28) / 0.6976];
+    const close = (rows: number[][], expected: number[][]) => {
+      expect(rows.map(([timestep]) => timestep)).toEqual(expected.map(([timestep]) => timestep));
+      for (const [i, value] of rows.flat().entries()) expect(value).toBeCloseTo(expected.flat()[i] as number, 6);
+    };
+    close(rowsOf('fixed_large', 1), [
+      [3, x0, x, Math.sqrt(0.58)],
+      [1, 1, 0, Math.sqrt(0.28)],
+    ]);
+    const small = rowsOf('fixed_small', 1);
+    close(small, [
+      [3, x0, x, Math.sqrt((0.28 / 0.6976) * 0.58)],
+      [1, 1, 0, 1e-10],
+    ]);
+    // So little that no bit of an image shows it, but a block of noise is drawn for it, as diffusers draws one.
+    expect(small[1]?.[3]).toBeGreaterThan(0);
+    for (const variance of ['fixed_large', 'fixed_small']) expect(rowsOf(variance, 0)[1]).toEqual([0, 1, 0, 0]);
+  });
+
   it('keeps two steps that share a timestep apart', () => {
     const cosine = parseSchedulerConfig({ beta_schedule: 'squaredcos_cap_v2' });
     const plan = createPlan(cosine, { sampler: 'dpmpp-2m', steps: 11, sigmas: 'karras' });
