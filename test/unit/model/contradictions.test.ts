@@ -48,6 +48,37 @@ describe('contradictions', () => {
       /latent channels.*4 in unet.*8 in unet/,
     ],
     [
+      'channels of the configuration',
+      { 'unet/config.json': JSON.stringify({ in_channels: 8 }) },
+      /latent channels.*4 in unet\/model\.onnx input.*8 in unet\/config\.json/,
+    ],
+    [
+      'channels of the decoder',
+      {
+        'vae_decoder/model.onnx': model([
+          input('z', FLOAT, ['b', 8, 'h', 'w']),
+          output('image', FLOAT, ['b', 3, 'H', 'W']),
+        ]),
+      },
+      /latent channels.*4 in unet.*8 in vae_decoder\/model\.onnx input/,
+    ],
+    [
+      'a dynamic number of channels',
+      {
+        'unet/model.onnx': unet({
+          sample: input('sample', FLOAT, ['b', 'c', 'h', 'w']),
+          output: output('o', FLOAT, ['b', 'c', 'h', 'w']),
+        }),
+        'unet/config.json': null,
+        'vae_decoder/model.onnx': model([
+          input('z', FLOAT, ['b', 'c', 'h', 'w']),
+          output('image', FLOAT, ['b', 3, 'H', 'W']),
+        ]),
+        'vae/config.json': null,
+      },
+      /a fixed number of latent channels, received a dynamic one/,
+    ],
+    [
       'inpainting channels',
       { 'unet/model.onnx': unet({ sample: input('sample', FLOAT, ['b', 9, 'h', 'w']) }) },
       /latent channels.*9 in unet/,
@@ -56,6 +87,27 @@ describe('contradictions', () => {
       'text width',
       { 'unet/model.onnx': unet({ states: input('encoder_hidden_states', FLOAT, ['b', 16, 64]) }) },
       /width of the text states.*32 in text_encoder.*64 in unet/,
+    ],
+    [
+      'text width of the encoder’s configuration',
+      { 'text_encoder/config.json': JSON.stringify({ hidden_size: 64 }) },
+      /width of the text states.*32 in text_encoder\/model\.onnx output, 64 in text_encoder\/config\.json/,
+    ],
+    [
+      'text width of the denoiser’s configuration, the largest of several',
+      { 'unet/config.json': JSON.stringify({ cross_attention_dim: [32, 64, 16] }) },
+      /width of the text states.*32 in unet\/model\.onnx input, 64 in unet\/config\.json/,
+    ],
+    [
+      'tokens of the attention mask',
+      {
+        'text_encoder/model.onnx': model([
+          input('input_ids', INT64, ['b', 16]),
+          input('attention_mask', INT64, ['b', 8]),
+          output('last_hidden_state', FLOAT, ['b', 16, 32]),
+        ]),
+      },
+      /tokens of the context.*16 in text_encoder\/model\.onnx input, 8 in text_encoder\/model\.onnx attention mask/,
     ],
     [
       'text states',

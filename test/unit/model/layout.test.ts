@@ -26,6 +26,15 @@ describe('describeModel', () => {
     expect(tiny.textEncoder.attentionMask).toBeNull();
   });
 
+  it('reads what the configurations alone say', async () => {
+    expect(await describeModel(writeModel())).toMatchObject({
+      scalingFactor: 0.5,
+      shiftFactor: 0.1,
+      nativeSize: 128,
+      sizeGranularity: 32,
+    });
+  });
+
   it('reads one with 16 channels, static shapes, float16 and an attention mask', async () => {
     const tiny = await describeModel(fixture('tiny-16ch'));
     expect(tiny).toMatchObject({ latentChannels: 16, vaeFactor: 16, fixedSize: { width: 64, height: 64 } });
