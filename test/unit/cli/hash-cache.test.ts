@@ -27,6 +27,12 @@ const env = () => ({ T2I_CACHE: folder });
 const cacheFile = () => join(folder, 't2i/hashes.json');
 const later = () => vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 });
 const read = async () => (await readModel(model, fakeIo({ env: env() }))).hashes;
+/** Waits until a file that is written now has a later time than that one: file systems count in steps. */
+function untilTimesDiffer(path: string): void {
+  const probe = join(folder, 'probe');
+  do writeFileSync(probe, '');
+  while (statSync(probe).ctimeMs <= statSync(path).ctimeMs);
+}
 /** Puts a hash that no file has into the cache, so that whoever takes it from there is found out. */
 function mark(path: string): string {
   const entries = JSON.parse(readFileSync(cacheFile(), 'utf8'));
@@ -53,7 +59,7 @@ describe('the hashes of a model', () => {
     later();
     await read();
     const marked = mark(UNET);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    untilTimesDiffer(join(model, UNET));
     change(join(model, UNET));
     const hash = (await readModel(model, fakeIo({ env: env() })).catch(() => null))?.hashes[UNET];
     expect(hash).not.toBe(marked);

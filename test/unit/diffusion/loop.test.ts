@@ -98,7 +98,7 @@ describe('denoise', () => {
         return predict(x, timestep);
       },
       onStep: async (done) => {
-        await new Promise((resolve) => setTimeout(resolve, 1));
+        await new Promise(setImmediate);
         order.push(`done ${done}`);
       },
     });
