@@ -3,7 +3,18 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeModel } from '../../../src/model/layout.js';
 import { refusal, scratch, writeModel } from './model-dir.js';
-import { externalTensor, FLOAT, functionBody, INT64, input, message, model, node, output } from './onnx-writer.js';
+import {
+  externalTensor,
+  FLOAT,
+  functionBody,
+  INT64,
+  input,
+  message,
+  model,
+  node,
+  output,
+  varint,
+} from './onnx-writer.js';
 
 const BASE = [
   input('sample', FLOAT, ['batch', 4, 'h', 'w']),
@@ -67,6 +78,16 @@ describe('external data', () => {
     }
   });
 
+  it('is what says so of itself, or names a file', async () => {
+    const described = (...fields: Buffer[]) =>
+      writeModel({ 'unet/model.onnx': unet(message(5, varint(1, 6), varint(2, FLOAT), message(8, 'w'), ...fields)) });
+    const says = varint(14, 1);
+    const names = message(13, message(1, 'location'), message(2, '/x'));
+    expect(await refusal(described(says))).toMatch(/no location/);
+    expect(await refusal(described(names))).toMatch(/an absolute path/);
+    await expect(describeModel(described())).resolves.toHaveProperty('hashes');
+  });
+
   it('is refused with dimensions that are negative or too many', async () => {
     expect(await refusal(withTensor(GOOD, [-2, 3]))).toMatch(/"w" has a negative dimension: \[-2, 3\]/);
     expect(await refusal(withTensor({ location: 'model.weights' }, Array(9).fill(2 ** 40)))).toMatch(
@@ -78,17 +99,26 @@ describe('external data', () => {
     ['an attribute', node('Constant', '', 1, message(5, externalTensor('w', [1], { location: '/x' }, 5)))],
     ['a list of an attribute', node('Constant', '', 1, message(5, externalTensor('w', [1], { location: '/x' }, 10)))],
     ['a subgraph', node('If', '', 1, message(5, message(6, externalTensor('w', [1], { location: '/x' }))))],
+    ['a list of subgraphs', node('Scan', '', 1, message(5, message(11, externalTensor('w', [1], { location: '/x' }))))],
     ['a sparse tensor', message(15, externalTensor('w', [1], { location: '/x' }, 1))],
+    ['the places of a sparse tensor', message(15, externalTensor('w', [1], { location: '/x' }, 2))],
+    [
+      'a sparse attribute',
+      node('Constant', '', 1, message(5, message(22, externalTensor('w', [1], { location: '/x' }, 1)))),
+    ],
+    [
+      'a list of sparse attributes',
+      node('Constant', '', 1, message(5, message(23, externalTensor('w', [1], { location: '/x' }, 1)))),
+    ],
   ])('is found in %s', async (_, part) => {
     expect(await refusal(writeModel({ 'unet/model.onnx': model([...BASE, part]) }))).toMatch(/an absolute path "\/x"/);
   });
 
-  it('is found in a function', async () => {
-    const body = message(
-      25,
-      message(1, 'f'),
-      node('Constant', '', 7, message(5, externalTensor('w', [1], { location: '/x' }, 5))),
-    );
+  it.each([
+    ['a node', node('Constant', '', 7, message(5, externalTensor('w', [1], { location: '/x' }, 5)))],
+    ['a default of an attribute', message(11, externalTensor('w', [1], { location: '/x' }, 5))],
+  ])('is found in %s of a function', async (_, part) => {
+    const body = message(25, message(1, 'f'), part);
     expect(await refusal(writeModel({ 'unet/model.onnx': model(BASE, body) }))).toMatch(/an absolute path "\/x"/);
   });
 });

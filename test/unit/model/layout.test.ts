@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeModel } from '../../../src/model/layout.js';
 import { loadTokenizer } from '../../../src/model/tokenizer.js';
-import { SMALLEST, scratch, unet, writeModel } from './model-dir.js';
-import { FLOAT, INT64, input, model, output } from './onnx-writer.js';
+import { refusal, SMALLEST, scratch, unet, writeModel } from './model-dir.js';
+import { FLOAT, INT64, input, message, model, output, varint } from './onnx-writer.js';
 
 const fixture = (name: string) => new URL(`../../fixtures/${name}`, import.meta.url).pathname;
 describe('describeModel', () => {
@@ -122,6 +122,36 @@ describe('describeModel', () => {
       'baz',
       'out',
     ]);
+  });
+
+  it('takes the best of several names, and none of several that fit alike', async () => {
+    const outputs = (...names: string[]) => ({
+      'unet/model.onnx': model([
+        input('sample', FLOAT, ['b', 4, 'h', 'w']),
+        input('timestep', INT64, []),
+        input('encoder_hidden_states', FLOAT, ['b', 16, 32]),
+        ...names.map((name) => output(name, FLOAT, ['b', 4, 'h', 'w'])),
+      ]),
+    });
+    for (const names of [
+      ['output', 'sample', 'out_sample'],
+      ['out_sample', 'x'],
+      ['a', 'noise_pred', 'sample'],
+    ]) {
+      const { unet } = await describeModel(writeModel(outputs(...names)));
+      expect(unet.output.name).toBe(names.find((name) => ['out_sample', 'noise_pred'].includes(name)));
+    }
+    expect(await refusal(writeModel(outputs('a', 'b')))).toMatch(/for the prediction: .* received "a", "b"/);
+  });
+
+  it('asks for no input that the graph itself holds', async () => {
+    const weights = {
+      names: input('w', FLOAT, [1]),
+      values: message(5, varint(1, 1), varint(2, FLOAT), message(8, 'w')),
+    };
+    const dir = (...more: Buffer[]) => writeModel({ 'unet/model.onnx': unet({ more: Buffer.concat(more) }) });
+    expect(await refusal(dir(weights.names))).toMatch(/input "w"/);
+    await expect(describeModel(dir(weights.names, weights.values))).resolves.toHaveProperty('hashes');
   });
 
   it('reads the bare words that Python writes into JSON', async () => {

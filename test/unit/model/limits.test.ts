@@ -60,6 +60,16 @@ describe('sizes that no request could ask for', () => {
       config({ sample_size: 513 }),
       [/unet\/config\.json: sample_size: expected at most 512 latent pixels/],
     ],
+    [
+      // 4096 is no multiple of 3: 1365 latent pixels fit, and a third of one does not.
+      'a sample_size beyond it by a part of a latent pixel',
+      {
+        ...config({ sample_size: 1366 }),
+        'vae/config.json': null,
+        'vae_decoder/model.onnx': model([plane('z', 'b', 4, 8, 8), output('image', FLOAT, ['b', 3, 24, 24])]),
+      },
+      [/unet\/config\.json: sample_size: expected at most 1365 latent pixels/],
+    ],
     ['a sample_size far beyond it', config({ sample_size: 1e12 }), [/unet\/config\.json: sample_size/]],
     [
       'a granularity beyond it',
@@ -102,6 +112,33 @@ describe('batches that a graph fixes', () => {
         }),
       },
       /2 in "sample", 3 in "timestep"/,
+    ],
+    [
+      'of latents and guidance embeddings',
+      {
+        'unet/model.onnx': unet({ sample: plane('sample', 2, 4, 'h', 'w'), more: plane('timestep_cond', 3, 256) }),
+      },
+      /2 in "sample", 3 in "timestep_cond"/,
+    ],
+    [
+      'of latents and predictions',
+      {
+        'unet/model.onnx': unet({
+          sample: plane('sample', 2, 4, 'h', 'w'),
+          output: output('out_sample', FLOAT, [1, 4, 'h', 'w']),
+        }),
+      },
+      /2 in "sample", 1 in "out_sample"/,
+    ],
+    [
+      'of ids and states',
+      {
+        'text_encoder/model.onnx': model([
+          input('input_ids', INT64, [1, 16]),
+          output('last_hidden_state', FLOAT, [2, 16, 32]),
+        ]),
+      },
+      /batch of text_encoder\/model\.onnx.*1 in "input_ids", 2 in "last_hidden_state"/,
     ],
     [
       'of latents and images',
