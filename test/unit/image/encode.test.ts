@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { comparePixels } from '../../../src/image/compare.js';
-import { decodeImage } from '../../../src/image/decode.js';
+import { decodeImage, readImageHeader } from '../../../src/image/decode.js';
 import { encodeImage } from '../../../src/image/encode.js';
 import { formatOfPath, IMAGE_FORMATS } from '../../../src/image/formats.js';
 import { GeneratedImage } from '../../../src/image/generated-image.js';
@@ -31,6 +31,18 @@ describe('encoding', () => {
     expect(await psnr()).toBeGreaterThan(30);
     expect(await psnr(1)).toBeLessThan((await psnr()) as number);
   });
+
+  it.each(['jpeg', 'webp'] as const)(
+    'has quality 90 in %s where none is named, and keeps every colour',
+    async (format) => {
+      const bytes = async (quality?: number) => text(await encodeImage(raster, null, { format, quality }));
+      expect(await bytes()).toBe(await bytes(90));
+      expect(await bytes()).not.toBe(await bytes(89));
+      // WebP has one way to share colours; a JPEG tells its own in the header.
+      const { chromaSubsampling } = await readImageHeader(await encodeImage(raster, null, { format }));
+      expect(chromaSubsampling).toBe({ jpeg: '4:4:4', webp: '4:2:0' }[format]);
+    },
+  );
 
   it.each(IMAGE_FORMATS)('gives the same bytes for the same image in %s', async (format) => {
     const encode = () => encodeImage(raster, receiptOf(), { format });

@@ -6,6 +6,7 @@ import { crc32, deflateSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { T2IError } from '../../../src/errors.js';
 import { RECEIPT_KEYWORD, XMP_KEYWORD } from '../../../src/image/containers.js';
+import { readImageHeader } from '../../../src/image/decode.js';
 import { encodeImage } from '../../../src/image/encode.js';
 import { IMAGE_FORMATS, type ImageFormat } from '../../../src/image/formats.js';
 import { insertPngChunks, internationalTextChunk, type PngChunk, textChunk } from '../../../src/image/png.js';
@@ -123,6 +124,36 @@ describe('a PNG made to hurt', () => {
     await expect(readReceipt(Buffer.concat([signature, end]))).rejects.toThrow(/does not begin with an IHDR/);
   });
 
+  /** The PNG with another IHDR in place of its own. */
+  const headed = (data: Uint8Array) => {
+    const [start, own] = [bare.subarray(0, 8 + 25), bare.subarray(8 + 25)];
+    return Buffer.concat([
+      start.subarray(0, 8),
+      insertPngChunks(start, [{ type: 'IHDR', data }]).subarray(8 + 25),
+      own,
+    ]);
+  };
+
+  it('is refused with an IHDR of another length', async () => {
+    await expect(readReceipt(headed(Buffer.alloc(14)))).rejects.toThrow(/does not begin with an IHDR/);
+  });
+
+  it('is refused where it claims more than 4096x4096 pixels, in any shape', async () => {
+    const sized = (width: number, height: number) => {
+      const data = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 2, 0, 0, 0]);
+      data.writeUInt32BE(width, 0);
+      data.writeUInt32BE(height, 4);
+      return readImageHeader(headed(data));
+    };
+    for (const [width, height] of [
+      [4096, 4096],
+      [8192, 2048],
+    ] as const) {
+      expect(await sized(width, height)).toMatchObject({ format: 'png', width, height, lossless: true });
+      await expect(sized(width + 1, height)).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
+    }
+  });
+
   it('is refused with chunks without end', async () => {
     const empty = Buffer.alloc(12);
     empty.write('teSt', 4, 'latin1');
@@ -169,6 +200,9 @@ describe('a PNG made to hurt', () => {
   it('is refused with many places for a receipt, before each is unpacked', async () => {
     const bomb = { type: 'zTXt', data: keyed(XMP_KEYWORD, Buffer.from([0]), deflateSync(Buffer.alloc(1 << 20))) };
     await expect(readReceipt(withChunk(...Array(60_000).fill(bomb)))).rejects.toThrow(/more than 16 chunks/);
+    const [own, empty] = [textChunk(RECEIPT_KEYWORD, json), internationalTextChunk(XMP_KEYWORD, '<x/>')];
+    expect(await readReceipt(withChunk(...Array(15).fill(empty), own))).toEqual(receipt);
+    await expect(readReceipt(withChunk(...Array(16).fill(empty), own))).rejects.toThrow(/more than 16 chunks/);
   });
 
   it('has no receipt where its texts are of others', async () => {

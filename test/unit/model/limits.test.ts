@@ -46,6 +46,16 @@ describe('sizes that no request could ask for', () => {
       ],
     ],
     [
+      'tokens without end',
+      {
+        'text_encoder/model.onnx': model([
+          input('input_ids', INT64, ['b', 4097]),
+          output('last_hidden_state', FLOAT, ['b', 16, 32]),
+        ]),
+      },
+      [/input "input_ids": tokens: expected at most 4096, received 4097/, /tokens of the context: expected one number/],
+    ],
+    [
       'states without end',
       { 'unet/model.onnx': unet({ states: plane('encoder_hidden_states', 'b', 1e9, 32) }) },
       [/"encoder_hidden_states": states: expected at most 16384/, /text states of a prompt: expected one number/],
