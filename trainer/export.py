@@ -17,6 +17,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from t2i_trainer.autoencoder import TinyAutoencoder
-from t2i_trainer.denoiser import unet_class
+from t2i_trainer.denoiser import load_unet
 from t2i_trainer.english import FUNCTION_WORDS
 from t2i_trainer.files import read_json, read_samples, sha256_file, write_json
 from t2i_trainer.onnx_export import Graph, export_graph, text_encoder_graph, unet_graph, vae_decoder_graph
@@ -41,7 +42,11 @@ FLOAT32, FLOAT16 = "model.onnx", "model.fp16.onnx"
 # fp16 arithmetic is judged by direction and by the image: the size of its error depends on the scale of an output.
 FLOAT16_COSINE = 0.999
 FLOAT16_PSNR = 35.0
-AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "TinyAutoencoder": TinyAutoencoder}
+# How to read them; safetensors alone, for diffusers would unpickle other weights.
+AUTOENCODERS = {
+    "AutoencoderKL": partial(AutoencoderKL.from_pretrained, use_safetensors=True),
+    "TinyAutoencoder": TinyAutoencoder.from_pretrained,
+}
 MANIFEST = "t2i.json"
 
 
@@ -100,8 +105,8 @@ def export(
 def load_components(run: Path) -> list[Component]:
     """The networks of a run, float32 on the CPU."""
     text = load_text_encoder(run / "text_encoder")
-    unet = unet_class(run / "unet").from_pretrained(run / "unet")
-    vae = AUTOENCODERS[read_json(run / "vae" / "config.json")["_class_name"]].from_pretrained(run / "vae")
+    unet = load_unet(run / "unet")
+    vae = AUTOENCODERS[read_json(run / "vae" / "config.json")["_class_name"]](run / "vae")
     states = count_states(text)
     latents = (unet.config.in_channels, unet.config.sample_size)
     return [

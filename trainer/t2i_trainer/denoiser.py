@@ -42,6 +42,11 @@ def unet_class(folder: Path) -> type[UNet2DConditionModel]:
     return PlacedUNet if named == "PlacedUNet" else UNet2DConditionModel
 
 
+def load_unet(folder: Path) -> UNet2DConditionModel:
+    """The denoiser of a folder, from safetensors: without them diffusers would unpickle."""
+    return unet_class(folder).from_pretrained(folder, use_safetensors=True)
+
+
 def new_unet(
     channels: tuple[int, ...], layers: int, text_width: int, latent_channels: int, side: int, heads: int = 4
 ) -> PlacedUNet:

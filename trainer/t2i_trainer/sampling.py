@@ -10,7 +10,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from .autoencoder import TinyAutoencoder
-from .denoiser import unet_class
+from .denoiser import load_unet
 from .progress import Progress
 from .text_encoder import load_text_encoder, tokenize
 
@@ -30,7 +30,7 @@ class Run:
     def load(cls, folder: Path, device: str = "cpu") -> "Run":
         models = [
             load_text_encoder(folder / "text_encoder"),
-            unet_class(folder / "unet").from_pretrained(folder / "unet"),
+            load_unet(folder / "unet"),
             TinyAutoencoder.from_pretrained(folder / "vae"),
         ]
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")

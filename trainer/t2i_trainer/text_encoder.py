@@ -45,12 +45,17 @@ class TextEncoder(nn.Module):
     def from_pretrained(cls, folder: Path) -> "TextEncoder":
         sketch = Sketch(**read_json(folder / "sketch.json"))
         sketch.load_state_dict(load_file(folder / "sketch.safetensors"))
-        return cls(CLIPTextModel.from_pretrained(folder), sketch)
+        return cls(load_clip(folder), sketch)
 
 
 def load_text_encoder(folder: Path) -> nn.Module:
     """The text encoder of a run folder: with a sketch or, as everybody else writes it, CLIP alone."""
-    return (TextEncoder if (folder / "sketch.json").exists() else CLIPTextModel).from_pretrained(folder)
+    return TextEncoder.from_pretrained(folder) if (folder / "sketch.json").exists() else load_clip(folder)
+
+
+def load_clip(folder: Path) -> CLIPTextModel:
+    """CLIP alone, from safetensors: without them transformers would unpickle."""
+    return CLIPTextModel.from_pretrained(folder, use_safetensors=True)
 
 
 def count_states(encoder: nn.Module) -> int:
