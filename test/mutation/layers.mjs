@@ -1,0 +1,45 @@
+/**
+ * The layers of src/ that are mutated one after another, each with the tests that are meant to catch what breaks in it, and the score
+ * that is aimed at. Tests that start processes are none of them: a mutant lives in the process of the tests alone.
+ *
+ * @typedef {{ name: string, mutate: readonly string[], tests: readonly string[], aim: number }} Layer
+ * @type {readonly Layer[]}
+ */
+export const LAYERS = [
+  { name: 'diffusion', mutate: ['src/diffusion/**/*.ts'], tests: ['test/unit/diffusion/**/*.test.ts'], aim: 95 },
+  { name: 'text', mutate: ['src/text/**/*.ts'], tests: ['test/unit/text/**/*.test.ts'], aim: 85 },
+  { name: 'model', mutate: ['src/model/**/*.ts'], tests: ['test/unit/model/**/*.test.ts'], aim: 95 },
+  { name: 'image', mutate: ['src/image/**/*.ts'], tests: ['test/unit/image/**/*.test.ts'], aim: 85 },
+  {
+    name: 'process',
+    mutate: ['src/backends/*.ts', 'src/backends/process/**/*.ts'],
+    tests: ['test/unit/backends/*.test.ts', 'test/unit/backends/process/**/*.test.ts'],
+    aim: 95,
+  },
+  {
+    name: 'onnxruntime',
+    mutate: ['src/backends/onnxruntime/**/*.ts'],
+    tests: ['test/unit/backends/*.test.ts', 'test/unit/backends/onnxruntime/**/*.test.ts'],
+    aim: 85,
+  },
+  {
+    name: 'tensorrt',
+    mutate: ['src/backends/tensorrt/**/*.ts'],
+    tests: ['test/unit/backends/tensorrt/**/*.test.ts'],
+    aim: 85,
+  },
+  {
+    name: 'pipeline',
+    mutate: ['src/*.ts', 'src/pipeline/**/*.ts'],
+    tests: ['test/unit/*.test.ts', 'test/unit/pipeline/**/*.test.ts'],
+    aim: 85,
+  },
+  {
+    name: 'verify',
+    mutate: ['src/verify/**/*.ts'],
+    tests: ['test/unit/verify.test.ts', 'test/unit/verify/**/*.test.ts'],
+    aim: 85,
+  },
+  { name: 'cli', mutate: ['src/cli/**/*.ts'], tests: ['test/unit/cli/**/*.test.ts'], aim: 85 },
+  { name: 'bench', mutate: ['src/bench/**/*.ts'], tests: ['test/unit/bench/**/*.test.ts'], aim: 85 },
+];
