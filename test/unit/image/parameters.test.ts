@@ -24,6 +24,7 @@ describe('the parameters text', () => {
   it.each<[string, Partial<Receipt['plan']>, string]>([
     ['the schedule that was asked for', { sigmas: 'karras', schedule: 'karras' }, 'Karras'],
     ['the schedule that the model chose', { sigmas: null, schedule: 'karras' }, 'Karras'],
+    ['the schedule that was used, whatever was asked for', { sigmas: 'karras', schedule: 'default' }, 'Uniform'],
     ['the plain schedule', { sigmas: null, schedule: 'default' }, 'Uniform'],
     ['the request, where an old receipt says no more', { sigmas: 'karras' }, 'Karras'],
   ])('names %s', (_, plan, schedule) => {

@@ -48,6 +48,15 @@ describe('a receipt', () => {
     expect(parseReceipt(serializeReceipt(receiptOf())).backend).not.toHaveProperty('engines');
   });
 
+  it.each<Partial<Receipt>>([
+    { seed: 0, width: 1, height: 1, guidanceScale: 0, prompt: '', negativePrompt: '' },
+    { seed: 2 ** 53 - 1, width: 65_535, height: 65_535, guidanceScale: 1000, prompt: 'a'.repeat(10_000) },
+    { plan: { ...receiptOf().plan, eta: 0, steps: 1 } },
+    { plan: { ...receiptOf().plan, eta: 1, steps: 1_000_000 } },
+  ])('may reach the bounds of its numbers and texts (%#)', (fields) => {
+    expect(parseReceipt(serializeReceipt(receiptOf(fields)))).toEqual(receiptOf(fields));
+  });
+
   it('keeps the largest seed and the numbers bit by bit', () => {
     const receipt = receiptOf({ seed: Number.MAX_SAFE_INTEGER, guidanceScale: 0.1 + 0.2 });
     expect(parseReceipt(serializeReceipt(receipt))).toEqual(receipt);
@@ -108,6 +117,20 @@ describe('a receipt that was tampered with', () => {
       change((receipt) => Object.assign(receipt.backend as object, { engines })),
       ['backend.engines'],
     ]),
+    ...(
+      [
+        ['seed', [-1, 2 ** 53]],
+        ['width', [0, 65_536]],
+        ['height', [0, 65_536]],
+        ['guidanceScale', [-0.1, 1000.1]],
+      ] as const
+    ).flatMap(([field, values]) =>
+      values.map((value): [string, string, string[]] => [
+        `a ${field} of ${value}`,
+        change((receipt) => Object.assign(receipt, { [field]: value })),
+        [field],
+      ]),
+    ),
     ['bad steps and eta', plan({ eta: 2, steps: 0 }), ['plan.eta', 'plan.steps']],
     ['other sigmas', plan({ sigmas: 'beta' }), ['plan.sigmas']],
     ['another schedule', plan({ schedule: 'beta' }), ['plan.schedule']],

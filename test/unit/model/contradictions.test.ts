@@ -18,6 +18,28 @@ describe('contradictions', () => {
       /input "text_embeds"/,
     ],
     [
+      'one input more of the text encoder',
+      {
+        'text_encoder/model.onnx': model([
+          input('input_ids', INT64, ['b', 16]),
+          input('position_ids', INT64, ['b', 16, 1]),
+          output('last_hidden_state', FLOAT, ['b', 16, 32]),
+        ]),
+      },
+      /text_encoder\/model\.onnx: input "position_ids"/,
+    ],
+    [
+      'one input more of the decoder',
+      {
+        'vae_decoder/model.onnx': model([
+          input('z', FLOAT, ['b', 4, 'h', 'w']),
+          input('noise', FLOAT, ['b', 4]),
+          output('image', FLOAT, ['b', 3, 'H', 'W']),
+        ]),
+      },
+      /vae_decoder\/model\.onnx: input "noise"/,
+    ],
+    [
       'a missing input',
       { 'unet/model.onnx': model([input('sample', FLOAT, ['b', 4, 'h', 'w'])]) },
       /for the timestep.*for the text states.*for the prediction/,

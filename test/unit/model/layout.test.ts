@@ -2,6 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeModel } from '../../../src/model/layout.js';
+import { tensorsOf } from '../../../src/model/networks.js';
 import { loadTokenizer } from '../../../src/model/tokenizer.js';
 import { refusal, SMALLEST, scratch, unet, writeModel } from './model-dir.js';
 import { FLOAT, INT64, input, message, model, output, varint } from './onnx-writer.js';
@@ -24,6 +25,24 @@ describe('describeModel', () => {
     });
     expect(tiny.unet.timestep).toEqual({ name: 'timestep', type: 'float32', shape: [1] });
     expect(tiny.textEncoder.attentionMask).toBeNull();
+  });
+
+  it('gives each network the inputs that its graph has', async () => {
+    const names = async (model: string) => {
+      const described = await describeModel(fixture(model));
+      return (['textEncoder', 'unet', 'vaeDecoder'] as const).map((network) => {
+        const { inputs, output } = tensorsOf(described, network);
+        return [...inputs.map(({ name }) => name), output.name];
+      });
+    };
+    const unet = ['sample', 'timestep', 'encoder_hidden_states'];
+    expect(await names('tiny')).toEqual([
+      ['input_ids', 'last_hidden_state'],
+      [...unet, 'out_sample'],
+      ['latents', 'image'],
+    ]);
+    expect((await names('tiny-16ch'))[0]).toEqual(['input_ids', 'attention_mask', 'last_hidden_state']);
+    expect((await names('tiny-lcm'))[1]).toEqual([...unet, 'timestep_cond', 'out_sample']);
   });
 
   it('reads what the configurations alone say', async () => {
