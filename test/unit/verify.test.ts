@@ -159,6 +159,10 @@ describe('verify', () => {
       expect.stringMatching(/^model: unet\/model\.onnx is 000000000000 in the receipt and [0-9a-f]{12} here$/),
       'model: vae_decoder/model.onnx is 111111111111 in the receipt and no such file here',
     ]);
+    const none = await verify({ ...image.receipt, model: { name: 'other', hashes: {} } });
+    expect(none.reasons.slice(1)).toEqual([
+      expect.stringMatching(/^model: unet\/model\.onnx is no such file in the receipt and [0-9a-f]{12} here$/),
+    ]);
   });
 
   it('says exact of an image that another version or backend made alike, and mentions it', async () => {

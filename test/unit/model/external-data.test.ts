@@ -89,6 +89,8 @@ describe('external data', () => {
   });
 
   it('is refused with dimensions that are negative or too many', async () => {
+    expect(await refusal(withTensor(GOOD, [-1, -24]))).toMatch(/"w" has a negative dimension: \[-1, -24\]/);
+    expect(await refusal(withTensor(GOOD, [-1, 3]))).toMatch(/"w" has a negative dimension/);
     expect(await refusal(withTensor(GOOD, [-2, 3]))).toMatch(/"w" has a negative dimension: \[-2, 3\]/);
     expect(await refusal(withTensor({ location: 'model.weights' }, Array(9).fill(2 ** 40)))).toMatch(
       /whole numbers|within the 40 bytes/,

@@ -76,7 +76,12 @@ describe('a model of another family', () => {
     ['Stable Diffusion XL (SDXL)', { 'unet/config.json': '{"addition_embed_type": "text_time"}' }],
     ['Stable Diffusion 3', index('StableDiffusion3Pipeline')],
     ['Stable Diffusion 3', { 'text_encoder_3/config.json': '{}', 'text_encoder_2/config.json': '{}' }],
+    ['Stable Diffusion XL (SDXL)', { 'tokenizer_2/vocab.json': '{}' }],
     ['FLUX', index('FluxPipeline')],
+    ['Stable Cascade', index('StableCascadeDecoderPipeline')],
+    ['Stable Cascade', index('WuerstchenDecoderPipeline')],
+    ['Kandinsky', index('KandinskyV22Pipeline')],
+    ['PixArt', index('PixArtAlphaPipeline')],
     ['a diffusion transformer', { 'transformer/config.json': '{}', 'text_encoder_2/config.json': '{}' }],
   ])('is refused by its name, and by nothing else: %s', async (family, changes) => {
     const { code, message, hint } = await refused({ ...changes, 'scheduler/scheduler_config.json': null });

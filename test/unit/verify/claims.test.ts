@@ -99,11 +99,14 @@ describe('before anything is drawn', () => {
     return insertPngChunks(bare, [...texts, { type: 'IDAT', data: Buffer.from('rubbish') }]);
   };
 
-  it('sizes are compared, whatever work is claimed, and no pixel is decoded', async () => {
-    const tiny = hollow(await flat(8, claiming({ width: 2048, height: 2048 }, 1000)));
-    expect(
-      await drawn(async () => expect(await verifyImage(tiny, pipeline)).toMatchObject({ verdict: 'different' })),
-    ).toBe(0);
+  it.each([
+    { width: 2048, height: 2048 },
+    { width: 2048, height: 8 },
+    { width: 8, height: 2048 },
+  ])('sizes are compared, whatever work is claimed, and no pixel is decoded: $width x $height', async (size) => {
+    const tiny = hollow(await flat(8, claiming(size, 1000)));
+    const different = { verdict: 'different', reasons: about('size') };
+    expect(await drawn(async () => expect(await verifyImage(tiny, pipeline)).toMatchObject(different))).toBe(0);
   });
 
   it('plans are compared', async () => {
