@@ -45,6 +45,18 @@ describe('a graph', () => {
     expect(disk.bytesRead).toBeLessThan(2 ** 20);
   });
 
+  it('has the version of the standard operators, by either of their names', () => {
+    const opset = (domain: string, version: number) => message(8, message(1, domain), varint(2, version));
+    const read = (...parts: Buffer[]) => {
+      const path = join(scratch(), 'opset.onnx');
+      writeFileSync(path, Buffer.concat([...parts, message(7)]));
+      return readOnnxFile(path).opset;
+    };
+    expect(read(opset('', 17), opset('com.microsoft', 1))).toBe(17);
+    expect(read(opset('ai.onnx.ml', 3), opset('ai.onnx', 18))).toBe(18);
+    expect(read(opset('com.microsoft', 1))).toBeNull();
+  });
+
   const nested = (depth: number) => {
     let inner: Buffer = Buffer.alloc(0);
     for (let i = 0; i < depth; i++) inner = message(1, message(5, message(6, inner)));
