@@ -1,5 +1,5 @@
 import { T2IError } from '../errors.js';
-import { EXIT, exitCode } from './exit-codes.js';
+import { EXIT } from './exit-codes.js';
 import { Interrupted, type Io } from './io.js';
 import { main } from './main.js';
 import { printError } from './output.js';
@@ -12,8 +12,10 @@ const READER_GONE = 141;
 export async function runProcess(): Promise<void> {
   const controller = new AbortController();
   const interrupt = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP') => {
-    if (controller.signal.aborted) process.exit(exitCode(undefined, controller.signal));
+    if (controller.signal.aborted) endBy(signal);
     controller.abort(new Interrupted(signal));
+    // Whoever reads it would wait for its end.
+    process.stdin.destroy();
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt);
   // Progress that nobody can read is no reason to stop: the images are what was asked for.
@@ -32,4 +34,10 @@ export async function runProcess(): Promise<void> {
   });
   const io: Io = { stdin, stdout, stderr, env, signal: controller.signal };
   process.exitCode = await main(process.argv.slice(2), io);
+}
+
+/** As the signal does where nobody listens: `process.exit` waits for reads that have no end, of a pipe or a lost network disk. */
+function endBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }

@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -53,6 +54,39 @@ describe('the program', () => {
       expect(text()).not.toContain('error');
       expect(readdirSync(folder).every((name) => /^\d+\.png$/.test(name))).toBe(true);
     } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('ends on %s with %i while it waits for standard input', async (signal, expected) => {
+    const child = spawn(process.execPath, [BIN, 'generate', '-', '--model', TINY], { stdio: 'pipe' });
+    const text = output(child);
+    // More than the pipe holds: when all of it is written, the program reads.
+    await new Promise((resolve) => child.stdin.write('a cat '.repeat(200_000), resolve));
+    child.kill(signal);
+    const [code] = await once(child, 'close');
+    expect([code, text()]).toEqual([expected, `interrupted by ${signal}\n`]);
+  });
+
+  it('ends on a second SIGINT at once, whatever it waits for', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 't2i-cli-'));
+    const batch = join(folder, 'batch');
+    execFileSync('mkfifo', [batch]);
+    const child = spawn(process.execPath, [BIN, 'generate', '--batch', batch, '--model', TINY], { stdio: 'ignore' });
+    const exit = once(child, 'exit');
+    // Opened as soon as the program reads it, which then waits for a line that does not come.
+    const writer = await open(batch, 'w');
+    const again = setInterval(() => child.kill('SIGINT'), 20);
+    try {
+      expect(await exit).toEqual([null, 'SIGINT']);
+    } finally {
+      clearInterval(again);
+      child.kill('SIGKILL');
+      await writer.close();
       rmSync(folder, { recursive: true });
     }
   });
