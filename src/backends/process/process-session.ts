@@ -1,7 +1,7 @@
 import { T2IError } from '../../errors.js';
 import type { GenerateControl, Job, JobResult, NetworkName, Session } from '../backend.js';
 import { JobQueue, type QueuedJob } from '../job-queue.js';
-import { Backoff } from './backoff.js';
+import { Backoff, type Clock } from './backoff.js';
 import { type ProcessKind, RuntimeProcess } from './runtime-process.js';
 
 /** What a session runs. */
@@ -23,21 +23,26 @@ export interface ProcessModel {
 export class ProcessSession implements Session {
   readonly engines?: Readonly<Record<NetworkName, string>>;
   readonly #queue = new JobQueue((queued) => this.#run(queued));
-  readonly #backoff = new Backoff();
+  readonly #backoff: Backoff;
   #closing: Promise<void> | null = null;
   #process: RuntimeProcess;
 
-  private constructor(private readonly model: ProcessModel) {
+  private constructor(
+    private readonly model: ProcessModel,
+    clock?: Clock,
+  ) {
+    this.#backoff = new Backoff(clock);
     if (model.engines) this.engines = model.engines;
     this.#process = this.#start();
   }
 
   /**
    * @param signal ends the opening, and the process, at once
+   * @param clock of the waits after crashes; the system's by default
    * @throws T2IError BACKEND_UNAVAILABLE, BACKEND_CRASHED, and what the child's `load` throws; the signal's reason when aborted
    */
-  static async open(model: ProcessModel, signal?: AbortSignal): Promise<ProcessSession> {
-    const session = new ProcessSession(model);
+  static async open(model: ProcessModel, signal?: AbortSignal, clock?: Clock): Promise<ProcessSession> {
+    const session = new ProcessSession(model, clock);
     await session.#process.stoppedBy(signal, () => session.#load());
     session.#process.release();
     return session;

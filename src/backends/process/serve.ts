@@ -18,6 +18,9 @@ export interface CallContext {
 /** The methods that a child offers, by name; values and results are cloned on their way. */
 export type Service = Readonly<Record<string, (value: never, context: CallContext) => Promise<unknown>>>;
 
+/** What a child needs of its process: the way to the caller's, and its own end. */
+export type Host = Pick<NodeJS.Process, 'on' | 'send' | 'disconnect' | 'exit'>;
+
 /**
  * Turns this process into the child of a {@link RuntimeProcess}: loads the runtime, says so, then answers calls until the caller's
  * process is gone.
@@ -25,17 +28,22 @@ export type Service = Readonly<Record<string, (value: never, context: CallContex
  * @param start loads the runtime; what it throws is the reason why the backend is unavailable
  */
 export async function serve(start: () => Promise<Service>): Promise<void> {
-  // The parent is gone: nobody waits for what is still being computed.
-  process.on('disconnect', () => process.exit());
   watchCaller();
+  await serveOn(process, start);
+}
+
+/** What {@link serve} does in `host`, but for the watch over a caller that is gone. */
+export async function serveOn(host: Host, start: () => Promise<Service>): Promise<void> {
+  // The parent is gone: nobody waits for what is still being computed.
+  host.on('disconnect', () => host.exit());
   // Ctrl-C reaches every process of the terminal; whether it ends the job is the parent's decision.
-  process.on('SIGINT', () => {});
+  host.on('SIGINT', () => {});
   try {
-    answerCalls(await start());
-    await send({ type: 'ready' });
+    answerCalls(host, await start());
+    await send(host, { type: 'ready' });
   } catch (error) {
-    await send({ type: 'unavailable', reason: error instanceof Error ? error.message : String(error) });
-    process.disconnect();
+    await send(host, { type: 'unavailable', reason: error instanceof Error ? error.message : String(error) });
+    host.disconnect();
   }
 }
 
@@ -49,15 +57,15 @@ function watchCaller(): void {
   thread.unref();
 }
 
-function answerCalls(service: Service): void {
+function answerCalls(host: Host, service: Service): void {
   let controller = new AbortController();
   const answer = async ({ method, value, watched }: Extract<Request, { type: 'call' }>): Promise<Reply> => {
     controller = new AbortController();
     const { signal } = controller;
     const context: CallContext = {
       signal,
-      emit: watched ? (event) => void send({ type: 'event', event }) : null,
-      opening: (path) => send({ type: 'opening', path }),
+      emit: watched ? (event) => void send(host, { type: 'event', event }) : null,
+      opening: (path) => send(host, { type: 'opening', path }),
     };
     try {
       return { type: 'done', result: await service[method]?.(value as never, context) };
@@ -65,9 +73,12 @@ function answerCalls(service: Service): void {
       return signal.aborted && error === signal.reason ? { type: 'aborted' } : failure(error);
     }
   };
-  process.on('message', (request: Request) => {
+  host.on('message', (request: Request) => {
     if (request.type === 'abort') controller.abort();
-    else void answer(request).then(send).then(collectGarbage);
+    else
+      void answer(request)
+        .then((reply) => send(host, reply))
+        .then(collectGarbage);
   });
 }
 
@@ -86,6 +97,6 @@ function failure(error: unknown): Reply {
 }
 
 /** Resolves when the reply has left this process. */
-function send(reply: Reply): Promise<void> {
-  return new Promise((resolve) => process.send?.(reply, () => resolve()));
+function send(host: Host, reply: Reply): Promise<void> {
+  return new Promise((resolve) => host.send?.(reply, () => resolve()));
 }
