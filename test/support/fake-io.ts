@@ -11,10 +11,18 @@ export interface FakeIo extends Io {
   err(): string;
 }
 
+/** Bytes of a text in two chunks that part within each of its characters that have several bytes, one place after the other. */
+export function cutText(text: string): Uint8Array[][] {
+  const bytes = Buffer.from(text);
+  const within = [...bytes.keys()].filter((place) => ((bytes[place] as number) & 0xc0) === 0x80);
+  return within.map((place) => [bytes.subarray(0, place), bytes.subarray(place)]);
+}
+
 /** An {@link Io} that collects what a command writes. */
 export function fakeIo(
   options: {
-    stdin?: string;
+    /** In chunks, as a pipe gives them. */
+    stdin?: string | readonly Uint8Array[];
     env?: Io['env'];
     signal?: AbortSignal;
     terminal?: boolean;
@@ -31,7 +39,7 @@ export function fakeIo(
     },
   });
   async function* stdin() {
-    if (options.stdin !== undefined) yield options.stdin;
+    if (options.stdin !== undefined) yield* typeof options.stdin === 'string' ? [options.stdin] : options.stdin;
   }
   return {
     stdin: stdin(),
