@@ -112,6 +112,11 @@ def test_what_stands_behind_the_end_of_a_text_says_nothing():
         changed = states.clone()
         changed[0, place] += 1
         assert torch.allclose(head(changed, ids), seen) != counts, f"place {place}"
+    with torch.no_grad():
+        head.project.weight[:, :4] = 0
+    changed = states.clone()
+    changed[0, 3] += 1
+    assert not torch.allclose(head(changed, ids), head(states, ids)), "the end counts in the mean too"
 
 
 def test_half_of_a_batch_are_groups_of_one_thing():
