@@ -2,6 +2,9 @@
 // queues.
 
 #include <algorithm>
+#include <functional>
+#include <utility>
+#include <vector>
 
 #include "cuda/sim.h"
 #include "support_runs.h"
@@ -39,6 +42,67 @@ TEST_F(FusedLoop, CapturesOnceForAShape) {
   EXPECT_EQ(captures(make_job(model_, 3, 300)), 1) << "a longer plan than there was room for";
 }
 
+/// Each pair differs in one thing that the captured step holds.
+TEST_F(FusedLoop, NeverReplaysAStepThatIsStale) {
+  // So that the number of rows stays the same while images and conditions change.
+  model_.unet_batch = {4, 8};
+  model_.guidance_width = 3;
+  const Rows noise = {true, false};
+  const Job job = make_job(model_, 1, 4), noisy = make_job(model_, 1, 4, noise);
+  const struct {
+    const char* what;
+    Job before, after;
+  } pairs[] = {
+      {"guidance comes", job, with_guidance(job)},
+      {"guidance goes", with_guidance(job), job},
+      {"more images", noisy, make_job(model_, 2, 4, noise)},
+      {"fewer images", make_job(model_, 2, 4, noise), noisy},
+      {"larger latents", noisy, with_size(model_, noisy, 6, 5)},
+      {"smaller latents", noisy, with_size(model_, noisy, 2, 2)},
+      {"latents of another form", job, with_size(model_, job, 3, 4)},
+      {"noise, for which there was no memory", job, noisy},
+      {"more steps than there was memory for", job, make_job(model_, 1, 300)},
+  };
+  for (const auto& [what, before, after] : pairs) {
+    SCOPED_TRACE(what);
+    Pipeline pipeline = make_pipeline(model_);
+    expect_right(model_, before, run(pipeline, before));
+    cuda::sim_fail_call(0, cuda::SimFailure::none);
+    expect_right(model_, after, run(pipeline, after));
+    EXPECT_EQ(cuda::sim_calls_of("end_capture"), 1) << "captured again, once";
+  }
+}
+
+TEST_F(FusedLoop, ReplaysAStepWithWhatAJobBrings) {
+  model_.guidance_width = 3;
+  const Job job = with_guidance(make_job(model_, 2, 4, {true, true}));
+  const Job another = with_guidance(make_job(model_, 2, 4, {true, true}, 2));
+  const auto change = [&](const std::function<void(Job&)>& change) {
+    Job changed = job;
+    change(changed);
+    return changed;
+  };
+  const std::vector<std::pair<const char*, Job>> others = {
+      {"scale", change([](Job& job) { job.guidance_scale = 1.75f; })},
+      {"clamp", change([](Job& job) { job.plan.clip = 0.4f; })},
+      {"rows", change([&](Job& job) { job.plan = another.plan; })},
+      {"guidance embedding", change([&](Job& job) { job.guidance_embedding = another.guidance_embedding; })},
+      {"prompt", change([&](Job& job) { job.prompt_ids = another.prompt_ids; })},
+      {"negative prompt", change([&](Job& job) { job.negative_ids = another.negative_ids; })},
+      {"noise", change([&](Job& job) { job.noise = another.noise; })},
+  };
+  Pipeline pipeline = make_pipeline(model_);
+  expect_right(model_, job, run(pipeline, job));
+  cuda::sim_fail_call(0, cuda::SimFailure::none);
+  for (const auto& [what, other] : others) {
+    SCOPED_TRACE(what);
+    expect_right(model_, other, run(pipeline, other));
+    expect_right(model_, job, run(pipeline, job));
+    EXPECT_FALSE(draw_plainly(model_, other).images == draw_plainly(model_, job).images) << "it makes no difference";
+  }
+  EXPECT_EQ(cuda::sim_calls_of("end_capture"), 0);
+}
+
 TEST_F(FusedLoop, AStepOfACapturedJobIsOneLaunch) {
   Pipeline pipeline = make_pipeline(model_);
   run(pipeline, make_job(model_, 2, 5));
@@ -55,9 +119,7 @@ TEST_F(FusedLoop, AStepOfACapturedJobIsOneLaunch) {
 
 TEST_F(FusedLoop, StaysAtMostTwoStepsAhead) {
   Pipeline pipeline = make_pipeline(model_, false);
-  Job job = make_job(model_, 1, 40);
-  job.latent_height = job.latent_width = 48;
-  job.noise[0].resize(static_cast<std::size_t>(model_.channels) * 48 * 48, 0.5f);
+  const Job job = with_size(model_, make_job(model_, 1, 40), 48, 48);
   int64_t furthest = 0;
   cuda::sim_fail_call(0, cuda::SimFailure::none);
   const Outcome drawn = run(pipeline, job, [&](const StepReport& report, std::atomic<bool>&) {

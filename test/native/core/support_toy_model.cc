@@ -169,4 +169,17 @@ Job with_guidance(Job job, float scale) {
   return job;
 }
 
+Job with_size(const ToyModel& model, Job job, int32_t height, int32_t width) {
+  const auto plane = [&] { return static_cast<std::size_t>(model.channels * job.latent_height * job.latent_width); };
+  const std::size_t blocks = job.noise.at(0).size() / plane();
+  job.latent_height = height;
+  job.latent_width = width;
+  for (std::vector<float>& noise : job.noise) {
+    std::vector<float> given(blocks * plane());
+    for (std::size_t i = 0; i < given.size(); ++i) given[i] = noise[i % noise.size()];
+    noise = std::move(given);
+  }
+  return job;
+}
+
 }  // namespace t2i::test

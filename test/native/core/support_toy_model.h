@@ -78,5 +78,7 @@ struct Rows {
 Job make_job(const ToyModel& model, int32_t images, int32_t steps, Rows rows = {}, uint32_t seed = 1);
 /// Gives it a negative prompt and a scale.
 Job with_guidance(Job job, float scale = 5.5f);
+/// Gives it latents of another size; its noise is repeated or cut off.
+Job with_size(const ToyModel& model, Job job, int32_t height, int32_t width);
 
 }  // namespace t2i::test
