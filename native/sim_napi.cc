@@ -2,6 +2,8 @@
 
 #ifdef T2I_SIM
 
+#include <malloc.h>
+
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -32,6 +34,17 @@ Napi::Value calls(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(cuda::sim_calls()));
 }
 
+Napi::Value calls_of(const Napi::CallbackInfo& info) {
+  const std::string name = Argument(info[0], "name").string();
+  return Napi::Number::New(info.Env(), static_cast<double>(cuda::sim_calls_of(name.c_str())));
+}
+
+/// Bytes of this process that came from malloc and were not freed, V8's heap not among them.
+Napi::Value allocated(const Napi::CallbackInfo& info) {
+  const struct mallinfo2 memory = mallinfo2();
+  return Napi::Number::New(info.Env(), static_cast<double>(memory.uordblks + memory.hblkhd));
+}
+
 Napi::Value live(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(cuda::sim_live()));
 }
@@ -55,6 +68,8 @@ void export_sim(Napi::Env env, Napi::Object exports) {
   Napi::Object sim = Napi::Object::New(env);
   sim.Set("failCall", Napi::Function::New(env, fail_call, "failCall"));
   sim.Set("calls", Napi::Function::New(env, calls, "calls"));
+  sim.Set("callsOf", Napi::Function::New(env, calls_of, "callsOf"));
+  sim.Set("allocated", Napi::Function::New(env, allocated, "allocated"));
   sim.Set("live", Napi::Function::New(env, live, "live"));
   sim.Set("externalMemory", Napi::Function::New(env, external_memory, "externalMemory"));
   sim.Set("overrun", Napi::Function::New(env, overrun, "overrun"));

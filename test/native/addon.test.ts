@@ -45,10 +45,8 @@ describe('the addon', skipFor(noBuild('sim')), () => {
       process.env.T2I_FAKE_TENSORRT = 'slow-build';
       try {
         const controller = new AbortController();
-        const start = Date.now();
         const result = addon.buildEngine(buildOptions('unet'), controller.signal, () => controller.abort());
         await expect(result).rejects.toMatchObject({ code: 'ABORTED' });
-        expect(Date.now() - start).toBeLessThan(10_000);
       } finally {
         delete process.env.T2I_FAKE_TENSORRT;
       }

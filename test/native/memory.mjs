@@ -1,4 +1,4 @@
-/** Repeats one thing in a process of its own: `node --expose-gc memory.mjs <what> <times>`; prints the resident set in bytes at tenths. */
+/** Repeats one thing in a process of its own: `node --expose-gc memory.mjs <what> <times>`; prints at tenths the bytes from malloc. */
 import { setImmediate } from 'node:timers/promises';
 import { addon, openTiny, sessionOptions, tinyJob } from './tiny-native.mjs';
 
@@ -20,19 +20,27 @@ const THINGS = {
   },
 };
 
-const resident = [];
+/** Once finalisers ran and handles closed, which takes turns of the loop. */
+async function settle() {
+  for (let i = 0; i < 20; i++) {
+    globalThis.gc();
+    await setImmediate();
+  }
+}
+
+const allocated = [];
 for (let tenth = 0; tenth < 10; tenth++) {
   for (let i = 0; i < times / 10; i++) {
     await THINGS[what]();
-    // A promise alone does not let the loop close handles, and forgotten sessions are freed by the collector alone.
-    if (i % 100 === 99) {
+    // A promise alone does not let the loop close handles.
+    if (i % 50 === 49) {
       globalThis.gc();
       await setImmediate();
     }
   }
-  resident.push(process.memoryUsage.rss());
+  await settle();
+  allocated.push(addon.sim.allocated());
 }
-globalThis.gc();
-for (let i = 0; i < 100; i++) await setImmediate();
 await shared.close();
-console.log(JSON.stringify({ resident, live: addon.sim.live() }));
+await settle();
+console.log(JSON.stringify({ allocated, live: addon.sim.live() }));

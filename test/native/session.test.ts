@@ -3,10 +3,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NativeImage, NativeJob, NativeSession, NativeStep } from '../../src/backends/tensorrt/native.js';
 import { noBuild } from '../support/native.js';
 import { skipFor } from '../support/skip-for.js';
-import { addon, openTiny, sessionOptions, tinyJob } from './tiny-native.mjs';
+import { addon, openTiny, sessionOptions, spinUntil, tinyJob } from './tiny-native.mjs';
 
 /** Runs for seconds unless it is ended. */
 const LONG = { steps: 60_000 };
+/** Waited for once a job, by its last line: every step has been reported then. */
+const jobDone = () => addon.sim.callsOf('synchronize') > 0;
 const stepsOf = (news: readonly (NativeStep | NativeImage)[]) => news.filter((each) => 'step' in each);
 
 describe('a native session', skipFor(noBuild('sim')), () => {
@@ -101,24 +103,24 @@ describe('a native session', skipFor(noBuild('sim')), () => {
 
     it('in few calls what gathered while JavaScript was busy', async () => {
       const calls: number[][] = [];
+      addon.sim.failCall(0, 'none');
       const result = session.generate(tinyJob({ steps: 500 }), null, (news) =>
         calls.push(stepsOf(news).map(({ step }) => step)),
       );
-      const calm = Date.now() + 700;
-      while (Date.now() < calm);
+      spinUntil(jobDone);
       await result;
       expect(calls.flat()).toEqual(Array.from({ length: 500 }, (_, i) => i + 1));
       expect(calls.length).toBeLessThanOrEqual(2);
     });
 
     it('without waiting for a slow listener', async () => {
-      let waited = 0;
-      const { timings } = await session.generate(tinyJob({ steps: 200 }), null, () => {
-        const start = Date.now();
-        while (Date.now() - start < 100);
-        waited += 100;
+      addon.sim.failCall(0, 'none');
+      const told: number[] = [];
+      await session.generate(tinyJob({ steps: 200 }), null, (news) => {
+        told.push(...stepsOf(news).map(({ step }) => step));
+        spinUntil(jobDone);
       });
-      expect(timings.total).toBeLessThan(Math.max(waited, 100));
+      expect(told).toHaveLength(200);
     });
   });
 
@@ -182,10 +184,12 @@ describe('a native session', skipFor(noBuild('sim')), () => {
     it('hears of no step after the abort', async () => {
       const controller = new AbortController();
       let after = 0;
+      const launches = () => addon.sim.callsOf('launch');
       const result = session.generate(tinyJob(LONG), controller.signal, () => {
         if (controller.signal.aborted) after++;
+        const before = launches();
         // Meanwhile more steps gather.
-        for (const start = Date.now(); Date.now() - start < 50; );
+        if (after === 0) spinUntil(() => launches() > before + 10);
         controller.abort();
       });
       await expect(result).rejects.toMatchObject({ code: 'ABORTED' });

@@ -18,6 +18,8 @@ const CONTEXT = 16;
  * @typedef {object} Sim
  * @property {(n: number, kind: 'none' | 'out_of_memory' | 'launch' | 'sticky') => void} failCall the n-th call of the device fails
  * @property {() => number} calls of the device since then
+ * @property {(name: string) => number} callsOf the same of one function of native/cuda/device.h
+ * @property {() => number} allocated bytes of the process that came from malloc
  * @property {() => number} live device objects
  * @property {() => number} externalMemory bytes that V8 was told of
  * @property {() => number} overrun reads beyond its memory
@@ -117,6 +119,17 @@ export function tinyJob({ steps = 3, seed = 1, side = 4, images = 1, previewEver
     })),
     previewEvery,
   };
+}
+
+/**
+ * Keeps JavaScript busy until something happened elsewhere.
+ *
+ * @param {() => boolean} happened
+ */
+export function spinUntil(happened) {
+  // Only so that a fault is an error instead of a hang.
+  const end = Date.now() + 50_000;
+  while (!happened()) if (Date.now() > end) throw new Error('it never happened');
 }
 
 /** Numbers from 0 to 1 (mulberry32). */

@@ -67,9 +67,11 @@ describe('worker threads', skipFor(noBuild('sim')), () => {
     // Listened to from the start: on a busy machine the end may come together with the word that the run has begun.
     const [code] = await once(new Worker(SCENES, { workerData: 'exit' }), 'exit');
     expect(code).toBe(7);
-    const [error] = await once(new Worker(SCENES, { workerData: 'throw' }), 'error');
+    const dying = new Worker(SCENES, { workerData: 'throw' });
+    const exit = new Promise((resolve) => dying.once('exit', resolve));
+    const [error] = await once(dying, 'error');
     expect(error.message).toBe('uncaught on purpose');
-    await setTimeout(50);
+    await exit;
     expect(addon.sim.live()).toBe(0);
   });
 
@@ -84,7 +86,7 @@ describe('worker threads', skipFor(noBuild('sim')), () => {
         }
         console.log('whole');
       })();`;
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', main], { encoding: 'utf8', timeout: 20_000 });
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', main], { encoding: 'utf8', timeout: 50_000 });
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'whole\n', stderr: '' });
   });
 });

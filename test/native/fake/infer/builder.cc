@@ -65,7 +65,7 @@ HostMemory* Builder::build(const Network& network, BuilderConfig& config) const 
   const bool slow = failures_.has("slow-build");
   const Progress progress(config.monitor);
   const bool done = progress.phase("Building Engine", nullptr, 4, [&](int32_t) {
-    return progress.phase("Tactic Selection", "Building Engine", slow ? 100 : 3, [&](int32_t) {
+    return progress.phase("Tactic Selection", "Building Engine", slow ? 18'000 : 3, [&](int32_t) {
       if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(50));
       return true;
     });
