@@ -26,6 +26,7 @@ def test_every_epoch_is_a_permutation_and_depends_on_the_seed():
     second = np.concatenate([sampler.indices(step) for step in range(3, 6)])
     assert sorted(first) == sorted(second) == list(range(12)) and list(first) != list(second)
     assert list(EpochSampler(12, 4, 1).indices(4)) == list(second[4:8])
+    assert sorted(EpochSampler(12, 12, 0).indices(0)) == list(range(12)), "a batch may be all there is"
     with pytest.raises(ValueError, match="--batch: expected at most the 12 samples"):
         EpochSampler(12, 13, 0)
 
@@ -61,11 +62,11 @@ def test_norms_and_biases_do_not_decay_and_a_group_may_learn_more_slowly():
     assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.05, 0.5, 0.5]
 
 
-@pytest.mark.parametrize(("clip", "length"), [(0.5, 0.5), (None, 5.0)])
+@pytest.mark.parametrize(("clip", "length"), [((0.5,), 0.5), ((), 1.0), ((None,), 5.0)])
 def test_a_step_is_no_longer_than_the_clip_over_all_groups(clip, length):
     weights = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
     optimizer = torch.optim.SGD([{"params": [weight]} for weight in weights], lr=1.0)
-    descend(optimizer, 3 * weights[0].sum() + 4 * weights[1].sum(), 1.0, clip)
+    descend(optimizer, 3 * weights[0].sum() + 4 * weights[1].sum(), 1.0, *clip)
     moved = torch.cat([weight.detach() for weight in weights])
     assert moved.norm().item() == pytest.approx(length, rel=1e-4)
     assert moved[0] / moved[1] == pytest.approx(3 / 4) and moved.max() < 0, "down the gradient"
