@@ -70,6 +70,9 @@ $accuracy right.
 |---|---|---|---|---|---|---|
 $rows
 
+A combination is held out of captions of its own kind alone: a thing that never had a colour in captions about colours
+may have had it in one about counts, sizes or pairs, so the second row says less about what is new than its name does.
+
 Variety, the distance between images of one caption over that of the data's: $pixels in pixels, $features in the judge's
 features. Sharpness, gradient energy over the data's: $sharp.""")
 # Files of the run that stand beside the card, and their names there.

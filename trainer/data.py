@@ -41,7 +41,7 @@ def build_dataset(
     seed: int = 0,  # of the choice of scenes
     flower_weight: float = 2.0,  # how much more often a flower is drawn than another concept
     jitter: float = 0.08,  # how far a thing strays from its place, as a fraction of the side
-    held_out: bool = False,  # draw only the combinations that training never sees
+    held_out: bool = False,  # draw only the combinations that training leaves out
     styles: dict[str, float] | None = None,  # how often each of STYLES is drawn; shaded alone when None
     limit: int | None = None,  # use the first so many concepts only
     workers: int = 1,  # processes that draw

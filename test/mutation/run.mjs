@@ -50,7 +50,6 @@ async function mutate({ tests }, patterns) {
     ignorePatterns: ['models', 'build', 'prebuilds', 'dist', '.git'],
     tempDirName: '.stryker-tmp',
     reporters: ['progress'],
-    timeoutMS: 20_000,
     allowConsoleColors: false,
   }).runMutationTest();
   return results.map((result) => ({

@@ -1,4 +1,4 @@
-"""Chooses scenes and says what they show. A combination that is held out is never chosen for training (see
+"""Chooses scenes and says what they show. A combination that is held out is not chosen for training (see
 `held_out`)."""
 
 import hashlib
@@ -33,8 +33,9 @@ class Sample:
 
 
 def held_out(concept: str, attribute: str, share: float = 0.06) -> bool:
-    """Whether training leaves this combination (concept with a background, a colour, a count or another concept) out:
-    by hash, so the same on every machine."""
+    """Whether training leaves this combination (concept with a background, a colour, a count or another concept, in
+    this order) out: by hash, so the same on every machine. Samples of another kind do not ask: a colour that is held
+    out for a concept may come up where the concept is counted or paired."""
     digest = hashlib.sha256(f"{concept}|{attribute}".encode()).digest()
     return int.from_bytes(digest[:4], "big") < share * 2**32
 
@@ -54,7 +55,7 @@ class Proposal:
 
 class SceneChooser:
     """Draws random samples over the concepts; `wanted_held_out` turns the filter round and gives the combinations that
-    training never sees. `jitter` is how far a thing strays from the middle, as a fraction of the side."""
+    training never chooses as such. `jitter` is how far a thing strays from the middle, as a fraction of the side."""
 
     def __init__(
         self,
