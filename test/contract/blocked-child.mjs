@@ -2,10 +2,10 @@
 import { serve } from '../../dist/backends/process/serve.js';
 
 await serve(async () => ({
-  async block(_value, { emit }) {
+  async block(_value, { emit, opening }) {
     emit('blocking');
-    // The event leaves before the thread is held.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Resolves when it has left this process, and the event with it: then the thread may be held.
+    await opening('nothing');
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
   },
 }));

@@ -1,7 +1,7 @@
 /**
  * A caller of a built backend that never closes its session, which runs in a child process, to be ended in several ways.
  *
- *     node caller.mjs open|generate|busy INPUT        a file of node:v8, with the backend's name, the model and the job
+ *     node caller.mjs open|generate|busy|interrupted INPUT        a file of node:v8, with the backend's name, the model and the job
  *     node caller.mjs blocked INPUT                   in place of a backend, the child of blocked-child.mjs
  */
 import { readFileSync } from 'node:fs';
@@ -21,6 +21,12 @@ if (scene === 'generate') await session.generate(job);
 if (scene === 'busy') {
   const onStep = ({ step }) => step === 1 && console.log('step');
   for (;;) await session.generate(job, { onStep });
+}
+if (scene === 'interrupted') {
+  // A caller that goes on, while Ctrl-C reaches its whole group.
+  process.on('SIGINT', () => console.log('SIGINT'));
+  await session.generate(job, { onStep: ({ step }) => step === 1 && process.kill(0, 'SIGINT') });
+  console.log(`child ${session.pid}`);
 }
 console.log(`done ${scene}`);
 

@@ -3,13 +3,16 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { serialize } from 'node:v8';
+import { vi } from 'vitest';
 import type { Job } from '../../src/backends/backend.js';
 import type { ModelDescription } from '../../src/model/description.js';
 
 const SCRIPT = fileURLToPath(new URL('./caller.mjs', import.meta.url));
+
+/** Less than a test has, and more than the busiest machine needs. */
+const PATIENCE = { timeout: 50_000, interval: 10 };
 
 export interface Caller {
   /** What it wrote to stdout so far. */
@@ -18,22 +21,24 @@ export interface Caller {
   kill(signal: NodeJS.Signals): void;
   /** Resolves when it has written a line that starts with `text`. */
   line(text: string): Promise<void>;
-  /** Resolves when the child that runs the model is gone; fails after ten seconds. */
+  /** Resolves when the child that runs the model is gone. */
   childGone(): Promise<void>;
 }
 
-/** Starts caller.mjs on the built package. */
+/** Starts caller.mjs on the built package, in a process group of its own, as a terminal gives each program one. */
 export function startCaller(backend: string, scene: string, model: ModelDescription, job: Job): Caller {
   const input = join(mkdtempSync(join(tmpdir(), 't2i-caller-')), 'input');
   writeFileSync(input, serialize({ backend, model, job }));
-  const child: ChildProcess = spawn(process.execPath, [SCRIPT, scene, input], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child: ChildProcess = spawn(process.execPath, [SCRIPT, scene, input], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
   const lines: string[] = [];
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => lines.push(line));
   const until = async (what: string, holds: () => boolean) => {
-    for (let waited = 0; !holds(); waited += 10) {
-      if (waited > 10_000) throw new Error(`${what} did not come within ten seconds; the caller wrote: ${lines}`);
-      await setTimeout(10);
-    }
+    await vi.waitUntil(holds, PATIENCE).catch(() => {
+      throw new Error(`${what} did not come; the caller wrote: ${lines}`);
+    });
   };
   return {
     lines,
@@ -42,6 +47,11 @@ export function startCaller(backend: string, scene: string, model: ModelDescript
     line: (text) => until(`the line "${text}"`, () => lines.some((line) => line.startsWith(text))),
     childGone: () => until('the end of the child', () => !isAlive(Number(lines[0]?.split(' ')[1]))),
   };
+}
+
+/** Resolves when a process is gone. */
+export async function gone(pid: number | undefined): Promise<void> {
+  await vi.waitUntil(() => !isAlive(pid as number), PATIENCE);
 }
 
 /** @param pid of a process that may be gone */

@@ -66,47 +66,6 @@ describe('the process of an isolated tensorrt session', skipFor(noBuild('sim')),
     expect(isAlive(before)).toBe(false);
   });
 
-  it('waits longer before each start when it keeps crashing, and may be closed meanwhile', async () => {
-    vi.stubEnv('T2I_FAKE_TENSORRT', 'crash-enqueue');
-    const waits: number[] = [];
-    process.kill(session.pid as number, 'SIGKILL');
-    while (isAlive(session.pid as number)) await setTimeout(10);
-    for (let crash = 0; crash < 3; crash++) {
-      const [before, start] = [session.pid, performance.now()];
-      const job = session.generate(tinyJob(model));
-      while (session.pid === before) await setTimeout(5);
-      waits.push(performance.now() - start);
-      await expect(job).rejects.toMatchObject({ code: 'BACKEND_CRASHED' });
-    }
-    // At once, then after 250 and after 500 ms; timers may come a little early.
-    expect(waits[0]).toBeLessThan(waits[1] as number);
-    expect(waits[1]).toBeGreaterThan(245);
-    expect(waits[2]).toBeGreaterThan(495);
-    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    const before = timers();
-    const waiting = session.generate(tinyJob(model));
-    await setTimeout(50);
-    expect(timers()).toBe(before + 1);
-    await Promise.all([expect(waiting).rejects.toMatchObject({ code: 'CLOSED' }), session.close()]);
-    expect(timers()).toBe(before);
-  });
-
-  it('gives an abort its reason at once while it waits to start again', async () => {
-    vi.stubEnv('T2I_FAKE_TENSORRT', 'crash-enqueue');
-    await session.close();
-    session = await open();
-    for (let crash = 0; crash < 5; crash++) await session.generate(tinyJob(model)).catch(() => {});
-    vi.stubEnv('T2I_FAKE_TENSORRT', '');
-    const controller = new AbortController();
-    const waiting = session.generate(tinyJob(model), { signal: controller.signal });
-    const start = performance.now();
-    setTimeout(50).then(() => controller.abort('enough'));
-    await expect(waiting).rejects.toBe('enough');
-    // The start itself is two seconds away.
-    expect(performance.now() - start).toBeLessThan(1500);
-    expect((await session.generate(tinyJob(model))).images).toEqual(await toyImages(model, tinyJob(model)));
-  });
-
   describe('and the process of its caller', () => {
     it.each(['open', 'generate'])('lets it exit by itself without close, after %s', async (scene) => {
       const caller = startCaller('tensorrt', scene, model, tinyJob(model));

@@ -86,6 +86,23 @@ describe('a crash', () => {
     expect(await session.generate(job('draw'))).toEqual(RESULT);
   });
 
+  it('keeps the process that opens the model for the next job where the one it was for is given up', async () => {
+    const session = await scene.open();
+    await crash(session);
+    let loaded = (_: unknown) => {};
+    nextChildrenServe({ ...scene.service, load: () => new Promise((resolve) => (loaded = resolve)) });
+    const controller = new AbortController();
+    const hasty = session.generate(job('go on'), { signal: controller.signal });
+    const next = session.generate(job('draw'));
+    await setImmediate();
+    controller.abort('too slow');
+    await expect(hasty).rejects.toBe('too slow');
+    loaded(null);
+    expect(await next).toEqual(RESULT);
+    expect(children).toHaveLength(2);
+    expect(lastChild().sent.map((sent) => sent.type === 'call' && sent.method)).toEqual(['load', 'run']);
+  });
+
   it('leaves those who give up their reason at once; they are no crashes, and the patient one is served', async () => {
     scene = new ToyScene(new ManualClock(true));
     const session = await scene.open();
@@ -103,6 +120,8 @@ describe('a crash', () => {
       controller.abort('too slow');
       await expect(hasty).rejects.toBe('too slow');
     }
+    // Nobody looks at the model for those who are gone.
+    expect(scene.checks).toBe(3);
     const patient = session.generate(job('draw'));
     expect(await asleep()).toBe(500);
     expect(children).toHaveLength(4);
