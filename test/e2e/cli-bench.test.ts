@@ -218,8 +218,8 @@ describe('t2i bench', () => {
     const io = fakeIo({ signal: controller.signal, terminal: true });
     const { write } = io.stderr;
     io.stderr.write = (text: string) => {
-      // Announced just before the process is started.
-      if (text.includes('first image')) setTimeout(() => controller.abort(new Interrupted('SIGINT')), 50);
+      // Announced just before the process is started, in the same turn.
+      if (text.includes('first image')) setImmediate(() => controller.abort(new Interrupted('SIGINT')));
       return write(text);
     };
     expect((await bench([...QUICK, '--rounds', '50'], io)).code).toBe(130);

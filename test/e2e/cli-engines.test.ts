@@ -10,7 +10,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Interrupted } from '../../src/cli/io.js';
@@ -111,7 +110,7 @@ describe('t2i build-engine', skipFor(noBuild('sim')), () => {
     const controller = new AbortController();
     vi.stubEnv('T2I_FAKE_TENSORRT', 'slow-build');
     const running = t2i(['build-engine', TINY], { signal: controller.signal });
-    while (files().length === 0) await setTimeout(20);
+    await vi.waitUntil(() => files().length > 0, { timeout: 50_000, interval: 5 });
     controller.abort(new Interrupted('SIGINT'));
     const { code, out, err } = await running;
     expect([code, out]).toEqual([130, '']);

@@ -165,11 +165,11 @@ describe('t2i generate', () => {
 
   it('stops in the middle when it is interrupted, keeps what is finished and nothing else', async () => {
     const control = new AbortController();
-    const io = fakeIo({ signal: control.signal });
+    const io = fakeIo({ signal: control.signal, terminal: true });
     const argv = ['generate', 'a cat', '--model', TINY, '--steps', '200', '--seeds', '1,2,3', '-o', file('{seed}.png')];
     const write = io.stderr.write.bind(io.stderr);
     io.stderr.write = (text) => {
-      if (String(text).startsWith('wrote')) setTimeout(() => control.abort(new Interrupted('SIGINT')), 20);
+      if (String(text).includes('image 2 of 3')) control.abort(new Interrupted('SIGINT'));
       return write(text);
     };
     expect(await main(argv, io)).toBe(130);

@@ -5,5 +5,4 @@ import { readEngineFile, writeEngineFile } from '../../dist/backends/tensorrt/en
 
 const [source, target] = process.argv.slice(2);
 const engine = await readEngineFile(source);
-process.stdout.write('ready\n');
 for (;;) await writeEngineFile(target, engine);

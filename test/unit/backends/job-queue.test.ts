@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Job, JobResult } from '../../../src/backends/backend.js';
@@ -72,6 +73,72 @@ describe('the queue of a session', () => {
     void queue.add(job(2), {});
     expect(running()?.report).toBeNull();
     await end();
+  });
+
+  it('tells steps and images to those who asked for them, and ends the job with what either throws', async () => {
+    const { queue, end, running } = scene();
+    const raster = { rgb: new Uint8Array(3), width: 1, height: 1 };
+    const [step, image] = [
+      { image: 0, step: 1, steps: 2 },
+      { image: 0, raster, noiseSha256: '' },
+    ];
+    const told: object[] = [];
+    const tell = () => {
+      for (const event of [step, image]) running()?.report?.(event);
+    };
+    void queue.add(job(1), { onStep: (event) => told.push(event) });
+    tell();
+    await end();
+    void queue.add(job(2), { onImage: (event) => told.push(event) });
+    tell();
+    await end();
+    expect(told).toEqual([step, image]);
+    const onImage = () => {
+      throw new Error('mistake of the caller');
+    };
+    const failing = queue.add(job(3), { onImage });
+    tell();
+    await expect(failing).rejects.toThrow('mistake of the caller');
+    expect(running()?.signal.aborted).toBe(true);
+    await end();
+  });
+
+  it('leaves no listener on the signal, however a job ends', async () => {
+    const { queue, end, running } = scene();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const listeners = () => getEventListeners(signal, 'abort').length;
+    for (let i = 0; i < 20; i++) {
+      const one = queue.add(job(i), { signal }).catch(() => {});
+      expect(listeners()).toBe(1);
+      if (i % 2) running()?.reject(new Error('broken'));
+      await end();
+      await one;
+      expect(listeners()).toBe(0);
+    }
+    const waiting = [1, 2, 3].map((seed) => queue.add(job(seed), { signal }).catch((reason) => reason));
+    expect(listeners()).toBe(3);
+    controller.abort('enough');
+    expect(await Promise.all(waiting)).toEqual(['enough', 'enough', 'enough']);
+    expect(listeners()).toBe(0);
+    await end();
+    const closing = new AbortController();
+    const last = queue.add(job(4), { signal: closing.signal }).catch(({ code }) => code);
+    queue.close();
+    expect([await last, getEventListeners(closing.signal, 'abort')]).toEqual(['CLOSED', []]);
+    await end();
+  });
+
+  it('settles a job once: what comes later changes nothing', async () => {
+    const { queue, end, running } = scene();
+    const controller = new AbortController();
+    const result = queue.add(job(1), { signal: controller.signal });
+    running()?.resolve(RESULT);
+    running()?.reject(new Error('too late'));
+    controller.abort('too late');
+    expect(await result).toBe(RESULT);
+    expect([running()?.settled, running()?.signal.aborted]).toEqual([true, false]);
+    await end(null);
   });
 
   it('rejects a job whose run fails, and goes on', async () => {

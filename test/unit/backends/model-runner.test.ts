@@ -1,5 +1,6 @@
 import * as runtime from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
+import type { ImageEvent, StepEvent } from '../../../src/backends/backend.js';
 import { ModelRunner } from '../../../src/backends/onnxruntime/model-runner.js';
 import type { Runtime } from '../../../src/backends/onnxruntime/port.js';
 import { describeModel } from '../../../src/model/layout.js';
@@ -54,12 +55,30 @@ describe('a model runner', () => {
     let steps = 0;
     const { model, runner } = await load((part) => {
       if (part !== 'unet' || ++steps !== 3) return;
-      setTimeout(() => controller.abort(), 0);
-      for (const start = performance.now(); performance.now() - start < 5; );
+      setImmediate(() => controller.abort());
     });
     const job = tinyJob(model, { steps: 10 });
     await expect(runner.run(job, null, controller.signal)).rejects.toMatchObject({ name: 'AbortError' });
     expect(steps).toBe(3);
+  });
+
+  it('decodes nothing more after an abort at the last step', async () => {
+    const parts: string[] = [];
+    const controller = new AbortController();
+    const { model, runner } = await load((part) => parts.push(part));
+    const onEvent = (event: object) => 'step' in event && event.step === 3 && controller.abort('late');
+    await expect(runner.run(tinyJob(model, { steps: 3 }), onEvent, controller.signal)).rejects.toBe('late');
+    expect(parts).not.toContain('vae_decoder');
+  });
+
+  it('tells each step once, and each image after its last one', async () => {
+    const { model, runner } = await load(() => {});
+    const told: string[] = [];
+    const onEvent = (event: StepEvent | ImageEvent) =>
+      told.push(`${event.image}: ${'raster' in event ? 'done' : `${event.step}${event.preview ? ' shown' : ''}`}`);
+    const job = tinyJob(model, { steps: 3, seeds: [1, 2], previewEvery: 2 });
+    await runner.run(job, onEvent, new AbortController().signal);
+    expect(told).toEqual([0, 1].flatMap((image) => ['1', '2 shown', '3', 'done'].map((what) => `${image}: ${what}`)));
   });
 
   it('decodes no preview where nobody watches', async () => {

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { lockToken, withBuildLock } from '../../../../../src/backends/tensorrt/engines/build-lock.js';
 import { engineFolder, failure } from '../../../../support/engines.js';
 
@@ -11,13 +11,15 @@ const control = { signal, onWait: () => {} };
 const lockPath = () => join(engineFolder(), 'unet.lock');
 const deadPid = () => spawnSync(process.execPath, ['-e', '']).pid;
 
+afterEach(() => void vi.useRealTimers());
+
 describe('the build lock', () => {
   it('lets one in after the other', async () => {
     const path = lockPath();
     let [inside, most, waits] = [0, 0, 0];
     const work = async () => {
       most = Math.max(most, ++inside);
-      await setTimeout(20);
+      await vi.waitUntil(() => waits === 4, { timeout: 50_000, interval: 1 });
       inside--;
     };
     await Promise.all(Array.from({ length: 5 }, () => withBuildLock(path, { signal, onWait: () => waits++ }, work)));
@@ -53,7 +55,7 @@ describe('the build lock', () => {
     let [inside, most] = [0, 0];
     const work = async () => {
       most = Math.max(most, ++inside);
-      await setTimeout(5);
+      await setImmediate();
       inside--;
     };
     await Promise.all(Array.from({ length: 8 }, () => withBuildLock(path, control, work)));
@@ -71,12 +73,39 @@ describe('the build lock', () => {
     const token = content();
     writeFileSync(path, token);
     const controller = new AbortController();
-    const waiting = withBuildLock(path, { signal: controller.signal, onWait: () => {} }, async () => 'never');
-    await setTimeout(300);
-    controller.abort(new Error('enough'));
+    const onWait = () => controller.abort(new Error('enough'));
+    const waiting = withBuildLock(path, { signal: controller.signal, onWait }, async () => 'never');
     await expect(waiting).rejects.toThrow('enough');
     expect(readFileSync(path, 'utf8')).toBe(token);
     expect(readdirSync(join(path, '..'))).toEqual(['unet.lock']);
+  });
+
+  it('is given back where the caller gave up meanwhile, without any work', async () => {
+    const path = lockPath();
+    const work = vi.fn();
+    const given = { signal: AbortSignal.abort('enough'), onWait: () => {} };
+    await expect(withBuildLock(path, given, work)).rejects.toBe('enough');
+    expect(work).not.toHaveBeenCalled();
+    expect(readdirSync(join(path, '..'))).toEqual([]);
+  });
+
+  it.each([
+    ['ends', async () => {}],
+    ['fails', async () => Promise.reject(new Error('work failed'))],
+  ])('is touched by its owner for as long as the work lasts, and no longer where it %s', async (_, end) => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const path = lockPath();
+    const work = async () => {
+      for (let i = 0; i < 2; i++) {
+        utimesSync(path, 0, 0);
+        vi.advanceTimersByTime(10_000);
+        await vi.waitUntil(() => statSync(path).mtimeMs > 0, { timeout: 50_000, interval: 1 });
+      }
+      await end();
+    };
+    await withBuildLock(path, control, work).catch(() => {});
+    expect(vi.getTimerCount()).toBe(0);
+    expect(existsSync(path)).toBe(false);
   });
 
   it('is not removed by one that lost it', async () => {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import {
   isTemporaryName,
   readEngineFile,
@@ -26,9 +26,11 @@ it(`leaves no half engine where the writer is killed, at ${KILLS} random moments
   for (let kill = 0; kill < KILLS; kill++) {
     const target = join(folder, String(kill), 'target.engine');
     mkdirSync(join(folder, String(kill)));
-    const writer = spawn(process.execPath, [WRITER, source, target], { stdio: ['ignore', 'pipe', 'inherit'] });
-    await once(writer.stdout, 'data');
-    await setTimeout(random.next() % 40);
+    const writer = spawn(process.execPath, [WRITER, source, target], { stdio: ['ignore', 'ignore', 'inherit'] });
+    // In turns while the first file is written and when it is there, so that a machine of any speed shows both.
+    const begun = kill % 2 === 0 ? () => readdirSync(join(folder, String(kill))).length > 0 : () => existsSync(target);
+    await vi.waitUntil(begun, { timeout: 50_000, interval: 1 });
+    await setTimeout(random.next() % 20);
     writer.kill('SIGKILL');
     await once(writer, 'close');
     const others = readdirSync(join(folder, String(kill))).filter((name) => name !== 'target.engine');
