@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Interrupted } from '../../src/cli/io.js';
 import { main } from '../../src/cli/main.js';
 import { readReceipt } from '../../src/image/read-receipt.js';
-import { fakeIo } from '../support/fake-io.js';
+import { cutText, fakeIo } from '../support/fake-io.js';
 
 const TINY = fileURLToPath(new URL('../fixtures/tiny', import.meta.url));
 
@@ -186,6 +186,13 @@ describe('t2i generate --batch', () => {
   const batch = (...lines: object[]) => batchWith([], ...lines);
   const made = (result: { json(): { line: number; skipped: boolean }[] }) =>
     result.json().map(({ line, skipped }) => [line, !skipped]);
+
+  it('reads standard input, whose chunks may end within a character', async () => {
+    const line = JSON.stringify({ prompt: 'an apple 🍎', steps: 1, output: file('apple.png') });
+    const [stdin = []] = cutText(line);
+    expect((await t2i(['generate', '--batch', '-', '--model', TINY], { stdin })).code).toBe(0);
+    expect((await readReceipt(file('apple.png'))).prompt).toBe('an apple 🍎');
+  });
 
   it('makes what is missing only, when it is run again', async () => {
     const lines = [

@@ -1,9 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import { collectGarbage } from '../support/garbage.js';
 import { noBuild } from '../support/native.js';
 import { skipFor } from '../support/skip-for.js';
 import { addon, openTiny, sessionOptions, tinyJob } from './tiny-native.mjs';
@@ -13,13 +12,10 @@ const TIMES = 5_000;
 /** What malloc takes for one byte: it would be lost in each repetition. */
 const SMALLEST_BLOCK = 32;
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-
 /** What V8 knows of native memory once everything that nobody holds is freed; finalisers run a turn after the collector. */
 async function settled(): Promise<number> {
   for (let i = 0; i < 4; i++) {
-    collect();
+    collectGarbage();
     await setImmediate();
   }
   return addon.sim.externalMemory();
@@ -69,12 +65,12 @@ describe('memory', skipFor(noBuild('sim')), () => {
   it('of a forgotten session is freed, but not while its job runs', async () => {
     const result = (await openTiny()).generate(tinyJob({ steps: 2000 }), null, null);
     for (let i = 0; i < 5; i++) {
-      collect();
+      collectGarbage();
       await setImmediate();
     }
     expect((await result).images).toHaveLength(1);
     for (let i = 0; i < 200 && addon.sim.live() > 0; i++) {
-      collect();
+      collectGarbage();
       await setImmediate();
     }
     expect(addon.sim.live()).toBe(0);

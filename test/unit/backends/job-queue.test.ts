@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Job, JobResult } from '../../../src/backends/backend.js';
 import { JobQueue, type QueuedJob } from '../../../src/backends/job-queue.js';
+import { collectGarbage } from '../../support/garbage.js';
 
 const job = (seed: number) => ({ seeds: [seed] }) as unknown as Job;
 const RESULT = { images: [] } as unknown as JobResult;
@@ -139,6 +140,24 @@ describe('the queue of a session', () => {
     expect(await result).toBe(RESULT);
     expect([running()?.settled, running()?.signal.aborted]).toEqual([true, false]);
     await end(null);
+  });
+
+  it('holds nothing of jobs that are over', async () => {
+    const queue = new JobQueue(async (queued) => {
+      if (queued.job.seeds[0] === 1) throw new Error('broken');
+      queued.resolve(RESULT);
+    });
+    const add = async (seed: number) => {
+      const one = job(seed);
+      await queue.add(one, {}).catch(() => {});
+      return new WeakRef(one);
+    };
+    const over = await Promise.all([1, 2, 3].map(add));
+    // Until the end of the turn what was looked at is held.
+    await setImmediate();
+    collectGarbage();
+    expect(over.map((one) => one.deref())).toEqual([undefined, undefined, undefined]);
+    queue.close();
   });
 
   it('rejects a job whose run fails, and goes on', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { memoryPipeline } from '../../support/memory-session.js';
 
 const request = { prompt: 'a red apple', steps: 3 };
@@ -33,6 +33,31 @@ describe('the queue', () => {
       code: 'OPTION_INVALID',
     });
     await pipeline.generate(request);
+  });
+
+  it('has its place back after every request, however that ended', async () => {
+    const { pipeline, session } = memoryPipeline({}, 0);
+    const throwing = () => {
+      throw new Error('mistake of the caller');
+    };
+    const control = new AbortController();
+    const ways = [
+      () => pipeline.generate({ ...request, onStep: throwing }),
+      () => pipeline.generate({ ...request, signal: control.signal, onStep: () => control.abort('enough') }),
+      () => pipeline.generate({ ...request, steps: 0 }),
+      () => pipeline.generate({ ...request, signal: AbortSignal.abort('before') }),
+      () => {
+        vi.spyOn(session, 'generate').mockRejectedValueOnce(new Error('crashed'));
+        return pipeline.generate(request);
+      },
+      async () => {
+        for await (const _ of pipeline.stream({ ...request, onStep: throwing }));
+      },
+    ];
+    for (const way of ways) {
+      await expect(way()).rejects.toBeDefined();
+      await pipeline.generate(request);
+    }
   });
 
   it('holds no noise: 100 requests that need 250 MB each wait in little memory', async () => {
