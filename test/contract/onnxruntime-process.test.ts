@@ -10,7 +10,7 @@ import { openSession } from '../../src/backends/onnxruntime/session.js';
 import type { ProcessSession } from '../../src/backends/process/process-session.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
-import { type Point, peakBytes, residentBytes, slope } from '../support/leaks.js';
+import { mappedBytes, type Point, slope } from '../support/leaks.js';
 import { noLinux, skipFor } from '../support/skip-for.js';
 import { functionChain } from './function-chain.js';
 import { gone, isAlive, startCaller } from './start-caller.js';
@@ -87,12 +87,12 @@ describe('the process of the onnxruntime backend', () => {
     const pid = opened.pid as number;
     const draw = (latentSize: number) => opened.generate(tinyJob(model, { steps: 1, latentSize }));
     await draw(4);
-    const [before, peakBefore] = [await residentBytes(pid), await peakBytes(pid)];
+    const before = await mappedBytes(pid);
     await draw(128);
-    const grown = (await peakBytes(pid)) - peakBefore;
     await draw(4);
-    expect(grown).toBeGreaterThan(200 * 2 ** 20);
-    expect((await residentBytes(pid)) - before).toBeLessThan(grown / 2);
+    const { now, peak } = await mappedBytes(pid);
+    expect(peak - before.peak).toBeGreaterThan(200 * 2 ** 20);
+    expect(now - before.now).toBeLessThan((peak - before.peak) / 2);
     await opened.close();
   });
 

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ProcessSession } from '../../src/backends/process/process-session.js';
@@ -89,7 +88,6 @@ async function failure(call: () => Promise<unknown>): Promise<unknown> {
   for (;;) {
     try {
       await call();
-      await setTimeout(20);
     } catch (error) {
       return error;
     }

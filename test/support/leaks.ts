@@ -12,10 +12,11 @@ export async function residentBytes(pid: number): Promise<number> {
   return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
 
-/** Most memory that a process had so far, on Linux. */
-export async function peakBytes(pid: number): Promise<number> {
+/** Address space that a process has and the most it had so far, on Linux: what it asked for and not what the system keeps in memory. */
+export async function mappedBytes(pid: number): Promise<{ now: number; peak: number }> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+  const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
+  return { now: field('VmSize'), peak: field('VmPeak') };
 }
 
 /** Bytes an image: the median of the slopes between all pairs of points, which a single jump of the allocator does not move. */
