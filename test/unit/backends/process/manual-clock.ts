@@ -1,14 +1,14 @@
 import type { Clock } from '../../../../src/backends/process/backoff.js';
 
-/** A clock that stands still but for `advance`, and for those that sleep by it where `sleeping` is off: they lose no time. */
+/** A clock that tests move. Who sleeps by it moves it as far and goes on at once, or sleeps until the test moves it. */
 export class ManualClock implements Clock {
   /** How long each sleep was meant to be. */
   readonly slept: number[] = [];
   #now = 0;
   #sleepers: (() => void)[] = [];
 
-  /** @param sleeping whether a sleep lasts until the test says so */
-  constructor(private readonly sleeping = false) {}
+  /** @param held whether sleepers wait for the test */
+  constructor(private readonly held = false) {}
 
   now(): number {
     return this.#now;
@@ -16,7 +16,7 @@ export class ManualClock implements Clock {
 
   async sleep(delay: number, signal: AbortSignal): Promise<void> {
     this.slept.push(delay);
-    if (!this.sleeping) return this.advance(delay);
+    if (!this.held) return this.advance(delay);
     await new Promise<void>((resolve) => {
       this.#sleepers.push(resolve);
       signal.addEventListener('abort', () => resolve());
