@@ -40,7 +40,7 @@ async function mutate({ tests }, patterns) {
     mutate: [...patterns],
     testRunner: 'vitest',
     plugins: ['@stryker-mutator/vitest-runner'],
-    vitest: { configFile: 'test/mutation/vitest.config.ts', related: false },
+    vitest: { configFile: 'test/mutation/vitest-config.ts', related: false },
     coverageAnalysis: 'perTest',
     concurrency: 2,
     // What runs as a module is loaded would need every test for each mutant. What a message says is for people to judge.

@@ -197,7 +197,7 @@ describe('a hostile text', () => {
     const hundredth = cost(text.length / 100);
     // A hundred times as long where time grows with the square. What takes no time says nothing.
     expect(cost(text.length / 10)).toBeLessThan(40 * Math.max(hundredth, 10));
-    expect(cost(text.length)).toBeGreaterThan(0);
+    expect(clip.encode(text).ids).toHaveLength(77);
   });
 });
 
