@@ -11,6 +11,7 @@
 
 #include "common/toy_plan.h"
 #include "support_failures.h"
+#include "support_scratch.h"
 #include "support_toy_model.h"
 
 namespace t2i {
@@ -52,15 +53,14 @@ class BuilderTest : public testing::TestWithParam<int> {
 
   /// A file of this test, removed after it.
   std::string scratch(const std::string& name, const std::string& bytes) {
-    const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "t2i-builder-test";
-    std::filesystem::create_directories(folder);
-    std::ofstream(folder / name, std::ios::binary) << bytes;
-    return (folder / name).string();
+    std::ofstream(folder_.path() / name, std::ios::binary) << bytes;
+    return (folder_.path() / name).string();
   }
 
   std::atomic<bool> cancelled_{false};
 
  private:
+  test::ScratchFolder folder_;
   int live_before_ = 0;
 };
 

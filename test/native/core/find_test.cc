@@ -3,25 +3,20 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
 
+#include "support_scratch.h"
 #include "tensorrt/library.h"
 
 namespace t2i::tensorrt {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// A folder with copies of the stand-in that pass for these versions: their names say them, and the soname the major.
 class FindLibraries : public testing::Test {
  protected:
-  void SetUp() override { fs::create_directories(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-
   void add(const std::string& version) const {
     std::ifstream stand_in(T2I_FAKE_10 "/libnvinfer.so.10", std::ios::binary);
     std::string bytes{std::istreambuf_iterator<char>(stand_in), {}};
@@ -31,12 +26,12 @@ class FindLibraries : public testing::Test {
     for (std::size_t at = 0; (at = bytes.find(soname, at)) != std::string::npos; at += soname.size()) {
       bytes.replace(at, soname.size(), wanted);
     }
-    std::ofstream(folder_ / ("libnvinfer.so." + version), std::ios::binary) << bytes;
+    std::ofstream(folder_.path() / ("libnvinfer.so." + version), std::ios::binary) << bytes;
   }
-  std::vector<LibraryInfo> find() const { return find_libraries({folder_.string(), {}}); }
+  std::vector<LibraryInfo> find() const { return find_libraries({folder_.path().string(), {}}); }
 
  private:
-  fs::path folder_ = fs::path(testing::TempDir()) / "t2i-find";
+  test::ScratchFolder folder_;
 };
 
 TEST_F(FindLibraries, NewerComeBeforeOlder) {

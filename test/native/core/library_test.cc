@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "error.h"
+#include "support_scratch.h"
 #include "tensorrt/build_objects.h"
 #include "tensorrt/elf.h"
 #include "tensorrt/inspect.h"
@@ -212,10 +213,9 @@ TEST(Library, RefusesWhatIsNone) {
 }
 
 TEST(Library, CannotBuildWithoutAParser) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "t2i-no-parser";
-  std::filesystem::create_directories(folder);
-  const std::filesystem::path path = folder / "libnvinfer.so.11";
-  std::filesystem::copy_file(kRuntime11, path, std::filesystem::copy_options::overwrite_existing);
+  const test::ScratchFolder folder;
+  const std::filesystem::path path = folder.path() / "libnvinfer.so.11";
+  std::filesystem::copy_file(kRuntime11, path);
   {
     const std::shared_ptr<Library> library = Library::open(path.string());
     EXPECT_FALSE(library->info().can_build);
@@ -225,7 +225,6 @@ TEST(Library, CannotBuildWithoutAParser) {
     expect_error(ErrorCode::backend_unavailable, "libnvonnxparser.so.11 is missing",
                  [&] { library->create_parser(nullptr, logger); });
   }
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Inspect, KnowsNamesOfRuntimes) {
@@ -253,7 +252,8 @@ std::string read_file(const std::string& path) {
 
 TEST(ReadElf, NoDamageCrashesIt) {
   const std::string whole = read_file(kRuntime11);
-  const std::string path = testing::TempDir() + "t2i-damaged.so";
+  const test::ScratchFolder folder;
+  const std::string path = (folder.path() / "damaged.so").string();
   // The section table is what the reader follows, and lies at the end.
   const std::size_t table = 64 * 40;
   ASSERT_GT(whole.size(), table);
@@ -274,7 +274,6 @@ TEST(ReadElf, NoDamageCrashesIt) {
       reasons.insert(error.what());
     }
   }
-  std::filesystem::remove(path);
   for (const char* reason : {"none", "it ends too early", "it is no ELF file", "its ELF tables are damaged"}) {
     EXPECT_EQ(reasons.count(reason), 1u) << reason;
   }
