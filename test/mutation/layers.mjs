@@ -6,10 +6,10 @@
  * @type {readonly Layer[]}
  */
 export const LAYERS = [
-  { name: 'diffusion', mutate: ['src/diffusion/**/*.ts'], tests: ['test/unit/diffusion/**/*.test.ts'], aim: 95 },
-  { name: 'text', mutate: ['src/text/**/*.ts'], tests: ['test/unit/text/**/*.test.ts'], aim: 85 },
-  { name: 'model', mutate: ['src/model/**/*.ts'], tests: ['test/unit/model/**/*.test.ts'], aim: 95 },
-  { name: 'image', mutate: ['src/image/**/*.ts'], tests: ['test/unit/image/**/*.test.ts'], aim: 85 },
+  folder('diffusion', 95),
+  folder('text', 85),
+  folder('model', 95),
+  folder('image', 85),
   {
     name: 'process',
     mutate: ['src/backends/*.ts', 'src/backends/process/**/*.ts'],
@@ -40,6 +40,11 @@ export const LAYERS = [
     tests: ['test/unit/verify.test.ts', 'test/unit/verify/**/*.test.ts'],
     aim: 85,
   },
-  { name: 'cli', mutate: ['src/cli/**/*.ts'], tests: ['test/unit/cli/**/*.test.ts'], aim: 85 },
-  { name: 'bench', mutate: ['src/bench/**/*.ts'], tests: ['test/unit/bench/**/*.test.ts'], aim: 85 },
+  folder('cli', 85),
+  folder('bench', 85),
 ];
+
+/** A folder of src/ whose tests lie in the folder of the same name. */
+function folder(name, aim) {
+  return { name, mutate: [`src/${name}/**/*.ts`], tests: [`test/unit/${name}/**/*.test.ts`], aim };
+}

@@ -11,9 +11,8 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { ROOT } from '../run/commands.mjs';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COPY = join(ROOT, 'build', 'mutation');
 const BUILD = join(COPY, 'build');
 /** A fault may hang the tests: then it is noticed. */

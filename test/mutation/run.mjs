@@ -23,9 +23,10 @@ if (layers.length < names.length || (files.length > 0 && layers.length !== 1)) {
 }
 
 const baseline = read('baseline.json');
+const equal = read('equal.json');
 for (const layer of layers) {
   const mutants = await mutate(layer, files.length > 0 ? files : layer.mutate);
-  const verdict = judge(mutants, read('equal.json'), baseline[layer.name]?.score ?? 0);
+  const verdict = judge(mutants, equal, baseline[layer.name]?.score ?? 0);
   console.log(`\n${layer.name}: ${verdict.score.toFixed(1)} % of ${verdict.total} seen, aim ${layer.aim} %`);
   for (const line of verdict.lines) console.log(line);
   if (files.length > 0) continue;

@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildStep, pythonModule, pythonStep, ROOT, tool } from './commands.mjs';
-import { vitestCounts } from './counts.mjs';
+import { buildStep, lintStep, pythonModule, pythonStep, ROOT, typesStep, vitest } from './commands.mjs';
 import { simSteps } from './native-steps.mjs';
 
 /** @import { Step } from './run-steps.mjs' */
@@ -41,8 +40,8 @@ export function changedSteps(files, scratch) {
   const trainer = some(/\.py$|^trainer\//);
   return [
     buildStep,
-    ...(typescript ? [{ name: 'types', action: () => tool('tsc', '-p', 'tsconfig.json') }] : []),
-    { name: 'lint (biome)', action: () => tool('biome', 'check', '.') },
+    ...(typescript ? [typesStep] : []),
+    lintStep,
     ...(native ? simSteps(scratch) : []),
     ...(trainer
       ? [
@@ -62,19 +61,10 @@ function vitestSteps(files, scratch, after) {
     ...BY_PATH.filter(([pattern]) => files.some((file) => pattern.test(file))).map(([, test]) => test),
     ...files.filter((file) => IS_TEST.test(file) && existsSync(join(ROOT, file))),
   ];
-  const run = (name, ...args) => {
-    const report = join(scratch, `${name}.json`);
-    return {
-      name,
-      live: true,
-      after: [buildStep.name, ...after],
-      action: () => ({
-        ...tool('vitest', ...args, '--reporter=default', '--reporter=./test/run/vitest-reporter.mjs'),
-        env: { T2I_VITEST_REPORT: report },
-      }),
-      counts: () => (existsSync(report) ? vitestCounts(readFileSync(report, 'utf8')) : undefined),
-    };
-  };
+  const run = (name, ...args) => ({
+    ...vitest(name, join(scratch, `${name}.json`), args),
+    after: [buildStep.name, ...after],
+  });
   return [
     ...(related.length > 0
       ? [run('tests by import (vitest)', 'related', '--run', '--exclude', 'test/!(unit)/**', ...related)]

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readCounts, vitestCounts } from './counts.mjs';
 
 /** @import { Action, Step } from './run-steps.mjs' */
 
@@ -21,6 +22,30 @@ export const PYTHON_STEP = 'Python environment';
 
 /** The program and the child processes, which tests start from dist/. */
 export const buildStep = { name: BUILD_STEP, action: () => tool('tsc', '-p', 'tsconfig.build.json') };
+
+export const typesStep = { name: 'types', action: () => tool('tsc', '-p', 'tsconfig.json') };
+export const lintStep = { name: 'lint (biome)', action: () => tool('biome', 'check', '.') };
+
+/**
+ * A run of vitest that shows its output, and leaves counts in `report`.
+ *
+ * @param {string} name
+ * @param {string} report a JSON file that vitest-reporter.mjs writes
+ * @param {string[]} args
+ * @param {Record<string, string>} [env]
+ * @returns {Step}
+ */
+export function vitest(name, report, args, env = {}) {
+  return {
+    name,
+    live: true,
+    action: () => ({
+      ...tool('vitest', ...args, '--reporter=default', '--reporter=./test/run/vitest-reporter.mjs'),
+      env: { ...env, T2I_VITEST_REPORT: report },
+    }),
+    counts: () => readCounts(report, vitestCounts),
+  };
+}
 
 /** The trainer's interpreter and packages, made on first use. */
 export const pythonStep = {

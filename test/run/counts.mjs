@@ -1,4 +1,17 @@
+import { existsSync, readFileSync } from 'node:fs';
+
 /** @import { Counts } from './run-steps.mjs' */
+
+/**
+ * The counts in a report; none where there is no report, since the run ended before it could count: then the step's own failure stands.
+ *
+ * @param {string} path
+ * @param {(text: string) => Counts} parse one of those below
+ * @returns {Counts | undefined}
+ */
+export function readCounts(path, parse) {
+  return existsSync(path) ? parse(readFileSync(path, 'utf8')) : undefined;
+}
 
 /**
  * @typedef {{ name: string, state: 'passed' | 'failed' | 'skipped' | 'pending', reason?: string }} VitestTest

@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastLine, MISSING_TOOL, ROOT, unless } from './commands.mjs';
-import { googleTestCounts } from './counts.mjs';
+import { googleTestCounts, readCounts } from './counts.mjs';
 
 /** @import { Step } from './run-steps.mjs' */
 
@@ -81,6 +80,6 @@ function coreTests(flavour, xml) {
     name: `core tests (${flavour})`,
     after: [buildStep(flavour)],
     action: (done) => unless(done, buildStep(flavour), () => ({ command, cwd: ROOT, env: SANITIZERS })),
-    counts: () => (existsSync(xml) ? googleTestCounts(readFileSync(xml, 'utf8')) : undefined),
+    counts: () => readCounts(xml, googleTestCounts),
   };
 }

@@ -1,10 +1,20 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildStep, PYTHON_STEP, pythonModule, pythonStep, ROOT, tool } from './commands.mjs';
-import { pytestCounts, vitestCounts } from './counts.mjs';
+import {
+  buildStep,
+  lintStep,
+  PYTHON_STEP,
+  pythonModule,
+  pythonStep,
+  ROOT,
+  tool,
+  typesStep,
+  vitest,
+} from './commands.mjs';
+import { pytestCounts, readCounts } from './counts.mjs';
 import { BUILD_STEPS, nativeSteps, PREBUILD_STEP } from './native-steps.mjs';
 
-/** @import { Counts, Step } from './run-steps.mjs' */
+/** @import { Step } from './run-steps.mjs' */
 
 /**
  * Every check of the repository. Where two can run, the first of this list does: what others wait for, then what takes longest.
@@ -36,22 +46,16 @@ export function makeSteps(scratch) {
       }),
     },
     {
-      name: 'TypeScript tests (vitest)',
-      live: true,
+      ...vitest('TypeScript tests (vitest)', vitestReport, ['run'], { T2I_INSTALLED: installed }),
       // They use all of it: the program, every build of the addon, the package, the peer in PyTorch.
       after: [PYTHON_STEP, INSTALL_STEP, ...BUILD_STEPS],
-      action: () => ({
-        ...tool('vitest', 'run', '--reporter=default', '--reporter=./test/run/vitest-reporter.mjs'),
-        env: { T2I_INSTALLED: installed, T2I_VITEST_REPORT: vitestReport },
-      }),
-      counts: () => readCounts(vitestReport, vitestCounts),
     },
     {
       ...pythonModule('trainer tests (pytest)', 'pytest', `--junit-xml=${pytestReport}`),
       counts: () => readCounts(pytestReport, pytestCounts),
     },
-    { name: 'types', action: () => tool('tsc', '-p', 'tsconfig.json') },
-    { name: 'lint (biome)', action: () => tool('biome', 'check', '.') },
+    typesStep,
+    lintStep,
     { name: 'unused code (knip)', action: () => tool('knip') },
     pythonModule('lint (ruff)', 'ruff', 'check', ...PYTHON_SOURCES),
     pythonModule('format (ruff)', 'ruff', 'format', '--check', ...PYTHON_SOURCES),
@@ -88,8 +92,3 @@ export function makeSteps(scratch) {
 const INSTALL_STEP = 'install the package';
 /** All under one set of rules. */
 const PYTHON_SOURCES = ['.', join(ROOT, 'native/tools'), join(ROOT, 'benchmarks'), '--config', 'pyproject.toml'];
-
-/** No report means that the run ended before it could count: no counts, and the step's own failure stands. */
-function readCounts(path, parse) {
-  return existsSync(path) ? parse(readFileSync(path, 'utf8')) : undefined;
-}
