@@ -11,7 +11,7 @@ import { QUICK_AND_QUIET } from './install-package.mjs';
 import { InstalledPackage } from './installed-package.js';
 
 const PAGE = readFileSync(fileURLToPath(new URL('../../docs/bundlers.md', import.meta.url)), 'utf8');
-const TOOLS = ['next@15.5.29', 'react@19.3.1', 'react-dom@19.3.1', 'typescript@5', '@types/node@20', '@types/react@19'];
+const TOOLS = ['next@16.4.6', 'react@19.3.1', 'react-dom@19.3.1', 'typescript@5', '@types/node@20', '@types/react@19'];
 const LAYOUT = `export default function Layout({ children }: { children: React.ReactNode }) {
   return <html><body>{children}</body></html>;
 }

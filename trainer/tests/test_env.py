@@ -7,16 +7,36 @@ from pathlib import Path
 
 import pytest
 
+from env import environment_dir
+
 TRAINER = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def script(tmp_path: Path) -> Path:
-    """A copy of env.py beside a lock file that asks for nothing."""
-    copy = tmp_path / "env.py"
+def copy_beside(folder: Path, lock: str) -> Path:
+    """A copy of env.py beside a lock file."""
+    folder.mkdir()
+    copy = folder / "env.py"
     copy.write_text((TRAINER / "env.py").read_text())
-    (tmp_path / "requirements.lock").write_text("# nothing\n")
+    (folder / "requirements.lock").write_text(lock)
     return copy
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory) -> Path:
+    """It asks for nothing."""
+    return copy_beside(tmp_path_factory.mktemp("script") / "trainer", "# nothing\n")
+
+
+@pytest.fixture(scope="module")
+def two_at_once(script: Path, cache: Path) -> list[tuple[str, str, int]]:
+    """What two printed and ended with that were the first to ask. Installing takes seconds, so most tests share this one."""
+    both = [run(script, cache) for _ in range(2)]
+    return [(*process.communicate(timeout=120), process.returncode) for process in both]
 
 
 def run(script: Path, cache: Path, *arguments: str) -> subprocess.Popen:
@@ -29,47 +49,47 @@ def run(script: Path, cache: Path, *arguments: str) -> subprocess.Popen:
     )
 
 
-def test_two_at_once_install_once_and_agree(script: Path, tmp_path: Path):
-    both = [run(script, tmp_path / "cache") for _ in range(2)]
-    results = [(*process.communicate(timeout=120), process.returncode) for process in both]
-    assert [code for _, _, code in results] == [0, 0]
-    assert results[0][0] == results[1][0]
-    assert sum("installing into" in err for _, err, _ in results) == 1
-    python = results[0][0].strip()
-    assert python.startswith(str(tmp_path / "cache" / "t2i" / "python-"))
+def test_two_at_once_install_once_and_agree(two_at_once, cache: Path):
+    assert [code for _, _, code in two_at_once] == [0, 0]
+    assert two_at_once[0][0] == two_at_once[1][0]
+    assert sum("installing into" in err for _, err, _ in two_at_once) == 1
+    python = two_at_once[0][0].strip()
+    assert python.startswith(str(cache / "t2i" / "python-"))
     assert subprocess.run([python, "-c", "import sys; print(sys.prefix)"], capture_output=True).returncode == 0
 
 
-def test_a_half_made_environment_is_made_again(script: Path, tmp_path: Path):
-    python = Path(run(script, tmp_path).communicate(timeout=120)[0].strip())
-    folder = python.parents[1]
-    (folder / "complete").unlink()
+def test_what_is_installed_is_not_installed_again(two_at_once, script: Path, cache: Path):
+    out, err = run(script, cache).communicate(timeout=120)
+    assert out == two_at_once[0][0]
+    assert "installing into" not in err
+
+
+def test_a_half_made_environment_is_made_again(script: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("T2I_CACHE", str(tmp_path))
+    folder = environment_dir((script.parent / "requirements.lock").read_bytes())
+    folder.mkdir(parents=True)
     (folder / "left over").touch()
     assert "installing into" in run(script, tmp_path).communicate(timeout=120)[1]
     assert not (folder / "left over").exists()
-    assert "installing into" not in run(script, tmp_path).communicate(timeout=120)[1]
+    assert (folder / "complete").exists()
 
 
-def test_whoever_asks_for_what_is_installed_installs_nothing(script: Path, tmp_path: Path):
-    cache = tmp_path / "cache"
-    asked = run(script, cache, "--installed")
+def test_whoever_asks_for_what_is_installed_installs_nothing(two_at_once, script: Path, cache: Path, tmp_path: Path):
+    empty = tmp_path / "cache"
+    asked = run(script, empty, "--installed")
     out, err = asked.communicate(timeout=120)
     assert (asked.returncode, out) == (69, "")
     assert "not installed" in err
-    assert not cache.exists()
-    python = run(script, cache).communicate(timeout=120)[0]
-    assert run(script, cache, "--installed").communicate(timeout=120)[0] == python
+    assert not empty.exists()
+    assert run(script, cache, "--installed").communicate(timeout=120)[0] == two_at_once[0][0]
 
 
-def test_another_lock_file_is_another_environment(script: Path, tmp_path: Path):
-    first = run(script, tmp_path).communicate(timeout=120)[0]
-    (script.parent / "requirements.lock").write_text("# nothing else\n")
-    assert run(script, tmp_path).communicate(timeout=120)[0] != first
+def test_another_lock_file_is_another_environment():
+    assert environment_dir(b"# nothing\n") == environment_dir(b"# nothing\n") != environment_dir(b"# nothing else\n")
 
 
-def test_a_failed_installation_is_reported_and_leaves_no_marker(script: Path, tmp_path: Path):
-    (script.parent / "requirements.lock").write_text("./no-such-folder\n")
-    process = run(script, tmp_path / "cache")
+def test_a_failed_installation_is_reported_and_leaves_no_marker(tmp_path: Path):
+    process = run(copy_beside(tmp_path / "trainer", "./no-such-folder\n"), tmp_path / "cache")
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "could not be set up" in err
