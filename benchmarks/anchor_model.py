@@ -19,9 +19,9 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from t2i_trainer.onnx_export import Graph, export_graph, text_encoder_graph, unet_graph, vae_decoder_graph
-from t2i_trainer.onnx_half import half_compute
-from t2i_trainer.onnx_weights import half_weights, write_with_shared_weights
+from t2i_trainer.onnx.export import Graph, export_graph, text_encoder_graph, unet_graph, vae_decoder_graph
+from t2i_trainer.onnx.half import half_compute
+from t2i_trainer.onnx.weights import half_weights, write_with_shared_weights
 
 PARAMETERS = 148_345_732
 CONTEXT, WIDTH = 77, 768

@@ -11,8 +11,8 @@ import shutil
 from pathlib import Path
 from string import Template
 
+from t2i_trainer.emoji.recipe import recipe
 from t2i_trainer.files import read_json, write_atomically
-from t2i_trainer.recipe import recipe
 
 MISSING = "not measured"
 CARD = Template("""\

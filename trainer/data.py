@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from t2i_trainer.captions import Sample, SceneChooser
-from t2i_trainer.compose import Composer
-from t2i_trainer.concepts import SOURCES, Concept, load_concepts
+from t2i_trainer.emoji.captions import Sample, SceneChooser
+from t2i_trainer.emoji.compose import Composer
+from t2i_trainer.emoji.concepts import SOURCES, Concept, load_concepts
+from t2i_trainer.emoji.scene import Scene
+from t2i_trainer.emoji.styles import ICON_SETS, STYLES, PictureBook
 from t2i_trainer.files import write_json
 from t2i_trainer.progress import Progress
-from t2i_trainer.scene import Scene
-from t2i_trainer.styles import ICON_SETS, STYLES, PictureBook
 
 CHUNK = 256
 

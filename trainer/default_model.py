@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from t2i_trainer.recipe import recipe
+from t2i_trainer.emoji.recipe import recipe
 
 HERE = Path(__file__).parent
 

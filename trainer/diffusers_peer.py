@@ -21,8 +21,8 @@ import diffusers
 import torch
 from diffusers import UNet2DConditionModel
 
-from t2i_trainer.onnx_import import load_model_directory
-from t2i_trainer.sampling import generate
+from t2i_trainer.evaluation.sampling import generate
+from t2i_trainer.onnx.read_back import load_model_directory
 
 
 class Stopwatch:

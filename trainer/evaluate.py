@@ -4,8 +4,8 @@
         --judge runs/emoji-128/judge
 
 Writes `evaluation.json` and `contact-sheet.jpg` into the run folder. Suites: captions of the training data,
-combinations that training left out, and words that no caption used (t2i_trainer/exam.json). The seed of image i of a
-suite is i.
+combinations that training left out, and words that no caption used (t2i_trainer/emoji/exam.json). The seed of image i
+of a suite is i.
 """
 
 import argparse
@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from t2i_trainer.english import article
-from t2i_trainer.exam import Exam, exam_hash, load_exam
+from t2i_trainer.emoji.english import article
+from t2i_trainer.emoji.exam import Exam, exam_hash, load_exam
+from t2i_trainer.emoji.judge import TINTS, Judge, ask, features, labels
+from t2i_trainer.emoji.variety import captions_with_several, mean_distance
+from t2i_trainer.evaluation.psnr import psnr
+from t2i_trainer.evaluation.sampling import Run, generate
+from t2i_trainer.evaluation.sharpness import gradient_energy
+from t2i_trainer.evaluation.sheet import contact_sheet
 from t2i_trainer.files import read_json, read_samples, write_atomically, write_json
-from t2i_trainer.judge import TINTS, Judge, ask, features, labels
 from t2i_trainer.presets import add_preset_flag
-from t2i_trainer.psnr import psnr
-from t2i_trainer.sampling import Run, generate
-from t2i_trainer.sharpness import gradient_energy
-from t2i_trainer.sheet import contact_sheet
-from t2i_trainer.variety import captions_with_several, mean_distance
 from train_vae import to_unit
 
 FIRST = "training captions"

@@ -25,18 +25,18 @@ from diffusers import AutoencoderKL
 from torch import nn
 from transformers import CLIPTokenizer
 
-from t2i_trainer.autoencoder import TinyAutoencoder
-from t2i_trainer.denoiser import load_unet
-from t2i_trainer.english import FUNCTION_WORDS
+from t2i_trainer.emoji.english import FUNCTION_WORDS
+from t2i_trainer.evaluation.psnr import psnr
 from t2i_trainer.files import read_json, read_samples, sha256_file, write_json
-from t2i_trainer.onnx_export import Graph, export_graph, text_encoder_graph, unet_graph, vae_decoder_graph
-from t2i_trainer.onnx_half import half_compute
-from t2i_trainer.onnx_parity import ParityError, Tolerance, judge, measure
-from t2i_trainer.onnx_pipeline import OnnxGraph, encode, generate
-from t2i_trainer.onnx_weights import half_weights, write_with_shared_weights
+from t2i_trainer.networks.autoencoder import TinyAutoencoder
+from t2i_trainer.networks.denoiser import load_unet
+from t2i_trainer.networks.text_encoder import count_states, load_text_encoder
+from t2i_trainer.onnx.export import Graph, export_graph, text_encoder_graph, unet_graph, vae_decoder_graph
+from t2i_trainer.onnx.half import half_compute
+from t2i_trainer.onnx.parity import ParityError, Tolerance, judge, measure
+from t2i_trainer.onnx.pipeline import OnnxGraph, encode, generate
+from t2i_trainer.onnx.weights import half_weights, write_with_shared_weights
 from t2i_trainer.presets import add_preset_flag
-from t2i_trainer.psnr import psnr
-from t2i_trainer.text_encoder import count_states, load_text_encoder
 
 FLOAT32, FLOAT16 = "model.onnx", "model.fp16.onnx"
 # fp16 arithmetic is judged by direction and by the image: the size of its error depends on the scale of an output.

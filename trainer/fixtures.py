@@ -22,7 +22,17 @@ import torch
 from diffusers import DDIMScheduler, LCMScheduler
 from torch import nn
 
-from t2i_trainer.onnx_export import (
+from t2i_trainer.golden.tiny_networks import (
+    GUIDANCE_WIDTH,
+    STATES_WIDTH,
+    DistilledUnet,
+    Float16Ends,
+    MaskedTextEncoder,
+    TwoStatesPerToken,
+    modules,
+)
+from t2i_trainer.golden.tiny_tokenizer import CONTEXT, vocabulary, write_tokenizer_files, write_tokenizer_json
+from t2i_trainer.onnx.export import (
     Graph,
     TextEncoder,
     Unet,
@@ -32,18 +42,8 @@ from t2i_trainer.onnx_export import (
     unet_graph,
     vae_decoder_graph,
 )
-from t2i_trainer.onnx_pipeline import generate
-from t2i_trainer.onnx_weights import half_weights, write_with_shared_weights
-from t2i_trainer.tiny_networks import (
-    GUIDANCE_WIDTH,
-    STATES_WIDTH,
-    DistilledUnet,
-    Float16Ends,
-    MaskedTextEncoder,
-    TwoStatesPerToken,
-    modules,
-)
-from t2i_trainer.tiny_tokenizer import CONTEXT, vocabulary, write_tokenizer_files, write_tokenizer_json
+from t2i_trainer.onnx.pipeline import generate
+from t2i_trainer.onnx.weights import half_weights, write_with_shared_weights
 
 
 def write_fixtures(out: Path) -> None:

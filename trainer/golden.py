@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from t2i_trainer import golden_cases, golden_reference
+from t2i_trainer.golden import cases, reference
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "test" / "fixtures" / "golden"
@@ -23,15 +23,15 @@ LARGE_NOISE = ((7, (4096,)), (2**53 - 1, (1024, 1024)))
 
 
 def trajectories() -> list[dict]:
-    """Every case of `golden_cases` with what diffusers did."""
-    return [case | {"reference": golden_reference.run_case(case)} for case in golden_cases.trajectory_cases()]
+    """Every case of `cases` with what diffusers did."""
+    return [case | {"reference": reference.run_case(case)} for case in cases.trajectory_cases()]
 
 
 def schedules() -> list[dict]:
     """Cumulative alphas of the training schedule as little-endian float32 in base64."""
     records = []
-    for config in golden_cases.schedule_configs():
-        alphas = golden_reference.make_scheduler("ddim", config, None).alphas_cumprod
+    for config in cases.schedule_configs():
+        alphas = reference.make_scheduler("ddim", config, None).alphas_cumprod
         encoded = base64.b64encode(alphas.numpy().astype("<f4").tobytes()).decode()
         records.append({"config": config, "alphasCumprod": encoded})
     return records
@@ -45,13 +45,13 @@ def decode(encoded: str) -> list[float]:
 def timestep_checksums() -> list[dict]:
     """For each sampler and spacing one checksum for each number of steps, from 1."""
     records = []
-    for case in golden_cases.timestep_cases():
-        scheduler = golden_reference.make_scheduler(case["sampler"], case["config"], case.get("sigmas"))
+    for case in cases.timestep_cases():
+        scheduler = reference.make_scheduler(case["sampler"], case["config"], case.get("sigmas"))
         sums = []
         for steps in range(1, case["steps"] + 1):
             scheduler.set_timesteps(steps)
             # For some numbers of steps trailing spacing appends a timestep -1.
-            sums.append(golden_reference.checksum(scheduler.timesteps.tolist()[:steps]))
+            sums.append(reference.checksum(scheduler.timesteps.tolist()[:steps]))
         records.append(case | {"checksums": sums})
     return records
 
@@ -61,7 +61,7 @@ def noise() -> list[dict]:
     records = []
     for seed, calls in [*product(NOISE_SEEDS, NOISE_CALLS), *LARGE_NOISE]:
         generator = torch.Generator("cpu").manual_seed(seed)
-        drawn = [golden_reference.floats(torch.randn(n, generator=generator)) for n in calls]
+        drawn = [reference.floats(torch.randn(n, generator=generator)) for n in calls]
         records.append({"seed": seed, "calls": list(calls), "drawn": drawn})
     return records
 

@@ -21,9 +21,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTokenizer
 
-from t2i_trainer.batches import Batches
-from t2i_trainer.checkpoints import load_checkpoint, save_checkpoint
-from t2i_trainer.denoiser import (
+from t2i_trainer.emoji.batches import Batches
+from t2i_trainer.emoji.exam import exam_hash
+from t2i_trainer.emoji.latents import LatentSet
+from t2i_trainer.emoji.near_words import CaptionWords
+from t2i_trainer.files import read_json, write_json
+from t2i_trainer.networks.denoiser import (
     clean_latents,
     min_snr_weights,
     new_scheduler,
@@ -32,13 +35,10 @@ from t2i_trainer.denoiser import (
     target_of,
     validation_noise,
 )
-from t2i_trainer.exam import exam_hash
-from t2i_trainer.files import read_json, write_json
-from t2i_trainer.latents import LatentSet
-from t2i_trainer.near_words import CaptionWords
+from t2i_trainer.networks.text_encoder import EmbeddingNoise, load_text_encoder, tokenize
 from t2i_trainer.progress import Progress
-from t2i_trainer.text_encoder import EmbeddingNoise, load_text_encoder, tokenize
-from t2i_trainer.training import (
+from t2i_trainer.training.checkpoints import load_checkpoint, save_checkpoint
+from t2i_trainer.training.steps import (
     Ema,
     add_device_flags,
     add_pace_flags,

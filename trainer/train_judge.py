@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from t2i_trainer.emoji.judge import BODIES, NOT_ASKED, Judge, ask, augment, labels, to_judge, with_nothing
 from t2i_trainer.files import read_json, read_samples
-from t2i_trainer.judge import BODIES, NOT_ASKED, Judge, ask, augment, labels, to_judge, with_nothing
 from t2i_trainer.progress import Progress
-from t2i_trainer.training import (
+from t2i_trainer.training.steps import (
     EpochSampler,
     add_device_flags,
     autocast,

@@ -22,13 +22,14 @@ from transformers import CLIPTokenizer
 
 from data import open_composer
 from make_tokenizer import make_tokenizer
+from t2i_trainer.emoji.near_words import CaptionWords, near_words
+from t2i_trainer.emoji.scene import Scene
+from t2i_trainer.emoji.sprites import SpriteFeatures
+from t2i_trainer.emoji.words import token_table
 from t2i_trainer.files import read_json, read_samples, write_json
-from t2i_trainer.near_words import CaptionWords, near_words
+from t2i_trainer.networks.text_encoder import CONTEXT, END, EmbeddingNoise, TextEncoder, new_text_encoder, tokenize
 from t2i_trainer.progress import Progress
-from t2i_trainer.scene import Scene
-from t2i_trainer.sprites import SpriteFeatures
-from t2i_trainer.text_encoder import CONTEXT, END, EmbeddingNoise, TextEncoder, new_text_encoder, tokenize
-from t2i_trainer.training import (
+from t2i_trainer.training.steps import (
     EpochSampler,
     add_device_flags,
     autocast,
@@ -37,7 +38,6 @@ from t2i_trainer.training import (
     seed_everything,
     step_generator,
 )
-from t2i_trainer.words import token_table
 
 TOWER_SIDE = 32
 # Captions of one thing that stand together in a batch.

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from t2i_trainer.autoencoder import PATCH, TinyAutoencoder
-from t2i_trainer.checkpoints import load_checkpoint, save_checkpoint
+from t2i_trainer.evaluation.sharpness import gradient_energy
 from t2i_trainer.files import write_json
+from t2i_trainer.networks.autoencoder import PATCH, TinyAutoencoder
 from t2i_trainer.progress import Progress
-from t2i_trainer.sharpness import gradient_energy
-from t2i_trainer.training import (
+from t2i_trainer.training.checkpoints import load_checkpoint, save_checkpoint
+from t2i_trainer.training.steps import (
     Ema,
     EpochSampler,
     add_device_flags,

@@ -17,7 +17,7 @@ from diffusers import UNet2DConditionModel
 from transformers import CLIPTokenizer
 
 import diffusers_peer
-from t2i_trainer.onnx_pipeline import generate
+from t2i_trainer.onnx.pipeline import generate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 

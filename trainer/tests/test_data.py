@@ -9,16 +9,16 @@ from PIL import Image
 from scipy import ndimage
 
 from data import build_dataset, style_share
-from t2i_trainer.captions import SceneChooser, held_out
-from t2i_trainer.compose import Composer
-from t2i_trainer.concepts import Concept, load_concepts
-from t2i_trainer.english import article, plural
-from t2i_trainer.exam import load_exam
-from t2i_trainer.grounds import background
-from t2i_trainer.near_words import CaptionWords, near_words
-from t2i_trainer.scene import BACKGROUNDS, COLOURS, SCENES, Placement, Scene
-from t2i_trainer.sprites import SpriteFeatures, keys_of
-from t2i_trainer.styles import PictureBook
+from t2i_trainer.emoji.captions import SceneChooser, held_out
+from t2i_trainer.emoji.compose import Composer
+from t2i_trainer.emoji.concepts import Concept, load_concepts
+from t2i_trainer.emoji.english import article, plural
+from t2i_trainer.emoji.exam import load_exam
+from t2i_trainer.emoji.grounds import background
+from t2i_trainer.emoji.near_words import CaptionWords, near_words
+from t2i_trainer.emoji.scene import BACKGROUNDS, COLOURS, SCENES, Placement, Scene
+from t2i_trainer.emoji.sprites import SpriteFeatures, keys_of
+from t2i_trainer.emoji.styles import PictureBook
 
 CONCEPTS = [Concept(name, "1f600", "plant-flower", True, ()) for name in ("rose", "tulip", "daisy", "lotus")]
 

@@ -34,7 +34,7 @@ def script(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def two_at_once(script: Path, cache: Path) -> list[tuple[str, str, int]]:
-    """What two printed and ended with that were the first to ask. Installing takes seconds, so most tests share this one."""
+    """What two printed and ended with that were the first to ask. Installing takes seconds: most tests share this."""
     both = [run(script, cache) for _ in range(2)]
     return [(*process.communicate(timeout=120), process.returncode) for process in both]
 

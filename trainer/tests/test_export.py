@@ -16,16 +16,17 @@ from diffusers import DDIMScheduler
 import export as exporter
 import fixtures
 from export import export, export_component, load_components, main, publish
-from t2i_trainer import onnx_pipeline, sampling
-from t2i_trainer.autoencoder import TinyAutoencoder
+from t2i_trainer.evaluation import sampling
 from t2i_trainer.files import read_json, sha256_file
-from t2i_trainer.onnx_export import unet_graph
-from t2i_trainer.onnx_import import load_model_directory, load_parameters
-from t2i_trainer.onnx_parity import ParityError, Tolerance, judge, measure
-from t2i_trainer.onnx_weights import WeightFile
-from t2i_trainer.sketch import Sketch
-from t2i_trainer.text_encoder import TextEncoder, count_states
-from t2i_trainer.tiny_tokenizer import CONTEXT, write_tokenizer_files
+from t2i_trainer.golden.tiny_tokenizer import CONTEXT, write_tokenizer_files
+from t2i_trainer.networks.autoencoder import TinyAutoencoder
+from t2i_trainer.networks.sketch import Sketch
+from t2i_trainer.networks.text_encoder import TextEncoder, count_states
+from t2i_trainer.onnx import pipeline
+from t2i_trainer.onnx.export import unet_graph
+from t2i_trainer.onnx.parity import ParityError, Tolerance, judge, measure
+from t2i_trainer.onnx.read_back import load_model_directory, load_parameters
+from t2i_trainer.onnx.weights import WeightFile
 
 PARTS = ("text_encoder", "unet", "vae_decoder")
 
@@ -121,7 +122,7 @@ def test_pytorch_draws_from_the_weights_that_ship_what_the_graphs_draw(model, gu
     drawn = sampling.generate(load_model_directory(model), prompts, seeds, steps=3, guidance=guidance, batch=2)
     ids = [exporter.token_ids(model, prompt) for prompt in ("", *prompts)]
     for image, row, seed in zip(drawn, ids[1:], seeds, strict=True):
-        expected = onnx_pipeline.generate(model, row, ids[0] if guidance > 1 else None, seed, 3, guidance, 8)
+        expected = pipeline.generate(model, row, ids[0] if guidance > 1 else None, seed, 3, guidance, 8)
         assert np.abs(image.astype(int) - expected).max() <= 1
     assert (drawn[0] != drawn[1]).any()
 
@@ -248,7 +249,7 @@ def test_a_sketch_is_exported_with_the_words_and_read_back(tmp_path):
 
 
 def test_another_opset_is_refused(tmp_path, monkeypatch):
-    import t2i_trainer.onnx_export as module
+    import t2i_trainer.onnx.export as module
 
     graph = unet_graph(fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)[1], CONTEXT)
     monkeypatch.setattr(module, "OPSET", 16)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import golden
-from t2i_trainer import golden_cases, golden_reference
+from t2i_trainer.golden import cases, reference
 
 # Long runs are compared by a few, the rest by all.
 LONG = 50
@@ -33,10 +33,10 @@ def assert_close(actual, expected, tolerance: float) -> None:
 
 
 def test_trajectories_hold_exactly_the_cases() -> None:
-    cases = [
+    recorded = [
         {key: value for key, value in record.items() if key != "reference"} for record in committed("trajectories")
     ]
-    assert cases == golden_cases.trajectory_cases()
+    assert recorded == cases.trajectory_cases()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -47,20 +47,20 @@ def test_trajectories_are_those_of_diffusers() -> None:
     for record in [*short, *long]:
         # Zero terminal SNR in sigma form multiplies the last digit of a sigma by 4096.
         tolerance = 1e-3 if record["config"].get("rescale_betas_zero_snr") else 1e-5
-        assert_close(golden_reference.run_case(record), record["reference"], tolerance)
+        assert_close(reference.run_case(record), record["reference"], tolerance)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_timesteps_are_those_of_diffusers() -> None:
     records = committed("timesteps")
     assert [(r["sampler"], r["config"], r["steps"]) for r in records] == [
-        (c["sampler"], c["config"], c["steps"]) for c in golden_cases.timestep_cases()
+        (c["sampler"], c["config"], c["steps"]) for c in cases.timestep_cases()
     ]
     for record in records:
-        scheduler = golden_reference.make_scheduler(record["sampler"], record["config"], record.get("sigmas"))
+        scheduler = reference.make_scheduler(record["sampler"], record["config"], record.get("sigmas"))
         for steps in (1, 7, 61, record["steps"]):
             scheduler.set_timesteps(steps)
-            actual = golden_reference.checksum(scheduler.timesteps.tolist()[:steps])
+            actual = reference.checksum(scheduler.timesteps.tolist()[:steps])
             assert actual == record["checksums"][steps - 1]
 
 
@@ -78,4 +78,4 @@ def test_a_changed_digit_is_noticed() -> None:
     record = next(r for r in committed("trajectories") if "final" in r["reference"] and r["steps"] == 10)
     record["reference"]["final"][2] += 1e-3
     with pytest.raises(AssertionError):
-        assert_close(golden_reference.run_case(record), record["reference"], 1e-5)
+        assert_close(reference.run_case(record), record["reference"], 1e-5)

@@ -6,11 +6,11 @@ import onnxruntime
 import pytest
 
 import fixtures
-from t2i_trainer.denoiser import new_unet
-from t2i_trainer.onnx_export import export_graph, unet_graph
-from t2i_trainer.onnx_half import half_compute
-from t2i_trainer.onnx_weights import LARGEST_HALF, half_weights
-from t2i_trainer.tiny_tokenizer import CONTEXT
+from t2i_trainer.golden.tiny_tokenizer import CONTEXT
+from t2i_trainer.networks.denoiser import new_unet
+from t2i_trainer.onnx.export import export_graph, unet_graph
+from t2i_trainer.onnx.half import half_compute
+from t2i_trainer.onnx.weights import LARGEST_HALF, half_weights
 
 
 def test_the_embedding_of_the_timestep_stays_in_float32(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
-from t2i_trainer.denoiser import (
+from t2i_trainer.networks.denoiser import (
     clean_latents,
     draw_timesteps,
     min_snr_weights,
@@ -14,7 +14,7 @@ from t2i_trainer.denoiser import (
     target_of,
     validation_noise,
 )
-from t2i_trainer.text_encoder import CONTEXT, END
+from t2i_trainer.networks.text_encoder import CONTEXT, END
 from train_text import GROUP, HardBatches, TextHead, contrastive_loss
 from train_vae import latent_noise, reconstruction_loss
 

@@ -11,7 +11,7 @@ import pytest
 
 import default_model
 from card import commands
-from t2i_trainer.recipe import Stage, recipe
+from t2i_trainer.emoji.recipe import Stage, recipe
 
 FOLDERS = Path("runs/x"), Path("runs/packages"), Path("models/x")
 STAGES = recipe(*FOLDERS)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from t2i_trainer.batches import Batches
-from t2i_trainer.latents import SINGLE, LatentSet
-from t2i_trainer.near_words import CaptionWords
-from t2i_trainer.training import (
+from t2i_trainer.emoji.batches import Batches
+from t2i_trainer.emoji.latents import SINGLE, LatentSet
+from t2i_trainer.emoji.near_words import CaptionWords
+from t2i_trainer.training.steps import (
     Ema,
     EpochSampler,
     autocast,

@@ -8,19 +8,19 @@ import pytest
 import torch
 from transformers import CLIPTextModel
 
-from t2i_trainer.autoencoder import TinyAutoencoder
-from t2i_trainer.checkpoints import find_checkpoints, load_checkpoint
-from t2i_trainer.denoiser import (
+from t2i_trainer.emoji.latents import LatentSet
+from t2i_trainer.evaluation.sampling import Run, generate
+from t2i_trainer.evaluation.sharpness import gradient_energy
+from t2i_trainer.files import read_json
+from t2i_trainer.networks.autoencoder import TinyAutoencoder
+from t2i_trainer.networks.denoiser import (
     PlacedUNet,
     load_unet,
     new_unet,
     unet_class,
 )
-from t2i_trainer.files import read_json
-from t2i_trainer.latents import LatentSet
-from t2i_trainer.sampling import Run, generate
-from t2i_trainer.sharpness import gradient_energy
-from t2i_trainer.text_encoder import CONTEXT, EmbeddingNoise, TextEncoder, count_states, load_text_encoder
+from t2i_trainer.networks.text_encoder import CONTEXT, EmbeddingNoise, TextEncoder, count_states, load_text_encoder
+from t2i_trainer.training.checkpoints import find_checkpoints, load_checkpoint
 from train import TEXT_RATE, train
 from train_vae import measure, to_unit, train_vae, write_latents
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from export import known_words
-from t2i_trainer.lexicon import Lexicon, retrofit
-from t2i_trainer.words import load_word_vectors, neighbours, token_table
+from t2i_trainer.emoji.lexicon import Lexicon, retrofit
+from t2i_trainer.emoji.words import load_word_vectors, neighbours, token_table
 
 
 @pytest.fixture

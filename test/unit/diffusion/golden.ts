@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { PlanOptions } from '../../../src/diffusion/plan.js';
 import { parseSchedulerConfig, type SchedulerConfig } from '../../../src/diffusion/schedule.js';
 
-/** One diffusers run over latents of four values; see `trainer/t2i_trainer/golden_reference.py`. */
+/** One diffusers run over latents of four values; see `trainer/t2i_trainer/golden/reference.py`. */
 export interface TrajectoryCase {
   readonly sampler: PlanOptions['sampler'];
   readonly steps: number;

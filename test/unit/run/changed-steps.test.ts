@@ -33,7 +33,7 @@ describe('the checks of a change', () => {
   });
 
   it('of the trainer are its own', () => {
-    const { names, byPath } = planned('trainer/t2i_trainer/data.py');
+    const { names, byPath } = planned('trainer/t2i_trainer/emoji/scene.py');
     expect(names).toEqual(expect.arrayContaining(['Python environment', 'trainer tests (pytest)']));
     expect(byPath).toEqual(['test/architecture.test.ts']);
   });

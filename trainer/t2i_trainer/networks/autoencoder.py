@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .files import read_json, write_json
+from ..files import read_json, write_json
 from .weights import save_weights
 
 PATCH = 8

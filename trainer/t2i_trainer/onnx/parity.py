@@ -9,7 +9,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from .onnx_export import Graph
+from .export import Graph
 
 BATCHES = (1, 2, 4)
 TIMESTEPS = (999.0, 500.0, 1.0)

@@ -5,9 +5,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..networks.sketch import FEATURES, GRID, THINGS
 from .compose import Composer
 from .scene import Scene
-from .sketch import FEATURES, GRID, THINGS
 
 # Side of a drawing in pixels: patches of 8x8.
 SIDE = 8 * GRID

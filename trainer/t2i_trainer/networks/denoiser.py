@@ -9,7 +9,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .files import read_json
+from ..files import read_json
 
 
 class PlacedConv(nn.Module):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from .files import sha256_file, write_atomically
+from ..files import sha256_file, write_atomically
 
 KEPT = 2
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from .onnx_weights import LARGEST_HALF
+from .weights import LARGEST_HALF
 
 # Sums over many values, and exponentials; autocast of PyTorch keeps these in float32 as well.
 FLOAT32_OPS = {"InstanceNormalization", "LayerNormalization", "Softmax"}

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from .files import read_json, write_json
+from ..files import read_json, write_json
 from .sketch import Sketch
 from .weights import save_weights
 

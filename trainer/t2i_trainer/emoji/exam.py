@@ -4,7 +4,7 @@ prompts. The file is written before training starts, and a run records its hash 
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import read_json, sha256_file
+from ..files import read_json, sha256_file
 
 FILE = Path(__file__).with_name("exam.json")
 

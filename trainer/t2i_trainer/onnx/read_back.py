@@ -13,12 +13,12 @@ from onnx import numpy_helper
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from .autoencoder import TinyAutoencoder
-from .denoiser import unet_class
-from .files import read_json
-from .sampling import Run
-from .sketch import Sketch
-from .text_encoder import TextEncoder
+from ..evaluation.sampling import Run
+from ..files import read_json
+from ..networks.autoencoder import TinyAutoencoder
+from ..networks.denoiser import unet_class
+from ..networks.sketch import Sketch
+from ..networks.text_encoder import TextEncoder
 
 
 def load_parameters(module: nn.Module, graph: Path, prefix: str) -> None:

@@ -8,10 +8,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .autoencoder import ResidualBlock
-from .files import read_json, write_json
+from ..files import read_json, write_json
+from ..networks.autoencoder import ResidualBlock
+from ..networks.weights import save_weights
 from .scene import BACKGROUNDS, COLOURS, SCENES
-from .weights import save_weights
 
 SIDE = 128
 GROUNDS = (*BACKGROUNDS, *SCENES)

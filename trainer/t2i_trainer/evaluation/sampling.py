@@ -9,10 +9,10 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTokenizer
 
-from .autoencoder import TinyAutoencoder
-from .denoiser import load_unet
-from .progress import Progress
-from .text_encoder import load_text_encoder, tokenize
+from ..networks.autoencoder import TinyAutoencoder
+from ..networks.denoiser import load_unet
+from ..networks.text_encoder import load_text_encoder, tokenize
+from ..progress import Progress
 
 
 @dataclass

@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import CLIPTokenizer
 
-from .denoiser import draw_timesteps
+from ..networks.denoiser import draw_timesteps
+from ..networks.text_encoder import tokenize
+from ..training.steps import EpochSampler, step_generator
 from .latents import LatentSet
 from .near_words import CaptionWords
-from .text_encoder import tokenize
-from .training import EpochSampler, step_generator
 
 
 class Batch(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .files import write_atomically
+from ..files import write_atomically
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

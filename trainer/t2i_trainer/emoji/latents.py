@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .files import read_samples
+from ..files import read_samples
 
 # Kinds of samples (captions.py) that show one thing.
 SINGLE = frozenset(("plain", "colour", "size", "position"))

@@ -1,0 +1,1 @@
+"""Images from a run, and what can be measured on them."""

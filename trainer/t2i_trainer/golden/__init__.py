@@ -1,0 +1,1 @@
+"""What the SDK's tests are held against: vectors by diffusers, tiny models."""

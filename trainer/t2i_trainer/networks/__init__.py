@@ -1,0 +1,1 @@
+"""The networks: text encoder, denoiser, autoencoder."""

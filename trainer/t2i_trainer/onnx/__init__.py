@@ -1,0 +1,1 @@
+"""From PyTorch to ONNX and back, and the gate between them."""
