@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { denoise } from '../../../src/diffusion/loop.js';
 import { ImageNoise } from '../../../src/diffusion/noise.js';
-import { createPlan, type PlanOptions, ROW_LENGTH, SAMPLER_NAMES } from '../../../src/diffusion/plan.js';
+import { createPlan, type PlanOptions, ROW_LENGTH, resolveSigmas, SAMPLER_NAMES } from '../../../src/diffusion/plan.js';
 import { SAMPLERS } from '../../../src/diffusion/samplers/index.js';
 import { parseSchedulerConfig, type SchedulerConfig } from '../../../src/diffusion/schedule.js';
 import { dpmSolverTimesteps, lcmTimesteps, spacedTimesteps } from '../../../src/diffusion/timesteps.js';
@@ -155,6 +155,8 @@ describe('createPlan', () => {
     expect(plan({ sampler: 'euler', steps: 5 })).toEqual(asked);
     expect(plan({ sampler: 'euler', steps: 5, sigmas: 'default' })).not.toEqual(asked);
     expect(() => plan({ sampler: 'ddim', steps: 5 })).not.toThrow();
+    const resolved = SAMPLER_NAMES.filter((sampler) => resolveSigmas(karras, { sampler }) === 'karras');
+    expect(resolved, 'those that take them').toEqual(['euler', 'dpmpp-2m']);
     const plain = parseSchedulerConfig({ timestep_spacing: 'linspace' });
     expect(Array.from(createPlan(plain, { sampler: 'euler', steps: 5 }).timesteps)).not.toEqual(asked);
   });

@@ -175,7 +175,9 @@ describe('a PNG made to hurt', () => {
   );
 
   it('is refused with a plain text of megabytes, and with compressed rubbish', async () => {
-    expect(await codeOf(withChunk(textChunk(RECEIPT_KEYWORD, 'a'.repeat(2 << 20))))).toBe('IMAGE_INVALID');
+    for (const chunk of [textChunk, internationalTextChunk]) {
+      expect(await codeOf(withChunk(chunk(RECEIPT_KEYWORD, 'a'.repeat(2 << 20))))).toBe('IMAGE_INVALID');
+    }
     expect(await codeOf(withChunk({ type: 'zTXt', data: keyed(RECEIPT_KEYWORD, Buffer.from('\0rubbish')) }))).toBe(
       'IMAGE_INVALID',
     );
