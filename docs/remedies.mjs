@@ -25,6 +25,12 @@ export const REMEDIES = {
   RECEIPT_INVALID: 'Make the image again, or read it with the version that wrote it.',
   BUDGET_EXCEEDED:
     'If you trust the file, raise the limit: `t2i verify FILE --max-work N`, or the option `maxWork`; the message says how much it takes.',
+  PYTHON_UNAVAILABLE:
+    'Install Python 3.11 or newer with its venv module, or give `--python` an interpreter that has the packages of trainer/requirements.lock.',
+  DATA_INVALID: 'Read `issues`: each names a file or parameter; `t2i data check` lists all of them.',
+  CHECKPOINT_INVALID:
+    'Start another run (`mlflow.run_name`), or put the parameters back that the checkpoint was made with.',
+  STAGE_FAILED: 'Read the lines that the stage printed last; the same command goes on where it stopped.',
   IO_FAILED: 'Check that the path exists, its permissions, and that the disk has space.',
   INTERNAL: 'Keep the message and the stack for whoever mends it. Another backend, size or sampler may get around it.',
 };

@@ -18,6 +18,10 @@ export const ERROR_CODES = {
   RECEIPT_MISSING: 'The image carries no receipt.',
   RECEIPT_INVALID: 'The receipt of the image is damaged or of an unknown version.',
   BUDGET_EXCEEDED: 'Making the image of a receipt again takes more work than was allowed.',
+  PYTHON_UNAVAILABLE: 'What runs the trainer, Python with its packages, is missing on this machine.',
+  DATA_INVALID: 'Training data are missing, damaged or contradict the parameters.',
+  CHECKPOINT_INVALID: 'A checkpoint cannot be continued: it is damaged, or was made with other parameters.',
+  STAGE_FAILED: 'A stage of a project ended without saying why.',
   IO_FAILED: 'A file could not be read or written.',
   INTERNAL: 'A bug in this package; the stack says where.',
 } as const;

@@ -3,10 +3,14 @@ import { buildEngine } from './build-engine/command.js';
 import type { Command } from './command.js';
 import { completion } from './completion/command.js';
 import { config } from './config/command.js';
+import { data } from './data/command.js';
 import { doctor } from './doctor/command.js';
 import { engines } from './engines/command.js';
 import { generate } from './generate/command.js';
+import { init } from './init/command.js';
 import { inspect } from './inspect/command.js';
+import { params } from './params/command.js';
+import { train } from './train/command.js';
 import { verify } from './verify/command.js';
 
 /** Every command, in the order that help and the reference show. A new one is one file and one line here. */
@@ -18,6 +22,10 @@ export const COMMANDS: readonly Command[] = [
   buildEngine,
   engines,
   bench,
+  init,
+  params,
+  data,
+  train,
   doctor,
   completion,
 ];

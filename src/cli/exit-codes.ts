@@ -35,6 +35,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   MODEL_INVALID: EXIT.model,
   ENGINE_INVALID: EXIT.model,
   ENGINE_INACCURATE: EXIT.model,
+  PYTHON_UNAVAILABLE: EXIT.device,
   BACKEND_UNAVAILABLE: EXIT.device,
   CODEC_UNAVAILABLE: EXIT.device,
   BACKEND_FAILED: EXIT.device,

@@ -120,6 +120,16 @@ describe('the process of the onnxruntime backend', () => {
     expect(isAlive(before)).toBe(false);
   });
 
+  it('counts none of the time of an aborted job into the next one', async () => {
+    const controller = new AbortController();
+    let steps = 0;
+    const onStep = () => ++steps === 10 && controller.abort('enough');
+    const long = tinyJob(model, { steps: 500, latentSize: 16 });
+    await expect(session.generate(long, { signal: controller.signal, onStep })).rejects.toBe('enough');
+    const { timings } = await session.generate(tinyJob(model, { steps: 1 }));
+    expect(timings.unet).toBeLessThanOrEqual(timings.total);
+  });
+
   it('encodes a prompt once: the next job with it spends no time in the text encoder', async () => {
     const job = tinyJob(model, { promptIds: tinyPrompt(77) });
     expect((await session.generate(job)).timings.textEncoder).toBeGreaterThan(0);

@@ -97,6 +97,11 @@ const LAYERS: readonly Layer[] = [
   { owns: 'verify/', imports: [...CORE, 'pipeline/'] },
   { owns: 'verify.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/', 'verify/'] },
   { owns: 'bench/', imports: [...CORE, 'backends/process/', 'backends/select.ts', 'pipeline.ts', 'pipeline/'] },
+  {
+    owns: 'ops/',
+    imports: ['errors.ts', 'fields.ts', 'suggest.ts', 'files.ts', 'cache-folder.ts', 'temporary-files.ts', 'model/'],
+    packages: ['zod', 'yaml'],
+  },
   { owns: 'index.ts', imports: [...CORE, 'unbundled.ts', 'pipeline.ts', 'pipeline/', 'verify.ts'] },
   {
     owns: 'cli/',
@@ -114,8 +119,9 @@ const LAYERS: readonly Layer[] = [
       'verify.ts',
       'verify/',
       'bench/',
+      'ops/',
     ],
-    packages: ['commander'],
+    packages: ['commander', 'yaml'],
   },
 ];
 

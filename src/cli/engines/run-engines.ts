@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { engineCacheFolder, listEngines, pruneEngineCache, verifyEngineFile } from '../../backends/engines.js';
 import { T2IError } from '../../errors.js';
 import { describeValue, refuse } from '../../fields.js';
-import { didYouMean } from '../../suggest.js';
+import { checkAction } from '../actions.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
@@ -26,12 +26,7 @@ export async function runEngines({ args, flags }: CommandInput, io: Io): Promise
 }
 
 function checkArguments(given: string, file: string | undefined, flags: CommandInput['flags']): Action {
-  const action = ACTIONS.find((name) => name === given);
-  if (action === undefined) {
-    const received = describeValue(given);
-    const problem = `unknown action ${received}${didYouMean(given, ACTIONS)}`;
-    refuse([{ option: 'action', expected: `one of ${ACTIONS.join(', ')}`, received, problem }]);
-  }
+  const action = checkAction(given, ACTIONS);
   const issues = [];
   if (action === 'inspect' && file === undefined) {
     issues.push({ option: 'file', expected: 'an engine file with inspect', received: 'nothing' });
@@ -43,7 +38,7 @@ function checkArguments(given: string, file: string | undefined, flags: CommandI
     issues.push({ option: '--dry-run', expected: `nothing with ${action}`, received: '--dry-run' });
   }
   refuse(issues);
-  return action as Action;
+  return action;
 }
 
 async function list(dir: string, json: boolean, io: Io): Promise<void> {

@@ -1,0 +1,30 @@
+import type { Command } from '../command.js';
+import { STAGE_FLAGS } from '../stage-flags.js';
+
+export const data: Command = {
+  name: 'data',
+  summary: 'Import images with captions into a project, caption them, and prepare them for training.',
+  arguments: [
+    {
+      name: 'action',
+      description: 'import, caption, embed, latents or check (default: check)',
+      required: false,
+      values: ['import', 'caption', 'embed', 'latents', 'check'],
+    },
+    {
+      name: 'source',
+      description: 'with import: a folder of images with captions, a WebDataset tar, or a folder of Oxford 102 Flowers',
+      required: false,
+    },
+  ],
+  flags: [
+    { flags: '--strict', description: 'with import: import nothing where an image cannot be taken' },
+    { flags: '--overwrite', description: 'with caption: write captions that are there anew' },
+    ...STAGE_FLAGS,
+  ],
+  examples: ['t2i data import ~/Pictures/flowers', 't2i data caption', 't2i data embed', 't2i data check --json'],
+  async run(input, io) {
+    const { runData } = await import('./run-data.js');
+    return runData(input, io);
+  },
+};

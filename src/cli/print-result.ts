@@ -1,0 +1,21 @@
+import { isRecord } from '../fields.js';
+import type { Io } from './io.js';
+import { printable, table } from './output.js';
+
+/** What a stage made, as a table of its fields; lists and objects within are counted or told a line each. */
+export function printResult(io: Io, value: unknown): void {
+  if (isRecord(value)) {
+    const rows = Object.entries(value).map(([name, field]) => [name.replaceAll('_', ' '), describe(field)] as const);
+    if (rows.length > 0) io.stdout.write(table(rows));
+  } else if (value !== null) io.stdout.write(`${printable(String(value))}\n`);
+}
+
+function describe(field: unknown): string {
+  if (Array.isArray(field)) return field.length === 0 ? 'none' : field.map(describe).join('\n');
+  if (isRecord(field)) {
+    return Object.entries(field)
+      .map(([name, inner]) => `${name}: ${typeof inner === 'object' ? JSON.stringify(inner) : inner}`)
+      .join(', ');
+  }
+  return String(field);
+}

@@ -1,0 +1,54 @@
+import { readParams } from '../ops/params/read.js';
+import type { Params } from '../ops/params/schema.js';
+import { trainerPython } from '../ops/python/environment.js';
+import { runStage } from '../ops/python/run-stage.js';
+import type { CommandInput } from './command.js';
+import type { Io } from './io.js';
+import { warn } from './output.js';
+import { projectFolder } from './project-folder.js';
+import { StageStatus } from './stage-status.js';
+
+export interface ProjectStage {
+  /** Name of a script in trainer/stages. */
+  readonly stage: string;
+  readonly options?: readonly string[];
+  /** What stands between the interpreter and the script, for example of torchrun. */
+  readonly launcher?: (params: Params) => readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Parameters that flags of the command line replace. */
+  readonly replace?: (params: Params) => Params;
+}
+
+/**
+ * Runs a stage of the trainer in the project of the working folder, with its progress on standard error.
+ *
+ * @returns what the stage says that it made
+ * @throws T2IError OPTION_INVALID for the parameters, PYTHON_UNAVAILABLE, and what the stage says
+ */
+export async function runProjectStage(stage: ProjectStage, { flags }: CommandInput, io: Io): Promise<unknown> {
+  const project = projectFolder(io);
+  const read = await readParams(project);
+  const params = stage.replace?.(read.params) ?? read.params;
+  for (const warning of read.warnings) warn(io, warning);
+  const status = new StageStatus(io);
+  try {
+    const given = flags.python as string | undefined;
+    const python = await trainerPython(given, (line) => status.show(line), io.signal);
+    return await runStage({
+      stage: stage.stage,
+      project,
+      params,
+      python: [python, ...(stage.launcher?.(params) ?? [])],
+      options: stage.options ?? [],
+      env: stage.env ?? {},
+      signal: io.signal,
+      onProgress: status.update,
+      onWarning: (message) => {
+        status.clear();
+        warn(io, message);
+      },
+    });
+  } finally {
+    status.clear();
+  }
+}

@@ -1,0 +1,121 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { describeIssues, type Issue, T2IError } from '../../errors.js';
+import { describeValue, isRecord, unknownOption } from '../../fields.js';
+import { cannotRead } from '../../files.js';
+import { checkParams } from './check.js';
+import { factsOf } from './facts.js';
+import { PARAMS, type Params } from './schema.js';
+import { findSecrets, isSecretKey } from './secrets.js';
+
+export const PARAMS_FILE = 'params.yaml';
+export const TEMPLATE_FILE = 'params.yaml.template';
+
+export interface ReadParams {
+  readonly params: Params;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The parameters of a project, checked.
+ *
+ * @param folder of the project
+ * @throws T2IError OPTION_INVALID with every mistake: unknown keys with the nearest name, values, secrets, and rules between keys
+ */
+export async function readParams(folder: string): Promise<ReadParams> {
+  const value = parseYaml(PARAMS_FILE, await readText(folder));
+  const secrets = findSecrets(value);
+  const parsed = PARAMS.safeParse(value);
+  const told = new Set(secrets.map(({ option }) => option));
+  const own = parsed.success ? [] : parsed.error.issues.flatMap((found) => issuesOf(found, value));
+  const issues = [...own.filter(({ option }) => !told.has(option)), ...secrets];
+  // Rules between keys are worth telling only where each key is right by itself.
+  const findings = parsed.success
+    ? checkParams(parsed.data, await factsOf(folder, parsed.data))
+    : { issues: [], warnings: [] };
+  refuseParams([...issues, ...findings.issues]);
+  return { params: parsed.data as Params, warnings: findings.warnings };
+}
+
+/** @throws T2IError OPTION_INVALID with the issues, where there are any */
+export function refuseParams(issues: readonly Issue[], file = PARAMS_FILE): void {
+  if (issues.length === 0) return;
+  throw new T2IError('OPTION_INVALID', `${file}: ${describeIssues(issues)}`, {
+    issues: issues.map((found) => ({ ...found, option: `${file}: ${found.option}` })),
+    hint: `Correct ${file}, then run t2i params check.`,
+  });
+}
+
+/**
+ * A YAML text as plain values; an empty one is an empty object.
+ *
+ * @throws T2IError OPTION_INVALID with every mistake, and the line and column that the parser names
+ */
+export function parseYaml(file: string, text: string): unknown {
+  const document = parseDocument(text, { uniqueKeys: true });
+  refuseYaml(file, document.errors);
+  try {
+    // Aliases are not followed without end: a small file could otherwise stand for gigabytes.
+    return document.toJS({ maxAliasCount: 100 }) ?? {};
+  } catch (cause) {
+    refuseYaml(file, [cause as Error]);
+  }
+}
+
+function refuseYaml(file: string, errors: readonly Error[]): void {
+  if (errors.length === 0) return;
+  const issues = errors.map(({ message }): Issue => {
+    const [first = message] = message.split('\n');
+    return { option: file, expected: 'valid YAML', received: 'other text', problem: first.replace(/:$/, '') };
+  });
+  throw new T2IError('OPTION_INVALID', describeIssues(issues), { issues, hint: `Correct ${file}.` });
+}
+
+async function readText(folder: string): Promise<string> {
+  const path = join(folder, PARAMS_FILE);
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cannotRead(path, cause);
+    const names: string[] = await readdir(folder).catch(() => []);
+    throw new T2IError('OPTION_INVALID', `There is no ${PARAMS_FILE} in ${folder}`, {
+      hint: names.includes(TEMPLATE_FILE)
+        ? `cp ${TEMPLATE_FILE} ${PARAMS_FILE}`
+        : 'Change into the folder of a project, or make one: t2i init my-project',
+      cause,
+    });
+  }
+}
+
+/** A mistake that zod found; its message is what was expected. */
+export function issuesOf(found: z.core.$ZodIssue, value: unknown): Issue[] {
+  const path = found.path.map(String);
+  const option = path.join('.') || 'the file';
+  if (found.code !== 'unrecognized_keys') {
+    const received = describeValue(valueAt(value, path));
+    return [{ option, expected: isWhole(path) ? 'an object' : found.message, received }];
+  }
+  const section = schemaAt(path);
+  return found.keys.map((key) => {
+    const name = [...path, key].join('.');
+    if (!isSecretKey(name)) return { ...unknownOption(key, Object.keys(section)), option: name };
+    const problem = 'does not belong here: secrets come from the environment or .env; delete the line';
+    return { option: name, expected: 'nothing', received: 'a placeholder', problem };
+  });
+}
+
+const isWhole = (path: readonly string[]) => path.length < 2;
+
+function schemaAt([section]: readonly string[]): Readonly<Record<string, unknown>> {
+  if (section === undefined) return PARAMS.shape;
+  return PARAMS.shape[section as keyof Params].unwrap().shape;
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce((inner: unknown, key) => {
+    if (Array.isArray(inner)) return inner[Number(key)];
+    return isRecord(inner) ? inner[key] : undefined;
+  }, value);
+}
