@@ -2,11 +2,13 @@
 
     $(python3 trainer/env.py) trainer/train.py --help
     python3 trainer/env.py --installed    # the same path, or what is missing: installs nothing
+    python3 trainer/env.py --lock FILE    # of another lock file
 
 The environment lies in a cache folder named by the lock file and the Python version, so every clone with the same lock
 shares one (it is 6 GB). Standard library only: this is what runs before anything is installed.
 """
 
+import argparse
 import contextlib
 import fcntl
 import hashlib
@@ -67,11 +69,14 @@ def install(folder: Path, lock_file: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, stdout=sys.stderr)
     pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "--quiet", "--no-deps", "-r", lock_file], check=True, stdout=sys.stderr)
+    # DeepSpeed compiles its kernels when they are first used, not now.
+    environment = {**os.environ, "DS_BUILD_OPS": "0"}
+    install = [*pip, "install", "--quiet", "--no-deps", "-r", lock_file]
+    subprocess.run(install, check=True, stdout=sys.stderr, env=environment)
     subprocess.run([*pip, "check"], check=True, stdout=sys.stderr)
 
 
-def ensure(lock_file: Path = LOCK_FILE) -> Path:
+def ensure(lock_file: Path) -> Path:
     """The interpreter of the environment, installed first where it is missing or was left half-made.
 
     An environment cannot be renamed (its scripts hold absolute paths), so a marker file, written last, says that it is
@@ -83,7 +88,7 @@ def ensure(lock_file: Path = LOCK_FILE) -> Path:
     if not marker.exists():
         with exclusive(folder.with_suffix(".lock")):
             if not marker.exists():
-                print(f"installing into {folder} (once; minutes, 6 GB)", file=sys.stderr, flush=True)
+                print(f"installing {lock_file} into {folder} (once; minutes, up to 6 GB)", file=sys.stderr, flush=True)
                 start = time.monotonic()
                 install(folder, lock_file)
                 marker.touch()
@@ -92,23 +97,27 @@ def ensure(lock_file: Path = LOCK_FILE) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    if arguments == ["--installed"]:
-        return print_installed()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--installed", action="store_true", help="install nothing: say what is missing")
+    parser.add_argument("--lock", type=Path, default=LOCK_FILE, help="packages and versions, one a line")
+    given = parser.parse_args(arguments)
+    if given.installed:
+        return print_installed(given.lock)
     if reason := missing_tool():
         print(reason, file=sys.stderr)
         return MISSING_TOOL
     try:
-        print(ensure())
+        print(ensure(given.lock))
     except subprocess.CalledProcessError as error:
         print(f"the environment could not be set up: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def print_installed() -> int:
-    folder = environment_dir(LOCK_FILE.read_bytes())
+def print_installed(lock_file: Path) -> int:
+    folder = environment_dir(lock_file.read_bytes())
     if not (folder / "complete").exists():
-        print(f"the trainer's Python environment is not installed ({folder})", file=sys.stderr)
+        print(f"the Python environment of {lock_file} is not installed ({folder})", file=sys.stderr)
         return MISSING_TOOL
     print(folder / "bin" / "python")
     return 0

@@ -9,7 +9,7 @@ export const LAYERS = [
   folder('diffusion', 95),
   folder('text', 85),
   folder('model', 95),
-  folder('image', 85),
+  { ...folder('image', 85), tests: ['test/unit/image/**/*.test.ts', 'test/unit/verify/**/*.test.ts'] },
   {
     name: 'process',
     mutate: ['src/backends/*.ts', 'src/backends/process/**/*.ts'],

@@ -84,7 +84,13 @@ def test_whoever_asks_for_what_is_installed_installs_nothing(two_at_once, script
     assert run(script, cache, "--installed").communicate(timeout=120)[0] == two_at_once[0][0]
 
 
-def test_another_lock_file_is_another_environment():
+def test_another_lock_file_is_another_environment(two_at_once, script: Path, cache: Path, tmp_path: Path):
+    other = tmp_path / "other.lock"
+    other.write_text("# nothing\n")
+    assert run(script, cache, "--lock", str(other)).communicate(timeout=120)[0] == two_at_once[0][0]
+    other.write_text("# something else\n")
+    asked = run(script, cache, "--installed", "--lock", str(other))
+    assert (str(other) in asked.communicate(timeout=120)[1], asked.returncode) == (True, 69)
     assert environment_dir(b"# nothing\n") == environment_dir(b"# nothing\n") != environment_dir(b"# nothing else\n")
 
 
