@@ -88,7 +88,7 @@ def ensure(lock_file: Path) -> Path:
     if not marker.exists():
         with exclusive(folder.with_suffix(".lock")):
             if not marker.exists():
-                print(f"installing {lock_file} into {folder} (once; minutes, up to 6 GB)", file=sys.stderr, flush=True)
+                print(f"installing into {folder} (once; minutes, up to 6 GB)", file=sys.stderr, flush=True)
                 start = time.monotonic()
                 install(folder, lock_file)
                 marker.touch()
