@@ -6,10 +6,14 @@ import { config } from './config/command.js';
 import { data } from './data/command.js';
 import { doctor } from './doctor/command.js';
 import { engines } from './engines/command.js';
+import { evaluate } from './evaluate/command.js';
+import { exportModel } from './export/command.js';
 import { generate } from './generate/command.js';
 import { init } from './init/command.js';
 import { inspect } from './inspect/command.js';
 import { params } from './params/command.js';
+import { promote } from './promote/command.js';
+import { publish } from './publish/command.js';
 import { train } from './train/command.js';
 import { verify } from './verify/command.js';
 
@@ -26,6 +30,10 @@ export const COMMANDS: readonly Command[] = [
   params,
   data,
   train,
+  promote,
+  evaluate,
+  exportModel,
+  publish,
   doctor,
   completion,
 ];

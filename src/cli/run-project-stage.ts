@@ -3,8 +3,10 @@ import type { Params } from '../ops/params/schema.js';
 import { trainerPython } from '../ops/python/environment.js';
 import { runStage } from '../ops/python/run-stage.js';
 import type { CommandInput } from './command.js';
+import { EXIT } from './exit-codes.js';
 import type { Io } from './io.js';
-import { warn } from './output.js';
+import { printJson, warn } from './output.js';
+import { printResult } from './print-result.js';
 import { projectFolder } from './project-folder.js';
 import { StageStatus } from './stage-status.js';
 
@@ -51,4 +53,12 @@ export async function runProjectStage(stage: ProjectStage, { flags }: CommandInp
   } finally {
     status.clear();
   }
+}
+
+/** The handler of a command that is a stage and nothing more. */
+export async function runStageCommand(stage: ProjectStage, input: CommandInput, io: Io): Promise<number> {
+  const value = await runProjectStage(stage, input, io);
+  if (input.flags.json === true) printJson(io, value);
+  else printResult(io, value);
+  return EXIT.ok;
 }

@@ -23,6 +23,8 @@ const FLAGS: readonly Flag[] = [
   { flags: '--timing-cache <file>', description: 'what earlier builds measured: read if it is there, then written' },
   { flags: '--out <dir>', description: 'folder for the engines (default: the engine cache, see t2i engines)' },
   { flags: '--dry-run', description: 'only say what would be built' },
+  { flags: '--optional', description: 'end with 0 where this machine cannot build engines, and say why' },
+  { flags: '--report <file>', description: 'write what was built, or why nothing was, to a JSON file' },
   JSON_FLAG,
 ];
 

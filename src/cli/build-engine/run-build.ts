@@ -1,13 +1,20 @@
 import { readFile } from 'node:fs/promises';
-import { buildEngines, checkProfile, type EngineProfile, previewEngines } from '../../backends/engines.js';
+import {
+  buildEngines,
+  checkProfile,
+  type EngineProfile,
+  type EnsuredEngines,
+  previewEngines,
+} from '../../backends/engines.js';
 import { type Issue, T2IError } from '../../errors.js';
-import { cannotRead, writeFileAtomic } from '../../files.js';
+import { absolutePath, cannotRead, prepareFile, writeFileAtomic } from '../../files.js';
 import type { ModelDescription } from '../../model/description.js';
 import { limitsOf } from '../../pipeline/limits.js';
 import type { CommandInput } from '../command.js';
 import { EngineProgress } from '../engines/open-progress.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
+import { note, printJson } from '../output.js';
 import { readModel } from '../read-model.js';
 import { type BuildRequest, readBuildFlags } from './flags.js';
 import { printBuilt, printPlan } from './report.js';
@@ -42,12 +49,31 @@ export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<n
       await writeFileAtomic(file, result.timingCache);
     }
     printBuilt(model.name, result, (network) => progress.seconds(network), json, io);
+    await writeReport(flags, { built: true, engines: enginesOf(result) });
     return EXIT.ok;
   } catch (error) {
+    if (flags.optional === true && T2IError.is(error) && error.code === 'BACKEND_UNAVAILABLE') {
+      await writeReport(flags, { built: false, reason: error.message });
+      progress.clear();
+      note(io, `No engine was built: ${error.message}`);
+      if (json) printJson(io, { model: model.name, engines: [] });
+      return EXIT.ok;
+    }
     throw computeCapabilities.length > 0 ? error : withAhead(error);
   } finally {
     progress.clear();
   }
+}
+
+/** For whoever runs this as a step of many. */
+async function writeReport({ report }: CommandInput['flags'], value: unknown): Promise<void> {
+  if (typeof report !== 'string') return;
+  await prepareFile(absolutePath(report));
+  await writeFileAtomic(absolutePath(report), Buffer.from(`${JSON.stringify(value, null, 1)}\n`));
+}
+
+function enginesOf({ engines }: EnsuredEngines) {
+  return Object.values(engines).map(({ path, header }) => ({ file: path, header }));
 }
 
 /** Without a GPU there is another way than to install one. */

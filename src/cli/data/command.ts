@@ -3,13 +3,14 @@ import { STAGE_FLAGS } from '../stage-flags.js';
 
 export const data: Command = {
   name: 'data',
-  summary: 'Import images with captions into a project, caption them, and prepare them for training.',
+  summary:
+    'Import images with captions into a project, caption them, prepare them for training, and copy them elsewhere.',
   arguments: [
     {
       name: 'action',
-      description: 'import, caption, embed, latents or check (default: check)',
+      description: 'import, caption, embed, latents, check or push (default: check)',
       required: false,
-      values: ['import', 'caption', 'embed', 'latents', 'check'],
+      values: ['import', 'caption', 'embed', 'latents', 'check', 'push'],
     },
     {
       name: 'source',

@@ -7,13 +7,14 @@ import type { Io } from '../io.js';
 import { printJson } from '../output.js';
 import { printResult } from '../print-result.js';
 import { projectFolder } from '../project-folder.js';
-import { type ProjectStage, runProjectStage } from '../run-project-stage.js';
+import { runProjectStage } from '../run-project-stage.js';
+import { pushData } from './push-data.js';
 
-const ACTIONS = ['import', 'caption', 'embed', 'latents', 'check'] as const;
+const ACTIONS = ['import', 'caption', 'embed', 'latents', 'check', 'push'] as const;
 type Action = (typeof ACTIONS)[number];
 
 /** Scripts by action. */
-const STAGES: Readonly<Record<Action, string>> = {
+const STAGES: Readonly<Record<Exclude<Action, 'push'>, string>> = {
   import: 'import_data',
   caption: 'caption',
   embed: 'embed',
@@ -25,8 +26,9 @@ const STAGES: Readonly<Record<Action, string>> = {
 export async function runData(input: CommandInput, io: Io): Promise<number> {
   const [given = 'check', source] = input.args;
   const action = checkAction(given, ACTIONS);
-  const stage: ProjectStage = { stage: STAGES[action], options: optionsOf(action, source, input, io) };
-  const value = await runProjectStage(stage, input, io);
+  const options = optionsOf(action, source, input, io);
+  const value =
+    action === 'push' ? await pushData(io) : await runProjectStage({ stage: STAGES[action], options }, input, io);
   if (input.flags.json === true) printJson(io, value);
   else printResult(io, value);
   return EXIT.ok;

@@ -84,7 +84,7 @@ describe('the words that shells offer', () => {
     expect(Object.fromEntries(words)).toEqual({
       engines: ['list', 'inspect', 'prune'],
       params: ['check', 'show', 'import'],
-      data: ['import', 'caption', 'embed', 'latents', 'check'],
+      data: ['import', 'caption', 'embed', 'latents', 'check', 'push'],
       completion: ['bash', 'zsh', 'fish'],
     });
   });

@@ -1,0 +1,23 @@
+import { readParams } from '../../ops/params/read.js';
+import { promote } from '../../ops/promotion/promote.js';
+import type { CommandInput } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import type { Io } from '../io.js';
+import { printJson } from '../output.js';
+import { projectFolder } from '../project-folder.js';
+
+/** The handler of `t2i promote`. That nothing was better is no failure. */
+export async function runPromote({ flags }: CommandInput, io: Io): Promise<number> {
+  const project = projectFolder(io);
+  const { params } = await readParams(project);
+  const { diffuser_dir: target, min_delta: minDelta } = params.log_trained_model;
+  const dryRun = flags.dryRun === true;
+  const force = flags.force as string | undefined;
+  const result = await promote({ project, target, minDelta, force, dryRun, signal: io.signal });
+  if (flags.json === true) printJson(io, result);
+  else {
+    const verb = result.promoted ? 'promoted' : dryRun ? 'would look at' : 'not promoted:';
+    io.stdout.write(`${verb} ${result.run}, loss ${result.loss}: ${result.reason}\n`);
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { T2IError } from '../../errors.js';
+import { cannotRead, makeFolder } from '../../files.js';
+import { temporaryPath } from '../../temporary-files.js';
+
+/** A file as it is to arrive. */
+export interface FileRecord {
+  readonly bytes: number;
+  /** In hex. */
+  readonly sha256: string;
+}
+
+/** Files of a folder by path with forward slashes. */
+export type TreeRecord = Readonly<Record<string, FileRecord>>;
+
+/** Paths of all files of a folder, with forward slashes, sorted. @throws T2IError IO_FAILED */
+export async function listFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
+    throw cannotRead(folder, cause);
+  });
+  const files = entries.filter((entry) => entry.isFile());
+  return files.map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/')).sort();
+}
+
+/**
+ * Copies a file by a temporary name, synced, and hashes what it copied.
+ *
+ * @param expected refuses anything else, before the target is there
+ * @throws T2IError DATA_INVALID for a file that changed while it was read, or is not the expected one; IO_FAILED; the signal's reason
+ */
+export async function copyFile(
+  from: string,
+  to: string,
+  signal: AbortSignal,
+  expected?: FileRecord,
+): Promise<FileRecord> {
+  const temporary = temporaryPath(to);
+  await makeFolder(dirname(to));
+  try {
+    const before = await stat(from);
+    const hash = createHash('sha256');
+    const source = createReadStream(from);
+    source.on('data', (chunk) => hash.update(chunk));
+    await pipeline(source, createWriteStream(temporary, { flags: 'wx' }), { signal });
+    const after = await stat(from);
+    const record = { bytes: after.size, sha256: hash.digest('hex') };
+    if (before.mtimeMs !== after.mtimeMs || before.size !== after.size) throw changed(from);
+    if (expected !== undefined && (record.sha256 !== expected.sha256 || record.bytes !== expected.bytes))
+      throw differs(from, expected, record);
+    await syncFile(temporary);
+    await rename(temporary, to);
+    return record;
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    signal.throwIfAborted();
+    if (T2IError.is(cause)) throw cause;
+    throw new T2IError('IO_FAILED', `Cannot copy ${from} to ${to}: ${(cause as Error).message}`, {
+      hint: 'Check both paths, their permissions, and that the disk has space.',
+      cause,
+    });
+  }
+}
+
+/** Whether a file is there and is the one of the record. */
+export async function hasFile(path: string, { bytes, sha256 }: FileRecord, signal: AbortSignal): Promise<boolean> {
+  const found = await stat(path).catch(() => null);
+  if (found === null || !found.isFile() || found.size !== bytes) return false;
+  return (await hashOf(path, signal)).sha256 === sha256;
+}
+
+/** @throws T2IError IO_FAILED; the signal's reason */
+export async function hashOf(path: string, signal: AbortSignal): Promise<FileRecord> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  try {
+    for await (const chunk of createReadStream(path, { signal })) {
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw cannotRead(path, cause);
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function changed(path: string): T2IError {
+  return new T2IError('DATA_INVALID', `${path} changed while it was read`, {
+    hint: 'Wait until whatever writes it is done, then run this again; what was copied is kept.',
+  });
+}
+
+function differs(path: string, expected: FileRecord, { bytes, sha256 }: FileRecord): T2IError {
+  const issue = {
+    option: path,
+    expected: `${expected.bytes} bytes, sha256 ${expected.sha256}`,
+    received: `${bytes} bytes, sha256 ${sha256}`,
+  };
+  return new T2IError('DATA_INVALID', `${path} is not the file of its record`, {
+    issues: [issue],
+    hint: 'Train again, or restore the file; nothing was replaced.',
+  });
+}

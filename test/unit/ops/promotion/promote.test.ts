@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { main } from '../../../../src/cli/main.js';
+import { type PromoteOptions, promote } from '../../../../src/ops/promotion/promote.js';
+import { fakeIo } from '../../../support/fake-io.js';
+
+let project: string;
+beforeEach(() => {
+  project = mkdtempSync(join(tmpdir(), 't2i-promote-'));
+});
+afterEach(() => rmSync(project, { recursive: true }));
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const VALIDATION = { validation_set: 'a'.repeat(64), prediction_type: 'epsilon', latents: [4, 16, 16] };
+
+/** A finished run with a file of its own, and one that every run has. */
+function run(name: string, loss: number | null, more: object = {}): void {
+  const files = { 'unet/model.safetensors': `weights of ${name}`, 'model_index.json': '{}' };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(project, 'runs', name, 'best', path, '..'), { recursive: true });
+    writeFileSync(join(project, 'runs', name, 'best', path), text);
+  }
+  const records = Object.entries(files).map(([path, text]) => [path, { bytes: text.length, sha256: sha256(text) }]);
+  const record = {
+    run_name: name,
+    best_val_diffuser_loss: loss,
+    best_step: 7,
+    config_hash: 'b'.repeat(64),
+    validation: VALIDATION,
+    files: Object.fromEntries(records),
+    ...more,
+  };
+  writeFileSync(join(project, 'runs', name, 'run.json'), JSON.stringify(record));
+}
+
+const go = (more: Partial<PromoteOptions> = {}) =>
+  promote({
+    project,
+    target: 'saved_models',
+    minDelta: 0,
+    dryRun: false,
+    signal: new AbortController().signal,
+    ...more,
+  });
+const promoted = () => ({
+  weights: readFileSync(join(project, 'saved_models/diffuser/unet/model.safetensors'), 'utf8'),
+  ...(JSON.parse(readFileSync(join(project, 'saved_models/model_metadata.json'), 'utf8')) as object),
+});
+/** Paths, contents and times of what is promoted. */
+const state = () =>
+  readdirSync(join(project, 'saved_models'), { recursive: true, encoding: 'utf8' })
+    .sort()
+    .map((path) => {
+      const { mtimeMs, ino } = statSync(join(project, 'saved_models', path));
+      return [path, mtimeMs, ino];
+    });
+
+describe('promotion', () => {
+  it('takes the first run, then only better ones, and changes nothing for others', async () => {
+    run('first', 0.5);
+    expect(await go()).toEqual({ promoted: true, run: 'first', loss: 0.5, reason: 'it is the first' });
+    expect(promoted()).toMatchObject({ weights: 'weights of first', run_name: 'first', forced: null, replaces: null });
+    const before = state();
+    expect(before.map(([path]) => path)).toEqual([
+      'diffuser',
+      'diffuser/model_index.json',
+      'diffuser/unet',
+      'diffuser/unet/model.safetensors',
+      'model_metadata.json',
+    ]);
+    run('worse', 0.6);
+    run('equal', 0.5);
+    expect(await go()).toMatchObject({ promoted: false });
+    expect(state()).toEqual(before);
+    run('better', 0.4);
+    expect(await go()).toMatchObject({ promoted: true, run: 'better', reason: 'better than 0.5' });
+    expect(promoted()).toMatchObject({ weights: 'weights of better', replaces: 'first' });
+    expect(readdirSync(join(project, 'saved_models'))).toHaveLength(2);
+  });
+
+  it('never takes a loss that is no number, nor lets one stand in the way', async () => {
+    run('nan', null);
+    await expect(go()).rejects.toMatchObject({ code: 'DATA_INVALID', hint: 'Train first: t2i train' });
+    run('good', 0.5);
+    await go();
+    run('also-nan', null);
+    expect(await go()).toMatchObject({ promoted: false, run: 'good' });
+    const metadata = join(project, 'saved_models/model_metadata.json');
+    writeFileSync(metadata, readFileSync(metadata, 'utf8').replace('0.5', 'null'));
+    expect(await go()).toMatchObject({ promoted: true, run: 'good' });
+  });
+
+  it('asks for as much as was set, and not less', async () => {
+    run('first', 0.5);
+    await go();
+    run('hardly', 0.495);
+    expect(await go({ minDelta: 0.01 })).toMatchObject({
+      promoted: false,
+      reason: 'its loss 0.495 is not lower than 0.5 by more than 0.01',
+    });
+    expect(await go({ minDelta: 0.004 })).toMatchObject({ promoted: true });
+  });
+
+  it('compares what was measured alike alone, names the difference, and can be overruled with a reason', async () => {
+    run('first', 0.5);
+    await go();
+    run('other', 0.1, { validation: { ...VALIDATION, prediction_type: 'sample', latents: [4, 32, 32] } });
+    const before = state();
+    await expect(go()).rejects.toMatchObject({
+      code: 'DATA_INVALID',
+      message: expect.stringContaining('latents: [4,32,32], not [4,16,16]; prediction_type: "sample", not "epsilon"'),
+    });
+    expect(state()).toEqual(before);
+    expect(await go({ force: 'a new size' })).toMatchObject({ promoted: true, run: 'other', reason: 'a new size' });
+    expect(promoted()).toMatchObject({ forced: 'a new size' });
+  });
+
+  it('checks every file before it replaces one, also where it is forced', async () => {
+    run('first', 0.5);
+    await go();
+    const before = state();
+    run('better', 0.4);
+    writeFileSync(join(project, 'runs/better/best/unet/model.safetensors'), 'weights of others');
+    await expect(go({ force: 'now' })).rejects.toMatchObject({
+      code: 'DATA_INVALID',
+      message: /is not the file of its record/,
+    });
+    rmSync(join(project, 'runs/better/best/unet/model.safetensors'));
+    await expect(go()).rejects.toMatchObject({ code: 'IO_FAILED' });
+    expect(state()).toEqual(before);
+  });
+
+  it('stops at a damaged record, and never takes it for none', async () => {
+    run('first', 0.5);
+    await go();
+    run('worse', 0.9);
+    rmSync(join(project, 'runs/first'), { recursive: true });
+    for (const text of ['', '{}', '{"best_val_diffuser_loss": "NaN"}', 'null']) {
+      writeFileSync(join(project, 'saved_models/model_metadata.json'), text);
+      await expect(go()).rejects.toMatchObject({ code: 'DATA_INVALID', message: /model_metadata\.json is damaged/ });
+    }
+    rmSync(join(project, 'saved_models/model_metadata.json'));
+    run('climbing', 0.1, { files: { '../../secret': { bytes: 0, sha256: 'a'.repeat(64) } } });
+    await expect(go()).rejects.toThrow(/climbing\/run\.json is damaged/);
+  });
+
+  it('only says what it would do when asked to', async () => {
+    run('first', 0.5);
+    expect(await go({ dryRun: true })).toMatchObject({ promoted: false, reason: 'it is the first' });
+    expect(readdirSync(project)).toEqual(['runs']);
+  });
+
+  it('leaves no unfinished copy where it is aborted', async () => {
+    run('first', 0.5);
+    await expect(go({ signal: AbortSignal.abort('no') })).rejects.toBe('no');
+    expect(readdirSync(join(project, 'saved_models'))).toEqual([]);
+  });
+
+  it('is a command, for which nothing better is no failure', async () => {
+    writeFileSync(join(project, 'params.yaml'), '');
+    run('first', 0.5);
+    const t2i = async (...argv: string[]) => {
+      const io = fakeIo({ cwd: project });
+      return [await main(argv, io), io.out()];
+    };
+    expect(await t2i('promote')).toEqual([0, 'promoted first, loss 0.5: it is the first\n']);
+    expect(await t2i('promote')).toEqual([0, 'not promoted: first, loss 0.5: its loss 0.5 is not lower than 0.5\n']);
+    expect(JSON.parse((await t2i('promote', '--json'))[1] as string)).toMatchObject({ promoted: false });
+  });
+});

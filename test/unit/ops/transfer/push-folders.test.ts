@@ -1,0 +1,96 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { pushFolders } from '../../../../src/ops/transfer/push-folders.js';
+import { copyFile, hashOf } from '../../../../src/ops/transfer/tree.js';
+
+let project: string;
+beforeEach(() => {
+  project = mkdtempSync(join(tmpdir(), 't2i-push-'));
+  write('data/raw/images/a.png', 'image a');
+  write('data/raw/captions/a.txt', 'a red apple');
+});
+afterEach(() => rmSync(project, { recursive: true }));
+
+const write = (path: string, text: string) => {
+  mkdirSync(join(project, path, '..'), { recursive: true });
+  writeFileSync(join(project, path), text);
+};
+const signal = new AbortController().signal;
+const push = (target = 'remote') => pushFolders(project, ['data/raw', 'data/prepared'], target, signal);
+const files = (folder: string) =>
+  readdirSync(join(project, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => name)
+    .sort();
+
+describe('a push', () => {
+  it('copies what is new or different, removes what is gone, and says the same for the same', async () => {
+    const first = await push();
+    expect(first).toMatchObject({ target: 'remote', files: 2, bytes: 18, copied: 2 });
+    expect(files('remote')).toEqual(['a.png', 'a.txt', 'manifest.json']);
+    expect(
+      JSON.parse(readFileSync(join(project, 'remote/manifest.json'), 'utf8'))['data/raw/captions/a.txt'],
+    ).toMatchObject({ bytes: 11 });
+    const { ino } = statSync(join(project, 'remote/data/raw/images/a.png'));
+    expect(await push()).toEqual({ ...first, copied: 0 });
+    write('data/raw/captions/a.txt', 'a red house');
+    rmSync(join(project, 'data/raw/images/a.png'));
+    write('data/prepared/rows.safetensors', 'rows');
+    expect(await push()).toMatchObject({ files: 2, copied: 2 });
+    expect(files('remote')).toEqual(['a.txt', 'manifest.json', 'rows.safetensors']);
+    expect(readFileSync(join(project, 'remote/data/raw/captions/a.txt'), 'utf8')).toBe('a red house');
+    expect(ino).toBeGreaterThan(0);
+  });
+
+  it('mends a file that was damaged there, though its size and time are right', async () => {
+    await push();
+    const copy = join(project, 'remote/data/raw/captions/a.txt');
+    writeFileSync(copy, 'a red appla');
+    expect(await push()).toMatchObject({ copied: 1 });
+    expect(readFileSync(copy, 'utf8')).toBe('a red apple');
+  });
+
+  it('goes on where it was stopped', async () => {
+    const controller = new AbortController();
+    const stopped = pushFolders(
+      project,
+      ['data/raw'],
+      'remote',
+      controller.signal,
+      ({ done }) => done === 1 && controller.abort('stop'),
+    );
+    await expect(stopped).rejects.toBe('stop');
+    expect(files('remote')).toEqual(['a.txt']);
+    expect(await push()).toMatchObject({ copied: 1 });
+  });
+
+  it('refuses an address that it cannot reach', async () => {
+    await expect(push('s3://bucket/prefix')).rejects.toMatchObject({ code: 'OPTION_INVALID', message: /data\.remote/ });
+  });
+});
+
+describe('a copied file', () => {
+  it('that changes while it is read is refused, and not kept', async () => {
+    const big = join(project, 'big.bin');
+    writeFileSync(big, Buffer.alloc(8 << 20));
+    const copying = copyFile(big, join(project, 'copy.bin'), signal);
+    // Once the copy is there under its temporary name, the original was looked at.
+    while (readdirSync(project).length < 3) await new Promise(setImmediate);
+    writeFileSync(big, Buffer.alloc(9 << 20, 1));
+    await expect(copying).rejects.toMatchObject({ code: 'DATA_INVALID', message: /changed while it was read/ });
+    expect(readdirSync(project).sort()).toEqual(['big.bin', 'data']);
+  });
+
+  it('has the hash of its bytes', async () => {
+    const expected = { bytes: 3, sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad' };
+    write('abc', 'abc');
+    expect(await hashOf(join(project, 'abc'), signal)).toEqual(expected);
+    expect(await copyFile(join(project, 'abc'), join(project, 'x/y'), signal, expected)).toEqual(expected);
+    await expect(copyFile(join(project, 'abc'), join(project, 'z'), signal, { ...expected, bytes: 4 })).rejects.toThrow(
+      /is not the file/,
+    );
+    expect(readdirSync(project)).not.toContain('z');
+  });
+});
