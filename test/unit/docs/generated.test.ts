@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { REMEDIES } from '../../../docs/remedies.mjs';
 import { renderCli, renderErrors } from '../../../docs/render.mjs';
+import { renderPydantic } from '../../../docs/render-pydantic.mjs';
 import { COMMANDS } from '../../../src/cli/commands.js';
 import { EXIT_LIST } from '../../../src/cli/exit-codes.js';
 import { ERROR_CODES } from '../../../src/errors.js';
@@ -16,6 +17,7 @@ describe('the generated files', () => {
     ['docs/errors.md', renderErrors(ERROR_CODES, REMEDIES)],
     ['templates/project/params.yaml.template', renderTemplate()],
     ['trainer/params.schema.json', paramsJsonSchema()],
+    ['trainer/t2i_trainer/params.py', renderPydantic(paramsJsonSchema())],
   ])('%s says what the code says', (name, rendered) => {
     expect(file(name), `${name} is stale: run \`npm run docs\``).toBe(rendered);
   });
