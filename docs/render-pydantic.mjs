@@ -68,5 +68,5 @@ function literal(value) {
   return JSON.stringify(value);
 }
 
-const className = (name) => name.replace(/(^|_)([a-z])/g, (_, __, letter) => letter.toUpperCase());
+const className = (name) => `${name.replace(/(^|_)([a-z])/g, (_, __, letter) => letter.toUpperCase())}Params`;
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

@@ -19,6 +19,7 @@ export const tool = (name, ...args) => ({ command: [join(ROOT, 'node_modules', '
 
 export const BUILD_STEP = 'build';
 export const PYTHON_STEP = 'Python environment';
+export const OPS_STEP = 'Python environment of DVC, MLflow and moto';
 
 /** The program and the child processes, which tests start from dist/. */
 export const buildStep = { name: BUILD_STEP, action: () => tool('tsc', '-p', 'tsconfig.build.json') };
@@ -52,6 +53,15 @@ export const pythonStep = {
   name: PYTHON_STEP,
   missingToolCode: MISSING_TOOL,
   action: () => ({ command: ['python3', join(TRAINER, 'env.py')] }),
+};
+
+/** What tests of projects run besides the trainer. */
+export const opsStep = {
+  name: OPS_STEP,
+  missingToolCode: MISSING_TOOL,
+  action: () => ({
+    command: ['python3', join(TRAINER, 'env.py'), '--lock', join(ROOT, 'test/ops/requirements.lock')],
+  }),
 };
 
 /**

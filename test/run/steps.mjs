@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import {
   buildStep,
   lintStep,
+  OPS_STEP,
+  opsStep,
   PYTHON_STEP,
   pythonModule,
   pythonStep,
@@ -31,6 +33,7 @@ export function makeSteps(scratch) {
   return [
     // Those that wait for the network first: others compute meanwhile.
     pythonStep,
+    opsStep,
     buildStep,
     ...nativeSteps(scratch),
     {
@@ -48,7 +51,7 @@ export function makeSteps(scratch) {
     {
       ...vitest('TypeScript tests (vitest)', vitestReport, ['run'], { T2I_INSTALLED: installed }),
       // They use all of it: the program, every build of the addon, the package, the peer in PyTorch.
-      after: [PYTHON_STEP, INSTALL_STEP, ...BUILD_STEPS],
+      after: [PYTHON_STEP, OPS_STEP, INSTALL_STEP, ...BUILD_STEPS],
     },
     {
       ...pythonModule('trainer tests (pytest)', 'pytest', `--junit-xml=${pytestReport}`),

@@ -14,7 +14,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Data(Section):
+class DataParams(Section):
     """What is trained on."""
 
     raw: Annotated[str, Field(max_length=500)] = "data/raw/dataset"
@@ -39,7 +39,7 @@ class Data(Section):
     """Where data-push copies the data: a folder, or s3://BUCKET/PREFIX."""
 
 
-class Clip(Section):
+class ClipParams(Section):
     """Text encoder."""
 
     model: Annotated[str, Field(max_length=300)] = "openai/clip-vit-large-patch14"
@@ -50,7 +50,7 @@ class Clip(Section):
     """Of the embeddings: safetensors shards, or one .pt an image."""
 
 
-class Vae(Section):
+class VaeParams(Section):
     """Autoencoder."""
 
     model: Annotated[str, Field(max_length=300)] = "stabilityai/sd-vae-ft-mse"
@@ -63,7 +63,7 @@ class Vae(Section):
     """Of t2i train-vae."""
 
 
-class DDPMScheduler(Section):
+class DDPMSchedulerParams(Section):
     """Noise schedule."""
 
     T: Annotated[int, Field(ge=1, le=100000)] = 1000
@@ -80,7 +80,7 @@ class DDPMScheduler(Section):
     """Pure noise at the last timestep; needs v_prediction."""
 
 
-class Unet(Section):
+class UnetParams(Section):
     """Denoiser: a UNet2DConditionModel."""
 
     init_from: Annotated[str, Field(max_length=300)] | None = None
@@ -115,7 +115,7 @@ class Unet(Section):
     """Activation."""
 
 
-class Training(Section):
+class TrainingParams(Section):
     """Training."""
 
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
@@ -168,7 +168,7 @@ class Training(Section):
     """Of weights, order, timesteps and noise."""
 
 
-class Evaluate(Section):
+class EvaluateParams(Section):
     """What is drawn and measured after training."""
 
     steps: Annotated[int, Field(ge=1, le=1000)] = 50
@@ -183,7 +183,7 @@ class Evaluate(Section):
     """Images for FID and KID; not measured where 0."""
 
 
-class Export(Section):
+class ExportParams(Section):
     """The model directory that the SDK runs."""
 
     name: Annotated[str, Field(max_length=100)] = "my-model"
@@ -198,7 +198,7 @@ class Export(Section):
     """Quantized graphs beside the others, if they pass the gate."""
 
 
-class Mlflow(Section):
+class MlflowParams(Section):
     """Tracking; user and password come from the environment or .env."""
 
     server_uri: Annotated[str, Field(max_length=500)] | None = None
@@ -213,7 +213,7 @@ class Mlflow(Section):
     """Bucket of the artifacts, without s3://."""
 
 
-class PytorchEstimator(Section):
+class PytorchEstimatorParams(Section):
     """Training on SageMaker; keys come from the environment or .env."""
 
     entry_point: Annotated[str, Field(max_length=300)] = "sm_entry.sh"
@@ -240,7 +240,7 @@ class PytorchEstimator(Section):
     """S3:// address of the data."""
 
 
-class Huggingface(Section):
+class HuggingfaceParams(Section):
     """The Hub; the token comes from the environment or .env."""
 
     model_repo: Annotated[str, Field(max_length=200)] | None = None
@@ -249,7 +249,7 @@ class Huggingface(Section):
     """OWNER/NAME of the Space that shows it."""
 
 
-class LogTrainedModel(Section):
+class LogTrainedModelParams(Section):
     """Promotion of the best run."""
 
     diffuser_dir: Annotated[str, Field(max_length=500)] = "saved_models"
@@ -261,15 +261,15 @@ class LogTrainedModel(Section):
 class Params(Section):
     """All of them."""
 
-    data: Data = Data()
-    clip: Clip = Clip()
-    vae: Vae = Vae()
-    DDPMScheduler: DDPMScheduler = DDPMScheduler()
-    unet: Unet = Unet()
-    training: Training = Training()
-    evaluate: Evaluate = Evaluate()
-    export: Export = Export()
-    mlflow: Mlflow = Mlflow()
-    pytorch_estimator: PytorchEstimator = PytorchEstimator()
-    huggingface: Huggingface = Huggingface()
-    log_trained_model: LogTrainedModel = LogTrainedModel()
+    data: DataParams = DataParams()
+    clip: ClipParams = ClipParams()
+    vae: VaeParams = VaeParams()
+    DDPMScheduler: DDPMSchedulerParams = DDPMSchedulerParams()
+    unet: UnetParams = UnetParams()
+    training: TrainingParams = TrainingParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    export: ExportParams = ExportParams()
+    mlflow: MlflowParams = MlflowParams()
+    pytorch_estimator: PytorchEstimatorParams = PytorchEstimatorParams()
+    huggingface: HuggingfaceParams = HuggingfaceParams()
+    log_trained_model: LogTrainedModelParams = LogTrainedModelParams()
