@@ -18,7 +18,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import SupportsFloat
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,17 +85,25 @@ def _floats(figures: dict[str, SupportsFloat]) -> list[tuple[str, float]]:
     return [(name, float(value)) for name, value in figures.items()]
 
 
-def main(description: str | None, stage: Callable[[Path, dict[str, Any]], object], arguments: list[str] | None = None):
+def main(
+    description: str | None,
+    stage: Callable[..., object],
+    arguments: list[str] | None = None,
+    add_flags: Callable[[argparse.ArgumentParser], object] = lambda parser: None,
+) -> int:
     """The command line of a stage: `--project FOLDER --params FILE`, the resolved parameters of the project as JSON.
 
-    `stage` takes the folder and the parameters by section, and returns what it made. Returns the exit code.
+    `stage` takes the folder and the parameters by section, then by name the values of flags of its own, which
+    `add_flags` declares; it returns what it made. Returns the exit code.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", type=Path, required=True, help="folder of the project")
     parser.add_argument("--params", type=Path, required=True, help="its parameters, resolved, as JSON")
-    given = parser.parse_args(arguments)
+    add_flags(parser)
+    flags = vars(parser.parse_args(arguments))
+    project, params = flags.pop("project"), flags.pop("params")
     try:
-        value = stage(given.project, json.loads(given.params.read_text()))
+        value = stage(project, json.loads(params.read_text()), **flags)
     except Exception as error:
         emit("error", **describe(error))
         return 1
