@@ -5,6 +5,10 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -41,3 +45,8 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file, in hex, read in pieces."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def tensor_sha256(tensor: "Tensor") -> str:
+    """SHA-256 of a CPU tensor's values as they are in memory, in hex."""
+    return hashlib.sha256(tensor.contiguous().numpy()).hexdigest()

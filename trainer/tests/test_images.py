@@ -64,9 +64,11 @@ def test_transparency_is_composed_on_white(mode: str):
     assert decoded.notes == ("is transparent: composed on white",)
 
 
-def test_a_transparent_colour_does_not_get_into_the_file_written():
-    written = encoded(decode(encoded(Image.new("RGB", (4, 4), (9, 9, 9)), transparency=(9, 9, 9))).image)
-    assert not Image.open(io.BytesIO(written)).has_transparency_data
+def test_neither_a_transparent_colour_nor_a_profile_gets_into_the_file_written():
+    grey = Image.new("RGB", (4, 4), (9, 9, 9))
+    for options in ({"transparency": (9, 9, 9)}, {"icc_profile": b"profile of CMYK"}):
+        written = Image.open(io.BytesIO(encoded(decode(encoded(grey, **options)).image)))
+        assert written.info == {}
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L", "1", "P"])
