@@ -5,8 +5,9 @@
 behind.
 """
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -70,6 +71,21 @@ class ShardStore:
         self.shards[name] = sha256_file(path)
         self.rows.update({key: (name, row) for row, key in enumerate(rows)})
         self.save_index()
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[Callable[[dict[str, Row]], None]]:
+        """Takes rows and writes them whenever they fill a shard; what is left, when the block ends, however it does."""
+        waiting: dict[str, Row] = {}
+
+        def add(rows: dict[str, Row]) -> None:
+            waiting.update(rows)
+            while len(waiting) >= ROWS_PER_SHARD:
+                self.append({key: waiting.pop(key) for key in list(waiting)[:ROWS_PER_SHARD]})
+
+        try:
+            yield add
+        finally:
+            self.append(waiting)
 
     def damaged(self) -> list[str]:
         """Shards that are missing, or whose hash is not the one of the index."""

@@ -1,0 +1,23 @@
+"""Computes the text states of every caption of a project, once, below `data/prepared/embeddings`.
+
+Reads `data.raw`, `clip.model`, `clip.max_length` and `clip.layout` of the parameters.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from t2i_trainer.data.embeddings import EmbedOptions, embed
+from t2i_trainer.data.layout import DataFolder
+from t2i_trainer.stage import main
+
+
+def stage(project: Path, params: dict) -> dict[str, object]:
+    clip = params["clip"]
+    options = EmbedOptions(model=clip["model"], max_length=clip["max_length"], layout=clip["layout"])
+    return embed(options, project, DataFolder(project / params["data"]["raw"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__, stage))

@@ -1,0 +1,26 @@
+"""Computes the latents of every image of a project, once, below `data/prepared/latents`.
+
+Reads `data.raw`, `data.flip`, `data.num_workers`, `vae.model` and `vae.image_size` of the parameters.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from t2i_trainer.data.latents import LatentOptions, prepare_latents
+from t2i_trainer.data.layout import DataFolder
+from t2i_trainer.stage import main
+
+
+def stage(project: Path, params: dict) -> dict[str, object]:
+    data, vae = params["data"], params["vae"]
+    height, width = vae["image_size"]
+    options = LatentOptions(
+        model=vae["model"], image_size=(height, width), flip=data["flip"], num_workers=max(1, data["num_workers"])
+    )
+    return prepare_latents(options, project, DataFolder(project / data["raw"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__, stage))

@@ -1,0 +1,30 @@
+"""Work in batches that shrink where memory is short."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+
+from ..stage import warn
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_batches(items: Sequence[T], size: int, work: Callable[[Sequence[T]], R]) -> Iterator[tuple[Sequence[T], R]]:
+    """Each batch of at most `size` items with what `work` makes of it. A batch that does not fit into the GPU's memory
+    is tried again with half as many items, as are those after it; OutOfMemoryError where one item does not fit."""
+    start = 0
+    while start < len(items):
+        batch = items[start : start + size]
+        try:
+            result = work(batch)
+        except torch.OutOfMemoryError:
+            if len(batch) == 1:
+                raise
+            size = len(batch) // 2
+            warn(f"out of memory with {len(batch)} at once: going on with {size}")
+            torch.cuda.empty_cache()
+            continue
+        yield batch, result
+        start += len(batch)

@@ -1,0 +1,98 @@
+"""The text states of every caption, computed once: in shards, or as a `.pt` file for each image."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Literal
+
+from ..files import tensor_sha256
+from ..stage import StageProgress, warn
+from .batches import in_batches
+from .layout import DataFolder, Sample
+from .pt_files import write_pt_files
+from .shards import ShardStore
+from .text import FrozenTextEncoder
+
+NULL_CAPTION = ""
+MEASURED_ROWS = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbedOptions:
+    """With what captions are encoded, and how their states are kept."""
+
+    model: str = dataclasses.field(metadata={"help": "text encoder: a folder or a name on huggingface.co"})
+    max_length: int = dataclasses.field(
+        default=77, metadata={"help": "tokens of a caption, 3 to the encoder's positions"}
+    )
+    layout: Literal["shards", "pt"] = dataclasses.field(
+        default="shards", metadata={"help": "shards, or pt for one file of torch.save for each image beside them"}
+    )
+    batch_size: int = dataclasses.field(default=64, metadata={"help": "captions encoded at once, 1 or more"})
+
+
+def embeddings_folder(project: Path) -> Path:
+    return project / "data" / "prepared" / "embeddings"
+
+
+def embed(options: EmbedOptions, project: Path, data: DataFolder) -> dict[str, object]:
+    """Computes the states of captions that have none yet, drops those of captions that are gone, and tells what it
+    did. Raises StageError for a model or data that cannot be used."""
+    samples = data.samples()
+    encoder = FrozenTextEncoder(options.model, options.max_length, project)
+    store = ShardStore(embeddings_folder(project))
+    if damaged := store.damaged():
+        warn(f"{len(damaged)} shards of {store.folder} are damaged or missing: computing their rows again")
+        store.forget(damaged)
+    captions = {encoder.key(caption): caption for caption in [NULL_CAPTION, *(sample.caption for sample in samples)]}
+    missing = [key for key in captions if key not in store]
+    store.about = {"encoder": options.model, "encoder_sha256": encoder.sha256, "max_length": options.max_length}
+    seconds = _compute(encoder, store, {key: captions[key] for key in missing}, options.batch_size)
+    dropped = store.compact(set(captions))
+    null_key = encoder.key(NULL_CAPTION)
+    store.about |= {"null_key": null_key, "null_sha256": tensor_sha256(store.read([null_key])["states"])}
+    store.save_index()
+    if options.layout == "pt":
+        write_pt_files(store, {sample.stem: encoder.key(sample.caption) for sample in samples}, null_key)
+    return {
+        "captions": len(samples),
+        "computed": len(missing),
+        "cached": len(captions) - len(missing),
+        "dropped": dropped,
+        "too_long": _warn_too_long(encoder, samples),
+        "encoder_sha256": encoder.sha256,
+        "null_sha256": store.about["null_sha256"],
+        "rows_per_second": {
+            "encoded": len(missing) / seconds if missing else None,
+            "read": _reading_rate(store, list(captions)[:MEASURED_ROWS]),
+        },
+    }
+
+
+def _compute(encoder: FrozenTextEncoder, store: ShardStore, captions: dict[str, str], batch_size: int) -> float:
+    """Encodes and stores captions by key; returns the seconds that encoding took."""
+    progress = StageProgress("embeddings", len(captions), "captions")
+    done, seconds, start = 0, 0.0, time.perf_counter()
+    batches = in_batches(list(captions), batch_size, lambda keys: encoder.encode([captions[key] for key in keys]))
+    with store.filling() as add:
+        for keys, states in batches:
+            seconds += time.perf_counter() - start
+            add({key: {"states": row} for key, row in zip(keys, states, strict=True)})
+            done += len(keys)
+            progress.update(done)
+            start = time.perf_counter()
+    return seconds
+
+
+def _reading_rate(store: ShardStore, keys: list[str]) -> float:
+    start = time.perf_counter()
+    store.read(keys)
+    return len(keys) / (time.perf_counter() - start)
+
+
+def _warn_too_long(encoder: FrozenTextEncoder, samples: list[Sample]) -> int:
+    cut = encoder.too_long([sample.caption for sample in samples])
+    if any(cut):
+        first = samples[cut.index(True)].stem
+        warn(f"{sum(cut)} captions have more than {encoder.max_length} tokens and are cut, first captions/{first}.txt")
+    return sum(cut)

@@ -1,0 +1,118 @@
+"""The latents of every image, computed once: mean and standard deviation, so that a step still samples its own."""
+
+import dataclasses
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from PIL import ImageOps
+from torch import Tensor
+
+from ..files import sha256_file
+from ..stage import Issue, StageError, StageProgress, warn
+from .autoencoder import FrozenAutoencoder, crop, to_pixels
+from .batches import in_batches
+from .images import ImageRefused, decode_rgb
+from .layout import DataFolder
+from .shards import Row, ShardStore
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentOptions:
+    """With what images are encoded."""
+
+    model: str = dataclasses.field(metadata={"help": "AutoencoderKL: a folder or a name on huggingface.co"})
+    image_size: tuple[int, int] = dataclasses.field(
+        metadata={"help": "height and width, pixels, in multiples of the autoencoder's factor"}
+    )
+    flip: bool = dataclasses.field(default=False, metadata={"help": "store the latent of each mirrored image too"})
+    batch_size: int = dataclasses.field(default=8, metadata={"help": "images encoded at once, 1 or more"})
+    num_workers: int = dataclasses.field(default=2, metadata={"help": "threads that decode images, 1 or more"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """A latent to compute."""
+
+    image: Path
+    flipped: bool
+
+
+def latents_folder(project: Path) -> Path:
+    return project / "data" / "prepared" / "latents"
+
+
+def prepare_latents(options: LatentOptions, project: Path, data: DataFolder) -> dict[str, object]:
+    """Computes the latents of images that have none yet, drops those of images that are gone, and tells what it did.
+    Raises StageError for an autoencoder or size that cannot be used before anything is computed, and for images that
+    cannot be read once all others are done."""
+    autoencoder = FrozenAutoencoder(options.model, options.image_size, project)
+    images = data.require_images()
+    store = ShardStore(latents_folder(project))
+    if damaged := store.damaged():
+        warn(f"{len(damaged)} shards of {store.folder} are damaged or missing: computing their rows again")
+        store.forget(damaged)
+    wanted: dict[str, Wanted] = {}
+    for image in images:
+        sha256 = sha256_file(image)
+        for flipped in (False, True)[: 1 + options.flip]:
+            wanted[autoencoder.key(sha256, flipped)] = Wanted(image, flipped)
+    missing = {key: latent for key, latent in wanted.items() if key not in store}
+    store.about = {
+        "autoencoder": options.model, "autoencoder_sha256": autoencoder.sha256,
+        "image_size": list(options.image_size), "flip": options.flip,
+    }  # fmt: skip
+    failures = _compute(autoencoder, store, missing, options)
+    dropped = store.compact(set(wanted))
+    store.save_index()
+    if failures:
+        issues = tuple(Issue(f"images/{path.name}", "an image", reason) for path, reason in failures.items())
+        message = f"{len(issues)} images cannot be read; the latents of all others are kept"
+        raise StageError("DATA_INVALID", message, "Mend or remove these images, then run this again.", issues)
+    result = {"latents": len(wanted), "computed": len(missing), "cached": len(wanted) - len(missing)}
+    return {**result, "dropped": dropped, "autoencoder_sha256": autoencoder.sha256}
+
+
+def load_pixels(image: Path, size: tuple[int, int], flipped: bool = False) -> Tensor:
+    """uint8 [3, h, w] of an image file, cropped around its centre to `size`. Raises ImageRefused."""
+    fitted = crop(decode_rgb(image.read_bytes()), *size)
+    return to_pixels(ImageOps.mirror(fitted) if flipped else fitted)
+
+
+def _compute(
+    autoencoder: FrozenAutoencoder, store: ShardStore, missing: dict[str, Wanted], options: LatentOptions
+) -> dict[Path, str]:
+    """Encodes and stores; returns why images could not be read, by file."""
+    failures: dict[Path, str] = {}
+    progress = StageProgress("latents", len(missing), "images")
+    done = 0
+
+    def pixels_of(key: str) -> Tensor | None:
+        latent = missing[key]
+        try:
+            return load_pixels(latent.image, autoencoder.image_size, latent.flipped)
+        except ImageRefused as refusal:
+            failures[latent.image] = str(refusal)
+            return None
+
+    with ThreadPoolExecutor(options.num_workers) as threads, store.filling() as add:
+
+        def encode(keys: Sequence[str]) -> dict[str, Row]:
+            pixels = dict(zip(keys, threads.map(pixels_of, keys), strict=True))
+            return _encode(autoencoder, {key: image for key, image in pixels.items() if image is not None})
+
+        for keys, rows in in_batches(list(missing), options.batch_size, encode):
+            add(rows)
+            done += len(keys)
+            progress.update(done)
+    return failures
+
+
+def _encode(autoencoder: FrozenAutoencoder, pixels: dict[str, Tensor]) -> dict[str, Row]:
+    if not pixels:
+        return {}
+    mean, std = (values.half() for values in autoencoder.encode(torch.stack(list(pixels.values()))))
+    if not (mean.isfinite().all() and std.isfinite().all()):
+        raise autoencoder.files.invalid("latents within the range of float16", "infinite ones, or NaN")
+    return {key: {"mean": mean[i], "std": std[i]} for i, key in enumerate(pixels)}
