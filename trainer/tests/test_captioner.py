@@ -53,6 +53,16 @@ def test_captions_that_are_there_are_kept_unless_told(florence: Path, data: Data
     assert data.caption("image-1") != "by hand"
 
 
+def test_captions_that_are_not_utf_8_are_named_and_kept(florence: Path, data: DataFolder):
+    for stem in ("image-2", "image-4"):
+        data.write_caption(stem, "x")
+        data.caption_file(stem).write_bytes(b"caf\xe9")
+    with pytest.raises(StageError) as caught:
+        run(florence, data)
+    assert [issue.option for issue in caught.value.issues] == ["captions/image-2.txt", "captions/image-4.txt"]
+    assert data.caption_file("image-2").read_bytes() == b"caf\xe9"
+
+
 def test_nothing_is_loaded_where_nothing_is_to_do(data: DataFolder):
     for path in data.image_files():
         data.write_caption(path.stem, "by hand")

@@ -227,8 +227,7 @@ def test_an_encoder_with_missing_weights_is_refused(project: Path):
     assert "final_layer_norm.bias" in caught.value.issues[0].received
 
 
-def test_a_damaged_or_missing_encoder_is_told_as_such(project: Path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_damaged_or_missing_encoder_is_told_as_such(project: Path):
     (project / "models" / "clip" / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(StageError) as caught:
         run(project)
@@ -240,6 +239,25 @@ def test_a_damaged_or_missing_encoder_is_told_as_such(project: Path, monkeypatch
     with pytest.raises(StageError) as caught:
         run(project)
     assert caught.value.code == "MODEL_INVALID"
+
+
+def test_a_model_or_tokenizer_that_is_not_clips_is_refused(project: Path):
+    def refused(part: str) -> None:
+        with pytest.raises(StageError) as caught:
+            run(project)
+        assert caught.value.code == "MODEL_INVALID" and part in caught.value.issues[0].expected
+
+    folder = project / "models" / "clip"
+    config = read_json(folder / "config.json")
+    write_json(folder / "config.json", {**config, "vocab_size": 20})
+    refused("a tokenizer of at most 20 tokens")
+    write_json(folder / "config.json", {**config, "model_type": "bert"})
+    refused("clip_text_model")
+    write_json(folder / "config.json", config)
+    (folder / "tokenizer.json").write_text("damaged")
+    refused("tokenizer")
+    (folder / "tokenizer.json").unlink()
+    refused("a tokenizer")
 
 
 def test_a_diffusers_folder_gives_its_text_encoder_and_tokenizer(project: Path):

@@ -1,6 +1,5 @@
 """Importing images and captions from folders, tars and Oxford-102."""
 
-import importlib.util
 import io
 import json
 import os
@@ -14,7 +13,7 @@ from scipy.io import savemat
 
 from t2i_trainer.data.import_images import ImportOptions, import_images
 from t2i_trainer.data.layout import DataFolder
-from t2i_trainer.stage import StageError, main
+from t2i_trainer.stage import StageError
 
 
 def picture(seed: int, file_format: str = "PNG", size: tuple[int, int] = (80, 70)) -> bytes:
@@ -295,18 +294,3 @@ def test_a_source_of_another_kind_is_refused(tmp_path: Path, data: DataFolder):
             run(source, data)
     with pytest.raises(StageError, match="has no class names"):
         run(put(tmp_path / "in", a_png=picture(1)), data, class_captions=True)
-
-
-def test_the_stage_takes_its_source_by_a_flag(tmp_path: Path, capsys):
-    path = Path(__file__).parents[1] / "stages" / "import_data.py"
-    spec = importlib.util.spec_from_file_location("import_data_stage", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    (tmp_path / "params.json").write_text('{"data": {"raw": "data/raw"}}')
-    source = put(tmp_path / "in", a_png=picture(1), b_png="b")
-    flags = ["--project", str(tmp_path), "--params", str(tmp_path / "params.json"), "--source", str(source)]
-    assert main(module.__doc__, module.stage, flags, module.add_flags) == 0
-    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [event["event"] for event in events if event["event"] != "progress"] == ["warning", "result"]
-    assert events[-1]["value"]["imported"] == 1
-    assert (tmp_path / "data/raw/images/a.png").exists()

@@ -23,8 +23,10 @@ def in_batches(items: Sequence[T], size: int, work: Callable[[Sequence[T]], R]) 
             if len(batch) == 1:
                 raise
             size = len(batch) // 2
-            warn(f"out of memory with {len(batch)} at once: going on with {size}")
-            torch.cuda.empty_cache()
+        else:
+            yield batch, result
+            start += len(batch)
             continue
-        yield batch, result
-        start += len(batch)
+        # Only now, with the error gone, is what its frames held free.
+        torch.cuda.empty_cache()
+        warn(f"out of memory with {len(batch)} at once: going on with {size}")

@@ -45,7 +45,7 @@ def write_captions(options: CaptionOptions, project: Path, data: DataFolder) -> 
     on where another was stopped. Raises StageError for options or a model that cannot be used and, once all others are
     done, for images without a caption, which `failures.jsonl` names."""
     images = data.require_images()
-    todo = [path for path in images if options.overwrite or not data.caption(path.stem)]
+    todo = images if options.overwrite else _without_caption(images, data)
     failures = data.root / "failures.jsonl"
     failures.unlink(missing_ok=True)
     failed = 0
@@ -71,6 +71,20 @@ def write_captions(options: CaptionOptions, project: Path, data: DataFolder) -> 
             (Issue("data.raw", "images that can be captioned", f"{failed} that cannot"),),
         )
     return {"written": len(todo), "kept": len(images) - len(todo)}
+
+
+def _without_caption(images: list[Path], data: DataFolder) -> list[Path]:
+    found = []
+    issues: list[Issue] = []
+    for path in images:
+        try:
+            if not data.caption(path.stem):
+                found.append(path)
+        except StageError as error:
+            issues += error.issues
+    if issues:
+        raise StageError("DATA_INVALID", f"{len(issues)} captions cannot be read", "Save them as UTF-8.", tuple(issues))
+    return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -51,11 +51,15 @@ class DataFolder:
         return self.captions / f"{stem}.txt"
 
     def caption(self, stem: str) -> str:
-        """The caption of an image, or "" where it has none. Raises UnicodeDecodeError where it is not UTF-8."""
+        """The caption of an image, or "" where it has none. Raises StageError where it is not UTF-8."""
+        path = self.caption_file(stem)
         try:
-            return self.caption_file(stem).read_text("utf-8").strip()
+            return path.read_text("utf-8").strip()
         except FileNotFoundError:
             return ""
+        except UnicodeDecodeError as error:
+            issue = Issue(f"captions/{path.name}", "UTF-8", f"{error.reason} at byte {error.start}")
+            raise StageError("DATA_INVALID", f"{path} is not UTF-8", "Save it as UTF-8.", (issue,)) from error
 
     def write_caption(self, stem: str, caption: str) -> None:
         write_atomically(self.caption_file(stem), lambda path: path.write_text(f"{caption}\n", "utf-8"))
@@ -71,8 +75,8 @@ class DataFolder:
                 issues.append(Issue(f"images/{image.name}", "a stem of its own", f"that of {other.name}"))
             try:
                 caption = self.caption(image.stem)
-            except UnicodeDecodeError as error:
-                issues.append(Issue(f"captions/{image.stem}.txt", "UTF-8", str(error)))
+            except StageError as error:
+                issues += error.issues
                 continue
             if not caption:
                 issues.append(Issue(f"images/{image.name}", f"a caption in captions/{image.stem}.txt", "none"))

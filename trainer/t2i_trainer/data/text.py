@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from ..files import read_json
 from ..networks.text_encoder import tokenize
 from ..stage import Issue, StageError
 from .pretrained import default_device, find_pretrained
+
+KINDS = ("clip_text_model", "clip")
 
 
 class FrozenTextEncoder:
@@ -21,11 +24,7 @@ class FrozenTextEncoder:
         Raises StageError for a model that cannot be used, or a length that it has no positions for."""
         self.files = find_pretrained(model, project, "clip.model", "text_encoder")
         self.max_length = max_length
-        try:
-            positions = CLIPTextConfig.from_pretrained(self.files.folder).max_position_embeddings
-            self.tokenizer = CLIPTokenizer.from_pretrained(self.files.tokenizer)
-        except (OSError, ValueError, TypeError) as error:
-            raise self.files.invalid("CLIP's text encoder with its tokenizer", str(error)) from error
+        positions = self._read_configuration()
         if not 3 <= max_length <= positions:
             raise StageError(
                 "OPTION_INVALID",
@@ -36,6 +35,24 @@ class FrozenTextEncoder:
         self.sha256 = self.files.sha256()
         self.device = default_device()
         self._model: CLIPTextModel | None = None
+
+    def _read_configuration(self) -> int:
+        """Loads the tokenizer; returns how many positions the encoder has."""
+        folder, tokenizer = self.files.folder, self.files.tokenizer
+        kind = read_json(folder / "config.json").get("model_type")
+        # Of other models, and of a folder without a vocabulary, transformers makes what looks like CLIP's.
+        if kind not in KINDS:
+            raise self.files.invalid(f"a model of the type {' or '.join(KINDS)}", str(kind))
+        if not (tokenizer / "tokenizer.json").is_file() and not (tokenizer / "vocab.json").is_file():
+            raise self.files.invalid("a tokenizer", f"neither tokenizer.json nor vocab.json in {tokenizer}")
+        try:
+            config = CLIPTextConfig.from_pretrained(folder)
+            self.tokenizer = CLIPTokenizer.from_pretrained(tokenizer)
+        except (OSError, ValueError, TypeError) as error:
+            raise self.files.invalid("CLIP's text encoder with its tokenizer", str(error)) from error
+        if len(self.tokenizer) > config.vocab_size:
+            raise self.files.invalid(f"a tokenizer of at most {config.vocab_size} tokens", str(len(self.tokenizer)))
+        return config.max_position_embeddings
 
     def key(self, caption: str) -> str:
         """Of the states of a caption: changes with the caption, the encoder and the length."""
