@@ -148,10 +148,10 @@ def test_the_opening_words_of_the_model_are_left_out(said: str, caption: str):
     assert tidy(said) == caption
 
 
-def test_a_task_that_writes_no_captions_is_refused(florence: Path, data: DataFolder):
+def test_options_that_write_no_captions_are_all_named(florence: Path, data: DataFolder):
     with pytest.raises(StageError) as caught:
-        run(florence, data, task="<OD>")
-    assert caught.value.issues[0].option == "data.caption_task"
+        run(florence, data, task="<OD>", batch_size=0)
+    assert [issue.option for issue in caught.value.issues] == ["data.caption_task", "data.caption_batch_size"]
 
 
 def test_a_model_with_missing_weights_is_refused(florence: Path, data: DataFolder, tmp_path: Path):

@@ -13,6 +13,7 @@ from scipy.io import savemat
 
 from t2i_trainer.data.import_images import ImportOptions, import_images
 from t2i_trainer.data.layout import DataFolder
+from t2i_trainer.data.sources.oxford import NAMES
 from t2i_trainer.stage import StageError
 
 
@@ -277,6 +278,12 @@ def test_oxford_flowers_have_captions_only_when_asked_for(tmp_path: Path, data: 
     run(source, data, class_captions=True)
     assert data.caption("image_00001") == "a photo of a passion flower"
     assert data.caption("image_00002") == "a photo of a pink primrose"
+
+
+def test_the_names_of_the_flowers_are_in_the_order_of_the_labels():
+    known = {1: "pink primrose", 46: "wallflower", 51: "petunia", 73: "water lily", 77: "passion flower"}
+    known |= {81: "frangipani", 89: "watercress", 102: "blackberry lily"}
+    assert len(set(NAMES)) == 102 and {label: NAMES[label - 1] for label in known} == known
 
 
 def test_labels_of_another_data_set_are_refused(tmp_path: Path, data: DataFolder):

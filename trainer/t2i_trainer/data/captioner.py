@@ -44,6 +44,7 @@ def write_captions(options: CaptionOptions, project: Path, data: DataFolder) -> 
     """Writes `captions/<stem>.txt` for every image without one, each as soon as it is there, so that the same call goes
     on where another was stopped. Raises StageError for options or a model that cannot be used and, once all others are
     done, for images without a caption, which `failures.jsonl` names."""
+    _check(options)
     images = data.require_images()
     todo = images if options.overwrite else _without_caption(images, data)
     failures = data.root / "failures.jsonl"
@@ -73,6 +74,16 @@ def write_captions(options: CaptionOptions, project: Path, data: DataFolder) -> 
     return {"written": len(todo), "kept": len(images) - len(todo)}
 
 
+def _check(options: CaptionOptions) -> None:
+    issues = []
+    if options.task not in TASKS:
+        issues.append(Issue("data.caption_task", f"one of {', '.join(TASKS)}", options.task))
+    if options.batch_size < 1:
+        issues.append(Issue("data.caption_batch_size", "1 or more", str(options.batch_size)))
+    if issues:
+        raise StageError("OPTION_INVALID", "captions cannot be written with these options", None, tuple(issues))
+
+
 def _without_caption(images: list[Path], data: DataFolder) -> list[Path]:
     found = []
     issues: list[Issue] = []
@@ -98,13 +109,6 @@ class Florence2:
     """The model with its processor, as transformers itself has them: no code of a model's repository is run."""
 
     def __init__(self, options: CaptionOptions, project: Path):
-        if options.task not in TASKS:
-            raise StageError(
-                "OPTION_INVALID",
-                f"{options.task} writes no captions",
-                None,
-                (Issue("data.caption_task", f"one of {', '.join(TASKS)}", options.task),),
-            )
         files = find_pretrained(options.model, project, "data.caption_model")
         self.options, self.device = options, default_device()
         try:
