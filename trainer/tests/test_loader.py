@@ -13,6 +13,7 @@ from t2i_trainer.data.embeddings import EmbedOptions, embed, embeddings_folder
 from t2i_trainer.data.latents import LatentOptions, latents_folder, prepare_latents
 from t2i_trainer.data.layout import DataFolder
 from t2i_trainer.data.loader import Batch, Batches, Stream, sampled_latents
+from t2i_trainer.data.pt_files import pt_file
 from t2i_trainer.data.samples import SampleOptions, Samples, open_samples
 from t2i_trainer.data.shards import ShardStore
 from t2i_trainer.data.split import split
@@ -156,6 +157,19 @@ def test_states_are_read_from_a_file_for_each_image_where_there_are_no_shards(pr
     after, _ = opened(project)
     assert torch.equal(states, after.batch([0, 5])[2])
     assert torch.equal(null, after.null_state)
+
+
+def test_files_of_states_that_cannot_be_used_are_all_named_before_training(project: Path):
+    samples, _ = opened(project)
+    for path in embeddings_folder(project).glob("[is]*.*"):
+        path.unlink()
+    files = [pt_file(embeddings_folder(project), stem) for stem in samples.stems[:3]]
+    files[0].unlink()
+    files[1].write_bytes(b"damaged")
+    torch.save(torch.zeros(15, 16), files[2])
+    with pytest.raises(StageError, match="3 embeddings") as caught:
+        opened(project)
+    assert [issue.option for issue in caught.value.issues] == [str(path) for path in files]
 
 
 @pytest.mark.parametrize("change", ["caption", "image", "flip", "damage", "null"])

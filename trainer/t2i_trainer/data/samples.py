@@ -116,8 +116,22 @@ class PtStates:
     """Text states in a file for each image. Nothing says which caption they were computed from."""
 
     def __init__(self, folder: Path, stems: Sequence[str]):
+        """Reads every file once. Raises StageError that names those that are missing, damaged or of another shape than
+        that of the empty caption."""
         self.folder, self.stems = folder, stems
         self.null = read_pt(null_file(folder)).float()
+        issues: list[Issue] = []
+        for path in (pt_file(folder, stem) for stem in stems):
+            try:
+                shape = read_pt(path).shape
+            except StageError as error:
+                issues += error.issues
+                continue
+            if shape != self.null.shape:
+                issues.append(Issue(str(path), f"a tensor {list(self.null.shape)}", f"one {list(shape)}"))
+        if issues:
+            message = f"{len(issues)} embeddings of {folder / 'pt'} cannot be used"
+            raise StageError("DATA_INVALID", message, "Run the stage embed.", tuple(issues))
 
     def load(self, indices: Sequence[int]) -> Tensor:
         return torch.stack([read_pt(pt_file(self.folder, self.stems[index])).float() for index in indices])
