@@ -8,15 +8,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..files import sha256_file, tensor_sha256
-from ..stage import Issue, StageError
+from ..files import sha256_file
 from .autoencoder import FrozenAutoencoder
-from .embeddings import NULL_CAPTION, EmbedOptions, embeddings_folder
+from .embeddings import EmbedOptions
 from .latents import LatentOptions, latents_folder, load_pixels
 from .layout import DataFolder, Sample
-from .pt_files import null_file, pt_file, read_pt
 from .shards import ShardStore
 from .split import split
+from .stale import few, stale, whole
+from .states import States, open_states
 from .text import FrozenTextEncoder
 
 
@@ -43,7 +43,7 @@ class Images(Protocol):
 class Samples:
     """Images with captions by index. Reading needs no model, so that any process can do it."""
 
-    def __init__(self, stems: Sequence[str], images: Images, states: "States", autoencoder: FrozenAutoencoder):
+    def __init__(self, stems: Sequence[str], images: Images, states: States, autoencoder: FrozenAutoencoder):
         self.stems, self.images, self.states, self.autoencoder = stems, images, states, autoencoder
 
     def __len__(self) -> int:
@@ -88,55 +88,6 @@ class ImageFiles:
         return {"pixels": torch.stack([load_pixels(self.files[index], self.size, flip) for index, flip in chosen])}
 
 
-class States(Protocol):
-    """Text states by index."""
-
-    null: Tensor
-
-    def load(self, indices: Sequence[int]) -> Tensor:
-        """float32 [n, tokens, width]."""
-
-
-class StoredStates:
-    """Text states in shards."""
-
-    def __init__(self, store: ShardStore, keys: Sequence[str], null_key: str):
-        """Raises StageError where the state of the empty caption is not the one that was first computed."""
-        self.store, self.keys = store, keys
-        null = store.read([null_key])["states"]
-        if tensor_sha256(null) != store.about["null_sha256"]:
-            raise _stale("clip.model", "the state of the empty caption", "another one")
-        self.null = null[0].float()
-
-    def load(self, indices: Sequence[int]) -> Tensor:
-        return self.store.read([self.keys[index] for index in indices])["states"].float()
-
-
-class PtStates:
-    """Text states in a file for each image. Nothing says which caption they were computed from."""
-
-    def __init__(self, folder: Path, stems: Sequence[str]):
-        """Reads every file once. Raises StageError that names those that are missing, damaged or of another shape than
-        that of the empty caption."""
-        self.folder, self.stems = folder, stems
-        self.null = read_pt(null_file(folder)).float()
-        issues: list[Issue] = []
-        for path in (pt_file(folder, stem) for stem in stems):
-            try:
-                shape = read_pt(path).shape
-            except StageError as error:
-                issues += error.issues
-                continue
-            if shape != self.null.shape:
-                issues.append(Issue(str(path), f"a tensor {list(self.null.shape)}", f"one {list(shape)}"))
-        if issues:
-            message = f"{len(issues)} embeddings of {folder / 'pt'} cannot be used"
-            raise StageError("DATA_INVALID", message, "Run the stage embed.", tuple(issues))
-
-    def load(self, indices: Sequence[int]) -> Tensor:
-        return torch.stack([read_pt(pt_file(self.folder, self.stems[index])).float() for index in indices])
-
-
 def open_samples(options: SampleOptions, project: Path, data: DataFolder) -> tuple[Samples, Samples]:
     """The images to train on and to validate with. Raises StageError where something is missing, or was computed from
     another caption, image or model."""
@@ -148,7 +99,7 @@ def open_samples(options: SampleOptions, project: Path, data: DataFolder) -> tup
     def part(stems: list[str]) -> Samples:
         chosen = [by_stem[stem] for stem in stems]
         images = _open_images(options, project, autoencoder, chosen)
-        return Samples(stems, images, _open_states(project, encoder, chosen), autoencoder)
+        return Samples(stems, images, open_states(project, encoder, chosen), autoencoder)
 
     return part(parts[0]), part(parts[1])
 
@@ -158,40 +109,10 @@ def _open_images(options: SampleOptions, project: Path, autoencoder: FrozenAutoe
         return ImageFiles([sample.image for sample in chosen], autoencoder.image_size)
     hashes = [sha256_file(sample.image) for sample in chosen]
     keys = [(autoencoder.key(sha256, False), autoencoder.key(sha256, True)) for sha256 in hashes]
-    store = _whole(ShardStore(latents_folder(project)), "latents")
+    store = whole(ShardStore(latents_folder(project)), "latents")
     needed = slice(0, 1 + options.latents.flip)
     if missing := [s.stem for s, own in zip(chosen, keys, strict=True) if any(k not in store for k in own[needed])]:
-        raise _stale(
-            "data.precompute_latents", f"latents of {len(chosen)} images", f"none for {_few(missing)}", "latents"
+        raise stale(
+            "data.precompute_latents", f"latents of {len(chosen)} images", f"none for {few(missing)}", "latents"
         )
     return StoredLatents(store, keys)
-
-
-def _open_states(project: Path, encoder: FrozenTextEncoder, chosen: list[Sample]) -> States:
-    folder = embeddings_folder(project)
-    if not (folder / "index.json").is_file() and (folder / "pt").is_dir():
-        return PtStates(folder, [sample.stem for sample in chosen])
-    store = _whole(ShardStore(folder), "embed")
-    keys = [encoder.key(sample.caption) for sample in chosen]
-    null_key = encoder.key(NULL_CAPTION)
-    missing = [sample.stem for sample, key in zip(chosen, keys, strict=True) if key not in store]
-    if null_key not in store:
-        missing.append("the empty caption")
-    if missing:
-        raise _stale("clip.model", f"embeddings of {len(chosen)} captions", f"none for {_few(missing)}")
-    return StoredStates(store, keys, null_key)
-
-
-def _whole(store: ShardStore, stage: str) -> ShardStore:
-    if damaged := store.damaged():
-        raise _stale(str(store.folder), "shards as they were written", f"{_few(damaged)} damaged", stage)
-    return store
-
-
-def _few(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} others"
-
-
-def _stale(option: str, expected: str, received: str, stage: str = "embed") -> StageError:
-    message = f"what training reads is missing, stale or damaged: {received}"
-    return StageError("DATA_INVALID", message, f"Run the stage {stage}.", (Issue(option, expected, received),))
