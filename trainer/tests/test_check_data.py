@@ -61,7 +61,7 @@ def test_every_mistake_is_told_at_once(project: Path):
     (data.images / "image-2.png").write_bytes(b"no image")
     Image.open(data.images / "image-3.png").save(data.images / "Image-3.png")
     data.write_caption("Image-3", "a rose")
-    Image.new("RGB", (23, 20)).save(data.images / "small.png")
+    Image.new("RGB", (20, 30)).save(data.images / "small.png")
     data.write_caption("small", "rose " * 15)
     data.write_caption("alone", "no image")
     [shard] = latents_folder(project).glob("*.safetensors")
@@ -81,7 +81,7 @@ def test_every_mistake_is_told_at_once(project: Path):
     assert told(found["warnings"]) == {
         "alone.txt": "none",
         "image-3.png": "the pixels of Image-3.png",
-        "small.png": "20x23, to be enlarged",
+        "small.png": "30x20, to be enlarged",
         "small.txt": "more: the rest is cut off",
         "embeddings": "2 stale: the stage embed drops them",
         "latents": "2 stale: the stage latents drops them",

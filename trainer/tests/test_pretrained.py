@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, snapshot_download
 from tiny_project import write_models
 
+from t2i_trainer.data import pretrained
 from t2i_trainer.data.pretrained import find_pretrained
 from t2i_trainer.stage import StageError
 
@@ -19,6 +20,19 @@ def hub(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path / "hub"
 
 
+@pytest.fixture
+def asked_for(monkeypatch) -> list[str]:
+    """The patterns of files that are downloaded, or found in the cache."""
+    patterns: list[str] = []
+
+    def download(name: str, allow_patterns: list[str]) -> str:
+        patterns.extend(allow_patterns)
+        return snapshot_download(name, allow_patterns=allow_patterns)
+
+    monkeypatch.setattr(pretrained, "snapshot_download", download)
+    return patterns
+
+
 def cached(hub: Path, name: str) -> Path:
     """The folder of a repository in the cache."""
     repository = hub / f"models--{name.replace('/', '--')}"
@@ -27,7 +41,7 @@ def cached(hub: Path, name: str) -> Path:
     return repository / "snapshots" / ("0" * 40)
 
 
-def test_a_name_on_the_hub_is_found_with_its_part(hub: Path, tmp_path: Path):
+def test_a_name_on_the_hub_is_found_with_its_part(hub: Path, asked_for: list[str], tmp_path: Path):
     write_models(tmp_path / "models")
     snapshot = cached(hub, "someone/pipeline")
     shutil.copytree(tmp_path / "models" / "vae", snapshot / "vae")
@@ -35,6 +49,9 @@ def test_a_name_on_the_hub_is_found_with_its_part(hub: Path, tmp_path: Path):
     (snapshot / "model_index.json").write_text("{}")
     vae = find_pretrained("someone/pipeline", tmp_path, "vae.model", "vae")
     assert vae.folder == snapshot / "vae"
+    assert "vae/diffusion_pytorch_model.safetensors" in asked_for
+    assert all(pattern.endswith((".safetensors", ".json", ".txt")) for pattern in asked_for), "and nothing that is code"
+    assert not [pattern for pattern in asked_for if "safetensors" in pattern and not pattern.startswith("vae/")]
     same = find_pretrained("models/vae", tmp_path, "vae.model", "vae")
     assert vae.sha256() == same.sha256(), "the place of a model does not matter"
 
