@@ -1,0 +1,128 @@
+"""How far a training is: what a checkpoint holds beside tensors, and how it is saved and resumed on all ranks.
+
+No random state is among it, since every random number is a function of (seed, step).
+"""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+
+from ..files import read_json, write_json
+from ..stage import Issue, StageError
+from . import checkpoint_folders
+from .steps import Ema
+from .strategies import AVERAGE, Strategy
+
+# Options of `training` that change how a run is carried out but not what it learns: a resumed run may change them.
+FREE = frozenset(
+    f"training.{name}"
+    for name in (
+        "strategy", "gradient_accumulation_steps", "gradient_checkpointing", "checkpoint_steps", "validation_steps",
+        "patience", "min_delta", "run_name",
+    )
+)  # fmt: skip
+
+
+@dataclasses.dataclass
+class RunState:
+    """Numbers that a resumed run goes on with."""
+
+    step: int = 0
+    """Steps done, those among them that overflowed."""
+    applied: int = 0
+    """Steps that changed the weights; learning rate and average go by these."""
+    best_loss: float | None = None
+    """Least validation loss."""
+    best_step: int | None = None
+    patience_loss: float | None = None
+    """Validation loss that the next has to fall below by more than `min_delta`."""
+    without_improvement: int = 0
+    """Validations since `patience_loss`."""
+    loss_sum: float = 0.0
+    """Sum of the steps' training losses since the last validation, over all ranks."""
+    loss_count: int = 0
+    """How many losses that are: steps times ranks."""
+    tracking_run: str | None = None
+    """The run's name with whoever tracks experiments."""
+
+    def judge(self, loss: float, min_delta: float) -> bool:
+        """Takes a validation loss at the present step; True where it is the best yet. NaN never is."""
+        if math.isfinite(loss) and (self.patience_loss is None or loss < self.patience_loss - min_delta):
+            self.patience_loss, self.without_improvement = loss, 0
+        else:
+            self.without_improvement += 1
+        if not math.isfinite(loss) or (self.best_loss is not None and loss >= self.best_loss):
+            return False
+        self.best_loss, self.best_step = loss, self.step
+        return True
+
+    def out_of_patience(self, patience: int | None) -> bool:
+        return patience is not None and self.without_improvement >= patience
+
+
+def save(
+    folder: Path, state: RunState, strategy: Strategy, ema: Ema | None, identity: dict[str, Any], kind: str
+) -> None:
+    """Writes a checkpoint into `folder`; `identity` is what a run has to agree in to resume it, `kind` the option
+    `training.strategy`. Every rank calls this; the folder is one that all of them see."""
+    if strategy.rank == 0:
+        checkpoint_folders.start(folder, state.step)
+    strategy.barrier()
+    temporary = checkpoint_folders.filling(folder, state.step)
+    strategy.save(temporary)
+    if ema and (name := strategy.average_file()):
+        save_file(ema.weights, temporary / name)
+    strategy.barrier()
+    if strategy.rank == 0:
+        write_json(temporary / "state.json", dataclasses.asdict(state))
+        facts = {"world": strategy.world, "strategy": _family(kind), "identity": identity}
+        checkpoint_folders.finish(folder, state.step, facts)
+    strategy.barrier()
+
+
+def resume(folder: Path, strategy: Strategy, ema: Ema | None, identity: dict[str, Any], kind: str) -> RunState:
+    """Goes on from the newest whole checkpoint in `folder`, or from the start where there is none.
+
+    Raises StageError where it is a checkpoint of other options or data, or of ZeRO at another number of ranks.
+    """
+    found = checkpoint_folders.newest(folder)
+    if found is None:
+        return RunState()
+    checkpoint, manifest = found
+    issues = [
+        Issue(name, _words(manifest["identity"].get(name)), _words(identity.get(name)))
+        for name in sorted({*manifest["identity"], *identity})
+        if manifest["identity"].get(name) != identity.get(name)
+    ]
+    if issues:
+        message = f"{checkpoint} was trained with other options or data"
+        hint = "Restore them to resume it, or give the new training another training.run_name."
+        raise StageError("OPTION_INVALID", message, hint, tuple(issues))
+    asked = (_family(kind), strategy.world)
+    saved = (manifest["strategy"], manifest["world"])
+    if saved[0] != asked[0] or (strategy.resumes_at == "same" and saved != asked):
+        received = f"{asked[0]} on {asked[1]} ranks"
+        issue = Issue("training.strategy", f"{saved[0]} on {saved[1]} ranks, as {checkpoint} was written", received)
+        hint = (
+            "Each rank of ZeRO writes its own part of the optimizer, and a part fits that number of ranks and that "
+            "stage alone. Launch as many ranks as before with the same strategy, or start under another "
+            "training.run_name with unet.init_from set to the folder of this run."
+        )
+        raise StageError("OPTION_INVALID", "the checkpoint cannot be resumed so", hint, (issue,))
+    strategy.load(checkpoint)
+    if ema:
+        average = checkpoint / (strategy.average_file() or AVERAGE)
+        ema.weights = load_file(average, device=str(strategy.device))
+    return RunState(**read_json(checkpoint / "state.json"))
+
+
+def _family(kind: str) -> str:
+    """Strategies that read one another's checkpoints."""
+    return kind if kind.startswith("zero") else "ddp"
+
+
+def _words(value: object) -> str:
+    return "none" if value is None else str(value)

@@ -1,0 +1,41 @@
+"""What the processes that torchrun started tell one another: gloo between CPUs, NCCL between GPUs."""
+
+import os
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+# Rank 0 writes large files while the others wait.
+PATIENCE = timedelta(minutes=60)
+
+
+def own_device() -> torch.device:
+    """The GPU of this process, by its place on its machine, or the CPU."""
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def join(device: torch.device) -> tuple[int, int]:
+    """Meets the other processes at the address torchrun gave; returns this one's rank and how many there are."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    # Tensors on the CPU always go by gloo: a flag that is asked for at each step does not make a GPU wait.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    return dist.get_rank(), dist.get_world_size()
+
+
+def total(tensor: Tensor) -> Tensor:
+    """The sum over all ranks."""
+    result = tensor.clone()
+    dist.all_reduce(result)
+    return result
+
+
+def barrier() -> None:
+    """Waits until all ranks are here."""
+    dist.all_reduce(torch.zeros(1))
+
+
+def leave() -> None:
+    dist.destroy_process_group()
