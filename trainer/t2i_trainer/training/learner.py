@@ -38,7 +38,7 @@ class Learner:
         if self.options.max_steps is not None:
             self.steps = min(self.steps, self.options.max_steps)
         self.part = self.options.batch_size // (strategy.world * self.options.gradient_accumulation_steps)
-        self.null = samples.null.to(strategy.device, torch.float32)
+        self.null = samples.null.detach().to(strategy.device, torch.float32)
 
     def learning_rate(self, applied: int) -> float:
         """After so many steps that changed the weights."""
@@ -76,7 +76,9 @@ class Learner:
         own = swapped_weights(self.strategy.averaged, self.ema.weights) if self.ema else contextlib.nullcontext()
         self.unet.eval()
         with own:
+            self.strategy.publish()
             yield
+        self.strategy.publish()
         self.unet.train()
 
     def validate(self) -> float:

@@ -24,8 +24,8 @@ class Batch(NamedTuple):
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch as float32 where it is computed with."""
-    return Batch(*(None if part is None else part.to(device, torch.float32) for part in batch))
+    """The batch as float32 where it is computed with, and without gradient: whatever made it is not trained."""
+    return Batch(*(None if part is None else part.detach().to(device, torch.float32) for part in batch))
 
 
 class Samples(Protocol):

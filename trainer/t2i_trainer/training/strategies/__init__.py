@@ -65,6 +65,10 @@ class Strategy(Protocol):
         """Waits until all ranks are here."""
         ...
 
+    def publish(self) -> None:
+        """Lets the network have what was written into `averaged`."""
+        ...
+
     def whole(self) -> contextlib.AbstractContextManager:
         """Inside it the network of rank 0 has all its weights, which a rank may otherwise have a part of."""
         ...

@@ -73,6 +73,9 @@ class Single:
     def barrier(self) -> None:
         pass
 
+    def publish(self) -> None:
+        pass
+
     def whole(self) -> contextlib.AbstractContextManager:
         return contextlib.nullcontext()
 

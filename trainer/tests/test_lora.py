@@ -1,0 +1,73 @@
+"""LoRA adapters are all that is trained, and merge into the network they were trained on."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_training import distance, params, run, weights
+
+from t2i_trainer.training.check import read_options
+from t2i_trainer.training.lora import FILE, LoraLinear, adapter_tensors, add_adapters, has_adapters, merged
+from t2i_trainer.training.model import new_model
+from t2i_trainer.training.steps import trained_weights
+
+
+@pytest.fixture
+def unet():
+    return new_model(read_options(params(), 1))[0]
+
+
+def predict(unet) -> torch.Tensor:
+    draw = torch.Generator().manual_seed(0)
+    latents, text = (torch.randn(size, generator=draw) for size in ((2, 4, 8, 8), (2, 3, 16)))
+    with torch.no_grad():
+        return unet.eval()(latents, torch.tensor([3, 700]), text).sample
+
+
+def test_new_adapters_change_nothing_and_alone_are_trained(unet):
+    before = predict(unet)
+    add_adapters(unet, 2)
+    assert torch.equal(predict(unet), before)
+    assert set(trained_weights(unet)) == {name.removeprefix("unet.") for name in adapter_tensors(unet)}
+
+
+def test_merged_weights_predict_what_network_and_adapters_predict(unet):
+    before = predict(unet)
+    add_adapters(unet, 2)
+    for module in unet.modules():
+        if isinstance(module, LoraLinear):
+            torch.nn.init.normal_(module.lora_B.weight, std=0.1)
+    baked = merged(unet)
+    assert not has_adapters(baked) and has_adapters(unet)
+    assert (predict(baked) - predict(unet)).abs().max() < 1e-5 < (predict(unet) - before).abs().max()
+    assert [name for name, _ in baked.named_parameters()] == [
+        name for name, _ in new_model(read_options(params(), 1))[0].named_parameters()
+    ]
+
+
+def test_a_training_of_adapters_writes_them_in_diffusers_format_and_a_merged_network(tmp_path, unet):
+    unet.save_pretrained(tmp_path / "pretrained" / "unet")
+    given = params(unet={"init_from": str(tmp_path / "pretrained")}, lora_rank=2, unet_learning_rate=1e-2)
+    run(tmp_path / "run", given)
+    tensors = load_file(tmp_path / "run" / FILE)
+    name = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight"
+    assert tensors[name].shape == (2, 16) and tensors[name.replace("lora_A", "lora_B")].shape == (16, 2)
+    assert "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0.lora_B.weight" in tensors
+    before, after = dict(unet.named_parameters()), weights(tmp_path / "run")
+    changed = {key for key in after if not torch.equal(after[key], before[key])}
+    assert changed == {key.removeprefix("unet.").replace("lora_A.", "") for key in tensors if "lora_A" in key}
+    for key in changed:
+        up, down = (tensors[f"unet.{key.removesuffix('weight')}lora_{part}.weight"] for part in "BA")
+        assert torch.allclose(after[key], before[key] + up @ down, atol=1e-6)
+    assert weights(tmp_path / "run" / "best").keys() == after.keys()
+    assert (tmp_path / "run" / "best" / FILE).exists()
+
+
+def test_a_training_of_adapters_resumes(tmp_path, unet):
+    unet.save_pretrained(tmp_path / "pretrained" / "unet")
+    given = params(unet={"init_from": str(tmp_path / "pretrained")}, lora_rank=2, checkpoint_steps=3)
+    run(tmp_path / "whole", given)
+    run(tmp_path / "cut", given)
+    (tmp_path / "cut" / "checkpoints" / "step-00000008" / "manifest.json").unlink()
+    (tmp_path / "cut" / FILE).unlink()
+    run(tmp_path / "cut", given)
+    assert distance(load_file(tmp_path / "cut" / FILE), load_file(tmp_path / "whole" / FILE)) == 0
