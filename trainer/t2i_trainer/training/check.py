@@ -97,6 +97,8 @@ def _training(training: TrainingOptions, world: int, capability: tuple[int, int]
         yield Issue("training.strategy", f"ddp, zero1, zero2 or zero3 for {world} ranks", "single")
     if training.min_delta and training.patience is None:
         yield Issue("training.patience", "a number of validations, which min_delta needs", "none")
+    if training.strategy.startswith("zero") and training.precision == "fp16" and capability is None:
+        yield Issue("training.precision", "fp32 or bf16, which DeepSpeed computes on a CPU", "fp16")
     if training.strategy == "zero3" and training.lora_rank is not None:
         yield Issue("training.strategy", "ddp, zero1 or zero2 with lora_rank", "zero3")
     yield from precision_issues(training.precision, capability)

@@ -9,7 +9,7 @@ they are read.
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Zero:
                 model_parameters=groups,
                 config=deepspeed_config(self.stage, options, self.world, self.device),
             )
+        # The loop tells when it is hopeless to lower the loss scale further.
+        self.optimizer.loss_scaler.raise_error_at_min_scale = False
         self.averaged = nn.ParameterList(self._partitions())
 
     def network(self, noisy: Tensor, timesteps: Tensor, text: Tensor) -> Tensor:
@@ -89,7 +91,7 @@ class Zero:
             self.optimizer.update_lp_params()
             return
         # Weights that are gathered at the moment would stay what they were.
-        self.engine.empty_partition_cache()
+        self.optimizer.empty_partition_cache()
         for number in range(len(self.averaged)):
             self.optimizer._reassign_or_swap_out_partitioned_parameters(number)
 
@@ -100,9 +102,11 @@ class Zero:
 
     def save(self, folder: Path) -> None:
         scaler = self.optimizer.loss_scaler
+        with self._own_groups():
+            adam = self.optimizer.optimizer.state_dict()
         state = {
             "partitions": [partition.detach() for partition in self._partitions()],
-            "optimizer": self.optimizer.optimizer.state_dict(),
+            "optimizer": adam,
             "scaler": {name: value for name, value in vars(scaler).items() if isinstance(value, bool | int | float)},
         }
         torch.save(state, folder / f"rank-{self.rank}.pt")
@@ -112,7 +116,8 @@ class Zero:
         state = torch.load(folder / f"rank-{self.rank}.pt", map_location=self.device, weights_only=True)
         for partition, saved in zip(self._partitions(), state["partitions"], strict=True):
             partition.copy_(saved)
-        self.optimizer.optimizer.load_state_dict(state["optimizer"])
+        with self._own_groups():
+            self.optimizer.optimizer.load_state_dict(state["optimizer"])
         vars(self.optimizer.loss_scaler).update(state["scaler"])
         self.publish()
 
@@ -121,6 +126,15 @@ class Zero:
 
     def close(self) -> None:
         ranks.leave()
+
+    @contextlib.contextmanager
+    def _own_groups(self) -> Iterator[None]:
+        """Inside it AdamW knows the partitions it optimizes: between steps ZeRO-3 takes them from it."""
+        if self.stage == 3:
+            self.optimizer._set_fp32_optimizer_param_groups()
+        yield
+        if self.stage == 3:
+            self.optimizer._clear_fp32_optimizer_param_groups()
 
     def _partitions(self) -> list[Tensor]:
         if self.stage < 3:
@@ -152,11 +166,8 @@ def deepspeed_config(stage: int, options: TrainingOptions, world: int, device: t
     if options.precision == "bf16":
         config["torch_autocast"] = {"enabled": True, "dtype": "bfloat16"}
     if options.precision == "fp16":
-        # Not torch_autocast, which clips gradients before it has taken the loss scale out of them. Without a least
-        # scale the loop tells when it has become hopeless.
-        config["fp16"] = {
-            "enabled": True, "loss_scale": 0, "initial_scale_power": 16, "hysteresis": 1, "min_loss_scale": 0,
-        }  # fmt: skip
+        # Not torch_autocast, which clips gradients before it has taken the loss scale out of them.
+        config["fp16"] = {"enabled": True, "loss_scale": 0, "initial_scale_power": 16, "hysteresis": 1}
     return config
 
 
