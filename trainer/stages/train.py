@@ -2,9 +2,9 @@
 
     torchrun --standalone --nproc_per_node 2 trainer/stages/train.py --project DIR --params FILE.json
 
-Sections: `unet`, `DDPMScheduler`, `training`, and of `data` the files `train_file` and `validation_file` (safetensors
-with `mean`, `text`, `null` and perhaps `std`). Writes `runs/<training.run_name>/`. Of several ranks rank 0 alone
-speaks: what the others say goes to standard error.
+Reads the sections `unet`, `DDPMScheduler`, `training`, `data`, `clip` and `vae`, and `mlflow.run_name`. Writes
+`runs/<mlflow.run_name>/`, at its end `run.json`. Of several ranks rank 0 alone speaks: what the others say goes to
+standard error.
 """
 
 import sys
@@ -16,16 +16,29 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from t2i_trainer.stage import main
 from t2i_trainer.training.check import read_options
 from t2i_trainer.training.loop import train_diffuser
-from t2i_trainer.training.samples import TensorSamples
+from t2i_trainer.training.pipeline_folder import finish_run
+from t2i_trainer.training.project_samples import open_project
 from t2i_trainer.training.strategies import is_speaker, launched_ranks
 
 
 def train(project: Path, params: dict[str, Any]) -> dict[str, Any]:
-    options = read_options(params, launched_ranks())
-    samples, validation = (
-        TensorSamples.load(project / params["data"][f"{name}_file"]) for name in ("train", "validation")
-    )
-    return train_diffuser(options, samples, validation, project / "runs" / options.training.run_name)
+    options = read_options(sections(project, params), launched_ranks())
+    samples, validation = open_project(project, params)
+    run = project / "runs" / options.training.run_name
+    result = train_diffuser(options, samples, validation, run)
+    if result["status"] != "stopped" and is_speaker():
+        finish_run(run, project, params["clip"]["model"], params["vae"]["model"])
+    return result | {"run": run.relative_to(project).as_posix()}
+
+
+def sections(project: Path, params: dict[str, Any]) -> dict[str, Any]:
+    """The sections under the names of the library."""
+    schedule, unet = dict(params["DDPMScheduler"]), dict(params["unet"])
+    schedule["num_train_timesteps"] = schedule.pop("T")
+    if unet["init_from"] is not None:
+        unet["init_from"] = str(project / unet["init_from"])
+    training = params["training"] | {"run_name": params["mlflow"]["run_name"]}
+    return {"unet": unet, "DDPMScheduler": schedule, "training": training}
 
 
 if __name__ == "__main__":

@@ -18,7 +18,11 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
+
+from pydantic import ValidationError
+
+from .params import Params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,12 +107,23 @@ def main(
     flags = vars(parser.parse_args(arguments))
     project, params = flags.pop("project"), flags.pop("params")
     try:
-        value = stage(project, json.loads(params.read_text()), **flags)
+        value = stage(project, read_params(params), **flags)
     except Exception as error:
         emit("error", **describe(error))
         return 1
     emit("result", value=value)
     return 0
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """The parameters by section, each with a value. Raises StageError with every mistake."""
+    try:
+        return Params.model_validate_json(path.read_text()).model_dump(mode="json")
+    except ValidationError as error:
+        issues = tuple(
+            Issue(".".join(map(str, wrong["loc"])), wrong["msg"], repr(wrong["input"])) for wrong in error.errors()
+        )
+        raise StageError("OPTION_INVALID", f"{path}: invalid parameters", "Correct params.yaml.", issues) from error
 
 
 def describe(error: Exception) -> dict[str, object]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from t2i_trainer.stage import Issue, StageError, StageProgress, main
+from t2i_trainer.stage import Issue, StageError, StageProgress, main, read_params
 
 
 def run(stage, tmp_path: Path, capsys) -> tuple[int, list[dict]]:
@@ -68,3 +68,20 @@ def test_progress_tells_rate_and_time_left_now_and_then_and_at_the_end(capsys):
         "figures": {"loss": 0.5, "bad": None},
     }  # fmt: skip
     assert events[-1]["left"] == 0
+
+
+def test_parameters_that_the_command_line_would_not_hand_over_are_refused_with_every_mistake(tmp_path: Path, capsys):
+    params = tmp_path / "params.json"
+    params.write_text('{"unet": {"dropout": 1, "chanels": 3}, "training": {"batch_size": "4"}, "other": {}}')
+    assert main(None, lambda *_: None, ["--project", str(tmp_path), "--params", str(params)]) == 1
+    event = json.loads(capsys.readouterr().out)
+    assert event["code"] == "OPTION_INVALID"
+    assert sorted(issue["option"] for issue in event["issues"]) == [
+        "other", "training.batch_size", "unet.chanels", "unet.dropout",
+    ]  # fmt: skip
+
+
+def test_parameters_that_are_left_out_have_the_defaults_of_the_schema(tmp_path: Path):
+    (tmp_path / "params.json").write_text("{}")
+    read = read_params(tmp_path / "params.json")
+    assert (read["training"]["batch_size"], read["unet"]["block_out_channels"]) == (64, [192, 384, 576])

@@ -6,40 +6,69 @@ import sys
 from pathlib import Path
 
 import pytest
-from safetensors.torch import save_file
-from tiny_training import distance, params, run, tiny_samples, weights
+from diffusers import StableDiffusionPipeline
+from tiny_project import write_images, write_models
+from tiny_training import TRAINING, UNET, distance, weights
 
 from stages.train import train
+from t2i_trainer.data.embeddings import EmbedOptions, embed
+from t2i_trainer.data.latents import LatentOptions, prepare_latents
+from t2i_trainer.data.layout import DataFolder
+from t2i_trainer.files import sha256_file
 from t2i_trainer.stage import main
 
 STAGE = Path(__file__).resolve().parents[1] / "stages" / "train.py"
+RANKS = {"strategy": "ddp", "precision": "fp32"}
 
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    for name, samples in (("train", tiny_samples(8)), ("validation", tiny_samples(6, seed=1))):
-        save_file({"mean": samples.mean, "text": samples.text, "null": samples.null}, tmp_path / f"{name}.safetensors")
+    """Prepared data of ten images, 32 pixels wide, whose latents are 8 wide."""
+    data = write_images(DataFolder(tmp_path / "data/raw/dataset"), count=10)
+    write_models(tmp_path / "models")
+    embed(EmbedOptions(model="models/clip", max_length=16), tmp_path, data)
+    prepare_latents(LatentOptions(model="models/vae", image_size=(32, 32)), tmp_path, data)
     return tmp_path
 
 
+def params(**training: object) -> dict:
+    return {
+        "data": {"train_size": 8, "val_size": 2}, "clip": {"model": "models/clip", "max_length": 16},
+        "vae": {"model": "models/vae", "image_size": [32, 32]}, "unet": UNET,
+        "training": {**TRAINING, **RANKS, **training}, "mlflow": {"run_name": "mine"},
+    }  # fmt: skip
+
+
 def stage(project: Path, given: dict, *launcher: str) -> subprocess.CompletedProcess:
-    data = {"train_file": "train.safetensors", "validation_file": "validation.safetensors"}
     file = project / "params.json"
-    file.write_text(json.dumps({**given, "data": data}))
+    file.write_text(json.dumps(given))
     return subprocess.run(
         [sys.executable, *launcher, STAGE, "--project", project, "--params", file], capture_output=True, text=True
     )
 
 
-def test_two_ranks_started_by_torchrun_train_as_one_and_rank_0_alone_speaks(project):
+def test_two_ranks_started_by_torchrun_train_as_one_and_rank_0_alone_speaks(project, capsys):
     ended = stage(project, params(), "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
     assert ended.returncode == 0, ended.stderr
     events = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [event["event"] for event in events].count("result") == 1
     assert events[-1]["value"]["status"] == "finished"
-    folder = project / "runs" / "default"
-    run(project / "alone")
-    assert distance(weights(folder), weights(project / "alone")) < 1e-5
+    (project / "runs/mine").rename(project / "runs/two-ranks")
+    assert main(None, train, ["--project", str(project), "--params", str(project / "params.json")]) == 0
+    assert distance(weights(project / "runs/mine"), weights(project / "runs/two-ranks")) < 1e-5
+
+
+def test_a_finished_run_is_a_folder_that_diffusers_loads_with_a_record_of_every_file(project, capsys):
+    (project / "params.json").write_text(json.dumps(params(num_epochs=1)))
+    assert main(None, train, ["--project", str(project), "--params", str(project / "params.json")]) == 0
+    best, record = project / "runs/mine/best", json.loads((project / "runs/mine/run.json").read_text())
+    assert StableDiffusionPipeline.from_pretrained(best, use_safetensors=True).unet.config.sample_size == [8, 8]
+    files = {path.relative_to(best).as_posix() for path in best.rglob("*") if path.is_file()}
+    assert set(record["files"]) == files - {"best.json"}
+    for path, entry in record["files"].items():
+        assert entry == {"bytes": (best / path).stat().st_size, "sha256": sha256_file(best / path)}
+    assert record["run_name"] == "mine" and record["best_val_diffuser_loss"] > 0
+    assert record["validation"]["items"] == 2
 
 
 def test_a_mistake_is_an_error_event_and_ends_with_1(tmp_path, capsys):

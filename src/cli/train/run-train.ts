@@ -1,9 +1,14 @@
 import { checkFields, integer, oneOf, refuse, text } from '../../fields.js';
 import type { Params } from '../../ops/params/schema.js';
 import type { CommandInput } from '../command.js';
+import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { toNumber } from '../load-flags.js';
-import { runStageCommand } from '../run-project-stage.js';
+import { printJson } from '../output.js';
+import { printResult } from '../print-result.js';
+import { projectFolder } from '../project-folder.js';
+import { runProjectStage } from '../run-project-stage.js';
+import { writeReport } from '../write-report.js';
 
 const FIELDS = {
   strategy: oneOf(['ddp', 'zero1', 'zero2', 'zero3']),
@@ -20,7 +25,7 @@ export async function runTrain(input: CommandInput, io: Io): Promise<number> {
   const { strategy, nproc, initFrom, run } = input.flags as Readonly<Record<string, string | undefined>>;
   const processes = nproc === undefined ? 1 : toNumber(nproc);
   refuse(checkFields({ strategy, nproc: processes, initFrom, run }, FIELDS));
-  return runStageCommand(
+  const value = await runProjectStage(
     {
       stage: 'train',
       replace: (params) => withFlags(params, strategy, initFrom, run),
@@ -29,6 +34,10 @@ export async function runTrain(input: CommandInput, io: Io): Promise<number> {
     input,
     io,
   );
+  await writeReport(projectFolder(io), 'training', value);
+  if (input.flags.json === true) printJson(io, value);
+  else printResult(io, value);
+  return EXIT.ok;
 }
 
 function withFlags(params: Params, strategy?: string, initFrom?: string, run?: string): Params {
