@@ -134,7 +134,7 @@ def test_the_stages_make_a_project_ready_for_training(tmp_path: Path, capsys, mo
         "data": {
             "raw": "data/raw/flowers", "train_size": 5, "val_size": 1, "caption_model": "models/florence",
             "caption_task": "<DETAILED_CAPTION>", "caption_batch_size": 10, "num_workers": 0,
-            "precompute_latents": True, "flip": False, "seed": 0,
+            "precompute_latents": True, "flip": False,
         },
         "clip": {"model": "models/clip", "max_length": 16, "layout": "shards"},
         "vae": {"model": "models/vae", "image_size": [16, 24]},

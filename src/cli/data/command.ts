@@ -20,6 +20,11 @@ export const data: Command = {
   ],
   flags: [
     { flags: '--strict', description: 'with import: import nothing where an image cannot be taken' },
+    {
+      flags: '--class-captions',
+      description: 'with import: caption flowers of Oxford 102 by the names of their kinds',
+    },
+    { flags: '--min-side <pixels>', description: 'with import: leave out smaller images (default: 64)' },
     { flags: '--overwrite', description: 'with caption: write captions that are there anew' },
     ...STAGE_FLAGS,
   ],

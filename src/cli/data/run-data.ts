@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
-import { refuse } from '../../fields.js';
+import { checkFields, integer, refuse } from '../../fields.js';
 import { checkAction, refuseFile, requireFile } from '../actions.js';
-import type { CommandInput } from '../command.js';
+import { type CommandInput, flagOfKey } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
+import { toNumber } from '../load-flags.js';
 import { printJson } from '../output.js';
 import { printResult } from '../print-result.js';
 import { projectFolder } from '../project-folder.js';
@@ -34,16 +35,35 @@ export async function runData(input: CommandInput, io: Io): Promise<number> {
   return EXIT.ok;
 }
 
+/** The flags of one action alone, by their keys. */
+const FLAGS_OF: Partial<Record<Action, readonly string[]>> = {
+  import: ['strict', 'classCaptions', 'minSide'],
+  caption: ['overwrite'],
+};
+
+/** The options of an action's script. @throws T2IError OPTION_INVALID with every flag that is another action's */
 function optionsOf(action: Action, source: string | undefined, { flags }: CommandInput, io: Io): string[] {
-  const onlyWith = (name: string, owner: Action) =>
-    action !== owner && flags[name] === true
-      ? [{ option: `--${name}`, expected: `nothing with ${action}`, received: `--${name}` }]
-      : [];
-  refuse([...onlyWith('strict', 'import'), ...onlyWith('overwrite', 'caption')]);
+  const own = FLAGS_OF[action] ?? [];
+  const others = Object.values(FLAGS_OF)
+    .flat()
+    .filter((key) => !own.includes(key) && flags[key] !== undefined);
+  const minSide = flags.minSide === undefined ? undefined : toNumber(flags.minSide);
+  refuse([
+    ...others.map((key) => ({
+      option: flagOfKey(key),
+      expected: `nothing with ${action}`,
+      received: flagOfKey(key),
+    })),
+    ...checkFields({ minSide }, { minSide: integer(1, 65_536) }),
+  ]);
+  const options = own.flatMap((key) => {
+    if (flags[key] === undefined) return [];
+    return typeof flags[key] === 'string' ? [flagOfKey(key), flags[key]] : [flagOfKey(key)];
+  });
   if (action !== 'import') {
     refuseFile(action, source);
-    return flags.overwrite === true ? ['--overwrite'] : [];
+    return options;
   }
   const folder = resolve(projectFolder(io), requireFile(action, source, 'a folder or an archive of images'));
-  return ['--source', folder, ...(flags.strict === true ? ['--strict'] : [])];
+  return ['--source', folder, ...options];
 }
