@@ -98,5 +98,7 @@ describe('seeds', () => {
         T2IError.is(error) && error.code === 'OPTION_INVALID' && /^seed: expected .* received /.test(error.message),
     );
     expect(() => new ImageNoise(seed, 4)).toThrow(refused);
+    const issue = { option: 'seed', expected: `an integer from 0 to ${MAX_SEED}`, received: String(seed) };
+    expect(() => checkSeed(seed)).toThrow(expect.objectContaining({ issues: [issue] }));
   });
 });

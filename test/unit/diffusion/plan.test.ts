@@ -178,6 +178,9 @@ describe('createPlan', () => {
     ['eta for euler', { sampler: 'euler', eta: 0.5 }, ['eta']],
     ['eta beyond 1', { eta: 1.1 }, ['eta']],
     ['eta that is no number', { eta: Number.NaN }, ['eta']],
+    ['eta below 0', { eta: -0.1 }, ['eta']],
+    ['eta as text', { eta: '0.5' }, ['eta']],
+    ['eta and Karras sigmas for no sampler', { sampler: 'heun', eta: 0.5, sigmas: 'karras' }, ['sampler']],
     ['everything at once', { sampler: 'euler-a', steps: -1, sigmas: 'karras', eta: 1 }, ['steps', 'sigmas', 'eta']],
   ])('refuses %s by name', (_, options, expected) => {
     try {
@@ -188,6 +191,23 @@ describe('createPlan', () => {
       expect(error.code).toBe('OPTION_INVALID');
       expect(error.issues.map((issue) => issue.option)).toEqual(expected);
     }
+  });
+
+  it('says what came, and which samplers take what this one does not', () => {
+    const told = (options: object) => {
+      try {
+        createPlan(config, { sampler: 'ddim', steps: 10, ...options });
+      } catch (error) {
+        if (T2IError.is(error)) return error.issues.map(({ expected, received }) => `${expected}, not ${received}`);
+      }
+      return [];
+    };
+    expect(told({ sigmas: 'karras' })).toEqual([
+      'default, since ddim has no Karras form (euler and dpmpp-2m have), not "karras"',
+    ]);
+    expect(told({ sampler: 'euler', eta: 0.5 })).toEqual(['0 or none, since euler has no eta (ddim has), not 0.5']);
+    expect(told({ sampler: 'euler', eta: 0 })).toEqual([]);
+    expect(told({ eta: 1 })).toEqual([]);
   });
 
   it('refuses steps whose offset leaves the training timesteps, for samplers that index them', () => {
