@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_training import distance, params, run, weights
 
+from t2i_trainer.stage import StageError
 from t2i_trainer.training.check import read_options
 from t2i_trainer.training.lora import FILE, LoraLinear, adapter_tensors, add_adapters, has_adapters, merged
 from t2i_trainer.training.model import new_model
@@ -62,7 +63,7 @@ def test_a_training_of_adapters_writes_them_in_diffusers_format_and_a_merged_net
     assert (tmp_path / "run" / "best" / FILE).exists()
 
 
-def test_a_training_of_adapters_resumes(tmp_path, unet):
+def test_a_training_of_adapters_resumes_on_the_same_network_alone(tmp_path, unet):
     unet.save_pretrained(tmp_path / "pretrained" / "unet")
     given = params(unet={"init_from": str(tmp_path / "pretrained")}, lora_rank=2, checkpoint_steps=3)
     run(tmp_path / "whole", given)
@@ -71,3 +72,7 @@ def test_a_training_of_adapters_resumes(tmp_path, unet):
     (tmp_path / "cut" / FILE).unlink()
     run(tmp_path / "cut", given)
     assert distance(load_file(tmp_path / "cut" / FILE), load_file(tmp_path / "whole" / FILE)) == 0
+    new_model(read_options(params(seed=3), 1))[0].save_pretrained(tmp_path / "pretrained" / "unet")
+    with pytest.raises(StageError) as caught:
+        run(tmp_path / "cut", given)
+    assert [issue.option for issue in caught.value.issues] == ["hash.init_from"]

@@ -102,7 +102,13 @@ class Hostile:
 def test_weights_that_would_run_code_are_not_read(pretrained, tmp_path):
     (pretrained / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     made = tmp_path / "made"
-    (pretrained / "unet" / "diffusion_pytorch_model.bin").write_bytes(pickle.dumps(Hostile(str(made))))
-    with pytest.raises(StageError, match="cannot be read") as caught:
-        new_model(DiffuserOptions(unet=UNetOptions(init_from=str(pretrained))))
-    assert caught.value.code == "MODEL_INVALID" and not made.exists()
+    file = pretrained / "unet" / "diffusion_pytorch_model.bin"
+    harmless, _ = new_model(read_options(params(), 1))
+    for write in (
+        lambda: file.write_bytes(pickle.dumps(Hostile(str(made)))),
+        lambda: torch.save(harmless.state_dict(), file),
+    ):
+        write()
+        with pytest.raises(StageError, match="cannot be read") as caught:
+            new_model(DiffuserOptions(unet=UNetOptions(init_from=str(pretrained))))
+        assert caught.value.code == "MODEL_INVALID" and not made.exists()

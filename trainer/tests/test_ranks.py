@@ -49,7 +49,7 @@ def test_a_validation_set_that_ranks_cannot_share_evenly_counts_each_item_once(t
     assert lines(tmp_path)[0]["val_diffuser_loss"] == pytest.approx(lines(alone)[0]["val_diffuser_loss"], rel=1e-5)
 
 
-def killed_at(out: Path, given: dict, call: str, count: int, monkeypatch) -> int:
+def killed_at(out: Path, given: dict, call: str, count: int) -> int:
     """Trains in another process that is killed in its `count`-th call of a step, a sync or a rename."""
 
     def work() -> None:
@@ -67,19 +67,19 @@ def killed_at(out: Path, given: dict, call: str, count: int, monkeypatch) -> int
     return ended(forked(work))
 
 
-def test_a_training_killed_at_any_moment_resumes_as_if_it_had_not_been(tmp_path, alone, monkeypatch):
+def test_a_training_killed_at_any_moment_resumes_as_if_it_had_not_been(tmp_path, alone):
     given = params(checkpoint_steps=3)
     # In a step, in each part of the writing of a checkpoint, between its writing and its showing, and while the best
     # weights are written.
     moments = [("step", 2), ("fsync", 6), ("step", 5), ("fsync", 9), ("rename", 1), ("fsync", 3), ("fsync", 12)]
     for call, count in moments:
-        assert killed_at(tmp_path, given, call, count, monkeypatch) == -signal.SIGKILL
+        assert killed_at(tmp_path, given, call, count) == -signal.SIGKILL
     run(tmp_path, given)
     check_same(tmp_path, alone, 1e-6)
 
 
-def test_a_training_resumes_on_another_number_of_ranks(tmp_path, alone, monkeypatch):
-    assert killed_at(tmp_path, params(), "step", 6, monkeypatch) == -signal.SIGKILL
+def test_a_training_resumes_on_another_number_of_ranks(tmp_path, alone):
+    assert killed_at(tmp_path, params(), "step", 6) == -signal.SIGKILL
     forked_ranks(2, lambda rank: run(tmp_path, ranks=2))
     check_same(tmp_path, alone, 1e-5)
 

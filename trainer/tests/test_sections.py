@@ -16,6 +16,7 @@ class Options:
     each: int | tuple[int, ...] = option(2, "one or several")
     kind: str = option("a", "a word", choices=("a", "b"))
     on: bool = option(False, "a switch")
+    free: float = option(0.0, "any number")
 
 
 def test_values_are_taken_and_the_others_have_their_defaults():
@@ -43,8 +44,8 @@ def test_every_mistake_of_a_section_is_told():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("rate", float("nan")), ("rate", True), ("rate", "0.5"), ("rate", None), ("steps", 1.5), ("steps", True),
-     ("sides", 4), ("sides", [1.5]), ("each", [1.5]), ("kind", 3)],
+    [("rate", float("nan")), ("free", float("inf")), ("rate", True), ("rate", "0.5"), ("rate", None), ("steps", 1.5),
+     ("steps", True), ("sides", 4), ("sides", [1.5]), ("each", [1.5]), ("kind", 3)],
 )  # fmt: skip
 def test_a_value_of_another_type_is_no_value(name: str, value: object):
     assert read_section(Options, "part", {name: value})[1][0].option == f"part.{name}"

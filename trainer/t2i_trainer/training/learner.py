@@ -1,7 +1,9 @@
 """The denoiser that a training teaches, on one rank: a step, and the validation loss."""
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from ..stage import Issue, StageError
 from .learning_rate import learning_rate_share
 from .lora import add_adapters
-from .model import new_model
+from .model import folder_hash, new_model
 from .objective import draw, training_loss
 from .options import DiffuserOptions
 from .samples import Samples, on_device
@@ -39,6 +41,14 @@ class Learner:
             self.steps = min(self.steps, self.options.max_steps)
         self.part = self.options.batch_size // (strategy.world * self.options.gradient_accumulation_steps)
         self.null = samples.null.detach().to(strategy.device, torch.float32)
+
+    def hashes(self, init_from: str | None) -> dict[str, str]:
+        """Hashes of the data, and of the weights that training starts from."""
+        null = hashlib.sha256(self.null.cpu().numpy().tobytes()).hexdigest()
+        data = {
+            "training_set": self.samples.fingerprint, "validation_set": self.validation.fingerprint, "null_state": null,
+        }  # fmt: skip
+        return data if init_from is None else {**data, "init_from": folder_hash(Path(init_from) / "unet")}
 
     def learning_rate(self, applied: int) -> float:
         """After so many steps that changed the weights."""

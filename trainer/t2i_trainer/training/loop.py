@@ -1,7 +1,5 @@
 """Trains a denoiser on latents and text states, on one rank or many; the same command resumes."""
 
-import dataclasses
-import hashlib
 import math
 import time
 from pathlib import Path
@@ -62,8 +60,8 @@ class _Run:
     def __init__(self, options: DiffuserOptions, learner: Learner, folder: RunFolder, tracker: Tracker | None):
         self.options, self.learner, self.folder, self.tracker = options.training, learner, folder, tracker
         self.strategy, self.writes = learner.strategy, learner.strategy.rank == 0
-        self.all_options = {key: dict(value) for key, value in dataclasses.asdict(options).items()}
-        self.identity = _identity(options, learner)
+        self.sections, self.hashes = options.sections(), learner.hashes(options.unet.init_from)
+        self.identity = _identity(options, self.hashes)
         self.hash = config_hash(self.identity)
         self.state = run_state.resume(
             folder.checkpoints, self.strategy, learner.ema, self.identity, options.training.strategy
@@ -162,13 +160,13 @@ class _Run:
             return
         facts = {
             "config_hash": self.hash, "parameters": self.learner.parameters, "steps": self.learner.steps,
-            "hashes": {key: value for key, value in self.identity.items() if key.startswith("hash.")},
+            "hashes": self.hashes,
             "validation": self.learner.record,
         }  # fmt: skip
-        self.folder.write_options(self.all_options, facts)
+        self.folder.write_options(self.sections, facts)
         self.folder.forget_after(self.state.step)
         if self.tracker:
-            self.state.tracking_run = self.tracker.start(self.state.tracking_run, {**self.all_options, **facts})
+            self.state.tracking_run = self.tracker.start(self.state.tracking_run, {**self.sections, **facts})
 
     def _end(self) -> dict[str, Any]:
         state, status = self.state, "stopped"
@@ -185,20 +183,12 @@ class _Run:
         }  # fmt: skip
 
 
-def _identity(options: DiffuserOptions, learner: Learner) -> dict[str, Any]:
-    """What decides what is learnt: a run is resumed only where all of it agrees."""
-    sections = {"unet": options.unet, "DDPMScheduler": options.schedule, "training": options.training}
-    flat = {
-        f"{section}.{name}": list(value) if isinstance(value, tuple) else value
-        for section, values in sections.items()
-        for name, value in dataclasses.asdict(values).items()
-        if f"{section}.{name}" not in run_state.FREE
-    }
-    null = hashlib.sha256(learner.samples.null.contiguous().numpy().tobytes()).hexdigest()
-    return {
-        **flat, "hash.training_set": learner.samples.fingerprint, "hash.null_state": null,
-        "hash.validation_set": learner.validation.fingerprint,
-    }  # fmt: skip
+def _identity(options: DiffuserOptions, hashes: dict[str, str]) -> dict[str, Any]:
+    """What decides what is learnt, by names such as `unet.dropout` and `hash.null_state`: a run is resumed only where
+    all of it agrees."""
+    parts = {**options.sections(), "hash": hashes}
+    flat = {f"{section}.{name}": value for section, values in parts.items() for name, value in values.items()}
+    return {name: value for name, value in flat.items() if name not in run_state.FREE}
 
 
 def _out_of_memory(options: TrainingOptions, part: int, world: int, error: Exception) -> StageError:

@@ -1,12 +1,13 @@
 """The denoiser of a project: made from its parameters, or taken from a diffusers folder, with its noise schedule."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 
-from ..files import read_json
+from ..files import read_json, sha256_file
 from ..networks.denoiser import load_unet
 from ..stage import StageError, warn
 from .options import DiffuserOptions, ScheduleOptions, UNetOptions
@@ -48,6 +49,14 @@ def new_model(options: DiffuserOptions) -> tuple[UNet2DConditionModel, DDPMSched
 def new_schedule(schedule: ScheduleOptions) -> DDPMScheduler:
     """The noise schedule of the section `DDPMScheduler`; latents are never clipped."""
     return DDPMScheduler(clip_sample=False, **dataclasses.asdict(schedule))
+
+
+def folder_hash(folder: Path) -> str:
+    """SHA-256 over the names and contents of a folder's weights and its config.json."""
+    digest = hashlib.sha256()
+    for path in sorted([folder / "config.json", *folder.glob("*.safetensors")]):
+        digest.update(f"{path.name} {sha256_file(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _load(folder: Path) -> UNet2DConditionModel:

@@ -1,6 +1,7 @@
 """What a user may ask of the training of a denoiser: the sections `unet`, `DDPMScheduler` and `training`."""
 
 import dataclasses
+from typing import Any
 
 from ..sections import option
 
@@ -99,3 +100,11 @@ class DiffuserOptions:
     unet: UNetOptions = UNetOptions()
     schedule: ScheduleOptions = ScheduleOptions()
     training: TrainingOptions = TrainingOptions()
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The values by section and name, as in params.yaml."""
+        parts = {"unet": self.unet, "DDPMScheduler": self.schedule, "training": self.training}
+        return {
+            section: {name: list(value) if isinstance(value, tuple) else value for name, value in vars(part).items()}
+            for section, part in parts.items()
+        }
