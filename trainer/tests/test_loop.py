@@ -71,14 +71,14 @@ def test_the_best_weights_are_kept_with_what_their_loss_depends_on(tmp_path, mon
 
 
 def test_training_stops_when_validation_improves_no_more_and_stays_stopped(tmp_path, monkeypatch):
-    measured = iter([0.5, 0.45, 0.44, 0.43, 0.3])
+    measured = iter([0.5, 0.45, 0.3, 0.29, 0.28, 0.27])
     monkeypatch.setattr(Learner, "validate", lambda self: next(measured))
-    given = params(num_epochs=5, patience=2, min_delta=0.1)
-    result = run(tmp_path, given)
-    assert (result["status"], result["step"], result["best_step"]) == ("out_of_patience", 6, 6)
+    given = {"num_epochs": 7, "min_delta": 0.1}
+    result = run(tmp_path, params(patience=2, **given))
+    assert (result["status"], result["step"], result["best_step"]) == ("out_of_patience", 10, 10)
     assert (tmp_path / "unet").exists()
-    assert run(tmp_path, given)["step"] == 6, "nor does it begin again"
-    assert run(tmp_path, params(num_epochs=5, patience=3, min_delta=0.1))["step"] == 8, "its patience may be lengthened"
+    assert run(tmp_path, params(patience=2, **given))["step"] == 10, "nor does it begin again"
+    assert run(tmp_path, params(patience=3, **given))["step"] == 12, "its patience may be lengthened"
 
 
 def test_the_average_is_validated_and_written_unless_it_is_not_wanted(tmp_path):

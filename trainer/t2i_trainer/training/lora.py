@@ -15,12 +15,12 @@ FILE = "pytorch_lora_weights.safetensors"
 
 
 class LoraLinear(nn.Module):
-    """A frozen linear map W plus B A: equation 3 with alpha equal to the rank, so that it has no other scale. B starts
+    """A linear map W plus B A: equation 3 with alpha equal to the rank, so that it has no other scale. B starts
     at 0, and with it the change."""
 
     def __init__(self, base: nn.Linear, rank: int):
         super().__init__()
-        self.base = base.requires_grad_(False)
+        self.base = base
         self.lora_A = nn.Linear(base.in_features, rank, bias=False)
         self.lora_B = nn.Linear(rank, base.out_features, bias=False)
         nn.init.normal_(self.lora_A.weight, std=1 / rank)

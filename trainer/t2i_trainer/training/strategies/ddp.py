@@ -23,7 +23,7 @@ class Ddp(Single):
     def wrap(self, unet: nn.Module) -> nn.Module:
         # Without buffers to send round, the forward pass alone needs no other rank.
         return DistributedDataParallel(
-            unet, device_ids=[self.device] if self.device.type == "cuda" else None, broadcast_buffers=False
+            unet, device_ids=[self.device] if self.device.type == "cuda" else None, forward_sync_buffers=False
         )
 
     def backward(self, loss: Callable[[], Tensor], last: bool) -> Tensor:
