@@ -30,6 +30,8 @@ export const REMEDIES = {
   DATA_INVALID: 'Read `issues`: each names a file or parameter; `t2i data check` lists all of them.',
   CHECKPOINT_INVALID:
     'Start another run (`mlflow.run_name`), or put the parameters back that the checkpoint was made with.',
+  TRAINING_DIVERGED:
+    'Lower `training.unet_learning_rate`, or use another precision; the checkpoints are those before it happened.',
   STAGE_FAILED: 'Read the lines that the stage printed last; the same command goes on where it stopped.',
   IO_FAILED: 'Check that the path exists, its permissions, and that the disk has space.',
   INTERNAL: 'Keep the message and the stack for whoever mends it. Another backend, size or sampler may get around it.',

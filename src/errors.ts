@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   PYTHON_UNAVAILABLE: 'What runs the trainer, Python with its packages, is missing on this machine.',
   DATA_INVALID: 'Training data are missing, damaged or contradict the parameters.',
   CHECKPOINT_INVALID: 'A checkpoint cannot be continued: it is damaged, or was made with other parameters.',
+  TRAINING_DIVERGED: 'The loss of a training is no number any more.',
   STAGE_FAILED: 'A stage of a project ended without saying why.',
   IO_FAILED: 'A file could not be read or written.',
   INTERNAL: 'A bug in this package; the stack says where.',

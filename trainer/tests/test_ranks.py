@@ -10,6 +10,7 @@ from tiny_training import distance, ended, forked, forked_ranks, params, run, we
 
 from t2i_trainer.stage import StageError
 from t2i_trainer.training.learner import Learner
+from t2i_trainer.training.stop import StopAsked
 
 
 def lines(out: Path) -> list[dict]:
@@ -84,23 +85,24 @@ def test_a_training_resumes_on_another_number_of_ranks(tmp_path, alone):
     check_same(tmp_path, alone, 1e-5)
 
 
-def test_sigterm_ends_a_training_with_a_checkpoint_and_it_resumes(tmp_path, alone, monkeypatch, capsys):
-    step = Learner.step
+@pytest.mark.parametrize("number", StopAsked.SIGNALS)
+def test_a_signal_ends_a_training_with_a_checkpoint_and_it_resumes(tmp_path, alone, monkeypatch, capsys, number):
+    asked, step = number, Learner.step
 
     def stopping(self, number, applied):
         if number == 2:
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(asked)
         return step(self, number, applied)
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(asked)
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "step", stopping)
         result = run(tmp_path)
     assert (result["status"], result["step"]) == ("stopped", 3)
     assert (tmp_path / "checkpoints" / "latest").read_text() == "step-00000003\n"
     assert not (tmp_path / "unet").exists(), "what is not trained to its end is not taken for it"
-    assert "stopped by SIGTERM after step 3 of 8; the same command resumes" in capsys.readouterr().out
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert "stopped after step 3 of 8; the same command resumes" in capsys.readouterr().out
+    assert signal.getsignal(asked) is before
     assert run(tmp_path)["status"] == "finished"
     check_same(tmp_path, alone, 1e-6)
 

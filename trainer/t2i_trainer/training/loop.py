@@ -176,7 +176,7 @@ class _Run:
                 if self.writes:
                     self.folder.write_model(self.learner.unet, self.learner.scheduler)
         elif self.writes:
-            warn(f"stopped by SIGTERM after step {state.step} of {self.learner.steps}; the same command resumes")
+            warn(f"stopped after step {state.step} of {self.learner.steps}; the same command resumes")
         return {
             "status": status, "run": str(self.folder.folder), "step": state.step, "steps": self.learner.steps,
             "parameters": self.learner.parameters, **self._best(),

@@ -1,21 +1,24 @@
-"""SIGTERM, by which a machine that is about to go away asks a training to end."""
+"""SIGTERM, by which a machine that is about to go away asks a training to end, and SIGINT, by which a person does."""
 
 import signal
 from types import FrameType
 
 
 class StopAsked:
-    """Inside a `with` block: `asked` becomes true at SIGTERM, which then does nothing else."""
+    """Inside a `with` block: `asked` becomes true at one of these signals, which then does nothing else."""
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self) -> None:
         self.asked = False
 
     def __enter__(self) -> "StopAsked":
-        self.before = signal.signal(signal.SIGTERM, self._ask)
+        self.before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
