@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from t2i_trainer.data.embeddings import EmbedOptions, embed, embeddings_folder
 from t2i_trainer.data.latents import LatentOptions, latents_folder, prepare_latents
 from t2i_trainer.data.layout import DataFolder
-from t2i_trainer.data.loader import Batch, Batches, Stream, sampled_latents
+from t2i_trainer.data.loader import Batch, Batches, Stream, sample_generator, sampled_latents
 from t2i_trainer.data.pt_files import pt_file
 from t2i_trainer.data.samples import SampleOptions, Samples, open_samples
 from t2i_trainer.data.shards import ShardStore
@@ -111,6 +111,11 @@ def test_noise_of_samples_in_a_batch_is_independent_and_normal(whole: Path):
     assert abs(float(noise.mean())) < 0.02 and abs(float(noise.std()) - 1) < 0.02
     correlation = torch.corrcoef(noise)
     assert float((correlation - torch.eye(len(noise))).abs().max()) < 0.55
+
+
+def test_random_numbers_of_a_sample_depend_on_the_seed_too():
+    draws = {float(torch.randn((), generator=sample_generator(*key))) for key in [(0, 1, 2), (1, 1, 2), (0, 1, 2)]}
+    assert len(draws) == 2
 
 
 def test_latents_are_sampled_from_mean_and_deviation(whole: Path):

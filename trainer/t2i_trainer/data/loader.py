@@ -42,7 +42,7 @@ class Stream:
         self.count, self.batch, self.seed = count, batch, seed
         self.share = batch // world
         self.offset = rank * self.share
-        self.orders: dict[int, np.ndarray] = {}
+        self.epoch, self.order = -1, np.empty(0, dtype=np.int64)
 
     def at(self, step: int) -> list[tuple[int, int]]:
         """(epoch, index) of each sample that this rank takes."""
@@ -51,11 +51,9 @@ class Stream:
         return [(epoch, int(self._order(epoch)[place])) for epoch, place in places]
 
     def _order(self, epoch: int) -> np.ndarray:
-        if epoch not in self.orders:
-            # Two epochs are enough: a batch holds samples of one, or of one and the next.
-            self.orders = {key: order for key, order in self.orders.items() if abs(key - epoch) == 1}
-            self.orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(self.count)
-        return self.orders[epoch]
+        if epoch != self.epoch:
+            self.epoch, self.order = epoch, np.random.default_rng([self.seed, epoch]).permutation(self.count)
+        return self.order
 
 
 class Batches(Dataset):
