@@ -137,7 +137,7 @@ def describe(error: Exception) -> dict[str, object]:
         return {"code": "IO_FAILED", "message": message, "hint": None, "issues": []}
     # Not imported at the top: a stage that reads files alone starts without torch.
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
-        hint = "Use a smaller batch: training.batch_size, or training.gradient_accumulation_steps for the same steps."
+        hint = "Use smaller batches or images, or end what else uses the memory."
         return {"code": "OUT_OF_MEMORY", "message": str(error).split("\n")[0], "hint": hint, "issues": []}
     message = "".join(traceback.format_exception(error)).strip()
     return {"code": "INTERNAL", "message": message, "hint": None, "issues": []}

@@ -199,7 +199,7 @@ def test_what_is_stale_or_damaged_is_refused(project: Path, change: str):
         write_json(index, value)
     with pytest.raises(StageError, match="stale") as caught:
         opened(project)
-    assert caught.value.hint is not None and caught.value.hint.startswith("Run the stage")
+    assert caught.value.hint is not None and caught.value.hint.startswith("Run it again: t2i data ")
 
 
 def test_reading_an_unknown_key_is_not_silent(whole: Path):

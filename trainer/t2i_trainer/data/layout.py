@@ -39,7 +39,7 @@ class DataFolder:
         raise StageError(
             "DATA_INVALID",
             f"{self.images} holds no images",
-            "Run the stage import_data with a folder or a tar.",
+            "Import some: t2i data import FOLDER",
             (Issue("data.raw", "a folder with images/ and captions/", str(self.root)),),
         )
 

@@ -19,4 +19,4 @@ def few(names: list[str]) -> str:
 def stale(option: str, expected: str, received: str, stage: str = "embed") -> StageError:
     """What `stage` has to compute again."""
     message = f"what training reads is missing, stale or damaged: {received}"
-    return StageError("DATA_INVALID", message, f"Run the stage {stage}.", (Issue(option, expected, received),))
+    return StageError("DATA_INVALID", message, f"Run it again: t2i data {stage}", (Issue(option, expected, received),))

@@ -60,7 +60,7 @@ class PtStates:
                 issues.append(Issue(str(path), f"a tensor {list(self.null.shape)}", f"one {list(shape)}"))
         if issues:
             message = f"{len(issues)} embeddings of {folder / 'pt'} cannot be used"
-            raise StageError("DATA_INVALID", message, "Run the stage embed.", tuple(issues))
+            raise StageError("DATA_INVALID", message, "Run it again: t2i data embed", tuple(issues))
 
     def load(self, indices: Sequence[int]) -> Tensor:
         return torch.stack([read_pt(pt_file(self.folder, self.stems[index])).float() for index in indices])

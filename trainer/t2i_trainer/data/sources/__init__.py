@@ -37,5 +37,5 @@ def opened(source: Path, class_captions: bool) -> Iterator[list[Candidate | Skip
             "OPTION_INVALID",
             f"nothing can be imported from {source}",
             "Name a folder of images and captions, or a WebDataset tar.",
-            (Issue("--source", "a folder or a tar", f"{received} at {source}"),),
+            (Issue("source", "a folder or a tar", f"{received} at {source}"),),
         )
