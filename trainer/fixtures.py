@@ -93,7 +93,7 @@ def write_tiny(folder: Path) -> None:
     clip, unet, vae = modules(seed=0, channels=4, factor=8, sample_size=8)
     write_graph(text_encoder_graph(clip), folder / "text_encoder", clip.config.to_dict())
     write_graph(unet_graph(unet, CONTEXT), folder / "unet", config_of(unet))
-    write_graph(vae_decoder_graph(vae, 4, 8), folder / "vae_decoder", config_of(vae))
+    write_graph(vae_decoder_graph(vae, 4, (8, 8)), folder / "vae_decoder", config_of(vae))
     write_tokenizer_files(folder / "tokenizer")
     write_scheduler(folder, beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1)
 
@@ -164,7 +164,7 @@ def write_tiny_lcm(folder: Path) -> None:
     )
     write_graph(text, folder / "text_encoder", clip.config.to_dict())
     write_graph(denoiser, folder / "unet", config_of(unet))
-    write_graph(vae_decoder_graph(vae, 4, 8), folder / "vae_decoder", config_of(vae))
+    write_graph(vae_decoder_graph(vae, 4, (8, 8)), folder / "vae_decoder", config_of(vae))
     write_tokenizer_files(folder / "tokenizer")
     write_scheduler(folder, LCMScheduler)
 

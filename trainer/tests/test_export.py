@@ -13,17 +13,19 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-import export as exporter
 import fixtures
-from export import export, export_component, load_components, main, publish
+from export import export, main
 from t2i_trainer.evaluation import sampling
 from t2i_trainer.files import read_json, sha256_file
 from t2i_trainer.golden.tiny_tokenizer import CONTEXT, write_tokenizer_files
 from t2i_trainer.networks.autoencoder import TinyAutoencoder
 from t2i_trainer.networks.sketch import Sketch
 from t2i_trainer.networks.text_encoder import TextEncoder, count_states
-from t2i_trainer.onnx import pipeline
-from t2i_trainer.onnx.export import unet_graph
+from t2i_trainer.onnx import components, pipeline
+from t2i_trainer.onnx.components import export_component, load_components
+from t2i_trainer.onnx.directory import publish
+from t2i_trainer.onnx.export import export_graph, unet_graph
+from t2i_trainer.onnx.images import token_ids
 from t2i_trainer.onnx.parity import ParityError, Tolerance, judge, measure
 from t2i_trainer.onnx.read_back import load_model_directory, load_parameters
 from t2i_trainer.onnx.weights import WeightFile
@@ -120,7 +122,7 @@ def test_weights_lie_where_a_runtime_can_map_them(tmp_path):
 def test_pytorch_draws_from_the_weights_that_ship_what_the_graphs_draw(model, guidance):
     prompts, seeds = ["a red apple", "a blue flower", "a house"], [7, 8, 9]
     drawn = sampling.generate(load_model_directory(model), prompts, seeds, steps=3, guidance=guidance, batch=2)
-    ids = [exporter.token_ids(model, prompt) for prompt in ("", *prompts)]
+    ids = [token_ids(model, prompt) for prompt in ("", *prompts)]
     for image, row, seed in zip(drawn, ids[1:], seeds, strict=True):
         expected = pipeline.generate(model, row, ids[0] if guidance > 1 else None, seed, 3, guidance, 8)
         assert np.abs(image.astype(int) - expected).max() <= 1
@@ -155,7 +157,7 @@ def test_the_manifest_lists_every_other_file_with_its_hash(model):
     assert manifest["licence"] == "drawings 1.0: MIT"
     assert manifest["evaluation"] is None
     session = onnxruntime.InferenceSession(str(model / "text_encoder" / "model.onnx"))
-    states = session.run(None, {"input_ids": np.array([exporter.token_ids(model, "")])})[0]
+    states = session.run(None, {"input_ids": np.array([token_ids(model, "")])})[0]
     assert manifest["nullEmbeddingSha256"] == hashlib.sha256(states.tobytes()).hexdigest()
     assert manifest["training"]["denoiser"] == {"steps": 3}
     assert manifest["training"]["float16ImagePsnr"] >= 35
@@ -212,8 +214,8 @@ def test_a_graph_that_differs_publishes_nothing(run, tmp_path, monkeypatch, caps
     out = tmp_path / "tiny"
     out.mkdir()
     (out / "older").write_text("export")
-    original = getattr(exporter, form)
-    monkeypatch.setattr(exporter, form, lambda model: damage(original(model)))
+    original = getattr(components, form)
+    monkeypatch.setattr(components, form, lambda model: damage(original(model)))
     assert main(["--run", str(run), "--out", str(out), "--name", "tiny"]) == 1
     assert re.search(f"nothing was published: {message}", capsys.readouterr().err)
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["tiny", "tiny/older"]
@@ -221,7 +223,7 @@ def test_a_graph_that_differs_publishes_nothing(run, tmp_path, monkeypatch, caps
 
 def test_the_gate_refuses_what_is_no_number(run, tmp_path):
     graph = unet_graph(fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)[1], CONTEXT)
-    exporter.export_graph(graph, tmp_path / "model.onnx")
+    export_graph(graph, tmp_path / "model.onnx")
     with torch.no_grad():
         next(graph.module.parameters()).fill_(torch.nan)
     parity = measure(tmp_path / "model.onnx", graph, graph.module, 2)
@@ -248,14 +250,11 @@ def test_a_sketch_is_exported_with_the_words_and_read_back(tmp_path):
         np.testing.assert_allclose(states, back.text_encoder(torch.from_numpy(ids)).numpy(), atol=1e-4)
 
 
-def test_another_opset_is_refused(tmp_path, monkeypatch):
-    import t2i_trainer.onnx.export as module
-
+def test_another_opset_than_the_one_asked_for_is_refused(tmp_path, monkeypatch):
     graph = unet_graph(fixtures.modules(seed=0, channels=4, factor=8, sample_size=8)[1], CONTEXT)
-    monkeypatch.setattr(module, "OPSET", 16)
-    monkeypatch.setattr(torch.onnx, "export", with_opset(torch.onnx.export, 15))
-    with pytest.raises(RuntimeError, match="expected the default domain at 16"):
-        exporter.export_graph(graph, tmp_path / "model.onnx")
+    monkeypatch.setattr(torch.onnx, "export", with_opset(torch.onnx.export, 16))
+    with pytest.raises(RuntimeError, match="expected the default domain at 17"):
+        export_graph(graph, tmp_path / "model.onnx")
 
 
 def with_opset(original, opset: int):

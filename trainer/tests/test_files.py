@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import fixtures
-from export import load_components
 from t2i_trainer.emoji.latents import LatentSet
 from t2i_trainer.files import read_json, write_atomically, write_json
+from t2i_trainer.onnx.components import load_components
 from t2i_trainer.training.checkpoints import find_checkpoints, load_checkpoint, save_checkpoint
 
 DAMAGES = {

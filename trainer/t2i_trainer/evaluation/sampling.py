@@ -9,8 +9,8 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTokenizer
 
-from ..networks.autoencoder import TinyAutoencoder
-from ..networks.denoiser import load_unet
+from ..networks.autoencoder import load_autoencoder
+from ..networks.denoiser import latent_size, load_unet
 from ..networks.text_encoder import load_text_encoder, tokenize
 from ..progress import Progress
 
@@ -22,7 +22,7 @@ class Run:
     tokenizer: CLIPTokenizer
     text_encoder: nn.Module
     unet: UNet2DConditionModel
-    vae: TinyAutoencoder
+    vae: nn.Module
     scheduler: DDIMScheduler
     device: str
 
@@ -31,7 +31,7 @@ class Run:
         models = [
             load_text_encoder(folder / "text_encoder"),
             load_unet(folder / "unet"),
-            TinyAutoencoder.from_pretrained(folder / "vae"),
+            load_autoencoder(folder / "vae"),
         ]
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
         scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
@@ -58,8 +58,8 @@ def generate(
 ) -> np.ndarray:
     """One image for each prompt with its seed, DDIM with eta 0; uint8 [n, height, width, 3]. A seed means the same
     noise as in the SDK. `size` is height and width in latent pixels, the model's own where it is absent."""
-    side, channels = run.unet.config.sample_size, run.unet.config.in_channels
-    height, width = size or (side, side)
+    channels = run.unet.config.in_channels
+    height, width = size or latent_size(run.unet)
     images, progress = [], Progress("sample", len(prompts), "images")
     for start in range(0, len(prompts), batch):
         part = prompts[start : start + batch]
@@ -77,7 +77,8 @@ def generate(
             else:
                 predicted = run.unet(x, t, states).sample
             x = run.scheduler.step(predicted, t, x).prev_sample
-        decoded = run.vae.decode(x / run.vae.config["scaling_factor"])
+        config = run.vae.config
+        decoded = run.vae.decode(x / config["scaling_factor"] + (config.get("shift_factor") or 0))
         image = decoded if isinstance(decoded, torch.Tensor) else decoded.sample
         images.append(((image / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
         if not quiet:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -116,3 +117,15 @@ class TinyAutoencoder(nn.Module):
         )
         model.load_state_dict(load_file(Path(folder) / "diffusion_pytorch_model.safetensors"))
         return model
+
+
+def load_autoencoder(folder: Path) -> nn.Module:
+    """The autoencoder of a folder, ours or diffusers' own, from safetensors: without them diffusers would unpickle."""
+    if read_json(folder / "config.json").get("_class_name") == "AutoencoderKL":
+        return AutoencoderKL.from_pretrained(folder, use_safetensors=True)
+    return TinyAutoencoder.from_pretrained(folder)
+
+
+def compression_factor(vae: nn.Module) -> int:
+    """Image pixels to a side of a latent pixel."""
+    return PATCH if isinstance(vae, TinyAutoencoder) else 2 ** (len(vae.config.block_out_channels) - 1)

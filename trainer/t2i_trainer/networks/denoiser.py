@@ -47,6 +47,12 @@ def load_unet(folder: Path) -> UNet2DConditionModel:
     return unet_class(folder).from_pretrained(folder, use_safetensors=True)
 
 
+def latent_size(unet: nn.Module) -> tuple[int, int]:
+    """Height and width, in latent pixels, that a denoiser was trained for."""
+    size = unet.config.sample_size
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
 def new_unet(
     channels: tuple[int, ...], layers: int, text_width: int, latent_channels: int, side: int, heads: int = 4
 ) -> PlacedUNet:

@@ -1,4 +1,4 @@
-"""The three graphs of a model: wrappers with the names of their inputs, and the export to ONNX opset 17.
+"""The graphs of a model: wrappers with the names of their inputs, and the export to ONNX, opset 17 unless asked.
 
 torch's dynamo exporter starts at opset 18 and converts downwards without a promise to arrive; the TorchScript path
 truly writes 17. `export_graph` checks the result instead of trusting it.
@@ -11,9 +11,14 @@ from pathlib import Path
 
 import onnx
 import torch
+from onnx import version_converter
 from torch import Tensor, nn
 
+from ..networks.denoiser import latent_size
+
 OPSET = 17
+# The newest that the TorchScript path writes; later ones are converted from it.
+NEWEST_TRACED_OPSET = 20
 
 
 class TextEncoder(nn.Module):
@@ -56,6 +61,19 @@ class VaeDecoder(nn.Module):
         return decoded if isinstance(decoded, Tensor) else decoded.sample
 
 
+class VaeEncoder(nn.Module):
+    """image [batch, 3, H, W] in -1..1 -> latents [batch, channels, height, width], the mean where the encoder gives a
+    distribution; a denoiser sees them times the scaling factor."""
+
+    def __init__(self, vae: nn.Module):
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, image: Tensor) -> Tensor:
+        encoded = self.vae.encode(image)
+        return encoded if isinstance(encoded, Tensor) else encoded.latent_dist.mean
+
+
 @dataclass(frozen=True)
 class Graph:
     """What `export_graph` needs of one component."""
@@ -79,9 +97,8 @@ def text_encoder_graph(clip: nn.Module) -> Graph:
 def unet_graph(unet: nn.Module, states: int) -> Graph:
     """`states`: how many the text encoder gives. The timestep is float32 [1]: schedules spaced by sigma fall between
     the integers that training knew."""
-    size = _side(unet.config.sample_size)
     inputs = {
-        "sample": torch.zeros(2, unet.config.in_channels, size, size),
+        "sample": torch.zeros(2, unet.config.in_channels, *latent_size(unet)),
         "timestep": torch.tensor([500.0]),
         "encoder_hidden_states": torch.zeros(2, states, unet.config.cross_attention_dim),
     }
@@ -90,8 +107,9 @@ def unet_graph(unet: nn.Module, states: int) -> Graph:
     return Graph(Unet(unet), inputs, "out_sample", axes)
 
 
-def vae_decoder_graph(vae: nn.Module, latent_channels: int, latent_size: int) -> Graph:
-    inputs = {"latents": torch.zeros(2, latent_channels, latent_size, latent_size)}
+def vae_decoder_graph(vae: nn.Module, latent_channels: int, size: tuple[int, int]) -> Graph:
+    """`size`: height and width in latent pixels."""
+    inputs = {"latents": torch.zeros(2, latent_channels, *size)}
     axes = {
         "latents": {0: "batch", 2: "height", 3: "width"},
         "image": {0: "batch", 2: "image_height", 3: "image_width"},
@@ -99,10 +117,19 @@ def vae_decoder_graph(vae: nn.Module, latent_channels: int, latent_size: int) ->
     return Graph(VaeDecoder(vae), inputs, "image", axes)
 
 
-def export_graph(graph: Graph, path: Path) -> onnx.ModelProto:
+def vae_encoder_graph(vae: nn.Module, size: tuple[int, int]) -> Graph:
+    """`size`: height and width of an image in pixels."""
+    axes = {
+        "image": {0: "batch", 2: "image_height", 3: "image_width"},
+        "latents": {0: "batch", 2: "height", 3: "width"},
+    }
+    return Graph(VaeEncoder(vae), {"image": torch.zeros(2, 3, *size)}, "latents", axes)
+
+
+def export_graph(graph: Graph, path: Path, opset: int = OPSET) -> onnx.ModelProto:
     """Writes `graph` to `path` and returns it; weights inside the file, all float32, by their names in the module.
 
-    Raises RuntimeError when the result is not opset 17 or a name did not arrive.
+    Raises RuntimeError when the file is not of `opset` (17 to 23) or a name did not arrive.
     """
     module = graph.module.eval()
     with torch.inference_mode(), warnings.catch_warnings():
@@ -116,14 +143,16 @@ def export_graph(graph: Graph, path: Path) -> onnx.ModelProto:
             input_names=list(graph.inputs),
             output_names=[graph.output],
             dynamic_axes={name: dict(axes) for name, axes in graph.dynamic.items()},
-            opset_version=OPSET,
+            opset_version=min(opset, NEWEST_TRACED_OPSET),
             dynamo=False,
             # Folding would turn the weights of linear layers into nameless transposed copies; runtimes fold on loading.
             do_constant_folding=False,
         )
         example = module(*graph.inputs.values())
+    if opset > NEWEST_TRACED_OPSET:
+        onnx.save(version_converter.convert_version(onnx.load(str(path)), opset), str(path))
     model = onnx.load(str(path))
-    _check(model, list(graph.inputs), graph.output)
+    _check(model, opset, list(graph.inputs), graph.output)
     if graph.output in graph.dynamic:
         _declare_shape(model.graph.output[0], example.shape, graph.dynamic[graph.output])
     return model
@@ -138,14 +167,10 @@ def _declare_shape(value: onnx.ValueInfoProto, shape: Sequence[int], dynamic: Ma
             dim.dim_value = shape[axis]
 
 
-def _check(model: onnx.ModelProto, inputs: Sequence[str], output: str) -> None:
+def _check(model: onnx.ModelProto, opset: int, inputs: Sequence[str], output: str) -> None:
     opsets = {entry.domain: entry.version for entry in model.opset_import}
-    if opsets.get("") != OPSET or set(opsets) - {""}:
-        raise RuntimeError(f"the exporter wrote opsets {opsets}, expected the default domain at {OPSET} alone")
+    if opsets.get("") != opset or set(opsets) - {""}:
+        raise RuntimeError(f"the exporter wrote opsets {opsets}, expected the default domain at {opset} alone")
     names = [value.name for value in model.graph.input]
     if names != list(inputs) or [value.name for value in model.graph.output] != [output]:
         raise RuntimeError(f"the exporter changed the names: inputs {names}, expected {list(inputs)} -> {output}")
-
-
-def _side(size: int | Sequence[int]) -> int:
-    return size if isinstance(size, int) else max(size)

@@ -16,6 +16,9 @@ NUMPY_TYPES = {
 }
 
 
+PARTS = ("text_encoder", "unet", "vae_decoder")
+
+
 class OnnxGraph:
     """One graph; its inputs are given by position and cast to the types and the batch that it declares."""
 
@@ -45,11 +48,12 @@ def generate(
     seed: int,
     steps: int,
     guidance_scale: float,
-    latent_size: int,  # side in latent pixels
-    graph: str = "model.onnx",  # or model.fp16.onnx
+    latent_size: int | tuple[int, int],  # side, or height and width, in latent pixels
+    graph: str | dict[str, str] = "model.onnx",  # or model.fp16.onnx; of all three, or by component
 ) -> np.ndarray:
     """One image by LCM where the folder has its schedule, else by DDIM without eta: [height, width, 3] in bytes."""
-    text, unet, vae = (OnnxGraph(folder / part / graph) for part in ("text_encoder", "unet", "vae_decoder"))
+    files = graph if isinstance(graph, dict) else dict.fromkeys(PARTS, graph)
+    text, unet, vae = (OnnxGraph(folder / part / files[part]) for part in PARTS)
     named = json.loads((folder / "scheduler" / "scheduler_config.json").read_text()).get("_class_name")
     scheduler = (LCMScheduler if named == "LCMScheduler" else DDIMScheduler).from_pretrained(folder / "scheduler")
     scheduler.set_timesteps(steps)
@@ -58,7 +62,8 @@ def generate(
     config = json.loads((folder / vae_folder / "config.json").read_text())
     states = np.concatenate([encode(text, ids) for ids in (negative_ids, prompt_ids) if ids is not None])
     generator = torch.Generator("cpu").manual_seed(seed)
-    latents = torch.randn(1, config["latent_channels"], latent_size, latent_size, generator=generator)
+    size = (latent_size, latent_size) if isinstance(latent_size, int) else latent_size
+    latents = torch.randn(1, config["latent_channels"], *size, generator=generator)
     for timestep in scheduler.timesteps:
         output = unet(
             latents.numpy().repeat(len(states), axis=0), np.asarray(timestep.numpy(), np.float32), states, *condition
@@ -67,7 +72,7 @@ def generate(
             output = output[:1] + guidance_scale * (output[1:] - output[:1])
         step = scheduler.step(torch.from_numpy(output), timestep, latents, generator=generator)
         latents = step.prev_sample
-    image = vae((latents / config["scaling_factor"]).numpy())[0]
+    image = vae((latents / config["scaling_factor"] + (config.get("shift_factor") or 0)).numpy())[0]
     image = (image / 2 + 0.5).clip(0, 1).transpose(1, 2, 0)
     return (image * 255).round().astype(np.uint8)
 
