@@ -70,9 +70,9 @@ def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def write_with_shared_weights(graphs: dict[str, onnx.ModelProto], folder: Path) -> None:
-    """Writes each graph to folder/name, and the weights of all of them to folder/model.weights."""
-    weights = WeightFile(folder / WEIGHTS_FILE)
+def write_with_shared_weights(graphs: dict[str, onnx.ModelProto], folder: Path, file: str = WEIGHTS_FILE) -> None:
+    """Writes each graph to folder/name, and the weights of all of them to folder/file."""
+    weights = WeightFile(folder / file)
     for name, model in graphs.items():
         for tensor in model.graph.initializer:
             if _size(tensor) >= SMALLEST_EXTERNAL:
