@@ -12,10 +12,14 @@ export function printResult(io: Io, value: unknown): void {
 
 function describe(field: unknown): string {
   if (Array.isArray(field)) return field.length === 0 ? 'none' : field.map(describe).join('\n');
-  if (isRecord(field)) {
-    return Object.entries(field)
-      .map(([name, inner]) => `${name}: ${typeof inner === 'object' ? JSON.stringify(inner) : inner}`)
-      .join(', ');
-  }
-  return String(field);
+  if (!isRecord(field)) return typeof field === 'number' ? shorten(field) : String(field);
+  const entries = Object.entries(field).map(
+    ([name, inner]) => `${name}: ${isRecord(inner) ? JSON.stringify(inner) : describe(inner)}`,
+  );
+  return entries.join(Object.values(field).some(isRecord) ? '\n' : ', ');
+}
+
+/** Six significant digits of what is no whole number. */
+function shorten(value: number): string {
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
 }

@@ -34,7 +34,7 @@ def test_the_run_folder_is_in_diffusers_layout_with_all_records(trained):
     unet = UNet2DConditionModel.from_pretrained(out / "unet", use_safetensors=True)
     assert distance(dict(unet.named_parameters()), weights(out)) == 0
     scheduler = DDIMScheduler.from_pretrained(out / "scheduler")
-    assert (scheduler.config.timestep_spacing, scheduler.config.clip_sample) == ("trailing", False)
+    assert (scheduler.config.timestep_spacing, scheduler.config.clip_sample) == ("leading", False)
     options = json.loads((out / "options.json").read_text())
     assert options["training"]["weight_decay"] == 0.01 and options["DDPMScheduler"]["num_train_timesteps"] == 1000
     assert options["parameters"] == result["parameters"] and options["versions"]["torch"] == torch.__version__

@@ -88,10 +88,16 @@ def new_scheduler(prediction: str) -> DDPMScheduler:
 
 
 def sampling_scheduler(training: DDPMScheduler) -> DDIMScheduler:
-    """The same process as a DDIM sampler, the form that is saved with the model."""
-    return DDIMScheduler.from_config(
-        training.config, set_alpha_to_one=False, timestep_spacing="trailing", clip_sample=False
-    )
+    """The same process as a DDIM sampler, the form that is saved with the model.
+
+    Where the noise is predicted, sampling starts below the last timestep: a cosine schedule leaves so little of the
+    image there that the clean latents would be an error of the network times 20,000.
+    """
+    spacing = {"timestep_spacing": "trailing"}
+    if training.config.prediction_type == "epsilon":
+        # The offset that diffusers' own pipeline sets.
+        spacing = {"timestep_spacing": "leading", "steps_offset": 1}
+    return DDIMScheduler.from_config(training.config, set_alpha_to_one=False, clip_sample=False, **spacing)
 
 
 def draw_timesteps(count: int, total: int, uniform: float, generator: torch.Generator) -> Tensor:
