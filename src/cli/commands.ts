@@ -11,6 +11,7 @@ import { exportModel } from './export/command.js';
 import { generate } from './generate/command.js';
 import { init } from './init/command.js';
 import { inspect } from './inspect/command.js';
+import { model } from './model/command.js';
 import { params } from './params/command.js';
 import { promote } from './promote/command.js';
 import { publish } from './publish/command.js';
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   evaluate,
   exportModel,
   publish,
+  model,
   doctor,
   completion,
 ];

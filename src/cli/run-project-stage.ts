@@ -1,5 +1,5 @@
 import { readParams } from '../ops/params/read.js';
-import type { Params } from '../ops/params/schema.js';
+import { PARAMS, type Params } from '../ops/params/schema.js';
 import { trainerPython } from '../ops/python/environment.js';
 import { runStage } from '../ops/python/run-stage.js';
 import type { CommandInput } from './command.js';
@@ -17,6 +17,8 @@ export interface ProjectStage {
   /** What stands between the interpreter and the script, for example of torchrun. */
   readonly launcher?: (params: Params) => readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** It works on files that are named, in a project or not: no params.yaml is read. */
+  readonly anywhere?: true;
   /** Parameters that flags of the command line replace. */
   readonly replace?: (params: Params) => Params;
 }
@@ -29,7 +31,7 @@ export interface ProjectStage {
  */
 export async function runProjectStage(stage: ProjectStage, { flags }: CommandInput, io: Io): Promise<unknown> {
   const project = projectFolder(io);
-  const read = await readParams(project);
+  const read = stage.anywhere ? { params: PARAMS.parse({}), warnings: [] } : await readParams(project);
   const params = stage.replace?.(read.params) ?? read.params;
   for (const warning of read.warnings) warn(io, warning);
   const status = new StageStatus(io);

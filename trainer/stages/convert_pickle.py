@@ -1,8 +1,6 @@
-"""Converts a pickle that its owner trusts to safetensors: `t2i model convert-pickle`.
+"""Converts a pickle that its owner trusts to safetensors: `t2i model convert-pickle`."""
 
-Reads `model` (source, target, i_trust_this_file), paths relative to the project.
-"""
-
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,15 @@ from t2i_trainer.convert_pickle import ConvertOptions, convert_pickle
 from t2i_trainer.stage import main
 
 
-def stage(project: Path, params: dict[str, Any]) -> dict[str, Any]:
-    return convert_pickle(ConvertOptions(**params["model"]), project)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", type=Path, required=True, help="pickle of a module or of its tensors by name")
+    parser.add_argument("--target", type=Path, required=True, help="new safetensors file")
+    parser.add_argument("--i-trust-this-file", dest="trusted", action="store_true", help="it may run code of its own")
+
+
+def stage(project: Path, params: dict[str, Any], source: Path, target: Path, trusted: bool) -> dict[str, Any]:
+    return convert_pickle(ConvertOptions(str(source), str(target), trusted), project)
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, stage))
+    sys.exit(main(__doc__, stage, add_flags=add_flags))

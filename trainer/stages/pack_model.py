@@ -1,8 +1,6 @@
-"""Packs a model folder into one zip file with the SHA-256 of every file: `t2i model pack`.
+"""Packs a model folder into one zip file with the SHA-256 of every file: `t2i model pack`."""
 
-Reads `model` (folder, file), paths relative to the project.
-"""
-
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,14 @@ from t2i_trainer.pack import pack
 from t2i_trainer.stage import main
 
 
-def stage(project: Path, params: dict[str, Any]) -> dict[str, Any]:
-    return pack(project / params["model"]["folder"], project / params["model"]["file"])
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--target", type=Path, required=True, help="zip file")
+
+
+def stage(project: Path, params: dict[str, Any], source: Path, target: Path) -> dict[str, Any]:
+    return pack(project / source, project / target)
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, stage))
+    sys.exit(main(__doc__, stage, add_flags=add_flags))

@@ -1,8 +1,6 @@
-"""Unpacks what `t2i model pack` packed to a new folder, if every file is as it was: `t2i model unpack`.
+"""Unpacks what `t2i model pack` packed to a new folder, if every file is as it was: `t2i model unpack`."""
 
-Reads `model` (file, folder), paths relative to the project.
-"""
-
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,14 @@ from t2i_trainer.pack import unpack
 from t2i_trainer.stage import main
 
 
-def stage(project: Path, params: dict[str, Any]) -> dict[str, Any]:
-    return unpack(project / params["model"]["file"], project / params["model"]["folder"])
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", type=Path, required=True, help="zip file")
+    parser.add_argument("--target", type=Path, required=True, help="new folder")
+
+
+def stage(project: Path, params: dict[str, Any], source: Path, target: Path) -> dict[str, Any]:
+    return unpack(project / source, project / target)
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, stage))
+    sys.exit(main(__doc__, stage, add_flags=add_flags))

@@ -85,6 +85,7 @@ describe('the words that shells offer', () => {
       engines: ['list', 'inspect', 'prune'],
       params: ['check', 'show', 'import'],
       data: ['import', 'caption', 'embed', 'latents', 'check', 'push'],
+      model: ['pack', 'unpack', 'convert-pickle'],
       completion: ['bash', 'zsh', 'fish'],
     });
   });
