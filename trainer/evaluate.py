@@ -18,11 +18,12 @@ import numpy as np
 from t2i_trainer.emoji.english import article
 from t2i_trainer.emoji.exam import Exam, exam_hash, load_exam
 from t2i_trainer.emoji.judge import TINTS, Judge, ask, features, labels
-from t2i_trainer.emoji.variety import captions_with_several, mean_distance
+from t2i_trainer.emoji.variety import captions_with_several
 from t2i_trainer.evaluation.psnr import psnr
 from t2i_trainer.evaluation.sampling import Run, generate
 from t2i_trainer.evaluation.sharpness import gradient_energy
 from t2i_trainer.evaluation.sheet import contact_sheet
+from t2i_trainer.evaluation.variety import mean_distance
 from t2i_trainer.files import read_json, read_samples, write_atomically, write_json
 from t2i_trainer.presets import add_preset_flag
 from train_vae import to_unit

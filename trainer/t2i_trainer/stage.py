@@ -7,10 +7,12 @@
 | result | value: what the stage made, for `--json` |
 | error | code, message, hint, issues: what is wrong, each with option, expected, received |
 
-Standard error is for people who debug a stage. A stage ends with 0 after a result, and with 1 after an error.
+Standard error is for people who debug a stage, and what libraries print is sent there. A stage ends with 0 after a
+result, and with 1 after an error.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
@@ -18,7 +20,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import Any, SupportsFloat, TextIO
 
 from pydantic import ValidationError
 
@@ -44,9 +46,14 @@ class StageError(Exception):
         self.code, self.message, self.hint, self.issues = code, message, hint, issues
 
 
+# Where events go while a stage runs, in every thread of it: standard output, which all else is kept away from.
+_events: TextIO | None = None
+
+
 def emit(event: str, **fields: object) -> None:
     """Writes one event."""
-    print(json.dumps({"event": event, **fields}, ensure_ascii=False, allow_nan=False), flush=True)
+    line = json.dumps({"event": event, **fields}, ensure_ascii=False, allow_nan=False)
+    print(line, file=_events or sys.stdout, flush=True)
 
 
 def warn(message: str) -> None:
@@ -106,11 +113,16 @@ def main(
     add_flags(parser)
     flags = vars(parser.parse_args(arguments))
     project, params = flags.pop("project"), flags.pop("params")
+    global _events
+    _events = sys.stdout
     try:
-        value = stage(project, read_params(params), **flags)
+        with contextlib.redirect_stdout(sys.stderr):
+            value = stage(project, read_params(params), **flags)
     except Exception as error:
         emit("error", **describe(error))
         return 1
+    finally:
+        _events = None
     emit("result", value=value)
     return 0
 

@@ -5,20 +5,21 @@ from pathlib import Path
 
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
-from transformers import CLIPTokenizer
+from PIL import Image
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from t2i_trainer.golden.tiny_networks import modules
-from t2i_trainer.golden.tiny_tokenizer import write_tokenizer_files
+from t2i_trainer.golden.tiny_tokenizer import vocabulary, write_tokenizer_files
+from t2i_trainer.params import Params
 
 RECORD = {
-    "run_id": "a1b2c3", "run_name": "run_1", "best_val_diffuser_loss": 0.25, "best_step": 40,
-    "data_fingerprint": "ab" * 32, "licence": "CC0", "config_sha256": "cd" * 32,
-    "validation": {"validation_set": "ef" * 32, "items": 8},
+    "run_name": "run_1", "best_val_diffuser_loss": 0.25, "best_step": 40, "config_hash": "cd" * 32,
+    "validation": {"validation_set": "ef" * 32, "items": 8}, "files": {}, "forced": None, "replaces": None,
 }  # fmt: skip
 
 
 def write_project(
-    project: Path, channels: int = 4, factor: int = 8, size: object = 8, prediction: str = "epsilon", latents=None
+    project: Path, channels: int = 4, factor: int = 8, size: object = 8, prediction: str = "epsilon"
 ) -> Path:
     """A project whose `saved_models/` holds a random model, no two weights alike; returns its diffuser folder."""
     clip, unet, vae = modules(seed=0, channels=channels, factor=factor, sample_size=size)
@@ -40,12 +41,36 @@ def write_project(
 
 
 def parameters(**sections: dict) -> dict:
-    """The sections that these stages read, as the command line hands them over."""
-    given = {
-        "export": {"name": "flowers", "opset": 17, "steps": 30, "guidance_scale": 7.5, "int8": False},
-        "evaluate": {"steps": 2, "guidance_scale": 3.0, "seeds": 2, "clip_model": None, "fid_images": 0},
-        "log_trained_model": {"diffuser_dir": "saved_models", "min_delta": 0},
-        "vae": {"image_size": [64, 64]},
-        "data": {"raw": "data/raw/flowers"},
-    }
-    return {name: {**section, **sections.get(name, {})} for name, section in given.items()}
+    """The parameters, as the command line hands them over."""
+    given = {"export": {"name": "flowers"}, "evaluate": {"steps": 2, "seeds": 2}, "vae": {"image_size": [64, 64]}}
+    sections = {name: {**given.get(name, {}), **sections.get(name, {})} for name in {**given, **sections}}
+    return Params.model_validate_json(json.dumps(sections)).model_dump(mode="json")
+
+
+def write_clip(folder: Path) -> Path:
+    """A CLIP of random weights with both of its sides."""
+    size = len(vocabulary())
+    ends = {"bos_token_id": size - 2, "eos_token_id": size - 1, "pad_token_id": size - 1}
+    tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = {"vocab_size": size, "max_position_embeddings": 77, **ends, **tower}
+    torch.manual_seed(0)
+    vision = {"image_size": 32, "patch_size": 8, **tower}
+    clip = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8))
+    with torch.no_grad():  # random embeddings are faint: without this every prompt and image is like every other
+        clip.text_model.embeddings.token_embedding.weight.mul_(50)
+        clip.vision_model.embeddings.patch_embedding.weight.mul_(50)
+        clip.text_projection.weight.neg_()  # so that cosines are above 0
+    clip.save_pretrained(folder)
+    write_tokenizer_files(folder / "tokenizer")
+    return folder
+
+
+def write_data(project: Path, count: int) -> Path:
+    """Images of one colour each, with captions, at the place that the parameters have by default."""
+    folder = project / "data" / "raw" / "dataset"
+    for part in ("images", "captions"):
+        (folder / part).mkdir(parents=True)
+    for index in range(count):
+        Image.new("RGB", (80, 40), (20 * index, 90, 160)).save(folder / "images" / f"{index}.png")
+        (folder / "captions" / f"{index}.txt").write_text(f"a flower {index}")
+    return folder

@@ -12,9 +12,10 @@ from card import write_card
 from evaluate import compare_looks, evaluate, score, synonym_lines
 from t2i_trainer.emoji.exam import load_exam
 from t2i_trainer.emoji.judge import GROUNDS, NOT_ASKED, TINTS, Judge, ask, labels, to_judge, with_nothing
-from t2i_trainer.emoji.variety import captions_with_several, mean_distance
+from t2i_trainer.emoji.variety import captions_with_several
 from t2i_trainer.evaluation.psnr import psnr
 from t2i_trainer.evaluation.sheet import contact_sheet
+from t2i_trainer.evaluation.variety import mean_distance
 from t2i_trainer.files import read_json, read_samples
 from train import train
 from train_judge import read_images, train_judge

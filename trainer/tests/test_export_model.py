@@ -107,7 +107,7 @@ def test_other_models_and_opsets_are_exported_alike(tmp_path, channels, factor, 
 
 def test_the_manifest_carries_the_record_of_the_run(model):
     manifest = read_json(model / "t2i.json")
-    assert (manifest["name"], manifest["licence"], manifest["dataFingerprint"]) == ("flowers", "CC0", "ab" * 32)
+    assert (manifest["name"], manifest["licence"], manifest["dataFingerprint"]) == ("flowers", "not stated", "ef" * 32)
     assert manifest["defaults"] == {"steps": 30, "guidanceScale": 7.5, "sampler": "ddim"}
     assert RECORD.items() <= manifest["training"].items()
     assert manifest["evaluation"] is None

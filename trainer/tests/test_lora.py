@@ -5,9 +5,11 @@ import torch
 from safetensors.torch import load_file
 from tiny_training import distance, params, run, weights
 
+from t2i_trainer.networks.denoiser import load_unet
+from t2i_trainer.networks.lora import LORA_FILE, bake_adapters
 from t2i_trainer.stage import StageError
 from t2i_trainer.training.check import read_options
-from t2i_trainer.training.lora import FILE, LoraLinear, adapter_tensors, add_adapters, has_adapters, merged
+from t2i_trainer.training.lora import LoraLinear, adapter_tensors, add_adapters, has_adapters, merged
 from t2i_trainer.training.model import new_model
 from t2i_trainer.training.steps import trained_weights
 
@@ -49,7 +51,7 @@ def test_a_training_of_adapters_writes_them_in_diffusers_format_and_a_merged_net
     unet.save_pretrained(tmp_path / "pretrained" / "unet")
     given = params(unet={"init_from": str(tmp_path / "pretrained")}, lora_rank=2, unet_learning_rate=1e-2)
     run(tmp_path / "run", given)
-    tensors = load_file(tmp_path / "run" / FILE)
+    tensors = load_file(tmp_path / "run" / LORA_FILE)
     name = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight"
     assert tensors[name].shape == (2, 16) and tensors[name.replace("lora_A", "lora_B")].shape == (16, 2)
     assert "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0.lora_B.weight" in tensors
@@ -60,7 +62,8 @@ def test_a_training_of_adapters_writes_them_in_diffusers_format_and_a_merged_net
         up, down = (tensors[f"unet.{key.removesuffix('weight')}lora_{part}.weight"] for part in "BA")
         assert torch.allclose(after[key], before[key] + up @ down, atol=1e-6)
     assert weights(tmp_path / "run" / "best").keys() == after.keys()
-    assert (tmp_path / "run" / "best" / FILE).exists()
+    best = load_unet(tmp_path / "run" / "best" / "unet")
+    assert bake_adapters(best, tmp_path / "run" / "best" / LORA_FILE) == 0, "an export must not add them again"
 
 
 def test_a_training_of_adapters_resumes_on_the_same_network_alone(tmp_path, unet):
@@ -69,9 +72,9 @@ def test_a_training_of_adapters_resumes_on_the_same_network_alone(tmp_path, unet
     run(tmp_path / "whole", given)
     run(tmp_path / "cut", given)
     (tmp_path / "cut" / "checkpoints" / "step-00000008" / "manifest.json").unlink()
-    (tmp_path / "cut" / FILE).unlink()
+    (tmp_path / "cut" / LORA_FILE).unlink()
     run(tmp_path / "cut", given)
-    assert distance(load_file(tmp_path / "cut" / FILE), load_file(tmp_path / "whole" / FILE)) == 0
+    assert distance(load_file(tmp_path / "cut" / LORA_FILE), load_file(tmp_path / "whole" / LORA_FILE)) == 0
     new_model(read_options(params(seed=3), 1))[0].save_pretrained(tmp_path / "pretrained" / "unet")
     with pytest.raises(StageError) as caught:
         run(tmp_path / "cut", given)

@@ -1,6 +1,7 @@
 """A model folder packed and unpacked, and packs that must not be."""
 
 import hashlib
+import importlib
 import json
 import stat
 import zipfile
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from t2i_trainer.pack import MANIFEST, UnpackOptions, pack, unpack
-from t2i_trainer.stage import StageError
+from t2i_trainer.stage import StageError, main
 
 
 @pytest.fixture
@@ -54,6 +55,17 @@ def test_a_folder_comes_back_as_it_was_and_the_same_files_give_the_same_pack(fol
     with pytest.raises(StageError, match="is there already") as caught:
         unpack(tmp_path / "model.zip", tmp_path / "back")
     assert caught.value.code == "OPTION_INVALID"
+
+
+def test_the_stages_pack_and_unpack(folder: Path, tmp_path: Path, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "stages")
+    (tmp_path / "params.json").write_text("{}")
+    given = ["--project", str(tmp_path), "--params", str(tmp_path / "params.json"), "--file", "model.zip"]
+    for name, target in (("pack_model", "model"), ("unpack_model", "back")):
+        script = importlib.import_module(name)
+        assert main(name, script.stage, [*given, "--folder", target], script.add_flags) == 0
+    assert contents(tmp_path / "back") == contents(folder)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["value"]["files"] == 2
 
 
 def test_links_and_empty_folders_are_not_packed(folder: Path, tmp_path: Path):

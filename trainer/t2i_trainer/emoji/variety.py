@@ -1,10 +1,7 @@
-"""How much images of one caption differ from each other, beside how much real ones do."""
+"""Captions whose images can be compared with each other."""
 
 from collections import defaultdict
-from itertools import combinations
 from random import Random
-
-import numpy as np
 
 
 def captions_with_several(samples: list[dict], captions: int, each: int, seed: int = 0) -> dict[str, list[int]]:
@@ -15,14 +12,3 @@ def captions_with_several(samples: list[dict], captions: int, each: int, seed: i
     frequent = sorted(caption for caption, indices in found.items() if len(indices) >= each)
     chosen = Random(seed).sample(frequent, min(captions, len(frequent)))
     return {caption: found[caption][:each] for caption in chosen}
-
-
-def mean_distance(groups: list[np.ndarray]) -> float:
-    """Root mean square difference of two members of a group, the mean over all pairs of all groups. A group is
-    [n, ...] of any numbers."""
-    distances = [
-        float(np.sqrt(np.square(first - second).mean()))
-        for group in groups
-        for first, second in combinations(group.astype(np.float64), 2)
-    ]
-    return float(np.mean(distances))

@@ -71,8 +71,9 @@ def export_project(options: ExportOptions, source: Path, out: Path, metadata: Pa
                 "files": hash_files(folder),
                 "defaults": {"steps": options.steps, "guidanceScale": options.guidance_scale, "sampler": "ddim"},
                 "training": {**record, "source": hashes, **measured},
-                "dataFingerprint": record.get("data_fingerprint", "not recorded"),
-                "licence": record.get("licence", "not stated"),
+                # Of the set that validated it, all that the record has of its data.
+                "dataFingerprint": record.get("validation", {}).get("validation_set", "not recorded"),
+                "licence": "not stated",
                 "nullEmbeddingSha256": null_states_hash(folder),
                 "evaluation": report_of(hashes, evaluation),
             }

@@ -10,8 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..files import write_atomically
-
-FILE = "pytorch_lora_weights.safetensors"
+from ..networks.lora import LORA_FILE, MERGED
 
 
 class LoraLinear(nn.Module):
@@ -69,6 +68,6 @@ def adapter_tensors(unet: nn.Module) -> dict[str, Tensor]:
 
 
 def save_adapters(unet: nn.Module, folder: Path) -> None:
-    """Writes `pytorch_lora_weights.safetensors`."""
-    tensors = adapter_tensors(unet)
-    write_atomically(folder / FILE, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+    """Writes `pytorch_lora_weights.safetensors`, which says that the weights beside it have these adapters already."""
+    tensors, metadata = adapter_tensors(unet), {"format": "pt", MERGED: "true"}
+    write_atomically(folder / LORA_FILE, lambda path: save_file(tensors, path, metadata=metadata))
