@@ -79,7 +79,7 @@ def write_anchor(out: Path, unet: UNet2DConditionModel) -> None:
     )
     write_component(out / "text_encoder", clip, text_encoder_graph)
     write_component(out / "unet", unet, lambda module: unet_graph(module, CONTEXT))
-    write_component(out / "vae_decoder", vae, lambda module: vae_decoder_graph(module, 4, 16))
+    write_component(out / "vae_decoder", vae, lambda module: vae_decoder_graph(module, 4, (16, 16)))
     write_tokenizer(out / "tokenizer")
     DDIMScheduler(clip_sample=False, set_alpha_to_one=False).save_config(out / "scheduler")
     index = {"_class_name": "OnnxStableDiffusionPipeline", "scheduler": ["diffusers", "DDIMScheduler"]}

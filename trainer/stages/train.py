@@ -2,7 +2,7 @@
 
     torchrun --standalone --nproc_per_node 2 trainer/stages/train.py --project DIR --params FILE.json
 
-Reads the sections `unet`, `DDPMScheduler`, `training`, `data`, `clip` and `vae`, and `mlflow.run_name`. Writes
+Reads the sections `unet`, `DDPMScheduler`, `training`, `data`, `clip`, `vae` and `mlflow`. Writes
 `runs/<mlflow.run_name>/`, at its end `run.json`. Of several ranks rank 0 alone speaks: what the others say goes to
 standard error.
 """
@@ -14,6 +14,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from t2i_trainer.stage import main
+from t2i_trainer.tracking.open_tracking import open_tracking
+from t2i_trainer.tracking.options import read_tracking
 from t2i_trainer.training.check import read_options
 from t2i_trainer.training.loop import train_diffuser
 from t2i_trainer.training.pipeline_folder import finish_run
@@ -23,11 +25,15 @@ from t2i_trainer.training.strategies import is_speaker, launched_ranks
 
 def train(project: Path, params: dict[str, Any]) -> dict[str, Any]:
     options = read_options(sections(project, params), launched_ranks())
+    where = read_tracking({key: value for key, value in params["mlflow"].items() if key != "s3_mlruns_bucket"})
     samples, validation = open_project(project, params)
     run = project / "runs" / options.training.run_name
-    result = train_diffuser(options, samples, validation, run)
-    if result["status"] != "stopped" and is_speaker():
-        finish_run(run, project, params["clip"]["model"], params["vae"]["model"])
+    with open_tracking(where, project, run, params) as tracker:
+        result = train_diffuser(options, samples, validation, run, tracker)
+        if result["status"] != "stopped" and is_speaker():
+            finish_run(run, project, params["clip"]["model"], params["vae"]["model"])
+            if tracker:
+                tracker.finish()
     return result | {"run": run.relative_to(project).as_posix()}
 
 

@@ -12,7 +12,6 @@ result, and with 1 after an error.
 """
 
 import argparse
-import contextlib
 import dataclasses
 import json
 import sys
@@ -20,7 +19,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, SupportsFloat, TextIO
+from typing import Any, SupportsFloat
 
 from pydantic import ValidationError
 
@@ -46,14 +45,10 @@ class StageError(Exception):
         self.code, self.message, self.hint, self.issues = code, message, hint, issues
 
 
-# Where events go while a stage runs, in every thread of it: standard output, which all else is kept away from.
-_events: TextIO | None = None
-
-
 def emit(event: str, **fields: object) -> None:
-    """Writes one event."""
-    line = json.dumps({"event": event, **fields}, ensure_ascii=False, allow_nan=False)
-    print(line, file=_events or sys.stdout, flush=True)
+    """Writes one event, in one piece: several threads may do so."""
+    sys.stdout.write(json.dumps({"event": event, **fields}, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
 
 
 def warn(message: str) -> None:
@@ -113,16 +108,11 @@ def main(
     add_flags(parser)
     flags = vars(parser.parse_args(arguments))
     project, params = flags.pop("project"), flags.pop("params")
-    global _events
-    _events = sys.stdout
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            value = stage(project, read_params(params), **flags)
+        value = stage(project, read_params(params), **flags)
     except Exception as error:
         emit("error", **describe(error))
         return 1
-    finally:
-        _events = None
     emit("result", value=value)
     return 0
 

@@ -1,13 +1,12 @@
 """What a stage tells the command line that started it."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
-from t2i_trainer.stage import Issue, StageError, StageProgress, main, read_params, warn
+from t2i_trainer.stage import Issue, StageError, StageProgress, main, read_params
 
 
 def run(stage, tmp_path: Path, capsys) -> tuple[int, list[dict]]:
@@ -21,18 +20,6 @@ def test_a_stage_gets_folder_and_parameters_and_tells_its_result(tmp_path: Path,
     code, events = run(lambda folder, params: [str(folder), params["data"]["raw"]], tmp_path, capsys)
     assert code == 0
     assert events == [{"event": "result", "value": [str(tmp_path), "data/raw/flowers"]}]
-
-
-def test_what_a_library_prints_is_no_event(tmp_path: Path, capsys):
-    def stage(*_):
-        print("loading")
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(warn, "small").result()
-        print("loaded")
-
-    code, events = run(stage, tmp_path, capsys)
-    assert code == 0
-    assert events == [{"event": "warning", "message": "small"}, {"event": "result", "value": None}]
 
 
 def test_what_a_user_can_mend_is_told_with_every_mistake(tmp_path: Path, capsys):

@@ -7,36 +7,21 @@ from pathlib import Path
 
 import pytest
 from diffusers import StableDiffusionPipeline
-from tiny_project import write_images, write_models
-from tiny_training import TRAINING, UNET, distance, weights
+from tiny_project import train_params as params
+from tiny_project import write_prepared
+from tiny_training import distance, weights
 
 from stages.train import train
-from t2i_trainer.data.embeddings import EmbedOptions, embed
-from t2i_trainer.data.latents import LatentOptions, prepare_latents
-from t2i_trainer.data.layout import DataFolder
 from t2i_trainer.files import sha256_file
 from t2i_trainer.stage import main
 
 STAGE = Path(__file__).resolve().parents[1] / "stages" / "train.py"
-RANKS = {"strategy": "ddp", "precision": "fp32"}
 
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """Prepared data of ten images, 32 pixels wide, whose latents are 8 wide."""
-    data = write_images(DataFolder(tmp_path / "data/raw/dataset"), count=10)
-    write_models(tmp_path / "models")
-    embed(EmbedOptions(model="models/clip", max_length=16), tmp_path, data)
-    prepare_latents(LatentOptions(model="models/vae", image_size=(32, 32)), tmp_path, data)
+    write_prepared(tmp_path)
     return tmp_path
-
-
-def params(**training: object) -> dict:
-    return {
-        "data": {"train_size": 8, "val_size": 2}, "clip": {"model": "models/clip", "max_length": 16},
-        "vae": {"model": "models/vae", "image_size": [32, 32]}, "unet": UNET,
-        "training": {**TRAINING, **RANKS, **training}, "mlflow": {"run_name": "mine"},
-    }  # fmt: skip
 
 
 def stage(project: Path, given: dict, *launcher: str) -> subprocess.CompletedProcess:

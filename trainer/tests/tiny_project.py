@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from tiny_training import TRAINING, UNET
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     CLIPImageProcessorPil,
@@ -14,6 +15,8 @@ from transformers import (
     RobertaTokenizer,
 )
 
+from t2i_trainer.data.embeddings import EmbedOptions, embed
+from t2i_trainer.data.latents import LatentOptions, prepare_latents
 from t2i_trainer.data.layout import DataFolder
 from t2i_trainer.golden.tiny_networks import modules
 from t2i_trainer.golden.tiny_tokenizer import write_tokenizer_json
@@ -41,6 +44,23 @@ def write_models(folder: Path, seed: int = 0) -> None:
     clip.save_pretrained(folder / "clip")
     vae.register_to_config(scaling_factor=0.5, shift_factor=0.125)
     vae.save_pretrained(folder / "vae")
+
+
+def write_prepared(project: Path) -> None:
+    """A project whose ten images, 32 pixels wide, have latents 8 wide and embeddings, ready for training."""
+    data = write_images(DataFolder(project / "data/raw/dataset"), count=10)
+    write_models(project / "models")
+    embed(EmbedOptions(model="models/clip", max_length=16), project, data)
+    prepare_latents(LatentOptions(model="models/vae", image_size=(32, 32)), project, data)
+
+
+def train_params(**training: object) -> dict:
+    """Parameters that train on it, by section, with these of `training` changed."""
+    return {
+        "data": {"train_size": 8, "val_size": 2}, "clip": {"model": "models/clip", "max_length": 16},
+        "vae": {"model": "models/vae", "image_size": [32, 32]}, "unet": UNET,
+        "training": {**TRAINING, "strategy": "ddp", "precision": "fp32", **training}, "mlflow": {"run_name": "mine"},
+    }  # fmt: skip
 
 
 def write_florence(folder: Path) -> None:

@@ -1,0 +1,73 @@
+"""Tracks a training by MLflow: what it tells goes to the spool at once, and to the server when that can be had."""
+
+import dataclasses
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..files import read_json
+from ..stage import warn
+from ..training.options import DiffuserOptions
+from . import problems
+from .options import TrackingOptions
+from .sender import Sender
+from .server_run import End, Model, ServerRun
+from .spool import Spool
+from .values import flatten
+
+LAST_SECONDS = 60.0
+"""How long the end of a training waits for a server that takes what it is given, but slowly."""
+
+
+class Tracking:
+    """A `training.loop.Tracker`. Leaving it as a context ends the run as the training ended."""
+
+    def __init__(self, options: TrackingOptions, folder: Path, params: dict[str, Any]):
+        """`folder` is the run's, `params` the parameters of the project by section."""
+        self.options, self.folder, self.params = options, folder, params
+        self.spool = Spool(folder)
+        self.parameters: dict[str, str] = {}
+        self.model: Model | None = None
+        self.sender = Sender(
+            lambda: ServerRun(options, self.spool, self.parameters),
+            lambda error: problems.explain(error, options),
+        )
+
+    def start(self, run: str | None, options: dict[str, Any]) -> str:
+        """Begins to send. Of the `options` those are left out that `params` has under the names of params.yaml."""
+        sections = {field.name for field in dataclasses.fields(DiffuserOptions)}
+        facts = {name: value for name, value in options.items() if name not in sections}
+        self.parameters = flatten({**self.params, **facts})
+        name = self.spool.open(run, facts["config_hash"])
+        self.sender.start()
+        return name
+
+    def log(self, step: int, figures: dict[str, float]) -> None:
+        """Puts figures into the spool and wakes the sender."""
+        self.spool.add(step, {name: value for name, value in figures.items() if name != "step"})
+        self.sender.wake()
+
+    def finish(self) -> None:
+        """Training is done and its files are written: logs the best loss, and has the model registered."""
+        best = read_json(self.folder / "best" / "best.json")
+        files = ("best/best.json", "options.json", "run.json")
+        loss, step = best["best_val_diffuser_loss"], best["best_step"]
+        self.model = Model(tuple(self.folder / file for file in files), loss, step)
+        self.log(step, {"best_val_diffuser_loss": loss, "best_step": step})
+
+    def __enter__(self) -> "Tracking":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        """Ends the run: FINISHED after `finish`, KILLED by Ctrl-C, FAILED by any other error; one that was stopped goes
+        on RUNNING."""
+        if not self.sender.ident:  # training did not come to its first step
+            return
+        status = "FINISHED" if self.model else None
+        if error is not None:
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        if self.spool.left_out:
+            warn(f"MLflow: {self.spool.left_out} figures that are NaN or infinite are left out")
+        if not self.sender.close(End(status, None if error else self.model), LAST_SECONDS):
+            file = self.spool.file.name
+            warn(f"MLflow lacks a part of run {self.folder.name}: {file} keeps it, and the same command sends it")
