@@ -25,7 +25,7 @@ def read_options(params: dict[str, dict[str, Any]], world: int) -> DiffuserOptio
     # A section that cannot be read does not hide what is wrong with the others.
     issues += _unet(unet) if unet else []
     issues += _schedule(schedule) if schedule else []
-    issues += _training(training, world, _capability()) if training else []
+    issues += _training(training, world, gpu_capability()) if training else []
     if unet and training and training.lora_rank is not None and unet.init_from is None:
         issues.append(Issue("unet.init_from", "a diffusers folder, which training.lora_rank adapts", "none"))
     if unet is None or schedule is None or training is None or issues:
@@ -41,7 +41,14 @@ def precision_issues(precision: str, capability: tuple[int, int] | None) -> Iter
         yield Issue("training.precision", "fp16 or fp32", received)
 
 
-def _capability() -> tuple[int, int] | None:
+def run_name_issues(option: str, name: str) -> Iterable[Issue]:
+    """What stands against the name of a run's folder."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        yield Issue(option, "letters, digits, dots, hyphens and underscores", name)
+
+
+def gpu_capability() -> tuple[int, int] | None:
+    """The compute capability of the GPU that is trained on, or None for the CPU."""
     return torch.cuda.get_device_capability() if torch.cuda.is_available() else None
 
 
@@ -85,8 +92,7 @@ def _schedule(schedule: ScheduleOptions) -> Iterable[Issue]:
 
 
 def _training(training: TrainingOptions, world: int, capability: tuple[int, int] | None) -> Iterable[Issue]:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", training.run_name):
-        yield Issue("training.run_name", "letters, digits, dots, hyphens and underscores", training.run_name)
+    yield from run_name_issues("training.run_name", training.run_name)
     parts = world * training.gradient_accumulation_steps
     if training.batch_size % parts:
         expected = (

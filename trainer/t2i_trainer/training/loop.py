@@ -39,8 +39,8 @@ def train_diffuser(
     out: Path,  # the run folder; of several ranks, one that all of them see
     tracker: Tracker | None = None,  # used by rank 0 alone
 ) -> dict[str, Any]:
-    """Trains to the end, until validation improves no more, or until SIGTERM. Returns what became of it: `status` is
-    `finished`, `out_of_patience` or `stopped`.
+    """Trains to the end, until validation improves no more, or until SIGTERM or SIGINT. Returns what became of it:
+    `status` is `finished`, `out_of_patience` or `stopped`.
 
     Raises StageError where the data does not fit the options, the checkpoint is another run's, memory does not
     suffice, or the loss is no number any more; the checkpoints stay what they are.

@@ -5,7 +5,8 @@ from types import FrameType
 
 
 class StopAsked:
-    """Inside a `with` block: `asked` becomes true at one of these signals, which then does nothing else."""
+    """Inside a `with` block: `asked` becomes true at one of these signals, which then do nothing else, however often
+    they come: a terminal, the command line and torchrun each pass Ctrl-C on."""
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -28,7 +27,7 @@ class Single:
     def own_device(self) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def prepare(self, unet: UNet2DConditionModel, options: TrainingOptions) -> None:
+    def prepare(self, unet: nn.Module, options: TrainingOptions) -> None:
         self.averaged = unet.to(self.device)
         self.wrapped = self.wrap(unet)
         self.dtype, self.parts, self.clip = (

@@ -1,0 +1,1 @@
+"""Fine-tunes the autoencoder of a project on its images."""
