@@ -16,6 +16,7 @@ import { params } from './params/command.js';
 import { promote } from './promote/command.js';
 import { publish } from './publish/command.js';
 import { train } from './train/command.js';
+import { trainVae } from './train-vae/command.js';
 import { verify } from './verify/command.js';
 
 /** Every command, in the order that help and the reference show. A new one is one file and one line here. */
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   params,
   data,
   train,
+  trainVae,
   promote,
   evaluate,
   exportModel,
