@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from t2i_trainer.stage import Issue, StageError, StageProgress, main, read_params
+from t2i_trainer.stage import Issue, StageError, StageProgress, main, read_params, warn
 
 
 def run(stage, tmp_path: Path, capsys) -> tuple[int, list[dict]]:
@@ -85,3 +85,15 @@ def test_parameters_that_are_left_out_have_the_defaults_of_the_schema(tmp_path: 
     (tmp_path / "params.json").write_text("{}")
     read = read_params(tmp_path / "params.json")
     assert (read["training"]["batch_size"], read["unet"]["block_out_channels"]) == (64, [192, 384, 576])
+
+
+def test_an_event_is_written_in_one_piece_since_threads_write_too(monkeypatch):
+    written: list[str] = []
+
+    class Pieces:
+        write = staticmethod(written.append)
+        flush = staticmethod(lambda: None)
+
+    monkeypatch.setattr("sys.stdout", Pieces())
+    warn("a\nb")
+    assert written == ['{"event": "warning", "message": "a\\nb"}\n']
