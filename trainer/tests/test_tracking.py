@@ -14,6 +14,7 @@ from tracking_servers import MlflowServer, http_server, lose_answers, mlflow_pro
 from stages.train import train
 from t2i_trainer.stage import main
 from t2i_trainer.tracking import sender
+from t2i_trainer.tracking import tracking as tracking_module
 from t2i_trainer.tracking.environment import SECRETS, SETTINGS
 from t2i_trainer.tracking.open_tracking import open_tracking
 from t2i_trainer.tracking.options import TrackingOptions
@@ -37,12 +38,15 @@ def server(tmp_path_factory) -> Iterator[MlflowServer]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch) -> None:
-    """What the tracker sets is not set before, nor for other tests; a failed request is tried again at once."""
+    """What the tracker sets is not set before, nor for other tests; a failed request is tried again at once, and a busy
+    machine may take its time."""
     for name in (*SECRETS, *SETTINGS):
         # Setting it first is what has it restored.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(sender, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(tracking_module, "LAST_SECONDS", None)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "300")
 
 
 @pytest.fixture

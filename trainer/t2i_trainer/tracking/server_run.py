@@ -1,22 +1,18 @@
 """A run on an MLflow server. Whatever is done here may be done again after a failure of unknown outcome, by this
 process or a later one: what the server has already is asked first, and nothing is there twice."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import RestException
-from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from ..stage import warn
 from .options import TrackingOptions
-from .spool import Figure, Spool
+from .spool import Spool
 from .values import cut
-
-T = TypeVar("T")
 
 NAME_TAG = "t2i.run"
 """Tag with the run's name in the spool. The id of MLflow's own is not known where the answer with it was lost."""
@@ -63,9 +59,10 @@ class ServerRun:
     def send(self) -> None:
         """Sends what the spool has and the server has not, in order."""
         waiting = [figure for figure in tuple(self.spool.figures) if (figure.name, figure.step) not in self.sent]
-        for part in _parts(waiting, MAX_METRICS_PER_BATCH):
-            self.client.log_batch(self.id, metrics=[_metric(figure) for figure in part])
-            self.sent |= {(figure.name, figure.step) for figure in part}
+        # The client cuts it into batches that a server takes.
+        metrics = [Metric(figure.name, figure.value, figure.time, figure.step) for figure in waiting]
+        self.client.log_batch(self.id, metrics=metrics)
+        self.sent |= {(figure.name, figure.step) for figure in waiting}
 
     def end(self, end: End) -> None:
         """Uploads and registers the model, and sets the status, whatever became of the two."""
@@ -99,11 +96,8 @@ class ServerRun:
         if long:
             warn(f"MLflow: the values of {', '.join(long)} are cut to {MAX_PARAM_VAL_LENGTH} characters")
         new = [Param(name, value) for name, value in values.items() if name not in there]
-        for part in _parts(new, MAX_PARAMS_TAGS_PER_BATCH):
-            self.client.log_batch(self.id, params=part)
         changed = [RunTag(name, value) for name, value in values.items() if there.get(name, value) != value]
-        for part in _parts(changed, MAX_PARAMS_TAGS_PER_BATCH):
-            self.client.log_batch(self.id, tags=part)
+        self.client.log_batch(self.id, params=new, tags=changed)
 
     def _register(self, model: Model) -> None:
         name, tags = self.options.registered_model_name, {"run_id": self.id, "best_step": str(model.step)}
@@ -117,11 +111,3 @@ class ServerRun:
             tags["best_val_diffuser_loss"] = str(model.loss)
             source = f"{self.artifacts}/model"
             self.client.create_model_version(name, source, self.id, tags, await_creation_for=0)
-
-
-def _metric(figure: Figure) -> Metric:
-    return Metric(figure.name, figure.value, figure.time, figure.step)
-
-
-def _parts(values: list[T], size: int) -> Iterable[list[T]]:
-    return (values[start : start + size] for start in range(0, len(values), size))
