@@ -186,7 +186,7 @@ class EvaluateParams(Section):
 class ExportParams(Section):
     """The model directory that the SDK runs."""
 
-    name: Annotated[str, Field(max_length=100)] = "my-model"
+    name: str = "my-model"
     """Of the model, in receipts."""
     opset: Annotated[int, Field(ge=17, le=23)] = 17
     """Of ONNX."""
@@ -205,7 +205,7 @@ class MlflowParams(Section):
     """Tracking server; runs are recorded below mlruns/ alone where null."""
     experiment_name: Annotated[str, Field(max_length=200)] = "Training"
     """Experiment."""
-    run_name: Annotated[str, Field(max_length=200)] = "run_1"
+    run_name: str = "run_1"
     """Run; also its folder below runs/."""
     registered_model_name: Annotated[str, Field(max_length=200)] = "Diffusion"
     """Registered model."""

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { below, flag, integer, line, list, oneOf, positive, real, size } from './values.js';
+import { below, flag, integer, line, list, modelName, oneOf, positive, real, size } from './values.js';
 
 /** Block types of diffusers' UNet2DConditionModel that its text states can be given to, or that need none. */
 const DOWN_BLOCKS = ['DownBlock2D', 'CrossAttnDownBlock2D', 'AttnDownBlock2D'] as const;
@@ -134,7 +134,7 @@ const evaluate = z.strictObject({
 });
 
 const exporting = z.strictObject({
-  name: line(100).default('my-model').describe('of the model, in receipts'),
+  name: modelName.default('my-model').describe('of the model, in receipts'),
   opset: integer(17, 23).default(17).describe('of ONNX'),
   steps: integer(1, 1000).default(30).describe('default of a request'),
   guidance_scale: real(0, 100).default(7.5).describe('default of a request'),
@@ -147,7 +147,7 @@ const mlflow = z.strictObject({
     .default(null)
     .describe('tracking server; runs are recorded below mlruns/ alone where null'),
   experiment_name: line(200).default('Training').describe('experiment'),
-  run_name: line(200).default('run_1').describe('run; also its folder below runs/'),
+  run_name: modelName.default('run_1').describe('run; also its folder below runs/'),
   registered_model_name: line(200).default('Diffusion').describe('registered model'),
   s3_mlruns_bucket: line(200).nullable().default(null).describe('bucket of the artifacts, without s3://'),
 });

@@ -50,6 +50,11 @@ export const below = line(500).regex(
   'a path below the project, with forward slashes',
 );
 
+/** What a model or a run may be called, which also names folders. */
+export const modelName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'letters, digits, dots, dashes and underscores');
+
 export const flag = z.boolean('true or false');
 
 function numberOfText(value: unknown): unknown {

@@ -37,7 +37,7 @@ class Tracking:
         """Begins to send. Of the `options` those are left out that `params` has under the names of params.yaml."""
         sections = {field.name for field in dataclasses.fields(DiffuserOptions)}
         facts = {name: value for name, value in options.items() if name not in sections}
-        self.parameters = flatten({**self.params, **facts})
+        self.parameters = flatten(facts) | flatten(self.params)
         name = self.spool.open(run, facts["config_hash"])
         self.sender.start()
         return name
