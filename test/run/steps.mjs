@@ -55,6 +55,8 @@ export function makeSteps(scratch) {
     },
     {
       ...pythonModule('trainer tests (pytest)', 'pytest', `--junit-xml=${pytestReport}`),
+      // Some of them start an MLflow server.
+      after: [PYTHON_STEP, OPS_STEP],
       counts: () => readCounts(pytestReport, pytestCounts),
     },
     typesStep,

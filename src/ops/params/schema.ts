@@ -145,7 +145,7 @@ const mlflow = z.strictObject({
   server_uri: line(500)
     .nullable()
     .default(null)
-    .describe('tracking server; runs are recorded below mlruns/ alone where null'),
+    .describe('tracking server; runs are recorded in their folders alone where null'),
   experiment_name: line(200).default('Training').describe('experiment'),
   run_name: modelName.default('run_1').describe('run; also its folder below runs/'),
   registered_model_name: line(200).default('Diffusion').describe('registered model'),

@@ -4,7 +4,8 @@ import { isRecord } from '../../fields.js';
 /** Keys whose value would be a secret, and the environment variable that it belongs into. */
 const SECRET_KEYS: readonly (readonly [RegExp, string])[] = [
   [/^mlflow\.tracking_(username|user)$/, 'MLFLOW_TRACKING_USERNAME'],
-  [/^mlflow\.(tracking_)?(password|token)$/, 'MLFLOW_TRACKING_PASSWORD'],
+  [/^mlflow\.(tracking_)?password$/, 'MLFLOW_TRACKING_PASSWORD'],
+  [/^mlflow\.(tracking_)?token$/, 'MLFLOW_TRACKING_TOKEN'],
   [/^huggingface\.(hf_)?token$/, 'HF_TOKEN'],
   [/(^|\.)(aws_)?access_key(_id)?$/i, 'AWS_ACCESS_KEY_ID'],
   [/(^|\.)(aws_)?secret_(access_)?key$/i, 'AWS_SECRET_ACCESS_KEY'],
