@@ -202,8 +202,14 @@ def test_a_server_that_is_killed_in_the_middle_misses_nothing(server, experiment
     with tracking(server.address, experiment, tmp_path) as tracker:
         name = tracker.start(None, FACTS)
         tracker.log(1, figures(1))
+        tracker.log(2, figures(2))
+    assert histories(server, experiment) == expected(1, 2)
+    with tracking(server.address, experiment, tmp_path) as tracker:
+        tracker.start(name, FACTS)
+        # Whether this one arrives is left to chance.
+        tracker.log(3, figures(3))
         server.kill()
-        for step in range(2, 1500):
+        for step in range(4, 1500):
             tracker.log(step, figures(step))
     told = warnings(capsys)
     assert len(told) == 2 and "cannot be reached" in told[0]
