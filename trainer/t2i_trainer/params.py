@@ -202,7 +202,7 @@ class MlflowParams(Section):
     """Tracking; user and password come from the environment or .env."""
 
     server_uri: Annotated[str, Field(max_length=500)] | None = None
-    """Tracking server; runs are recorded below mlruns/ alone where null."""
+    """Tracking server; runs are recorded in their folders alone where null."""
     experiment_name: Annotated[str, Field(max_length=200)] = "Training"
     """Experiment."""
     run_name: str = "run_1"
