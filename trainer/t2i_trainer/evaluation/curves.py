@@ -37,11 +37,13 @@ def loss_curves(losses: dict[str, list[tuple[int, float]]]) -> str:
     )
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{html.escape(title)}</title>']
     for tick in range(TICKS + 1):
-        value, step = (low + (high - low) * tick / TICKS for low, high in ((lowest, highest), (first, last)))
+        value = lowest + (highest - lowest) * tick / TICKS
         parts.append(f'<path class="grid" d="M{LEFT} {y(value):.1f}H{WIDTH - RIGHT}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
-        anchor = "end" if tick == TICKS else "middle"
-        parts.append(f'<text x="{x(step):.1f}" y="{HEIGHT - 14}" text-anchor="{anchor}">{step:.0f}</text>')
+    # Whole steps: those of a short run are fewer than the ticks.
+    for step in sorted({round(first + (last - first) * tick / TICKS) for tick in range(TICKS + 1)}):
+        anchor = "end" if step == last > first else "middle"
+        parts.append(f'<text x="{x(step):.1f}" y="{HEIGHT - 14}" text-anchor="{anchor}">{step}</text>')
     for name, series in losses.items():
         line = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in series)
         parts.append(f'<polyline class="{SERIES[name]}" points="{line}"/>')
