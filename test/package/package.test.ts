@@ -165,6 +165,18 @@ describe('the packed package', { timeout: 300_000 }, () => {
     expect(readFileSync(join(installed.folder, 'apple.png')).subarray(1, 4).toString()).toBe('PNG');
   });
 
+  it('makes a project, and brings the stages that train it', () => {
+    installed.npm('exec', '--offline', '--', 't2i', 'init', 'flowers');
+    const { status, stderr } = spawnSync(process.execPath, [installed.path('bin/t2i.mjs'), 'params', 'check'], {
+      cwd: join(installed.folder, 'flowers'),
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([0, 'params.yaml is right\n']);
+    expect(readdirSync(installed.path('trainer/stages'))).toEqual(
+      readdirSync(join(ROOT, 'trainer/stages')).filter((name) => name.endsWith('.py')),
+    );
+  });
+
   it('generates an image with the model that it brings', () => {
     installed.npm('exec', '--offline', '--', 't2i', 'generate', 'a red apple', '--steps', '2', '-o', 'default.png');
     expect(readdirSync(installed.folder)).toContain('default.png');
