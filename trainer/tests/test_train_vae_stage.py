@@ -19,7 +19,8 @@ from t2i_trainer.stage import StageError
 from t2i_trainer.training import run_state
 from t2i_trainer.training.strategies import Stepped
 from t2i_trainer.training.strategies.single import Single
-from t2i_trainer.training.vae.loss import KL_WEIGHT, autoencoder_losses
+from t2i_trainer.training.vae.images import PixelBatches, Pixels
+from t2i_trainer.training.vae.loss import KL_WEIGHT, Losses, autoencoder_losses
 
 STEPS = 6
 
@@ -130,6 +131,19 @@ def test_the_divergence_is_that_of_diffusers_and_counts_for_a_millionth(project)
     assert torch.allclose(losses.kl, distribution.kl() / (3 * 16 * 16))
     assert torch.allclose(losses.total(), error.abs().mean((1, 2, 3)) + (error**2).mean((1, 2, 3)) + 1e-6 * losses.kl)
     assert not torch.equal(losses.l1, other.l1), "noise chooses other latents"
+    assert Losses(torch.zeros(1), torch.zeros(1), torch.ones(1)).total().item() == pytest.approx(1e-6)
+
+
+def test_each_step_and_each_image_has_noise_of_its_own(project, monkeypatch):
+    drawn = []
+
+    def losses(model, pixels, noise):
+        drawn.extend([] if noise is None else noise)
+        return autoencoder_losses(model, pixels, noise)
+
+    monkeypatch.setattr("t2i_trainer.training.vae.run.autoencoder_losses", losses)
+    train_vae_model(project, params())
+    assert len(drawn) == STEPS * 4 == len({noise.sum().item() for noise in drawn})
 
 
 def killed_at_step(project: Path, count: int, given: dict) -> int:
@@ -189,11 +203,21 @@ def test_a_batch_in_parts_teaches_the_same(project, trained):
     assert lines(project)[1:] == [pytest.approx(line, rel=1e-3) for line in lines(trained[0])[1:]]
 
 
-def test_mirrored_images_are_learnt_from_and_bf16_is_trained_in(project, trained):
-    train_vae_model(project, params(data={"flip": True}, precision="bf16"))
+def test_half_of_the_images_are_mirrored_where_that_is_asked_for(project):
+    pixels = Pixels(DataFolder(project / "data/raw/dataset").image_files(), (16, 16))
+    plain, mirrored = [
+        torch.cat([PixelBatches(pixels, 4, 0, flip)[step] for step in range(30)]) for flip in (False, True)
+    ]
+    same = (plain == mirrored).all(-1).all(-1).all(-1)
+    assert torch.equal(plain.flip(-1)[~same], mirrored[~same])
+    assert 40 < same.sum().item() < 80, "of 120"
+
+
+def test_bf16_is_of_the_passes_alone(project, trained):
+    train_vae_model(project, params(precision="bf16"))
+    assert json.loads((project / "runs/mine-vae/options.json").read_text())["vae"]["precision"] == "bf16"
     assert distance(weights(project), weights(trained[0])) > 1e-5
     assert all(tensor.dtype == torch.float32 for tensor in weights(project).values())
-    assert lines(project)[-1]["val_vae_loss"] < lines(project)[0]["val_vae_loss"]
 
 
 def test_fp16_in_which_an_autoencoder_overflows_becomes_fp32_with_a_warning(project, trained, capsys):
@@ -236,10 +260,13 @@ def test_every_image_that_cannot_be_read_is_told_before_training(project):
     assert not (project / "runs").exists()
 
 
-def test_a_loss_that_is_no_number_ends_training_before_a_checkpoint_is_written(project, monkeypatch):
+@pytest.mark.parametrize(("checkpoint_steps", "found"), [(500, 2), (1, 1)])
+def test_a_loss_that_is_no_number_ends_training_before_a_checkpoint_is_written(
+    project, monkeypatch, checkpoint_steps: int, found: int
+):
     monkeypatch.setattr(run_state, "save", lambda *_: pytest.fail("saved"))
     monkeypatch.setattr(Single, "backward", lambda self, loss, last: loss().detach() * float("nan"))
     monkeypatch.setattr(Single, "step", lambda self, rate: Stepped(True, torch.zeros(())))
-    with pytest.raises(StageError, match="no number any more at step 2") as caught:
-        train_vae_model(project, params())
+    with pytest.raises(StageError, match=f"no number any more at step {found}") as caught:
+        train_vae_model(project, params(checkpoint_steps=checkpoint_steps))
     assert caught.value.code == "TRAINING_DIVERGED" and "vae.learning_rate" in caught.value.hint
