@@ -60,10 +60,10 @@ def test_a_folder_comes_back_as_it_was_and_the_same_files_give_the_same_pack(fol
 def test_the_stages_pack_and_unpack(folder: Path, tmp_path: Path, capsys, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "stages")
     (tmp_path / "params.json").write_text("{}")
-    given = ["--project", str(tmp_path), "--params", str(tmp_path / "params.json"), "--file", "model.zip"]
-    for name, target in (("pack_model", "model"), ("unpack_model", "back")):
+    given = ["--project", str(tmp_path), "--params", str(tmp_path / "params.json")]
+    for name, source, target in (("pack_model", "model", "model.zip"), ("unpack_model", "model.zip", "back")):
         script = importlib.import_module(name)
-        assert main(name, script.stage, [*given, "--folder", target], script.add_flags) == 0
+        assert main(name, script.stage, [*given, "--source", source, "--target", target], script.add_flags) == 0
     assert contents(tmp_path / "back") == contents(folder)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["value"]["files"] == 2
 
