@@ -54,7 +54,7 @@ class VaeParams(Section):
     """Autoencoder."""
 
     model: Annotated[str, Field(max_length=300)] = "stabilityai/sd-vae-ft-mse"
-    """Autoencoder, frozen: a folder or a name on the Hub."""
+    """Autoencoder, frozen but for t2i train-vae: a folder or a name on the Hub."""
     image_size: Annotated[tuple[Annotated[int, Field(ge=8, le=4096)], ...], Field(min_length=2, max_length=2)] = (128, 128,)
     """Height, width of the images in pixels."""
     learning_rate: Annotated[float, Field(le=1, gt=0)] = 0.00005

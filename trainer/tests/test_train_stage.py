@@ -13,7 +13,8 @@ from tiny_training import distance, weights
 
 from stages.train import train
 from t2i_trainer.files import sha256_file
-from t2i_trainer.stage import main
+from t2i_trainer.stage import StageError, main
+from t2i_trainer.training.pipeline_folder import finish_run
 
 STAGE = Path(__file__).resolve().parents[1] / "stages" / "train.py"
 
@@ -62,3 +63,10 @@ def test_a_mistake_is_an_error_event_and_ends_with_1(tmp_path, capsys):
     [event] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (event["event"], event["code"]) == ("error", "OPTION_INVALID")
     assert [issue["option"] for issue in event["issues"]] == ["training.batch_size", "training.unet_learning_rate"]
+
+
+def test_a_run_whose_losses_are_no_numbers_is_not_finished(project):
+    (project / "runs/mine").mkdir(parents=True)
+    with pytest.raises(StageError, match="no validation loss of mine was a number"):
+        finish_run(project / "runs/mine", project, "models/clip", "models/vae")
+    assert not (project / "runs/mine/run.json").exists()

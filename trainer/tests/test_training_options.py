@@ -62,7 +62,7 @@ def test_a_batch_is_shared_evenly_or_refused():
 @pytest.mark.parametrize(
     ("training", "world", "option"),
     [({"strategy": "single"}, 2, "training.strategy"), ({"min_delta": 0.1}, 1, "training.patience"),
-     ({"lora_rank": 4}, 1, "unet.init_from"), ({"run_name": "../elsewhere"}, 1, "training.run_name"),
+     ({"lora_rank": 4}, 1, "unet.init_from"), ({"run_name": "../elsewhere"}, 1, "mlflow.run_name"),
      ({"strategy": "zero2", "precision": "fp16"}, 1, "training.precision")],
 )  # fmt: skip
 def test_options_that_do_not_go_together_are_refused(monkeypatch, training: dict, world: int, option: str):

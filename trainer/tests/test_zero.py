@@ -66,7 +66,7 @@ def test_another_number_of_ranks_or_another_stage_is_refused_with_what_to_do(tmp
             run(tmp_path, params(strategy=strategy, max_steps=2), ranks=ranks)
         [issue] = caught.value.issues
         assert issue.expected.startswith("zero2 on 1 ranks") and issue.received == f"{strategy} on {ranks} ranks"
-        assert "training.run_name" in caught.value.hint
+        assert "mlflow.run_name" in caught.value.hint
 
     forked_ranks(2, lambda rank: resume("zero2", 2))
     forked_ranks(1, lambda rank: resume("zero1", 1))

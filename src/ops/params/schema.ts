@@ -32,7 +32,9 @@ const clip = z.strictObject({
 });
 
 const vae = z.strictObject({
-  model: model.default('stabilityai/sd-vae-ft-mse').describe('autoencoder, frozen: a folder or a name on the Hub'),
+  model: model
+    .default('stabilityai/sd-vae-ft-mse')
+    .describe('autoencoder, frozen but for t2i train-vae: a folder or a name on the Hub'),
   image_size: size(8, 4096).default([128, 128]).describe('height, width of the images in pixels'),
   learning_rate: positive(1).default(5e-5).describe('of t2i train-vae'),
   num_epochs: integer(1, 1e5).default(1).describe('of t2i train-vae'),

@@ -92,7 +92,7 @@ def _schedule(schedule: ScheduleOptions) -> Iterable[Issue]:
 
 
 def _training(training: TrainingOptions, world: int, capability: tuple[int, int] | None) -> Iterable[Issue]:
-    yield from run_name_issues("training.run_name", training.run_name)
+    yield from run_name_issues("mlflow.run_name", training.run_name)
     parts = world * training.gradient_accumulation_steps
     if training.batch_size % parts:
         expected = (

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..data.pretrained import TOKENIZER_FILES, WEIGHTS, find_pretrained
 from ..files import read_json, sha256_file, write_json
+from ..stage import StageError
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
@@ -23,8 +24,17 @@ INDEX = {
 
 def finish_run(run: Path, project: Path, text_encoder: str, autoencoder: str) -> dict[str, Any]:
     """Puts the frozen networks beside the best denoiser of `run`, as diffusers' StableDiffusionPipeline loads them, and
-    writes `run.json` last: the loss, what it was measured on, and the hash of every file. Returns that record."""
+    writes `run.json` last: the loss, what it was measured on, and the hash of every file. Returns that record.
+
+    Raises StageError where no validation loss was a number, so that there is no best denoiser.
+    """
     best = run / "best"
+    if not (best / "best.json").is_file():
+        raise StageError(
+            "TRAINING_DIVERGED",
+            f"no validation loss of {run.name} was a number",
+            "Lower training.unet_learning_rate, or train in another precision, as another mlflow.run_name.",
+        )
     text = find_pretrained(text_encoder, project, "clip.model", "text_encoder")
     vae = find_pretrained(autoencoder, project, "vae.model", "vae")
     _copy(text.folder, best / "text_encoder", ("config.json", *WEIGHTS))

@@ -99,7 +99,7 @@ def resume(folder: Path, strategy: Strategy, ema: Ema | None, identity: dict[str
     ]
     if issues:
         message = f"{checkpoint} was trained with other options or data"
-        hint = "Restore them to resume it, or give the new training another training.run_name."
+        hint = "Restore them to resume it, or give the new training another mlflow.run_name."
         raise StageError("OPTION_INVALID", message, hint, tuple(issues))
     asked = (_family(kind), strategy.world)
     saved = (manifest["strategy"], manifest["world"])
@@ -109,7 +109,7 @@ def resume(folder: Path, strategy: Strategy, ema: Ema | None, identity: dict[str
         hint = (
             "Each rank of ZeRO writes its own part of the optimizer, and a part fits that number of ranks and that "
             "stage alone. Launch as many ranks as before with the same strategy, or start under another "
-            "training.run_name with unet.init_from set to the folder of this run."
+            "mlflow.run_name with unet.init_from set to the folder of this run."
         )
         raise StageError("OPTION_INVALID", "the checkpoint cannot be resumed so", hint, (issue,))
     strategy.load(checkpoint)
