@@ -21,6 +21,11 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<
   }
 }
 
+/** Writes a value as indented JSON, as {@link writeFileAtomic} does. */
+export async function writeJsonFile(path: string, value: unknown): Promise<void> {
+  await writeFileAtomic(path, Buffer.from(`${JSON.stringify(value, null, 1)}\n`));
+}
+
 /**
  * Makes sure that a file can be written at `path`, so that no work is lost when it is there to be written: makes the folders that
  * lack, and tries a file in the last of them.

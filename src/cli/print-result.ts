@@ -1,9 +1,18 @@
 import { isRecord } from '../fields.js';
+import type { CommandInput } from './command.js';
+import { EXIT } from './exit-codes.js';
 import type { Io } from './io.js';
-import { printable, table } from './output.js';
+import { printable, printJson, table } from './output.js';
+
+/** Tells what a command made, as JSON where that is asked for. Returns the exit code. */
+export function tellResult(value: unknown, { flags }: CommandInput, io: Io): number {
+  if (flags.json === true) printJson(io, value);
+  else printResult(io, value);
+  return EXIT.ok;
+}
 
 /** What a stage made, as a table of its fields; lists and objects within are counted or told a line each. */
-export function printResult(io: Io, value: unknown): void {
+function printResult(io: Io, value: unknown): void {
   if (isRecord(value)) {
     const rows = Object.entries(value).map(([name, field]) => [name.replaceAll('_', ' '), describe(field)] as const);
     if (rows.length > 0) io.stdout.write(table(rows));

@@ -3,10 +3,9 @@ import { PARAMS, type Params } from '../ops/params/schema.js';
 import { trainerPython } from '../ops/python/environment.js';
 import { runStage } from '../ops/python/run-stage.js';
 import type { CommandInput } from './command.js';
-import { EXIT } from './exit-codes.js';
 import type { Io } from './io.js';
-import { printJson, warn } from './output.js';
-import { printResult } from './print-result.js';
+import { warn } from './output.js';
+import { tellResult } from './print-result.js';
 import { projectFolder } from './project-folder.js';
 import { StageStatus } from './stage-status.js';
 
@@ -59,8 +58,5 @@ export async function runProjectStage(stage: ProjectStage, { flags }: CommandInp
 
 /** The handler of a command that is a stage and nothing more. */
 export async function runStageCommand(stage: ProjectStage, input: CommandInput, io: Io): Promise<number> {
-  const value = await runProjectStage(stage, input, io);
-  if (input.flags.json === true) printJson(io, value);
-  else printResult(io, value);
-  return EXIT.ok;
+  return tellResult(await runProjectStage(stage, input, io), input, io);
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { makeFolder, writeFileAtomic } from '../files.js';
+import { makeFolder, writeJsonFile } from '../files.js';
 
 /**
  * Writes what a stage of a project ended with to `reports/<name>.json`, for the stages that come after it. The same result is the same
@@ -7,5 +7,5 @@ import { makeFolder, writeFileAtomic } from '../files.js';
  */
 export async function writeReport(project: string, name: string, value: unknown): Promise<void> {
   await makeFolder(join(project, 'reports'));
-  await writeFileAtomic(join(project, 'reports', `${name}.json`), Buffer.from(`${JSON.stringify(value, null, 1)}\n`));
+  await writeJsonFile(join(project, 'reports', `${name}.json`), value);
 }

@@ -1,10 +1,7 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { T2IError } from '../../errors.js';
-
-/** Folder of the trainer, which ships; src/ and dist/ lie side by side, so both find it. */
-export const TRAINER = fileURLToPath(new URL('../../../trainer/', import.meta.url));
+import { TRAINER } from '../../trainer-folder.js';
 
 /**
  * The interpreter of the trainer's Python environment; nothing is installed for it.

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { T2IError } from '../../errors.js';
-import { TRAINER } from './environment.js';
+import { TRAINER } from '../../trainer-folder.js';
 
 /** How much of what Python last wrote to stderr an error message quotes. */
 const QUOTED_STDERR = 1000;

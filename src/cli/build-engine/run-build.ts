@@ -7,7 +7,7 @@ import {
   previewEngines,
 } from '../../backends/engines.js';
 import { type Issue, T2IError } from '../../errors.js';
-import { absolutePath, cannotRead, prepareFile, writeFileAtomic } from '../../files.js';
+import { absolutePath, cannotRead, prepareFile, writeFileAtomic, writeJsonFile } from '../../files.js';
 import type { ModelDescription } from '../../model/description.js';
 import { limitsOf } from '../../pipeline/limits.js';
 import type { CommandInput } from '../command.js';
@@ -69,7 +69,7 @@ export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<n
 async function writeReport({ report }: CommandInput['flags'], value: unknown): Promise<void> {
   if (typeof report !== 'string') return;
   await prepareFile(absolutePath(report));
-  await writeFileAtomic(absolutePath(report), Buffer.from(`${JSON.stringify(value, null, 1)}\n`));
+  await writeJsonFile(absolutePath(report), value);
 }
 
 function enginesOf({ engines }: EnsuredEngines) {

@@ -1,15 +1,14 @@
 import { resolve } from 'node:path';
 import { checkFields, integer, refuse } from '../../fields.js';
+import { readParams } from '../../ops/params/read.js';
 import { checkAction, refuseFile, requireFile } from '../actions.js';
 import { type CommandInput, flagOfKey } from '../command.js';
-import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { toNumber } from '../load-flags.js';
-import { printJson } from '../output.js';
-import { printResult } from '../print-result.js';
+import { tellResult } from '../print-result.js';
 import { projectFolder } from '../project-folder.js';
+import { pushWithReport } from '../push-with-report.js';
 import { runProjectStage } from '../run-project-stage.js';
-import { pushData } from './push-data.js';
 
 const ACTIONS = ['import', 'caption', 'embed', 'latents', 'check', 'push'] as const;
 type Action = (typeof ACTIONS)[number];
@@ -30,9 +29,14 @@ export async function runData(input: CommandInput, io: Io): Promise<number> {
   const options = optionsOf(action, source, input, io);
   const value =
     action === 'push' ? await pushData(io) : await runProjectStage({ stage: STAGES[action], options }, input, io);
-  if (input.flags.json === true) printJson(io, value);
-  else printResult(io, value);
-  return EXIT.ok;
+  return tellResult(value, input, io);
+}
+
+/** Copies images, captions and what was prepared of them to `data.remote`. */
+async function pushData(io: Io): Promise<unknown> {
+  const project = projectFolder(io);
+  const { data } = (await readParams(project)).params;
+  return pushWithReport(project, [data.raw, 'data/prepared'], data.remote, 'data', 'data-push', io);
 }
 
 /** The flags of one action alone, by their keys. */

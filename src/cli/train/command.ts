@@ -1,3 +1,4 @@
+import { STRATEGIES } from '../../ops/params/strategies.js';
 import type { Command } from '../command.js';
 import { STAGE_FLAGS } from '../stage-flags.js';
 
@@ -9,7 +10,7 @@ export const train: Command = {
     {
       flags: '--strategy <name>',
       description: 'what several processes share (default: training.strategy)',
-      values: ['ddp', 'zero1', 'zero2', 'zero3'],
+      values: STRATEGIES,
     },
     { flags: '--nproc <n>', description: 'processes on this machine, one a GPU (default: 1)' },
     { flags: '--init-from <dir>', description: 'a diffusers folder whose UNet is trained further' },

@@ -1,17 +1,16 @@
 import { checkFields, integer, oneOf, refuse, text } from '../../fields.js';
 import type { Params } from '../../ops/params/schema.js';
+import { STRATEGIES } from '../../ops/params/strategies.js';
 import type { CommandInput } from '../command.js';
-import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { toNumber } from '../load-flags.js';
-import { printJson } from '../output.js';
-import { printResult } from '../print-result.js';
+import { tellResult } from '../print-result.js';
 import { projectFolder } from '../project-folder.js';
 import { runProjectStage } from '../run-project-stage.js';
 import { writeReport } from '../write-report.js';
 
 const FIELDS = {
-  strategy: oneOf(['ddp', 'zero1', 'zero2', 'zero3']),
+  strategy: oneOf(STRATEGIES),
   nproc: integer(1, 64),
   initFrom: text('a folder', 1, 4096),
   run: {
@@ -35,9 +34,7 @@ export async function runTrain(input: CommandInput, io: Io): Promise<number> {
     io,
   );
   await writeReport(projectFolder(io), 'training', value);
-  if (input.flags.json === true) printJson(io, value);
-  else printResult(io, value);
-  return EXIT.ok;
+  return tellResult(value, input, io);
 }
 
 function withFlags(params: Params, strategy?: string, initFrom?: string, run?: string): Params {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { STRATEGIES } from './strategies.js';
 import { below, flag, integer, line, list, modelName, oneOf, positive, real, size } from './values.js';
 
 /** Block types of diffusers' UNet2DConditionModel that its text states can be given to, or that need none. */
@@ -88,7 +89,7 @@ const training = z.strictObject({
   weight_decay: real(0, 1).default(1e-2).describe('of AdamW'),
   num_epochs: integer(1, 1e6).default(75).describe('passes over the training images'),
   max_steps: integer(1, 1e9).nullable().default(null).describe('optimizer steps after which training ends sooner'),
-  strategy: oneOf(['ddp', 'zero1', 'zero2', 'zero3'])
+  strategy: oneOf(STRATEGIES)
     .default('zero2')
     .describe(
       'what the processes share: nothing but gradients, or by DeepSpeed optimizer states, gradients, weights too',

@@ -1,7 +1,7 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { T2IError } from '../../errors.js';
-import { makeFolder, writeFileAtomic } from '../../files.js';
+import { makeFolder, writeJsonFile } from '../../files.js';
 import { temporaryPath } from '../../temporary-files.js';
 import { copyFile } from '../transfer/tree.js';
 import { METADATA_FILE, type PromotedModel, type RunRecord, readPromoted, readRuns } from './records.js';
@@ -76,7 +76,7 @@ async function replace(
       throw cause;
     });
     const metadata: PromotedModel = { ...run, forced: force ?? null, replaces: promoted?.run_name ?? null };
-    await writeFileAtomic(join(folder, METADATA_FILE), Buffer.from(`${JSON.stringify(metadata, null, 1)}\n`));
+    await writeJsonFile(join(folder, METADATA_FILE), metadata);
   } finally {
     await Promise.all([fresh, old].map((path) => rm(path, { recursive: true, force: true })));
   }

@@ -1,11 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { T2IError } from '../../errors.js';
+import { TRAINER } from '../../trainer-folder.js';
 import { readLines } from './read-lines.js';
-
-/** Folder of the trainer, which ships; src/ and dist/ lie side by side, so both find it. */
-export const TRAINER = fileURLToPath(new URL('../../../trainer/', import.meta.url));
 
 /** What env.py ends with where this machine lacks something that it needs itself. */
 const MISSING_TOOL = 69;

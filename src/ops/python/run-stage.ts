@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { T2IError, T2IInternalError } from '../../errors.js';
 import { temporaryPath } from '../../temporary-files.js';
+import { TRAINER } from '../../trainer-folder.js';
 import type { Params } from '../params/schema.js';
-import { TRAINER } from './environment.js';
 import { parseEvent, type StageEvent, type StageProgress } from './events.js';
 import { readLines } from './read-lines.js';
 

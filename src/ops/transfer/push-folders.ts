@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { T2IError } from '../../errors.js';
-import { writeFileAtomic } from '../../files.js';
-import { copyFile, type FileRecord, hasFile, hashOf, listFiles, type TreeRecord } from './tree.js';
+import { writeJsonFile } from '../../files.js';
+import { copyFile, type FileRecord, hashOf, listFiles, sameFile, type TreeRecord } from './tree.js';
 
 export interface PushProgress {
   readonly done: number;
@@ -49,17 +49,14 @@ export async function pushFolders(
   let copied = 0;
   for (const [done, path] of paths.entries()) {
     onProgress({ done, total: paths.length });
-    const source = join(project, path);
-    const record = await hashOf(source, signal);
-    if (!(await hasFile(join(to, path), record, signal))) {
-      manifest[path] = await copyFile(source, join(to, path), signal);
-      copied++;
-    } else manifest[path] = record;
+    const [source, copy] = [join(project, path), join(to, path)];
+    const same = await sameFile(source, copy, signal);
+    if (same === null) copied++;
+    manifest[path] = same ?? (await copyFile(source, copy, signal));
   }
   onProgress({ done: paths.length, total: paths.length });
   await removeOthers(to, manifest);
-  const text = `${JSON.stringify(manifest, null, 1)}\n`;
-  await writeFileAtomic(join(to, MANIFEST), Buffer.from(text));
+  await writeJsonFile(join(to, MANIFEST), manifest);
   const { sha256 } = await hashOf(join(to, MANIFEST), signal);
   const bytes = Object.values(manifest).reduce((sum, file) => sum + file.bytes, 0);
   return { target, files: paths.length, bytes, manifest_sha256: sha256, copied };

@@ -65,11 +65,16 @@ export async function copyFile(
   }
 }
 
-/** Whether a file is there and is the one of the record. */
-export async function hasFile(path: string, { bytes, sha256 }: FileRecord, signal: AbortSignal): Promise<boolean> {
-  const found = await stat(path).catch(() => null);
-  if (found === null || !found.isFile() || found.size !== bytes) return false;
-  return (await hashOf(path, signal)).sha256 === sha256;
+/**
+ * What two files are that are equal; null where the copy is missing or another one. Of files whose sizes differ neither is read.
+ *
+ * @throws T2IError IO_FAILED; the signal's reason when aborted
+ */
+export async function sameFile(source: string, copy: string, signal: AbortSignal): Promise<FileRecord | null> {
+  const sizes = await Promise.all([source, copy].map(async (path) => (await stat(path).catch(() => null))?.size));
+  if (sizes[0] === undefined || sizes[0] !== sizes[1]) return null;
+  const [one, other] = [await hashOf(source, signal), await hashOf(copy, signal)];
+  return one.sha256 === other.sha256 ? one : null;
 }
 
 /** @throws T2IError IO_FAILED; the signal's reason */
