@@ -14,9 +14,7 @@ from t2i_trainer.stage import main
 
 
 def stage(project: Path, params: dict) -> dict[str, object]:
-    clip = params["clip"]
-    options = EmbedOptions(model=clip["model"], max_length=clip["max_length"], layout=clip["layout"])
-    return embed(options, project, DataFolder(project / params["data"]["raw"]))
+    return embed(EmbedOptions.of(params), project, DataFolder(project / params["data"]["raw"]))
 
 
 if __name__ == "__main__":

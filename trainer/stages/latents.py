@@ -14,12 +14,7 @@ from t2i_trainer.stage import main
 
 
 def stage(project: Path, params: dict) -> dict[str, object]:
-    data, vae = params["data"], params["vae"]
-    height, width = vae["image_size"]
-    options = LatentOptions(
-        model=vae["model"], image_size=(height, width), flip=data["flip"], num_workers=max(1, data["num_workers"])
-    )
-    return prepare_latents(options, project, DataFolder(project / data["raw"]))
+    return prepare_latents(LatentOptions.of(params), project, DataFolder(project / params["data"]["raw"]))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,11 @@ def write_json(path: Path, value: object) -> None:
     )
 
 
+def json_sha256(values: object) -> str:
+    """SHA-256, in hex, of JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
 def read_json(path: Path):
     """The JSON value of a file."""
     return json.loads(path.read_text())

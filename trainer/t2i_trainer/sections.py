@@ -13,6 +13,11 @@ from .stage import Issue
 T = TypeVar("T")
 
 
+def described(text: str) -> dict[str, str]:
+    """The metadata of a field that needs a help text and no range."""
+    return {"help": text}
+
+
 def option(
     default: Any,
     help: str,

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..files import tensor_sha256
 from ..stage import StageProgress, warn
@@ -29,6 +29,12 @@ class EmbedOptions:
         default="shards", metadata={"help": "shards, or pt for one file of torch.save for each image beside them"}
     )
     batch_size: int = dataclasses.field(default=64, metadata={"help": "captions encoded at once, 1 or more"})
+
+    @classmethod
+    def of(cls, params: dict[str, Any]) -> "EmbedOptions":
+        """Those of the section `clip`."""
+        clip = params["clip"]
+        return cls(model=clip["model"], max_length=clip["max_length"], layout=clip["layout"])
 
 
 def embeddings_folder(project: Path) -> Path:

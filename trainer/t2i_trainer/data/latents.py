@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import ImageOps
@@ -29,6 +30,15 @@ class LatentOptions:
     flip: bool = dataclasses.field(default=False, metadata={"help": "store the latent of each mirrored image too"})
     batch_size: int = dataclasses.field(default=8, metadata={"help": "images encoded at once, 1 or more"})
     num_workers: int = dataclasses.field(default=2, metadata={"help": "threads that decode images, 1 or more"})
+
+    @classmethod
+    def of(cls, params: dict[str, Any]) -> "LatentOptions":
+        """Those of the sections `vae` and `data`."""
+        vae, data = params["vae"], params["data"]
+        height, width = vae["image_size"]
+        return cls(
+            model=vae["model"], image_size=(height, width), flip=data["flip"], num_workers=max(1, data["num_workers"])
+        )
 
 
 @dataclasses.dataclass(frozen=True)

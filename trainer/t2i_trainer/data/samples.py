@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -32,6 +32,18 @@ class SampleOptions:
         default=True, metadata={"help": "read the latents of the stage latents; else encode images as they are needed"}
     )
 
+    @classmethod
+    def of(cls, params: dict[str, Any]) -> "SampleOptions":
+        """Those of the sections `data`, `clip` and `vae`."""
+        data = params["data"]
+        return cls(
+            text=EmbedOptions.of(params),
+            latents=LatentOptions.of(params),
+            train_size=data["train_size"],
+            val_size=data["val_size"],
+            precompute_latents=data["precompute_latents"],
+        )
+
 
 class Images(Protocol):
     """Where latents come from."""
@@ -43,8 +55,13 @@ class Images(Protocol):
 class Samples:
     """Images with captions by index. Reading needs no model, so that any process can do it."""
 
-    def __init__(self, stems: Sequence[str], images: Images, states: States, autoencoder: FrozenAutoencoder):
-        self.stems, self.images, self.states, self.autoencoder = stems, images, states, autoencoder
+    def __init__(
+        self, stems: Sequence[str], keys: Sequence[str], images: Images, states: States,
+        autoencoder: FrozenAutoencoder,
+    ):  # fmt: skip
+        """`keys` change with an image, the autoencoder or the size."""
+        self.stems, self.keys, self.images, self.states = stems, keys, images, states
+        self.autoencoder = autoencoder
 
     def __len__(self) -> int:
         return len(self.stems)
@@ -98,17 +115,18 @@ def open_samples(options: SampleOptions, project: Path, data: DataFolder) -> tup
 
     def part(stems: list[str]) -> Samples:
         chosen = [by_stem[stem] for stem in stems]
-        images = _open_images(options, project, autoencoder, chosen)
-        return Samples(stems, images, open_states(project, encoder, chosen), autoencoder)
+        hashes = [sha256_file(sample.image) for sample in chosen]
+        keys = [(autoencoder.key(sha256, False), autoencoder.key(sha256, True)) for sha256 in hashes]
+        images = _open_images(options, project, keys, chosen)
+        states = open_states(project, encoder, chosen)
+        return Samples(stems, [plain for plain, _ in keys], images, states, autoencoder)
 
     return part(parts[0]), part(parts[1])
 
 
-def _open_images(options: SampleOptions, project: Path, autoencoder: FrozenAutoencoder, chosen: list[Sample]) -> Images:
+def _open_images(options: SampleOptions, project: Path, keys: list[tuple[str, str]], chosen: list[Sample]) -> Images:
     if not options.precompute_latents:
-        return ImageFiles([sample.image for sample in chosen], autoencoder.image_size)
-    hashes = [sha256_file(sample.image) for sample in chosen]
-    keys = [(autoencoder.key(sha256, False), autoencoder.key(sha256, True)) for sha256 in hashes]
+        return ImageFiles([sample.image for sample in chosen], options.latents.image_size)
     store = whole(ShardStore(latents_folder(project)), "latents")
     needed = slice(0, 1 + options.latents.flip)
     if missing := [s.stem for s, own in zip(chosen, keys, strict=True) if any(k not in store for k in own[needed])]:

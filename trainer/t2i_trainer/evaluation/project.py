@@ -1,8 +1,6 @@
 """The evaluation of a project's promoted model: samples, scores, and the reports that say what they are of."""
 
 import dataclasses
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +9,11 @@ from diffusers import DDIMScheduler
 from transformers import CLIPTokenizer
 
 from ..data.pretrained import default_device
-from ..files import read_json, write_atomically, write_json
+from ..files import json_sha256, read_json, write_atomically, write_json
 from ..networks.autoencoder import compression_factor
 from ..networks.denoiser import latent_size
 from ..networks.model_folder import check_model_folder, load_model, model_hashes
+from ..sections import described
 from ..stage import Issue, StageError
 from .card import model_card
 from .clip import Clip
@@ -29,22 +28,18 @@ from .sampling import Run
 IDENTITY = ("run_name", "config_hash", "validation", "best_val_diffuser_loss", "best_step")
 
 
-def _help(text: str) -> dict[str, str]:
-    return {"help": text}
-
-
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions:
     """What is drawn and measured."""
 
     image_size: tuple[int, int] = dataclasses.field(
-        metadata=_help("height and width, pixels, of a model that does not say its own")
+        metadata=described("height and width, pixels, of a model that does not say its own")
     )
-    steps: int = dataclasses.field(default=50, metadata=_help("denoising steps of an image, 1 to 1000"))
-    guidance_scale: float = dataclasses.field(default=7.5, metadata=_help("classifier-free guidance, 0 to 100"))
-    seeds: int = dataclasses.field(default=4, metadata=_help("images of each prompt, 1 to 100"))
-    clip_model: str | None = dataclasses.field(default=None, metadata=_help("CLIP: a folder or a name on the Hub"))
-    fid_images: int = dataclasses.field(default=0, metadata=_help("images for FID and KID, 2 or more; 0: none"))
+    steps: int = dataclasses.field(default=50, metadata=described("denoising steps of an image, 1 to 1000"))
+    guidance_scale: float = dataclasses.field(default=7.5, metadata=described("classifier-free guidance, 0 to 100"))
+    seeds: int = dataclasses.field(default=4, metadata=described("images of each prompt, 1 to 100"))
+    clip_model: str | None = dataclasses.field(default=None, metadata=described("CLIP: a folder or a name on the Hub"))
+    fid_images: int = dataclasses.field(default=0, metadata=described("images for FID and KID, 2 or more; 0: none"))
 
 
 def evaluate_project(options: EvaluateOptions, project: Path, saved: Path, data: Path) -> dict[str, Any]:
@@ -77,8 +72,8 @@ def evaluate_project(options: EvaluateOptions, project: Path, saved: Path, data:
         "formatVersion": 1,
         "run": record,
         "model": hashes,
-        "model_sha256": _hash(hashes),
-        "config_sha256": _hash({**dataclasses.asdict(options), "prompts": prompts}),
+        "model_sha256": json_sha256(hashes),
+        "config_sha256": json_sha256({**dataclasses.asdict(options), "prompts": prompts}),
         "validation_set": record["validation"].get("validation_set", "not recorded"),
         "sampler": {"name": "ddim", "steps": options.steps, "guidance_scale": options.guidance_scale},
         "image_size": [height, width],
@@ -108,7 +103,3 @@ def _record(file: Path) -> dict[str, Any]:
         message = f"{file} does not say which run the model is of: it lacks {', '.join(missing)}"
         raise StageError("DATA_INVALID", message, "Promote a finished run: t2i promote", issues)
     return record
-
-
-def _hash(values: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -9,6 +9,7 @@ from typing import Any
 from ..evaluation.prompts import GALLERY
 from ..files import read_json, write_json
 from ..networks.model_folder import check_model_folder, load_model, model_hashes
+from ..sections import described
 from ..stage import Issue, StageError, StageProgress, warn
 from .components import Component, components_of
 from .directory import MANIFEST, hash_files, replacing, write_parts
@@ -19,24 +20,24 @@ from .parity import ParityError
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
-def _help(text: str) -> dict[str, str]:
-    return {"help": text}
-
-
 @dataclasses.dataclass(frozen=True)
 class ExportOptions:
     """What is exported, and how."""
 
     name: str = dataclasses.field(
-        metadata=_help("of the model in receipts: letters, digits, dots, dashes, underscores")
+        metadata=described("of the model in receipts: letters, digits, dots, dashes, underscores")
     )
     image_size: tuple[int, int] = dataclasses.field(
-        metadata=_help("height and width, pixels, of a model that does not say its own")
+        metadata=described("height and width, pixels, of a model that does not say its own")
     )
-    opset: int = dataclasses.field(default=17, metadata=_help("of ONNX, 17 to 23"))
-    steps: int = dataclasses.field(default=30, metadata=_help("of requests that leave it out, 1 to 1000"))
-    guidance_scale: float = dataclasses.field(default=7.5, metadata=_help("of requests that leave it out, 0 to 100"))
-    int8: bool = dataclasses.field(default=False, metadata=_help("quantized graphs beside the others, if they pass"))
+    opset: int = dataclasses.field(default=17, metadata=described("of ONNX, 17 to 23"))
+    steps: int = dataclasses.field(default=30, metadata=described("of requests that leave it out, 1 to 1000"))
+    guidance_scale: float = dataclasses.field(
+        default=7.5, metadata=described("of requests that leave it out, 0 to 100")
+    )
+    int8: bool = dataclasses.field(
+        default=False, metadata=described("quantized graphs beside the others, if they pass")
+    )
 
 
 def export_project(options: ExportOptions, source: Path, out: Path, metadata: Path, evaluation: Path) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 import torch
 
+from ..files import json_sha256
 from ..stage import StageError, StageProgress, warn
 from . import run_state
 from .learner import Learner
 from .options import DiffuserOptions, TrainingOptions
-from .run_folder import RunFolder, config_hash
+from .run_folder import RunFolder
 from .samples import Samples
 from .stop import StopAsked
 from .strategies import new_strategy
@@ -62,7 +63,7 @@ class _Run:
         self.strategy, self.writes = learner.strategy, learner.strategy.rank == 0
         self.sections, self.hashes = options.sections(), learner.hashes(options.unet.init_from)
         self.identity = _identity(options, self.hashes)
-        self.hash = config_hash(self.identity)
+        self.hash = json_sha256(self.identity)
         self.state = run_state.resume(
             folder.checkpoints, self.strategy, learner.ema, self.identity, options.training.strategy
         )

@@ -7,27 +7,26 @@ from typing import Any
 
 from torch import Tensor
 
-from ..data.embeddings import EmbedOptions
-from ..data.latents import LatentOptions
 from ..data.layout import DataFolder
 from ..data.samples import SampleOptions, open_samples
 from ..data.samples import Samples as PreparedSamples
-from ..files import sha256_file
 from .samples import Batch
+
+# States that are read at once to be hashed.
+ROWS = 256
 
 
 class ProjectSamples:
     """Prepared samples; where images are mirrored too, the second half of the indices are the mirrored ones."""
 
-    def __init__(self, prepared: PreparedSamples, files: Sequence[Path], flip: bool):
-        """`files` are the images, in the order of the samples."""
+    def __init__(self, prepared: PreparedSamples, flip: bool):
         self.prepared, self.flip = prepared, flip
         self.null: Tensor = prepared.null_state
         captions = hashlib.sha256()
-        for index in range(len(prepared)):
-            captions.update(prepared.states.load([index]).numpy().tobytes())
-        autoencoder = prepared.autoencoder
-        keys = [autoencoder.key(sha256_file(file), False) for file in files]
+        for start in range(0, len(prepared), ROWS):
+            rows = range(start, min(start + ROWS, len(prepared)))
+            captions.update(prepared.states.load(rows).contiguous().numpy().tobytes())
+        keys = list(prepared.keys)
         self.fingerprint = hashlib.sha256(f"{keys} {captions.hexdigest()} {flip}".encode()).hexdigest()
 
     def __len__(self) -> int:
@@ -44,19 +43,6 @@ class ProjectSamples:
 def open_project(project: Path, params: dict[str, Any]) -> tuple[ProjectSamples, ProjectSamples]:
     """What is trained on and what is validated with, of the sections `data`, `clip` and `vae`. Raises StageError where
     a stage before this one has not been run, or was run with other parameters."""
-    data, clip, vae = params["data"], params["clip"], params["vae"]
-    height, width = vae["image_size"]
-    options = SampleOptions(
-        text=EmbedOptions(model=clip["model"], max_length=clip["max_length"], layout=clip["layout"]),
-        latents=LatentOptions(model=vae["model"], image_size=(height, width), flip=data["flip"]),
-        train_size=data["train_size"],
-        val_size=data["val_size"],
-        precompute_latents=data["precompute_latents"],
-    )
-    folder = DataFolder(project / data["raw"])
-    images = {sample.stem: sample.image for sample in folder.samples()}
-    training, validation = open_samples(options, project, folder)
-    return (
-        ProjectSamples(training, [images[stem] for stem in training.stems], data["flip"]),
-        ProjectSamples(validation, [images[stem] for stem in validation.stems], False),
-    )
+    data = params["data"]
+    training, validation = open_samples(SampleOptions.of(params), project, DataFolder(project / data["raw"]))
+    return ProjectSamples(training, data["flip"]), ProjectSamples(validation, False)

@@ -1,6 +1,5 @@
 """What a training leaves in its run folder, for sampling, evaluation and promotion."""
 
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -55,11 +54,6 @@ class RunFolder:
     def write_model(self, unet: UNet2DConditionModel, scheduler: DDPMScheduler) -> None:
         """`unet/`, `scheduler/` and, of adapters, `pytorch_lora_weights.safetensors`."""
         _write_model(self.folder, unet, scheduler)
-
-
-def config_hash(values: dict[str, Any]) -> str:
-    """SHA-256 of JSON values, whatever their order."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _write_model(folder: Path, unet: UNet2DConditionModel, scheduler: DDPMScheduler) -> None:

@@ -11,9 +11,10 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from ...data.autoencoder import FrozenAutoencoder
+from ...files import json_sha256
 from ...stage import StageError, StageProgress, warn
 from .. import run_state
-from ..run_folder import RunFolder, config_hash
+from ..run_folder import RunFolder
 from ..steps import prepared, step_generator
 from ..stop import StopAsked
 from ..strategies.single import Single
@@ -71,7 +72,7 @@ class _Run:
 
     def train(self, stop: StopAsked) -> dict[str, Any]:
         options, state, folder = self.options, self.state, self.folder
-        facts = {"config_hash": config_hash(self.identity), "steps": self.steps, "hashes": self.hashes}
+        facts = {"config_hash": json_sha256(self.identity), "steps": self.steps, "hashes": self.hashes}
         folder.write_options({"vae": vars(options)}, facts)
         folder.forget_after(state.step or -1)
         if state.step == 0:
@@ -147,7 +148,7 @@ class _Run:
         best = {"best_val_vae_loss": state.best_loss, "best_step": state.best_step}
         finished = state.step == self.steps
         if finished:
-            facts = {"config_hash": config_hash(self.identity), "hashes": self.hashes, "validation": self.measured_on}
+            facts = {"config_hash": json_sha256(self.identity), "hashes": self.hashes, "validation": self.measured_on}
             write_record(self.folder, {"run_name": self.folder.folder.name, **best, **facts})
         else:
             warn(f"stopped after step {state.step} of {self.steps}; the same command resumes")
