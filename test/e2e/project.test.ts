@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { pythonOf } from '../support/python.js';
 import { skipFor } from '../support/skip-for.js';
+import { STAGES } from '../support/stages.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const T2I = join(ROOT, 'bin/t2i.mjs');
@@ -41,17 +42,6 @@ const TINY = {
   evaluate: { steps: 3, seeds: 1 },
   export: { name: 'flowers', steps: 3, guidance_scale: 2 },
 };
-const STAGES = [
-  'caption-generator',
-  'precompute-embeddings',
-  'data-push',
-  'training',
-  'log_training_model',
-  'evaluate',
-  'onnx_convert',
-  'tensorrt_convert',
-  'push_to_hub',
-];
 
 describe('a project, from a folder of images to a published model', skipFor(OPS.lack, TRAINER.lack), () => {
   let root: string;

@@ -7,6 +7,7 @@ import { main } from '../../../../src/cli/main.js';
 import { readParams } from '../../../../src/ops/params/read.js';
 import { createProject } from '../../../../src/ops/project/create.js';
 import { fakeIo } from '../../../support/fake-io.js';
+import { STAGES } from '../../../support/stages.js';
 
 let root: string;
 beforeEach(() => {
@@ -39,17 +40,7 @@ describe('a new project', () => {
   it('has the nine stages, whose parameters exist and whose effects DVC neither undoes nor replays', async () => {
     await createProject(join(root, 'flowers'));
     const { stages } = parse(readFileSync(join(root, 'flowers', 'dvc.yaml'), 'utf8'));
-    expect(Object.keys(stages)).toEqual([
-      'caption-generator',
-      'precompute-embeddings',
-      'data-push',
-      'training',
-      'log_training_model',
-      'evaluate',
-      'onnx_convert',
-      'tensorrt_convert',
-      'push_to_hub',
-    ]);
+    expect(Object.keys(stages)).toEqual(STAGES);
     const { params } = await readParams(join(root, 'flowers'));
     const named = Object.values<{ params?: string[] }>(stages).flatMap((stage) => stage.params ?? []);
     for (const name of named) {
