@@ -11,6 +11,7 @@ from tiny_training import distance, ended, forked, forked_ranks, params, run, we
 from t2i_trainer.stage import StageError
 from t2i_trainer.training.learner import Learner
 from t2i_trainer.training.stop import StopAsked
+from t2i_trainer.training.strategies.ranks import gpu_of
 
 
 def lines(out: Path) -> list[dict]:
@@ -43,6 +44,15 @@ def test_two_ranks_learn_what_one_learns(tmp_path, alone):
 def test_accumulated_parts_on_two_ranks_learn_what_the_batch_teaches(tmp_path, alone):
     forked_ranks(2, lambda rank: run(tmp_path, params(gradient_accumulation_steps=2), ranks=2))
     check_same(tmp_path, alone, 1e-5)
+
+
+def test_each_process_has_a_gpu_of_its_own_and_more_processes_than_gpus_are_refused_by_all_of_them():
+    assert [str(gpu_of(process, 2, 4)) for process in range(2)] == ["cuda:0", "cuda:1"]
+    for process in range(2):
+        with pytest.raises(StageError) as refused:
+            gpu_of(process, 2, 1)
+        assert refused.value.issues[0].option == "--nproc"
+        assert "2 processes, and 1 GPU" in str(refused.value)
 
 
 def test_a_validation_set_that_ranks_cannot_share_evenly_counts_each_item_once(tmp_path, alone):

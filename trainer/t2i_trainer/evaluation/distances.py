@@ -18,7 +18,8 @@ def distances(features: nn.Module, real: np.ndarray, drawn: np.ndarray, batch: i
     `features`: images, uint8 [n, 3, h, w], to [n, width], and `num_features`, the width.
     """
     size = min(SUBSET_SIZE, len(real), len(drawn))
-    metrics = (FrechetInceptionDistance(features), KernelInceptionDistance(features, SUBSETS, size))
+    on_cpu = _OnCpu(features)
+    metrics = (FrechetInceptionDistance(on_cpu), KernelInceptionDistance(on_cpu, SUBSETS, size))
     for metric in metrics:
         for images, is_real in ((real, True), (drawn, False)):
             for start in range(0, len(images), batch):
@@ -28,6 +29,17 @@ def distances(features: nn.Module, real: np.ndarray, drawn: np.ndarray, batch: i
         torch.manual_seed(0)
         mean, deviation = kernel.compute()
     return {"fid": {"value": float(frechet.compute())}, "kid": {"value": float(mean), "deviation": float(deviation)}}
+
+
+class _OnCpu(nn.Module):
+    """Features on the CPU, where the metrics add them up, whatever device the network is on."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network, self.num_features = network, network.num_features
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images).cpu()
 
 
 def _channels_first(images: np.ndarray) -> Tensor:

@@ -7,13 +7,26 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from ...stage import Issue, StageError
+
 # Rank 0 writes large files while the others wait.
 PATIENCE = timedelta(minutes=60)
 
 
 def own_device() -> torch.device:
-    """The GPU of this process, by its place on its machine, or the CPU."""
-    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if torch.cuda.is_available() else torch.device("cpu")
+    """The GPU of this process, by its place on its machine, or the CPU; raises StageError as `gpu_of` does."""
+    here, processes = int(os.environ["LOCAL_RANK"]), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return gpu_of(here, processes, torch.cuda.device_count()) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def gpu_of(process: int, processes: int, gpus: int) -> torch.device:
+    """The GPU of one of the processes of a machine, both counted from 0. All of them raise StageError where there are
+    too few GPUs, so that whichever of them is heard says the same: NCCL needs one for each."""
+    if processes > gpus:
+        hint = f"t2i train --nproc {gpus}; or train on the CPU, with CUDA_VISIBLE_DEVICES= in the environment."
+        issue = Issue("--nproc", f"at most {gpus}, one process for each GPU", str(processes))
+        raise StageError("OPTION_INVALID", f"{processes} processes, and {gpus} GPU{'s' * (gpus != 1)}", hint, (issue,))
+    return torch.device("cuda", process)
 
 
 def join(device: torch.device) -> tuple[int, int]:
