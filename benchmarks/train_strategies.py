@@ -13,14 +13,12 @@ DistributedDataParallel) is in no tensor of Python's: `peakRssBytes`, what the p
 
 import argparse
 import datetime
+import functools
 import gc
 import json
-import multiprocessing
 import os
-import platform
 import resource
 import socket
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -32,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "trainer"))
 import deepspeed
 import diffusers
 import torch
+from report import in_processes, machine, summary, versions
 from torch import Tensor
 
 from t2i_trainer.training.learner import Learner
@@ -124,35 +123,21 @@ def resident() -> int:
 
 
 def run(name: str, ranks: int, steps: int) -> list[dict[str, Any]]:
-    """The figures of each rank of a case, whose processes are forked from this one."""
+    """The figures of each rank of a case."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    forking = multiprocessing.get_context("fork")
-    told = forking.SimpleQueue()
-
-    def work(rank: int) -> None:
-        # Standard output is for the report: libraries log to standard error.
-        os.dup2(2, 1)
-        os.environ.update(
-            WORLD_SIZE=str(ranks), RANK=str(rank), LOCAL_RANK=str(rank), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
-        )
-        strategy = new_strategy(name)
-        told.put(measure(strategy, name, steps))
-        strategy.close()
-
-    children = [forking.Process(target=work, args=(rank,)) for rank in range(ranks)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
-    if any(child.exitcode for child in children):
-        sys.exit(f"a rank of {name} failed")
-    return [told.get() for _ in children]
+    return in_processes(name, functools.partial(as_rank, name, ranks, port, steps), ranks)
 
 
-def summary(values: list[float]) -> dict[str, Any]:
-    return {"median": statistics.median(values), "low": min(values), "high": max(values), "values": values}
+def as_rank(name: str, ranks: int, port: int, steps: int, rank: int) -> dict[str, Any]:
+    os.environ.update(
+        WORLD_SIZE=str(ranks), RANK=str(rank), LOCAL_RANK=str(rank), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    strategy = new_strategy(name)
+    figures = measure(strategy, name, steps)
+    strategy.close()
+    return figures
 
 
 def subject(name: str, ranks: int, rounds: list[list[dict[str, Any]]]) -> dict[str, Any]:
@@ -178,19 +163,11 @@ def main() -> None:
         for case in CASES[number:] + CASES[:number]:
             print(f"round {number + 1}: {case[0]}", file=sys.stderr, flush=True)
             rounds[case].append(run(*case, given.steps))
-    versions = {"python": platform.python_version()}
-    versions |= {module.__name__: module.__version__ for module in (torch, diffusers, deepspeed)}
     report = {
         "version": 1,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": {
-            "platform": f"{sys.platform} {platform.machine()}", "cpu": cpu(), "cores": os.cpu_count(),
-            "memoryBytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-            "loadAverage": {"before": load, "after": os.getloadavg()},
-            # Other work ran too: speeds are those of a share of the machine, and say little.
-            "busy": load[0] > os.cpu_count(),
-        },
-        "versions": versions,
+        "machine": machine(load),
+        "versions": versions(torch, diffusers, deepspeed),
         "training": {
             "parameters": rounds[CASES[0]][0][0]["parameters"], "precision": "fp32", "optimizer": "AdamW",
             "batchSize": BATCH, "latents": [4, SIDE, SIDE], "threadsOfARank": 1, "backend": "gloo",
@@ -199,12 +176,6 @@ def main() -> None:
         "subjects": [subject(*case, rounds[case]) for case in CASES],
     }  # fmt: skip
     print(json.dumps(report, indent=2))
-
-
-def cpu() -> str:
-    """As the system names the processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(line.split(": ")[1] for line in lines if line.startswith("model name"))
 
 
 if __name__ == "__main__":
