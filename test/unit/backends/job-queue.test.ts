@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Job, JobResult } from '../../../src/backends/backend.js';
-import { JobQueue, type QueuedJob } from '../../../src/backends/job-queue.js';
+import { JobQueue, QueuedJob } from '../../../src/backends/job-queue.js';
 import { collectGarbage } from '../../support/garbage.js';
 
 const job = (seed: number) => ({ seeds: [seed] }) as unknown as Job;
@@ -23,6 +23,18 @@ function scene() {
   };
   return { queue, end, seeds: () => started.flatMap(({ job }) => job.seeds), running: () => started.at(-1) };
 }
+
+describe('a job', () => {
+  it('tells that it is settled once, whoever settles it again', async () => {
+    let told = 0;
+    const queued = new QueuedJob(job(1), {}, () => told++);
+    queued.resolve(RESULT);
+    queued.resolve(RESULT);
+    queued.reject(new Error('too late'));
+    expect(told).toBe(1);
+    expect(await queued.result).toBe(RESULT);
+  });
+});
 
 describe('the queue of a session', () => {
   it('runs one job at a time, in the order of the calls', async () => {
@@ -176,7 +188,7 @@ describe('the queue of a session', () => {
     queue.close();
     queue.close();
     jobs.push(queue.add(job(3), {}));
-    for (const one of jobs) await expect(one).rejects.toMatchObject({ code: 'CLOSED' });
+    for (const one of jobs) await expect(one).rejects.toMatchObject({ code: 'CLOSED', hint: expect.any(String) });
     await end();
     expect(seeds()).toEqual([1]);
   });

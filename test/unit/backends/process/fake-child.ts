@@ -35,10 +35,11 @@ export class FakeChild extends EventEmitter {
   readonly held = new Set(['child', 'channel', 'stderr']);
   readonly sent: Request[] = [];
   readonly kills: string[] = [];
-  readonly channel = this.#part('channel');
-  readonly stderr = Object.assign(new PassThrough(), this.#part('stderr'));
-  readonly ref = this.#part('child').ref;
-  readonly unref = this.#part('child').unref;
+  /** Null once it is closed, as Node has it. */
+  channel: ReturnType<FakeChild['part']> | null = this.part('channel');
+  readonly stderr = Object.assign(new PassThrough(), this.part('stderr'));
+  readonly ref = this.part('child').ref;
+  readonly unref = this.part('child').unref;
   /** The process as the code in it sees it. */
   readonly inside: Host & EventEmitter = Object.assign(new EventEmitter(), {
     send: (reply: Reply, done: (error: null) => void) => {
@@ -87,7 +88,7 @@ export class FakeChild extends EventEmitter {
     queueMicrotask(() => this.emit('close', code, signal));
   }
 
-  #part(name: string) {
+  private part(name: string) {
     return { ref: () => void this.held.add(name), unref: () => void this.held.delete(name) };
   }
 }

@@ -24,6 +24,12 @@ describe('a session in a process', () => {
     expect(await session.generate(job('draw'))).toEqual(RESULT);
     expect([scene.loads, scene.checks, children.length]).toEqual([['a model'], 0, 1]);
     expect([session.runtime, session.pid]).toEqual(['toy 1.0', lastChild().pid]);
+    expect(session.engines).toBeUndefined();
+  });
+
+  it('names the engines that the model runs on', async () => {
+    const engines = { textEncoder: 'a', unet: 'b', vaeDecoder: 'c' };
+    expect((await scene.open({ engines })).engines).toEqual(engines);
   });
 
   it('tells each step once, to whoever watches', async () => {

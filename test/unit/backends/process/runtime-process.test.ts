@@ -24,55 +24,6 @@ beforeEach(() => {
 });
 afterEach(() => void vi.useRealTimers());
 
-describe('the start of a child', () => {
-  it('tells it its caller and the variables of both, and none of the caller’s flags', () => {
-    expect(child.started).toMatchObject({ entry: KIND.entry, argv: [String(process.pid)], serialization: 'advanced' });
-    expect(child.started.env).toEqual({ ...process.env, TOY: '1' });
-    expect(child.started.execArgv).toEqual(['--expose-gc']);
-  });
-
-  it('is over once the runtime is loaded', async () => {
-    const ready = runtime.ready();
-    child.say({ type: 'ready' });
-    expect(await ready).toBeUndefined();
-    expect(child.sent).toEqual([]);
-  });
-
-  it('says why the runtime cannot be loaded, and what helps', async () => {
-    const ready = runtime.ready();
-    child.say({ type: 'unavailable', reason: 'no such library' });
-    await expect(ready).rejects.toMatchObject({
-      code: 'BACKEND_UNAVAILABLE',
-      message: 'toy cannot be loaded: no such library',
-      hint: 'Get a toy.',
-    });
-  });
-
-  it('says so where the process ends before, with what it wrote', async () => {
-    const ready = runtime.ready();
-    child.stderr.end('no module');
-    await setImmediate();
-    child.exit(1);
-    await expect(ready).rejects.toMatchObject({
-      code: 'BACKEND_UNAVAILABLE',
-      message: expect.stringMatching(
-        /^The process of toy did not start: .*\(exit code 1\); its last words: no module$/,
-      ),
-      hint: 'Get a toy.',
-    });
-    expect(crashes).toBe(1);
-  });
-
-  it('says so where there is no process at all, and can be stopped', async () => {
-    const ready = runtime.ready();
-    child.pid = undefined;
-    child.emit('error', new Error('spawn EAGAIN'));
-    await expect(ready).rejects.toMatchObject({ message: expect.stringMatching(/did not start: .*spawn EAGAIN/) });
-    await runtime.stop();
-    expect(runtime.ended).toBe(true);
-  });
-});
-
 describe('the end of a child in a call', () => {
   it.each([
     ['SIGSEGV', null, /starts a fresh process/],
@@ -104,7 +55,18 @@ describe('the end of a child in a call', () => {
     child.say({ type: 'opening', path: '/m/first.onnx' }, { type: 'opening', path: '/m/unet.onnx' });
     child.exit(null, signal);
     const message = code === 'MODEL_INVALID' ? /^\/m\/unet\.onnx: toy crashed/ : /^The process/;
-    await expect(call).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    await expect(call).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+      hint: expect.any(String),
+    });
+  });
+
+  it('is not told by an error of a child that goes on', async () => {
+    const call = runtime.call('run', 1);
+    child.emit('error', new Error('kill EPERM'));
+    child.say({ type: 'done', result: 1 });
+    expect([await call, runtime.ended, crashes]).toEqual([1, false, 0]);
   });
 
   it('is not laid at the door of a file that was opened before', async () => {
@@ -128,6 +90,14 @@ describe('the end of a child in a call', () => {
 });
 
 describe('a call', () => {
+  it('is not ended by what the child says before it', async () => {
+    child.say({ type: 'ready' }, { type: 'done', result: 0 }, { type: 'aborted' });
+    child.say({ type: 'event', event: 0 }, { type: 'unavailable', reason: 'none' });
+    const call = runtime.call('run', 1);
+    child.say({ type: 'done', result: 1 });
+    expect(await call).toBe(1);
+  });
+
   it('gives what the child answers, and tells events of this call alone', async () => {
     const events: unknown[] = [];
     const first = runtime.call('run', 'a', (event) => events.push(event));
@@ -221,6 +191,15 @@ describe('an abort', () => {
 });
 
 describe('stopping', () => {
+  it('a process that is gone, with its channel, is over at once', async () => {
+    child.exit(1);
+    await setImmediate();
+    child.channel = null;
+    await runtime.stop();
+    runtime.release();
+    expect(runtime.ended).toBe(true);
+  });
+
   it('rejects what is under way, resolves when the process is gone, and is no crash', async () => {
     const call = runtime.call('run', 1).catch((error) => error.code);
     const stopped = runtime.stop();

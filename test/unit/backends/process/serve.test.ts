@@ -118,6 +118,28 @@ describe('a process that serves', () => {
     });
   });
 
+  it('answers a method that it has not, and says what was thrown where that is no error', async () => {
+    await start({
+      run: async () => {
+        throw null;
+      },
+    });
+    await call('walk');
+    await call('run');
+    expect(replies.slice(1)).toMatchObject([{ type: 'done' }, { type: 'failed', code: 'INTERNAL', message: 'null' }]);
+  });
+
+  it('goes on without a collector of garbage', async () => {
+    const own = globalThis.gc;
+    globalThis.gc = undefined;
+    vi.spyOn(process, 'memoryUsage').mockImplementation((() => ({ arrayBuffers: 2 ** 28 })) as never);
+    await start({ run: async () => 'image' });
+    await call('run');
+    await call('run');
+    globalThis.gc = own as never;
+    expect(replies).toHaveLength(3);
+  });
+
   it('collects what a large job left behind, after it was answered, and bothers with no small one', async () => {
     const gc = vi.fn(() => expect(replies.at(-1)).toMatchObject({ type: 'done' }));
     const own = globalThis.gc;
