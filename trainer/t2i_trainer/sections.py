@@ -45,7 +45,7 @@ def read_section(cls: type[T], name: str, given: dict[str, Any]) -> tuple[T | No
             issues.append(Issue(f"{name}.{key}", f"a known option, perhaps {', '.join(close)}", "an unknown one"))
         elif not _is(value, hints[key]):
             issues.append(Issue(f"{name}.{key}", _type_words(hints[key]), json.dumps(value)))
-        elif words := _outside(value, fields[key].metadata):
+        elif words := outside(value, fields[key].metadata):
             issues.append(Issue(f"{name}.{key}", words, json.dumps(value)))
         else:
             values[key] = _as(value, hints[key])
@@ -86,10 +86,10 @@ def _type_words(hint: Any) -> str:
     return " or ".join(parts)
 
 
-def _outside(value: Any, limits: typing.Mapping[str, Any]) -> str | None:
-    """What was expected where a value, or a part of a list, is outside its limits."""
+def outside(value: Any, limits: typing.Mapping[str, Any]) -> str | None:
+    """What was expected where a value, or a part of a list, is outside its limits; without limits nothing is."""
     parts = [part for part in (value if isinstance(value, list | tuple) else [value]) if part is not None]
-    if limits["choices"]:
+    if limits.get("choices"):
         return None if all(part in limits["choices"] for part in parts) else f"one of {', '.join(limits['choices'])}"
     tests = (
         ("least", "at least", lambda part, limit: part >= limit),
@@ -97,7 +97,7 @@ def _outside(value: Any, limits: typing.Mapping[str, Any]) -> str | None:
         ("above", "more than", lambda part, limit: part > limit),
         ("below", "less than", lambda part, limit: part < limit),
     )
-    bounds = [(words, limits[key], holds) for key, words, holds in tests if limits[key] is not None]
+    bounds = [(words, limits[key], holds) for key, words, holds in tests if limits.get(key) is not None]
     if all(holds(part, limit) for part in parts for _, limit, holds in bounds):
         return None
     return " and ".join(f"{words} {limit:g}" for words, limit, _ in bounds)

@@ -78,17 +78,26 @@ def packages(tmp_path_factory) -> Path:
 def tiny_run(packages, tmp_path_factory) -> Path:
     """data, val and held-out sets, an autoencoder and a text encoder, all tiny; what the denoiser's tests start
     from."""
-    from data import build_dataset
-    from train_text import train_text
-    from train_vae import train_vae, write_latents
+    from t2i_trainer.emoji.dataset import DatasetOptions, build_dataset
+    from t2i_trainer.emoji.train_autoencoder import AutoencoderOptions, train_autoencoder, write_latents
+    from t2i_trainer.emoji.train_text import TextOptions, train_text
+    from train_text import load_tokenizer
 
     run = tmp_path_factory.mktemp("run")
     shutil.copytree(TOKENIZER, run / "text" / "tokenizer")
-    build_dataset(run / "data", packages, count=192, size=64)
-    build_dataset(run / "val", packages, count=32, size=64, seed=1)
-    build_dataset(run / "held-out", packages, count=16, size=64, seed=2, held_out=True)
-    train_vae(run / "data", run / "val", run / "vae", steps=40, batch=8, latent_channels=4, channels=(16, 32))
-    train_text(run / "data", packages, run / "text", steps=40, batch=32, width=32, layers=1, heads=2)
+    build_dataset(DatasetOptions(out=run / "data", packages=packages, workers=1, count=192, size=64))
+    build_dataset(DatasetOptions(out=run / "val", packages=packages, workers=1, count=32, size=64, seed=1))
+    build_dataset(
+        DatasetOptions(out=run / "held-out", packages=packages, workers=1, count=16, size=64, seed=2, held_out=True)
+    )
+    data = run / "data"
+    train_autoencoder(
+        AutoencoderOptions(
+            data=data, val=run / "val", out=run / "vae", steps=40, batch=8, latent_channels=4, channels=(16, 32)
+        )
+    )
+    text = TextOptions(data=data, packages=packages, out=run / "text", steps=40, batch=32, width=32, layers=1, heads=2)
+    train_text(text, load_tokenizer(packages, text.out))
     for folder in ("data", "val", "held-out"):
         write_latents(run / folder, run / "vae", "cpu")
     return run

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from data import build_dataset, style_share
 from t2i_trainer.emoji.captions import SceneChooser, held_out
 from t2i_trainer.emoji.compose import Composer
 from t2i_trainer.emoji.concepts import Concept, load_concepts
+from t2i_trainer.emoji.dataset import DatasetOptions, build_dataset, style_share
 from t2i_trainer.emoji.english import article, plural
 from t2i_trainer.emoji.exam import load_exam
 from t2i_trainer.emoji.grounds import background
@@ -35,12 +35,12 @@ def book_composer(packages, size):
 
 
 def test_same_options_give_the_same_bytes(packages, tmp_path, monkeypatch):
-    monkeypatch.setattr("data.CHUNK", 5)
-    first = build_dataset(tmp_path / "a", packages, count=12, size=64)
-    assert build_dataset(tmp_path / "b", packages, count=12, size=64) == first
+    monkeypatch.setattr("t2i_trainer.emoji.dataset.CHUNK", 5)
+    first = build_dataset(DatasetOptions(out=tmp_path / "a", packages=packages, workers=1, count=12, size=64))
+    assert build_dataset(DatasetOptions(out=tmp_path / "b", packages=packages, workers=1, count=12, size=64)) == first
     assert (tmp_path / "a/pixels.npy").read_bytes() == (tmp_path / "b/pixels.npy").read_bytes()
-    other = build_dataset(tmp_path / "c", packages, count=12, size=64, seed=9)
-    assert build_dataset(tmp_path / "d", packages, count=12, size=64, workers=2) == first
+    other = build_dataset(DatasetOptions(out=tmp_path / "c", packages=packages, workers=1, count=12, size=64, seed=9))
+    assert build_dataset(DatasetOptions(out=tmp_path / "d", packages=packages, count=12, size=64, workers=2)) == first
     assert (tmp_path / "a/pixels.npy").read_bytes() == (tmp_path / "d/pixels.npy").read_bytes()
     assert other["fingerprint"] != first["fingerprint"]
     assert all(source["licence"] for source in first["sources"].values())
@@ -97,7 +97,9 @@ def test_the_petals_take_the_colour_and_the_leaves_keep_theirs():
 
 
 def test_styles_are_drawn_and_named(packages, tmp_path):
-    record = build_dataset(tmp_path, packages, count=60, size=64, styles={"shaded": 1, "flat": 1})
+    record = build_dataset(
+        DatasetOptions(out=tmp_path, packages=packages, workers=1, count=60, size=64, styles={"shaded": 1, "flat": 1})
+    )
     lines = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
     assert record["concepts"] == 2  # the icon set of the stand-in lacks the others
     assert "@iconify-json/fluent-emoji-flat" in record["sources"] and "@iconify-json/noto" not in record["sources"]
@@ -177,8 +179,8 @@ def test_no_caption_uses_a_word_of_the_exam(packages):
 
 
 def test_captions_are_written_in_the_order_of_the_images(packages, tmp_path, monkeypatch):
-    monkeypatch.setattr("data.CHUNK", 4)
-    build_dataset(tmp_path, packages, count=6, size=64)
+    monkeypatch.setattr("t2i_trainer.emoji.dataset.CHUNK", 4)
+    build_dataset(DatasetOptions(out=tmp_path, packages=packages, workers=1, count=6, size=64))
     lines = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
     composer = book_composer(packages, 64)
     pixels = np.load(tmp_path / "pixels.npy")

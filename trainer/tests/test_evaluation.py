@@ -8,28 +8,27 @@ import pytest
 import torch
 from PIL import Image
 
-from card import write_card
-from evaluate import compare_looks, evaluate, score, synonym_lines
+from t2i_trainer.emoji.card import CardOptions, write_card
+from t2i_trainer.emoji.evaluate import EvaluateOptions, compare_looks, evaluate, score, synonym_lines
 from t2i_trainer.emoji.exam import load_exam
 from t2i_trainer.emoji.judge import GROUNDS, NOT_ASKED, TINTS, Judge, ask, labels, to_judge, with_nothing
+from t2i_trainer.emoji.train_denoiser import DenoiserOptions, train_denoiser
+from t2i_trainer.emoji.train_judge import JudgeOptions, read_images, train_judge
 from t2i_trainer.emoji.variety import captions_with_several
 from t2i_trainer.evaluation.psnr import psnr
 from t2i_trainer.evaluation.sheet import contact_sheet
 from t2i_trainer.evaluation.variety import mean_distance
 from t2i_trainer.files import read_json, read_samples
-from train import train
-from train_judge import read_images, train_judge
 
 
 @pytest.fixture(scope="module")
 def judged_run(tiny_run, tmp_path_factory):
     run = tmp_path_factory.mktemp("judged")
     shutil.copytree(tiny_run / "vae", run / "vae")
-    train(
-        tiny_run / "data", tiny_run / "val", tiny_run / "text", run, steps=4, batch=8, channels=(32, 64),
-        checkpoint_every=2,
-    )  # fmt: skip
-    train_judge(tiny_run / "data", tiny_run / "val", run / "judge", steps=60, batch=32)
+    folders = {name: tiny_run / name for name in ("data", "val", "text")}
+    train_denoiser(DenoiserOptions(**folders, out=run, steps=4, batch=8, channels=(32, 64), checkpoint_every=2))
+    judge = JudgeOptions(data=tiny_run / "data", test=tiny_run / "val", out=run / "judge", steps=60, batch=32)
+    train_judge(judge)
     return run
 
 
@@ -45,7 +44,8 @@ def test_the_judge_learns_and_states_its_accuracy_on_unseen_images(tiny_run, jud
 
 
 def test_a_judge_of_the_other_body_is_another_network(tiny_run, tmp_path):
-    train_judge(tiny_run / "data", tiny_run / "val", tmp_path, steps=2, batch=16, body="residual")
+    given = {"data": tiny_run / "data", "test": tiny_run / "val", "out": tmp_path}
+    train_judge(JudgeOptions(**given, steps=2, batch=16, body="residual"))
     judge = Judge.load(tmp_path)
     assert judge.kind == "residual"
     assert judge.state_dict().keys() != Judge(judge.concepts).state_dict().keys()
@@ -124,7 +124,7 @@ def test_looks_are_those_of_the_drawn_images_beside_the_real_ones(repeated, judg
     pixels, samples = read_images(repeated)
     chosen = captions_with_several(samples, 40, 2)
     real = np.concatenate([pixels[indices] for indices in chosen.values()])
-    monkeypatch.setattr("evaluate.generate", lambda *_: 64 + real // 2)
+    monkeypatch.setattr("t2i_trainer.emoji.evaluate.generate", lambda *_: 64 + real // 2)
     looks = compare_looks(None, Judge.load(judged_run / "judge"), repeated, 40, 2, 1, 1.0)
     assert looks["looks_captions"] == len(chosen) > 0
     assert looks["variety_in_pixels"] == pytest.approx(0.5, abs=0.02)
@@ -149,12 +149,13 @@ def test_six_things_and_more_are_many():
 
 
 def test_evaluation_and_card(tiny_run, judged_run, repeated, tmp_path):
-    before = write_card(judged_run, tiny_run / "data", tmp_path / "before")
+    before = write_card(CardOptions(run=judged_run, data=tiny_run / "data", out=tmp_path / "before"))
     assert "The judge's table: not measured." in before and "Contact sheet: not measured." in before
-    report = evaluate(
-        judged_run, repeated, tiny_run / "held-out", judged_run / "judge", captions=6, combinations=4,
-        variety_captions=2, variety_seeds=2, sheet_seeds=1, steps=2, presets={"fast": 1, "same": 2},
-    )  # fmt: skip
+    folders = {
+        "run": judged_run, "data": repeated, "held_out": tiny_run / "held-out", "judge": judged_run / "judge",
+    }  # fmt: skip
+    sizes = {"captions": 6, "combinations": 4, "variety_captions": 2, "variety_seeds": 2, "sheet_seeds": 1}
+    report = evaluate(EvaluateOptions(**folders, **sizes, steps=2, preset={"fast": 1, "same": 2}))
     fast, same = (
         report["suites"][f"training captions, preset {name}"] for name in ("fast (1 steps)", "same (2 steps)")
     )
@@ -167,7 +168,7 @@ def test_evaluation_and_card(tiny_run, judged_run, repeated, tmp_path):
         assert {mistake.split(" -> ")[0] for mistake in report["mistakes"][suite]} <= captions, suite
     assert report["looks_captions"] == 2 and report["variety_in_pixels"] > 0 and report["sharpness"] > 0
     assert report["exam"] == read_json(judged_run / "options.json")["exam"]
-    card = write_card(judged_run, tiny_run / "data", tmp_path / "after")
+    card = write_card(CardOptions(run=judged_run, data=tiny_run / "data", out=tmp_path / "after"))
     row = next(line for line in card.splitlines() if line.startswith("| training captions"))
     assert row.split(" | ")[2] == f"{report['suites']['training captions']['concept_top1']:.3g}"
     assert "4 steps of 8" in card and "4 things" in card and "$" not in card

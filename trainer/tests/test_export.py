@@ -14,7 +14,8 @@ import torch
 from diffusers import DDIMScheduler
 
 import fixtures
-from export import export, main
+from export import main
+from t2i_trainer.emoji.export import ExportOptions, export
 from t2i_trainer.evaluation import sampling
 from t2i_trainer.files import read_json, sha256_file
 from t2i_trainer.golden.tiny_tokenizer import CONTEXT, write_tokenizer_files
@@ -181,7 +182,7 @@ def test_an_export_replaces_the_old_one_as_a_whole(run, tmp_path):
     out = tmp_path / "tiny"
     out.mkdir()
     (out / "left-over").write_text("of an older export")
-    export(run, out, "tiny")
+    export(ExportOptions(run=run, out=out, name="tiny"))
     assert not (out / "left-over").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 
@@ -236,7 +237,7 @@ def test_a_sketch_is_exported_with_the_words_and_read_back(tmp_path):
     encoder = TextEncoder(load_components(run)[0].module, Sketch(16, hidden=24, queries=2)).eval()
     torch.nn.init.normal_(encoder.sketch.norm.bias)
     encoder.save_pretrained(run / "text_encoder")
-    export(run, tmp_path / "tiny", "tiny", presets={"fast": 3})
+    export(ExportOptions(run=run, out=tmp_path / "tiny", name="tiny", preset={"fast": 3}))
     assert read_json(tmp_path / "tiny" / "t2i.json")["presets"] == {"fast": {"steps": 3}}
     ids = np.arange(CONTEXT)[None] % 100
     states = onnxruntime.InferenceSession(str(tmp_path / "tiny/text_encoder/model.onnx")).run(None, {"input_ids": ids})[

@@ -5,6 +5,9 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
+from t2i_trainer.emoji.train_autoencoder import latent_noise, reconstruction_loss
+from t2i_trainer.emoji.train_text import GROUP, HardBatches
+from t2i_trainer.networks.contrast import TextHead, contrastive_loss
 from t2i_trainer.networks.denoiser import (
     clean_latents,
     draw_timesteps,
@@ -15,8 +18,6 @@ from t2i_trainer.networks.denoiser import (
     validation_noise,
 )
 from t2i_trainer.networks.text_encoder import CONTEXT, END
-from train_text import GROUP, HardBatches, TextHead, contrastive_loss
-from train_vae import latent_noise, reconstruction_loss
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import default_model
-from card import commands
+from t2i_trainer.emoji.card import commands
 from t2i_trainer.emoji.recipe import Stage, recipe
 
 FOLDERS = Path("runs/x"), Path("runs/packages"), Path("models/x")

@@ -2,6 +2,7 @@
 stopped."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,14 @@ import torch
 from transformers import CLIPTextModel
 
 from t2i_trainer.emoji.latents import LatentSet
+from t2i_trainer.emoji.train_autoencoder import (
+    AutoencoderOptions,
+    measure,
+    to_unit,
+    train_autoencoder,
+    write_latents,
+)
+from t2i_trainer.emoji.train_denoiser import TEXT_RATE, DenoiserOptions, train_denoiser
 from t2i_trainer.evaluation.sampling import Run, generate
 from t2i_trainer.evaluation.sharpness import gradient_energy
 from t2i_trainer.files import read_json
@@ -21,16 +30,20 @@ from t2i_trainer.networks.denoiser import (
 )
 from t2i_trainer.networks.text_encoder import CONTEXT, EmbeddingNoise, TextEncoder, count_states, load_text_encoder
 from t2i_trainer.training.checkpoints import find_checkpoints, load_checkpoint
-from train import TEXT_RATE, train
-from train_vae import measure, to_unit, train_vae, write_latents
 
 TINY = {"batch": 16, "channels": (32, 64), "layers": 1, "lr": 2e-3, "warmup": 5, "ema_decay": 0.9}
+
+
+def train(tiny_run: Path, out: Path, **options) -> None:
+    """Trains the tiny denoiser on the tiny data."""
+    folders = {name: tiny_run / name for name in ("data", "val", "text")}
+    train_denoiser(DenoiserOptions(**folders, out=out, **{**TINY, **options}))
 
 
 @pytest.fixture(scope="module")
 def trained(tiny_run):
     run = tiny_run / "run"
-    train(tiny_run / "data", tiny_run / "val", tiny_run / "text", run, steps=120, checkpoint_every=30, **TINY)
+    train(tiny_run, run, steps=120, checkpoint_every=30)
     (run / "vae").symlink_to(tiny_run / "vae")
     return run
 
@@ -64,13 +77,12 @@ def test_the_run_folder_makes_images_that_depend_on_prompt_and_seed(trained):
 
 def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(tiny_run, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    folders = tiny_run / "data", tiny_run / "val", tiny_run / "text"
-    options = {**TINY, "single_steps": 6, "steps": 14}
-    train(*folders, whole, checkpoint_every=7, **options)
-    train(*folders, parts, checkpoint_every=100, stop_after=5, **options)
+    options = {"single_steps": 6, "steps": 14}
+    train(tiny_run, whole, checkpoint_every=7, **options)
+    train(tiny_run, parts, checkpoint_every=100, stop_after=5, **options)
     assert load_checkpoint(parts)["step"] == 5
     # Nor does it matter which process prepares the batches.
-    train(*folders, parts, checkpoint_every=7, workers=2, **options)
+    train(tiny_run, parts, checkpoint_every=7, workers=2, **options)
     first, second = load_checkpoint(whole), load_checkpoint(parts)
     torch.testing.assert_close(second, first, rtol=0, atol=0)  # weights, their average and the optimizer's state
 
@@ -87,8 +99,7 @@ def test_a_run_saves_the_averaged_weights_and_goes_on_with_its_own(trained):
 
 def first_step(tiny_run, out, **options):
     """The line of metrics and the checkpoint after one step."""
-    folders = tiny_run / "data", tiny_run / "val", tiny_run / "text"
-    train(*folders, out, **{**TINY, "steps": 1, **options})
+    train(tiny_run, out, **{"steps": 1, **options})
     return json.loads((out / "metrics.jsonl").read_text()), load_checkpoint(out)
 
 
@@ -132,14 +143,14 @@ def test_the_text_encoder_learns_with_the_denoiser_but_for_its_token_table(tiny_
 
 def test_the_autoencoder_resumes_to_the_same_weights(tiny_run, tmp_path):
     options = {"batch": 8, "latent_channels": 4, "channels": (16, 32), "steps": 8, "checkpoint_every": 4}
-    folders = tiny_run / "data", tiny_run / "val", tmp_path
-    whole = train_vae(*folders, **options).state_dict()
+    given = AutoencoderOptions(data=tiny_run / "data", val=tiny_run / "val", out=tmp_path, **options)
+    whole = train_autoencoder(given).state_dict()
     state = load_checkpoint(tmp_path)
     # As if it had ended after its fourth step.
     newest, _ = find_checkpoints(tmp_path)
     newest.unlink()
     assert load_checkpoint(tmp_path)["step"] == 4
-    torch.testing.assert_close(train_vae(*folders, **options).state_dict(), whole, rtol=0, atol=0)
+    torch.testing.assert_close(train_autoencoder(given).state_dict(), whole, rtol=0, atol=0)
     torch.testing.assert_close(load_checkpoint(tmp_path), state, rtol=0, atol=0)
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from export import known_words
+from t2i_trainer.emoji.export import known_words
 from t2i_trainer.emoji.lexicon import Lexicon, retrofit
 from t2i_trainer.emoji.words import load_word_vectors, neighbours, token_table
 

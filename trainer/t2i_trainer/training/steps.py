@@ -1,7 +1,5 @@
-"""What every training script shares: device and precision by flag, learning rate, EMA, random numbers that
-resume exactly."""
+"""What every training shares: precision, learning rate, EMA, random numbers that resume exactly."""
 
-import argparse
 import contextlib
 import random
 from collections.abc import Iterable
@@ -13,23 +11,6 @@ from torch.utils.data import DataLoader, Dataset
 
 # Batches that each worker process has ready.
 BATCHES_AHEAD = 8
-
-
-def add_device_flags(parser: argparse.ArgumentParser) -> None:
-    """--device and --precision, the same for every script."""
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument(
-        "--precision",
-        choices=("fp32", "bf16"),
-        default="fp32",
-        help="bf16 runs the forward under autocast; weights stay fp32",
-    )
-
-
-def add_pace_flags(parser: argparse.ArgumentParser) -> None:
-    """--workers and --cuda-graphs, of the scripts that train a network for long."""
-    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches; a GPU needs several")
-    parser.add_argument("--cuda-graphs", action="store_true", help="replay a step's passes as CUDA graphs")
 
 
 def autocast(device: str, precision: str, cache: bool = True) -> contextlib.AbstractContextManager:
