@@ -58,14 +58,15 @@ def measure(strategy: Strategy, name: str, steps: int) -> dict[str, Any]:
     )
     options = TrainingOptions(strategy=name, batch_size=BATCH, use_ema=False, warmup_steps=1)
     learner = Learner(DiffuserOptions(unet=UNET, training=options), samples, samples, strategy)
-    step, held = strategy.step, {}
+    step: Any = strategy.step
+    held: dict[str, int] = {}
 
     def counted(rate: float) -> Any:
         if applied == WARM_UP - 1:
             held.update(count(learner, samples))
         return step(rate)
 
-    strategy.step = counted
+    vars(strategy)["step"] = counted
     for applied in range(WARM_UP):
         learner.step(applied, applied)
     began = time.monotonic()
@@ -158,7 +159,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3, help="timed steps of a round")
     given = parser.parse_args()
-    load, rounds = os.getloadavg(), {case: [] for case in CASES}
+    load = os.getloadavg()
+    rounds: dict[tuple[str, int], list[list[dict[str, Any]]]] = {case: [] for case in CASES}
     for number in range(given.rounds):
         for case in CASES[number:] + CASES[:number]:
             print(f"round {number + 1}: {case[0]}", file=sys.stderr, flush=True)

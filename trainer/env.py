@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 LOCK_FILE = Path(__file__).with_name("requirements.lock")
@@ -53,7 +54,7 @@ def missing_tool() -> str | None:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path):
+def exclusive(path: Path) -> Iterator[None]:
     """Holds an advisory lock that the kernel frees when this process ends, however it ends."""
     with path.open("w") as file:
         try:
@@ -68,10 +69,10 @@ def install(folder: Path, lock_file: Path) -> None:
     """Makes the environment from nothing; raises CalledProcessError where pip fails."""
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, stdout=sys.stderr)
-    pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     # DeepSpeed compiles its kernels when they are first used, not now.
     environment = {**os.environ, "DS_BUILD_OPS": "0"}
-    install = [*pip, "install", "--quiet", "--no-deps", "-r", lock_file]
+    install = [*pip, "install", "--quiet", "--no-deps", "-r", str(lock_file)]
     subprocess.run(install, check=True, stdout=sys.stderr, env=environment)
     subprocess.run([*pip, "check"], check=True, stdout=sys.stderr)
 

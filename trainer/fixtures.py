@@ -16,11 +16,11 @@ import base64
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
 from diffusers import DDIMScheduler, LCMScheduler
-from torch import nn
 
 from t2i_trainer.golden.tiny_networks import (
     GUIDANCE_WIDTH,
@@ -62,7 +62,7 @@ def write_reference_images(out: Path) -> None:
     size = len(vocabulary())
     prompt = [size - 2, 320, 540, 575, *[size - 1] * (CONTEXT - 4)]  # start, "a red apple", end as padding
     negative = [size - 2, *[size - 1] * (CONTEXT - 1)]
-    requests = [
+    requests: list[dict[str, Any]] = [
         {"model": "tiny", "seed": 7, "steps": 6, "guidanceScale": 5.0, "latentSize": 8},
         {"model": "tiny", "seed": 0, "steps": 3, "guidanceScale": 1.0, "latentSize": 4},
         {"model": "tiny-v", "seed": 8, "steps": 5, "guidanceScale": 2.5, "latentSize": 8},
@@ -193,7 +193,7 @@ def compact(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def write_scheduler(folder: Path, scheduler: type = DDIMScheduler, **options) -> None:
+def write_scheduler(folder: Path, scheduler: type = DDIMScheduler, **options: Any) -> None:
     scheduler(**{"clip_sample": False, "set_alpha_to_one": False, **options}).save_config(folder / "scheduler")
     write_json(
         folder / "model_index.json",
@@ -208,7 +208,7 @@ def write_scheduler(folder: Path, scheduler: type = DDIMScheduler, **options) ->
     )
 
 
-def config_of(module: nn.Module) -> dict:
+def config_of(module: Any) -> dict[str, Any]:
     """Without what diffusers notes for itself, which changes from run to run."""
     return {key: value for key, value in module.config.items() if key == "_class_name" or not key.startswith("_")}
 

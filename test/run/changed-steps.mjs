@@ -47,6 +47,7 @@ export function changedSteps(files, scratch) {
       ? [
           pythonStep,
           pythonModule('lint (ruff)', 'ruff', 'check', '.'),
+          pythonModule('types (mypy)', 'mypy'),
           pythonModule('trainer tests (pytest)', 'pytest'),
         ]
       : []),

@@ -63,6 +63,7 @@ export function makeSteps(scratch) {
     lintStep,
     { name: 'unused code (knip)', action: () => tool('knip') },
     pythonModule('lint (ruff)', 'ruff', 'check', ...PYTHON_SOURCES),
+    pythonModule('types (mypy)', 'mypy'),
     pythonModule('format (ruff)', 'ruff', 'format', '--check', ...PYTHON_SOURCES),
     {
       name: 'API reference (typedoc)',

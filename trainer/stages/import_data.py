@@ -6,6 +6,7 @@ Reads `data.raw` of the parameters, the folder that receives `images/`, `caption
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -21,7 +22,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="import nothing where anything would be skipped")
 
 
-def stage(project: Path, params: dict, **flags: object) -> dict[str, object]:
+def stage(project: Path, params: dict[str, Any], **flags: Any) -> dict[str, object]:
     return import_images(ImportOptions(**flags), DataFolder(project / params["data"]["raw"]))
 
 

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,7 @@ def json_sha256(values: object) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def read_json(path: Path):
+def read_json(path: Path) -> Any:
     """The JSON value of a file."""
     return json.loads(path.read_text())
 
@@ -54,4 +54,4 @@ def sha256_file(path: Path) -> str:
 
 def tensor_sha256(tensor: "Tensor") -> str:
     """SHA-256 of a CPU tensor's values as they are in memory, in hex."""
-    return hashlib.sha256(tensor.contiguous().numpy()).hexdigest()
+    return hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()

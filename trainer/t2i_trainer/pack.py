@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from .files import sha256_file, write_atomically
 from .stage import Issue, StageError, StageProgress
@@ -108,7 +108,7 @@ def _add(archive: zipfile.ZipFile, name: str, path: Path) -> dict[str, Any]:
     return {"sha256": digest, "bytes": size}
 
 
-def _copy(source: BinaryIO, target: BinaryIO, most: int) -> tuple[str, int]:
+def _copy(source: IO[bytes], target: IO[bytes], most: int) -> tuple[str, int]:
     """Copies at most one byte more than `most`, and returns SHA-256 and number of the bytes."""
     digest, size = hashlib.sha256(), 0
     while piece := source.read(min(PIECE, most + 1 - size)):

@@ -58,7 +58,15 @@ def warn(message: str) -> None:
 class StageProgress:
     """Tells how far a stage is, at most every `every` seconds, and at its end."""
 
-    def __init__(self, what: str, total: int, unit: str, done: int = 0, every: float = 1.0, clock=time.monotonic):
+    def __init__(
+        self,
+        what: str,
+        total: int,
+        unit: str,
+        done: int = 0,
+        every: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         """`what` is a word such as `captions`; `done` what an earlier run had done."""
         self.what, self.total, self.unit, self.every, self.clock = what, total, unit, every, clock
         self.start = clock()

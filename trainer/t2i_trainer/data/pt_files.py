@@ -1,6 +1,7 @@
 """Text states as one file of `torch.save` for each image: `pt/<stem>.pt`, and `null.pt` for the empty caption."""
 
 import pickle
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,7 +27,7 @@ def write_pt_files(store: ShardStore, keys: dict[str, str], null_key: str) -> No
     for path, key in files.items():
         states = store.read([key])["states"][0]
         if not _holds(path, states):
-            write_atomically(path, lambda temporary, states=states: torch.save(states, temporary))
+            write_atomically(path, partial(torch.save, states))
     for path in (store.folder / "pt").glob("*.pt"):
         if path not in files:
             path.unlink()

@@ -132,7 +132,10 @@ class SceneChooser:
         colour = self._perhaps_a_colour(index, 0.2)
         placements = self._things(index, colour, [self.layouts.single(*sides)])
         words = article(f"{size} {_tinted(colour, self._name(index))}")
-        return Proposal(placements, words, "size", None, {"size": size} | ({"colour": colour} if colour else {}))
+        asked: dict[str, str | int] = {"size": size}
+        if colour:
+            asked["colour"] = colour
+        return Proposal(placements, words, "size", None, asked)
 
     def _position(self, index: int, _ground: str) -> Proposal:
         place = self.random.choice(list(POSITIONS))
@@ -159,7 +162,7 @@ class SceneChooser:
         rng = self.random
         colour = rng.choice((None, *COLOURS))
         tinted = _tinted(colour, self._name(index))
-        asked = {"colour": colour} if colour else {}
+        asked: dict[str, str | int] = {"colour": colour} if colour else {}
         kind = rng.choice(("field", "droplets", "leaves"))
         if kind == "field":
             ground = rng.choice(SCENES)

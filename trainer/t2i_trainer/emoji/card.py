@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -130,7 +131,7 @@ def write_card(options: CardOptions) -> str:
     write_atomically(out / "README.md", lambda path: path.write_text(card))
     for source, name in EVIDENCE.items():
         if (run / source).exists():
-            write_atomically(out / name, lambda path, source=run / source: shutil.copyfile(source, path))
+            write_atomically(out / name, partial(shutil.copyfile, run / source))
     return card
 
 

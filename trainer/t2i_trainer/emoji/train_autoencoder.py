@@ -106,7 +106,7 @@ class AutoencoderOptions(Pace):
     lr: float = option(1e-3, "peak learning rate", above=0)
     decay: float = option(0.4, "share of the steps over which the learning rate falls to 0", above=0, most=1)
     latent_channels: int = option(12, "channels of the latents", least=1)
-    channels: tuple[int, ...] = option((64, 160), "channels of the two levels", least=1)
+    channels: tuple[int, int] = option((64, 160), "channels of the two levels", least=1)
     seed: int = option(0, "of weights, order and noise", least=0)
     checkpoint_every: int = option(500, "steps between checkpoints", least=1)
 

@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor
@@ -114,7 +115,7 @@ class _Training:
             self.unet.set_attn_processor(AttnProcessor())
         self.embedding = EmbeddingNoise(self.encoder, options.embedding_noise)
         self.model = Model(self.unet, self.encoder, self.embedding).to(device)
-        self.forward = torch.compile(self.model) if options.compile else self.model
+        self.forward: Any = torch.compile(self.model) if options.compile else self.model
         self.scheduler = new_scheduler(options.prediction)
         self.optimizer = torch.optim.AdamW(
             [*parameter_groups(self.unet, 0.01), *parameter_groups(self.encoder, 0.01, TEXT_RATE)], lr=options.lr,

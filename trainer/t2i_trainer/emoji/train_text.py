@@ -91,7 +91,8 @@ def train_text(options: TextOptions, tokenizer: CLIPTokenizer) -> TextEncoder:
     images = small_images(data)
     trained = [p for module in (encoder, head, tower) for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=options.lr, weight_decay=0.01, betas=(0.9, 0.98))
-    batches, told = HardBatches(samples, options.batch, options.seed), {}
+    batches = HardBatches(samples, options.batch, options.seed)
+    told: dict[str, Tensor] = {}
     with EmbeddingNoise(encoder, options.embedding_noise) as embedding:
 
         def learn(step: int, chosen: np.ndarray) -> Figures:

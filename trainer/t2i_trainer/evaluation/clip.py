@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,5 +72,5 @@ def _image_processor(folder: Path, side: int) -> CLIPImageProcessorPil:
     return CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
 
 
-def _plain(output: object) -> Tensor:
+def _plain(output: Any) -> Tensor:
     return output if isinstance(output, Tensor) else output.pooler_output

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,7 @@ def write_gallery(folder: Path, prompts: Sequence[str], images: np.ndarray, capt
     written = []
     for number, (prompt, image) in enumerate(zip(prompts, images, strict=True), 1):
         path = folder / f"sample_{number}.png"
-        drawn = Image.fromarray(image)
-        write_atomically(path, lambda temporary, drawn=drawn: drawn.save(temporary, format="PNG"))
+        write_atomically(path, partial(Image.fromarray(image).save, format="PNG"))
         written.append({"prompt": prompt, "file": path.name, "sha256": sha256_file(path)})
     for path in set(folder.glob("sample_*.png")) - {folder / sample["file"] for sample in written}:
         path.unlink()

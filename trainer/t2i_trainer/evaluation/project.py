@@ -1,6 +1,7 @@
 """The evaluation of a project's promoted model: samples, scores, and the reports that say what they are of."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def evaluate_project(options: EvaluateOptions, project: Path, saved: Path, data:
     page = html_page(report, project / "samples", read_losses(project / "runs" / record["run_name"] / "metrics.jsonl"))
     card = model_card(report)
     for path, content in ((project / "reports" / "evaluation.html", page), (saved / "README.md", card)):
-        write_atomically(path, lambda temporary, content=content: temporary.write_text(content, encoding="utf-8"))
+        write_atomically(path, partial(Path.write_text, data=content, encoding="utf-8"))
     write_json(project / "reports" / "evaluation.json", report)
     return report
 

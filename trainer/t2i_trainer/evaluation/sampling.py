@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
-from torch import nn
 from transformers import CLIPTokenizer
 
 from ..networks.autoencoder import load_autoencoder
@@ -20,22 +20,25 @@ class Run:
     """The trained parts of a run folder, frozen, on one device."""
 
     tokenizer: CLIPTokenizer
-    text_encoder: nn.Module
+    text_encoder: Any
     unet: UNet2DConditionModel
-    vae: nn.Module
+    vae: Any
     scheduler: DDIMScheduler
     device: str
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "Run":
-        models = [
-            load_text_encoder(folder / "text_encoder"),
-            load_unet(folder / "unet"),
-            load_autoencoder(folder / "vae"),
-        ]
-        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
-        scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
-        return cls(tokenizer, *(model.to(device).eval().requires_grad_(False) for model in models), scheduler, device)
+        def frozen(model: Any) -> Any:
+            return model.to(device).eval().requires_grad_(False)
+
+        return cls(
+            CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+            frozen(load_text_encoder(folder / "text_encoder")),
+            frozen(load_unet(folder / "unet")),
+            frozen(load_autoencoder(folder / "vae")),
+            DDIMScheduler.from_pretrained(folder / "scheduler"),
+            device,
+        )
 
     def states(self, prompts: list[str]) -> torch.Tensor:
         """Text states, float32 [n, context, width]."""

@@ -1,6 +1,7 @@
 """Runs a diffusers scheduler over tiny latents with a closed-form network, and writes down what it did."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def network(latents: torch.Tensor, timestep: float) -> torch.Tensor:
     return out.float().reshape(latents.shape)
 
 
-def make_scheduler(sampler: str, config: dict, sigmas: str | None):
+def make_scheduler(sampler: str, config: dict[str, Any], sigmas: str | None) -> Any:
     """The scheduler that a diffusers user would load from `config` for `sampler`."""
     karras = {"use_karras_sigmas": True} if sigmas == "karras" else {}
     return SCHEDULERS[sampler](**config, **karras)
@@ -80,13 +81,13 @@ def _kept_steps(steps: int) -> set[int]:
     return {0, 1, steps // 2, steps - 1}
 
 
-def _preserving(latents: torch.Tensor, scheduler, sampler: str) -> torch.Tensor:
+def _preserving(latents: torch.Tensor, scheduler: Any, sampler: str) -> torch.Tensor:
     if not sampler.startswith("euler"):
         return latents
     return latents / (scheduler.sigmas[-1] ** 2 + 1) ** 0.5
 
 
-def _crashes_by_timestep(scheduler) -> bool:
+def _crashes_by_timestep(scheduler: Any) -> bool:
     """Whether the scheduler, left to find its place by timestep, starts one sigma late and runs off the end."""
     find = getattr(scheduler, "index_for_timestep", None)
     return find is not None and find(scheduler.timesteps[0]) != 0

@@ -1,5 +1,7 @@
 """The networks of the tiny models: random weights, and wrappers with other exporters' inputs and outputs."""
 
+from typing import Any
+
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
@@ -57,8 +59,8 @@ class Float16Ends(nn.Module):
 
 
 def modules(
-    seed: int, channels: int, factor: int, sample_size: int, **unet_options
-) -> tuple[nn.Module, nn.Module, nn.Module]:
+    seed: int, channels: int, factor: int, sample_size: int, **unet_options: Any
+) -> tuple[CLIPTextModel, UNet2DConditionModel, AutoencoderKL]:
     """Text encoder, UNet and autoencoder with random weights that fp16 holds exactly."""
     torch.manual_seed(seed)
     size = len(vocabulary())

@@ -5,6 +5,7 @@ Ten times cheaper to decode than Stable Diffusion's at 128 px, and enough for sm
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -49,7 +50,7 @@ class TinyAutoencoder(nn.Module):
         scaling_factor: float = 1.0,
     ):
         super().__init__()
-        self.config = {
+        self.config: dict[str, Any] = {
             "_class_name": "TinyAutoencoder", "latent_channels": latent_channels, "channels": list(channels),
             "blocks": list(blocks),
             "spatial_compression_ratio": PATCH, "scaling_factor": scaling_factor,
@@ -69,8 +70,8 @@ class TinyAutoencoder(nn.Module):
             nn.GroupNorm(8, outer), nn.SiLU(), nn.Conv2d(outer, 48, 3, padding=1), nn.PixelShuffle(4),
         )  # fmt: skip
         for last in (self.encoder[-1], self.decoder[-2]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
 
     def encode(self, images: Tensor) -> Tensor:
         return self.analysis(images) + self.encoder(images)
@@ -94,10 +95,11 @@ class TinyAutoencoder(nn.Module):
         sizes = (deviations / deviations[0]).sqrt()
         forward = basis * (sizes / deviations)[:, None]
         backward = basis.T * (deviations / sizes)
-        self.analysis[1].weight.copy_(forward[..., None, None])
-        self.analysis[1].bias.copy_(-forward @ mean)
-        self.synthesis[0].weight.copy_(backward[..., None, None])
-        self.synthesis[0].bias.copy_(mean)
+        for conv, weight, bias in (
+            (self.analysis[1], forward, -forward @ mean), (self.synthesis[0], backward, mean),
+        ):  # fmt: skip
+            conv.get_parameter("weight").copy_(weight[..., None, None])
+            conv.get_parameter("bias").copy_(bias)
 
     def save_pretrained(self, folder: Path) -> None:
         folder = Path(folder)
@@ -119,13 +121,13 @@ class TinyAutoencoder(nn.Module):
         return model
 
 
-def load_autoencoder(folder: Path) -> nn.Module:
+def load_autoencoder(folder: Path) -> "TinyAutoencoder | AutoencoderKL":
     """The autoencoder of a folder, ours or diffusers' own, from safetensors: without them diffusers would unpickle."""
     if read_json(folder / "config.json").get("_class_name") == "AutoencoderKL":
         return AutoencoderKL.from_pretrained(folder, use_safetensors=True)
     return TinyAutoencoder.from_pretrained(folder)
 
 
-def compression_factor(vae: nn.Module) -> int:
+def compression_factor(vae: "TinyAutoencoder | AutoencoderKL") -> int:
     """Image pixels to a side of a latent pixel."""
     return PATCH if isinstance(vae, TinyAutoencoder) else 2 ** (len(vae.config.block_out_channels) - 1)

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
@@ -30,10 +31,11 @@ class PlacedUNet(UNet2DConditionModel):
     """A UNet2DConditionModel whose first convolution knows places."""
 
     # The same parameters as the base class: diffusers reads them from the signature when it loads a folder.
-    @functools.wraps(UNet2DConditionModel.__init__)
+    @functools.wraps(UNet2DConditionModel.__init__)  # type: ignore[misc]
     def __init__(self, *args: object, **options: object):
         super().__init__(*args, **options)
-        self.conv_in = PlacedConv(self.conv_in, self.config.sample_size)
+        plain: Any = self.conv_in
+        self.conv_in: nn.Module = PlacedConv(plain, self.config.sample_size)
 
 
 def unet_class(folder: Path) -> type[UNet2DConditionModel]:
@@ -47,7 +49,7 @@ def load_unet(folder: Path) -> UNet2DConditionModel:
     return unet_class(folder).from_pretrained(folder, use_safetensors=True)
 
 
-def latent_size(unet: nn.Module) -> tuple[int, int]:
+def latent_size(unet: UNet2DConditionModel) -> tuple[int, int]:
     """Height and width, in latent pixels, that a denoiser was trained for."""
     size = unet.config.sample_size
     return (size, size) if isinstance(size, int) else tuple(size)
@@ -93,7 +95,7 @@ def sampling_scheduler(training: DDPMScheduler) -> DDIMScheduler:
     Where the noise is predicted, sampling starts below the last timestep: a cosine schedule leaves so little of the
     image there that the clean latents would be an error of the network times 20,000.
     """
-    spacing = {"timestep_spacing": "trailing"}
+    spacing: dict[str, Any] = {"timestep_spacing": "trailing"}
     if training.config.prediction_type == "epsilon":
         # The offset that diffusers' own pipeline sets.
         spacing = {"timestep_spacing": "leading", "steps_offset": 1}

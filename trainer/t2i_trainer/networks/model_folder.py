@@ -1,15 +1,17 @@
 """A complete text-to-image model in diffusers' layout, as a project promotes it: checked before it is loaded."""
 
 from pathlib import Path
+from typing import NamedTuple
 
-from torch import nn
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextModel
 
 from ..files import read_json, sha256_file
 from ..stage import Issue, StageError
-from .autoencoder import compression_factor, load_autoencoder
+from .autoencoder import TinyAutoencoder, compression_factor, load_autoencoder
 from .denoiser import load_unet
 from .lora import LORA_FILE, bake_adapters
-from .text_encoder import load_text_encoder
+from .text_encoder import TextEncoder, load_text_encoder
 
 PARTS = ("text_encoder", "unet", "vae")
 CLASSES = {
@@ -42,7 +44,15 @@ def check_model_folder(folder: Path) -> None:
         raise _invalid(folder, issues)
 
 
-def load_model(folder: Path, image_size: tuple[int, int]) -> tuple[nn.Module, nn.Module, nn.Module]:
+class Networks(NamedTuple):
+    """The three networks of a model."""
+
+    text: TextEncoder | CLIPTextModel
+    unet: UNet2DConditionModel
+    vae: TinyAutoencoder | AutoencoderKL
+
+
+def load_model(folder: Path, image_size: tuple[int, int]) -> "Networks":
     """Text encoder, denoiser with its adapters baked in, and autoencoder of a checked folder; float32 on the CPU.
 
     `image_size`: height and width in pixels, for a denoiser that does not say for what size it was trained.
@@ -54,7 +64,7 @@ def load_model(folder: Path, image_size: tuple[int, int]) -> tuple[nn.Module, nn
         unet.register_to_config(sample_size=[side // compression_factor(vae) for side in image_size])
     if (folder / LORA_FILE).exists():
         bake_adapters(unet, folder / LORA_FILE)
-    return tuple(module.float().eval().requires_grad_(False) for module in (text, unet, vae))
+    return Networks(*(module.float().eval().requires_grad_(False) for module in (text, unet, vae)))
 
 
 def model_hashes(folder: Path) -> dict[str, str]:

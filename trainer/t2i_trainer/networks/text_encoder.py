@@ -48,7 +48,7 @@ class TextEncoder(nn.Module):
         return cls(load_clip(folder), sketch)
 
 
-def load_text_encoder(folder: Path) -> nn.Module:
+def load_text_encoder(folder: Path) -> TextEncoder | CLIPTextModel:
     """The text encoder of a run folder: with a sketch or, as everybody else writes it, CLIP alone."""
     return TextEncoder.from_pretrained(folder) if (folder / "sketch.json").exists() else load_clip(folder)
 
@@ -58,7 +58,7 @@ def load_clip(folder: Path) -> CLIPTextModel:
     return CLIPTextModel.from_pretrained(folder, use_safetensors=True)
 
 
-def count_states(encoder: nn.Module) -> int:
+def count_states(encoder: TextEncoder | CLIPTextModel) -> int:
     """How many states an encoder gives for one prompt."""
     words = encoder.config.max_position_embeddings
     return words + len(encoder.sketch.places) if isinstance(encoder, TextEncoder) else words

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
+from transformers import CLIPTextModel
 
-from ..networks.autoencoder import compression_factor, load_autoencoder
+from ..networks.autoencoder import TinyAutoencoder, compression_factor, load_autoencoder
 from ..networks.denoiser import latent_size, load_unet
-from ..networks.text_encoder import count_states, load_text_encoder
+from ..networks.text_encoder import TextEncoder, count_states, load_text_encoder
 from .export import (
     OPSET,
     Graph,
@@ -51,7 +53,10 @@ class Component:
         return self.graph(copy.deepcopy(self.module).half().float().eval())
 
 
-def components_of(text: nn.Module, unet: nn.Module, vae: nn.Module, with_encoder: bool = False) -> list[Component]:
+def components_of(
+    text: TextEncoder | CLIPTextModel, unet: UNet2DConditionModel, vae: TinyAutoencoder | AutoencoderKL,
+    with_encoder: bool = False,
+) -> list[Component]:  # fmt: skip
     """The parts of a model, float32 on the CPU; the encoder of its autoencoder only where it is asked for."""
     states, (height, width), factor = count_states(text), latent_size(unet), compression_factor(vae)
     channels, step = unet.config.in_channels, 2 ** (len(unet.config.block_out_channels) - 1)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..files import read_json, sha256_file, write_json
 from .components import Component, export_component
@@ -28,7 +29,8 @@ def replacing(out: Path) -> Iterator[Path]:
 
 def write_parts(parts: Iterable[Component], source: Path, target: Path, opset: int = OPSET) -> dict:
     """Everything of a model directory but its manifest; returns what the gate measured of each graph, by its path."""
-    parity, names = {}, []
+    parity: dict[str, Any] = {}
+    names: list[str] = []
     for part in parts:
         parity |= export_component(part, source, target, opset)
         names.append(part.target)

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import onnx
 import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from onnx import version_converter
 from torch import Tensor, nn
+from transformers import CLIPTextModel
 
+from ..networks.autoencoder import TinyAutoencoder
 from ..networks.denoiser import latent_size
 
 OPSET = 17
@@ -52,7 +55,7 @@ class Unet(nn.Module):
 class VaeDecoder(nn.Module):
     """latents [batch, channels, height, width], divided by the scaling factor -> image [batch, 3, H, W] in -1..1."""
 
-    def __init__(self, vae: nn.Module):
+    def __init__(self, vae: TinyAutoencoder | AutoencoderKL):
         super().__init__()
         self.vae = vae
 
@@ -65,7 +68,7 @@ class VaeEncoder(nn.Module):
     """image [batch, 3, H, W] in -1..1 -> latents [batch, channels, height, width], the mean where the encoder gives a
     distribution; a denoiser sees them times the scaling factor."""
 
-    def __init__(self, vae: nn.Module):
+    def __init__(self, vae: TinyAutoencoder | AutoencoderKL):
         super().__init__()
         self.vae = vae
 
@@ -86,7 +89,7 @@ class Graph:
     """Dimensions that may vary, by input or output name: {axis: symbol}. Empty for a graph of fixed sizes."""
 
 
-def text_encoder_graph(clip: nn.Module) -> Graph:
+def text_encoder_graph(clip: CLIPTextModel) -> Graph:
     """The example holds the largest id, from which the gate knows the vocabulary."""
     context = clip.config.max_position_embeddings
     ids = torch.full((2, context), clip.config.vocab_size - 1)
@@ -94,7 +97,7 @@ def text_encoder_graph(clip: nn.Module) -> Graph:
     return Graph(TextEncoder(clip), {"input_ids": ids}, "last_hidden_state", axes)
 
 
-def unet_graph(unet: nn.Module, states: int) -> Graph:
+def unet_graph(unet: UNet2DConditionModel, states: int) -> Graph:
     """`states`: how many the text encoder gives. The timestep is float32 [1]: schedules spaced by sigma fall between
     the integers that training knew."""
     inputs = {

@@ -4,6 +4,8 @@ TensorRT takes precision from the graph alone since version 11, so the graph has
 is not used: it writes graphs with two nodes of one name, which no runtime loads.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
@@ -112,7 +114,7 @@ class _Converter:
         return node.op_type == "Cast" and self.types.get(node.input[0]) == TensorProto.FLOAT16
 
 
-def _ancestors_of_sinusoids(nodes) -> set[str]:
+def _ancestors_of_sinusoids(nodes: Iterable[onnx.NodeProto]) -> set[str]:
     """Names of every Sin and Cos and of all nodes whose numbers they depend on; a shape is one in every precision."""
     producer = {output: node for node in nodes for output in node.output}
     pending = [node for node in nodes if node.op_type in ("Sin", "Cos")]

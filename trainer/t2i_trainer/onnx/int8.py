@@ -64,7 +64,8 @@ def add_int8(parts: list[Component], folder: Path, guidance_scale: float, opset:
     """Adds an int8 graph to each component of a model directory, and returns what was measured of those that passed.
 
     A graph that did not pass is left out with a warning, and so are all of them where their image did not."""
-    parity, files = {}, dict.fromkeys(PARTS, FLOAT32)
+    parity: dict[str, Any] = {}
+    files = dict.fromkeys(PARTS, FLOAT32)
     for part in parts:
         try:
             parity |= export_int8(part, folder, opset)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def export_project(options: ExportOptions, source: Path, out: Path, metadata: Pa
     return {"folder": str(out), "files": len(manifest["files"]) + 1, **measured}
 
 
-def _told(parts: list[Component]):
+def _told(parts: list[Component]) -> Iterator[Component]:
     progress = StageProgress("networks", len(parts), "networks")
     for index, part in enumerate(parts):
         progress.update(index)
@@ -96,6 +97,7 @@ def _told(parts: list[Component]):
 def _write_config(parts: list[Component], folder: Path) -> None:
     """The denoiser's size, where its own configuration had none."""
     config = read_json(folder / "unet" / "config.json")
+    unet: Any
     [unet] = [part.module for part in parts if part.source == "unet"]
     if config.get("sample_size") is None:
         write_json(folder / "unet" / "config.json", {**config, "sample_size": unet.config.sample_size})

@@ -48,9 +48,10 @@ def load_model_directory(folder: Path) -> Run:
     for name, part in vae.named_children():
         if name in ("decoder", "post_quant_conv", "synthesis"):
             load_parameters(part, folder / "vae_decoder/model.onnx", f"vae.{name}.")
-    parts = [module.eval().requires_grad_(False) for module in (text_encoder, unet, vae)]
-    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
-    return Run(CLIPTokenizer.from_pretrained(folder / "tokenizer"), *parts, scheduler, "cpu")
+    for module in (text_encoder, unet, vae):
+        module.eval().requires_grad_(False)
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    return Run(tokenizer, text_encoder, unet, vae, DDIMScheduler.from_pretrained(folder / "scheduler"), "cpu")
 
 
 def new_autoencoder(config: dict) -> nn.Module:

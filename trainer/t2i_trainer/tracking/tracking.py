@@ -58,7 +58,9 @@ class Tracking:
     def __enter__(self) -> "Tracking":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Ends the run: FINISHED after `finish`, KILLED by Ctrl-C, FAILED by any other error; one that was stopped goes
         on RUNNING."""
         if not self.sender.ident:  # training did not come to its first step

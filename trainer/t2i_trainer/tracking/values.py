@@ -7,7 +7,7 @@ from typing import Any
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """`{"unet": {"layers": [1, 2]}}` as `{"unet.layers": "[1, 2]"}`: text as it is, everything else as JSON."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
             flat |= flatten(value, f"{prefix}{name}.")

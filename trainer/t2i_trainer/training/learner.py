@@ -14,7 +14,7 @@ from .lora import add_adapters
 from .model import folder_hash, new_model
 from .objective import draw, training_loss
 from .options import DiffuserOptions
-from .samples import Samples, on_device
+from .samples import Batch, Samples, on_device
 from .steps import Ema, EpochSampler, count_parameters, swapped_weights
 from .strategies import Stepped, Strategy
 from .validation import validate, validation_record
@@ -69,9 +69,9 @@ class Learner:
         for number in range(options.gradient_accumulation_steps):
             start = (number * strategy.world + strategy.rank) * self.part
             rows = slice(start, start + self.part)
-            batch = on_device(self.samples.batch(indices[rows]), strategy.device)
+            batch = on_device(self.samples.batch(indices[rows].tolist()), strategy.device)
 
-            def loss(batch=batch, rows=rows) -> Tensor:
+            def loss(batch: Batch = batch, rows: slice = rows) -> Tensor:
                 return training_loss(strategy.network, self.scheduler, options, batch, self.null, draws.rows(rows))
 
             losses.append(strategy.backward(loss, number == options.gradient_accumulation_steps - 1))

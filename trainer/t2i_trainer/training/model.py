@@ -79,7 +79,9 @@ def _folder_schedule(folder: Path, asked: ScheduleOptions) -> DDPMScheduler:
     return DDPMScheduler(clip_sample=False, **stored)
 
 
-def _warn_of_others(section: str, asked: object, default: object, taken: dict[str, object], ours: tuple[str, ...]):
+def _warn_of_others(
+    section: str, asked: object, default: object, taken: dict[str, object], ours: tuple[str, ...]
+) -> None:
     """Warns of options that were set but that the folder decides otherwise."""
     for field in dataclasses.fields(asked):  # type: ignore[arg-type]
         value = getattr(asked, field.name)

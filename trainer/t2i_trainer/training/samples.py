@@ -25,7 +25,11 @@ class Batch(NamedTuple):
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
     """The batch as float32 where it is computed with, and without gradient: whatever made it is not trained."""
-    return Batch(*(None if part is None else part.detach().to(device, torch.float32) for part in batch))
+
+    def moved(part: Tensor) -> Tensor:
+        return part.detach().to(device, torch.float32)
+
+    return Batch(moved(batch.mean), None if batch.std is None else moved(batch.std), moved(batch.text))
 
 
 class Samples(Protocol):

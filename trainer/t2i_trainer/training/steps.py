@@ -2,7 +2,8 @@
 
 import contextlib
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ def captured(module: nn.Module, sample: tuple[Tensor, ...], device: str, precisi
     """The module with its forward and backward pass in training replayed as CUDA graphs, for inputs of the shapes of
     `sample`. Of a small network a GPU computes each kernel faster than Python asks for the next one."""
     with autocast(device, precision, cache=False):
-        return torch.cuda.make_graphed_callables(module, sample, allow_unused_input=True)
+        return cast(nn.Module, torch.cuda.make_graphed_callables(module, sample, allow_unused_input=True))
 
 
 def prepared(batches: Dataset, steps: range, workers: int, device: str) -> DataLoader:
@@ -109,7 +110,7 @@ def set_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 @contextlib.contextmanager
-def swapped_weights(model: nn.Module, weights: dict[str, Tensor]):
+def swapped_weights(model: nn.Module, weights: dict[str, Tensor]) -> Iterator[nn.Module]:
     """The model with other weights inside the block, its own again after it."""
     own = trained_weights(model)
     set_weights(model, weights)

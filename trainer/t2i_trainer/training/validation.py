@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler
@@ -13,7 +14,7 @@ from .objective import Network
 from .samples import Samples, on_device
 
 
-def validation_record(validation: Samples, scheduler: DDPMScheduler) -> dict[str, object]:
+def validation_record(validation: Samples, scheduler: DDPMScheduler) -> dict[str, Any]:
     """What a validation loss depends on beside the weights: losses may be compared only where all of it agrees."""
     config = scheduler.config
     return {

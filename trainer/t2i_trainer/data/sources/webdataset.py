@@ -82,7 +82,10 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo | Skipped]:
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     """The bytes of a regular file. Raises OSError where the tar ends before they do."""
     try:
-        with tar.extractfile(member) as file:
+        file = tar.extractfile(member)
+        # Of a regular file there always is one.
+        assert file is not None
+        with file:
             return file.read()
     except (tarfile.TarError, EOFError) as error:
         raise OSError(f"the tar is damaged: {error}") from error

@@ -30,6 +30,7 @@ class Ddp(Single):
         if last:
             return super().backward(loss, last)
         # The ranks average once a step, with its last part.
+        assert isinstance(self.wrapped, DistributedDataParallel)
         with self.wrapped.no_sync():
             return super().backward(loss, last)
 

@@ -56,7 +56,7 @@ class Zero:
             )
         # The loop tells when it is hopeless to lower the loss scale further.
         self.optimizer.loss_scaler.raise_error_at_min_scale = False
-        self.averaged = nn.ParameterList(self._partitions())
+        self.averaged: nn.Module = nn.ParameterList(self._partitions())
 
     def network(self, noisy: Tensor, timesteps: Tensor, text: Tensor) -> Tensor:
         dtype = torch.float16 if self.half else torch.float32
@@ -92,7 +92,7 @@ class Zero:
             return
         # Weights that are gathered at the moment would stay what they were.
         self.optimizer.empty_partition_cache()
-        for number in range(len(self.averaged)):
+        for number in range(len(self._partitions())):
             self.optimizer._reassign_or_swap_out_partitioned_parameters(number)
 
     def whole(self) -> contextlib.AbstractContextManager:

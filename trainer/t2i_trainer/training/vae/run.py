@@ -98,10 +98,10 @@ class _Run:
         options, device = self.options, self.strategy.device
         draws = step_generator(options.seed, self.state.step, str(device), stream=1)
         noise = torch.randn(len(pixels), *self.latent_shape, generator=draws, device=device)
-        losses = []
+        losses: list[Tensor] = []
         for images, drawn in zip(pixels.split(options.part), noise.split(options.part), strict=True):
-            loss = functools.partial(self._loss, images.to(device), drawn)
-            losses.append(self.strategy.backward(loss, len(losses) + 1 == options.gradient_accumulation_steps))
+            part = functools.partial(self._loss, images.to(device), drawn)
+            losses.append(self.strategy.backward(part, len(losses) + 1 == options.gradient_accumulation_steps))
         self.norm = self.strategy.step(options.learning_rate).gradient_norm
         self.state.step += 1
         loss = torch.stack(losses).mean().item()
