@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeFolder, prepareFile, writeFileAtomic } from '../../src/files.js';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { T2IError } from '../../src/errors.js';
+import { absolutePath, cannotRead, makeFolder, prepareFile, writeFileAtomic, writeJsonFile } from '../../src/files.js';
 import { noLinux, noPosix, skipFor } from '../support/skip-for.js';
 
 const bytes = Buffer.from('an image');
@@ -36,7 +37,8 @@ describe('a path that the system refuses', () => {
 
   it('with NUL is OPTION_INVALID', async () => {
     for (const attempt of [prepareFile('a\0.png'), writeFileAtomic('a\0.png', bytes), makeFolder('a\0')]) {
-      await expect(attempt).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+      const issues = [{ option: 'path', expected: 'a path without NUL', received: expect.stringContaining('\\u0000') }];
+      await expect(attempt).rejects.toMatchObject({ code: 'OPTION_INVALID', issues });
     }
   });
 
@@ -65,4 +67,42 @@ it('writes into a pipe, and leaves it one', skipFor(noPosix), async () => {
   const [read] = await Promise.all([readFile(pipe), writeFileAtomic(pipe, bytes)]);
   expect(read).toEqual(bytes);
   expect((await stat(pipe)).isFIFO()).toBe(true);
+});
+
+it('writes JSON that people can read, with a line end', async () => {
+  await writeJsonFile(join(dir, 'a.json'), { a: [1] });
+  expect(await readFile(join(dir, 'a.json'), 'utf8')).toBe('{\n "a": [\n  1\n ]\n}\n');
+});
+
+it('a folder that cannot be made is named alone where it is the one that was asked for', async () => {
+  await expect(makeFolder(join(dir, 'x'.repeat(300)))).rejects.toMatchObject({
+    message: expect.not.stringContaining(', for '),
+  });
+});
+
+describe('a relative path', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  it('is one of the working folder, and says so where that was deleted', () => {
+    expect(absolutePath('x')).toBe(resolve('x'));
+    const cause = new Error('ENOENT: uv_cwd');
+    vi.spyOn(process, 'cwd').mockImplementation(() => {
+      throw cause;
+    });
+    const expected = { code: 'IO_FAILED', message: expect.stringContaining('x'), hint: expect.any(String), cause };
+    expect(() => absolutePath('x')).toThrow(expect.objectContaining(expected));
+  });
+});
+
+it('what cannot be read says so once, with what the system said', () => {
+  const cause = new Error('EACCES');
+  const error = cannotRead('/x', cause);
+  expect(error).toMatchObject({
+    code: 'IO_FAILED',
+    message: 'Cannot read /x: EACCES',
+    hint: expect.any(String),
+    cause,
+  });
+  expect(cannotRead('/y', error)).toBe(error);
+  expect(T2IError.is(error)).toBe(true);
 });

@@ -59,6 +59,24 @@ describe('the name that was meant', () => {
     expect(nearestName(typed, names)).toBe(meant);
   });
 
+  it.each([
+    ['a name itself before one that begins with it', 'seed', ['seeds', 'seed'], 'seed'],
+    ['two letters that a name begins with', 'st', ['steps', 'eta'], 'steps'],
+    ['a slip in a name of four letters', 'sead', ['seed', 'eta'], 'seed'],
+    ['no slip in one of three, which may be another word', 'eto', ['steps', 'width'], null],
+    ['the longer of two names that it holds', 'mymodelsize', ['size', 'model'], 'model'],
+    ['no name of three letters that it holds by chance', 'metadata', ['eta', 'json'], null],
+    ['three slips in a long name', 'guidanxeskale', ['guidanceScale', 'sampler'], 'guidanceScale'],
+    ['not four', 'guizanxeskalo', ['guidanceScale', 'sampler'], null],
+    ['neighbours that changed places at the end', 'sampelr', ['sampler', 'simple'], 'sampler'],
+  ])('by %s', (_, typed, names, meant) => {
+    expect(nearestName(typed, names)).toBe(meant);
+  });
+
+  it('is none where there are no names', () => {
+    expect(nearestName('steps', [])).toBeNull();
+  });
+
   it.each(['x', 'zebra', 'banana', 'q', '', 'constructor', '__proto__', 'hires-fix', 'tiling', 'm'])(
     'by %j is none',
     (typed) => {
