@@ -33,6 +33,15 @@ export const REMEDIES = {
   TRAINING_DIVERGED:
     'Lower `training.unet_learning_rate`, or use another precision; the checkpoints are those before it happened.',
   STAGE_FAILED: 'Read the lines that the stage printed last; the same command goes on where it stopped.',
+  NETWORK_FAILED: 'Check the address, the network and the proxy; the same command goes on where it stopped.',
+  ACCESS_DENIED:
+    'Set the token of an account that may do it (`HF_TOKEN`); a gated model also asks you to accept its terms.',
+  REMOTE_NOT_FOUND: 'Check the name, the revision and the address; what is private needs a token.',
+  REMOTE_CONFLICT: 'Look at what is there now, then run the command again.',
+  REMOTE_REFUSED: 'Read what the server says; a proxy or a login page may have answered in its place.',
+  DOWNLOAD_INVALID:
+    'Run it again; if it comes back, the server or something on the way alters the files: do not use them.',
+  DEPLOYMENT_FAILED: 'Read the log that the command printed, correct the folder, then publish it again.',
   IO_FAILED: 'Check that the path exists, its permissions, and that the disk has space.',
   INTERNAL: 'Keep the message and the stack for whoever mends it. Another backend, size or sampler may get around it.',
 };

@@ -23,6 +23,14 @@ export const ERROR_CODES = {
   CHECKPOINT_INVALID: 'A checkpoint cannot be continued: it is damaged, or was made with other parameters.',
   TRAINING_DIVERGED: 'The loss of a training is no number any more.',
   STAGE_FAILED: 'A stage of a project ended without saying why.',
+  NETWORK_FAILED: 'A server could not be reached, or broke off or failed each time it was asked.',
+  ACCESS_DENIED: 'A server does not let this account do what was asked: the token is missing, invalid or may not.',
+  REMOTE_NOT_FOUND: 'What was asked for is not on the server, or not for this account.',
+  REMOTE_CONFLICT: 'Something else changed on the server meanwhile, or is there already; nothing was replaced.',
+  REMOTE_REFUSED: 'A server refused a request, or answered with something that cannot be its answer.',
+  DOWNLOAD_INVALID:
+    'What was downloaded, or is offered, is not what was announced or more than is allowed; it was not kept.',
+  DEPLOYMENT_FAILED: 'What was published did not start.',
   IO_FAILED: 'A file could not be read or written.',
   INTERNAL: 'A bug in this package; the stack says where.',
 } as const;

@@ -8,6 +8,7 @@ export const EXIT = {
   usage: 2,
   model: 3,
   device: 4,
+  network: 5,
   sighup: 129,
   sigint: 130,
   sigterm: 143,
@@ -19,6 +20,7 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   usage: 'The command line is wrong; nothing was done.',
   model: 'The model or an engine is missing, invalid or inaccurate.',
   device: 'The backend or the device cannot do it, TensorRT could not build an engine, or memory ran out.',
+  network: 'A server could not be reached, refused, or sent what was not announced.',
   sighup: 'Ended by SIGHUP, as when a terminal is closed.',
   sigint: 'Interrupted (Ctrl-C).',
   sigterm: 'Ended by SIGTERM.',
@@ -43,6 +45,12 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   ENGINE_BUILD_FAILED: EXIT.device,
   DEVICE_LOST: EXIT.device,
   OUT_OF_MEMORY: EXIT.device,
+  NETWORK_FAILED: EXIT.network,
+  ACCESS_DENIED: EXIT.network,
+  REMOTE_NOT_FOUND: EXIT.network,
+  REMOTE_CONFLICT: EXIT.network,
+  REMOTE_REFUSED: EXIT.network,
+  DOWNLOAD_INVALID: EXIT.network,
 };
 
 const BY_SIGNAL = { SIGINT: EXIT.sigint, SIGTERM: EXIT.sigterm, SIGHUP: EXIT.sighup } as const;

@@ -37,6 +37,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'temporary-files.ts', imports: ['process-tag.ts'] },
   { owns: 'files.ts', imports: ['errors.ts', 'temporary-files.ts'] },
   { owns: 'cache-folder.ts', imports: ['errors.ts', 'files.ts'] },
+  { owns: 'http/', imports: ['errors.ts', 'fields.ts'] },
   { owns: 'diffusion/', imports: ['errors.ts'], node: false },
   { owns: 'text/', imports: ['errors.ts'], node: false },
   {
@@ -111,6 +112,7 @@ const LAYERS: readonly Layer[] = [
       'cache-folder.ts',
       'temporary-files.ts',
       'trainer-folder.ts',
+      'http/',
       'model/',
     ],
     packages: ['zod', 'yaml'],
