@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { T2IError } from '../../../errors.js';
+import { withFileLock } from '../../../file-lock.js';
 import type { LoadProgress, NetworkName } from '../../backend.js';
-import { withBuildLock } from './build-lock.js';
 import { checkEngine } from './check-engine.js';
 import { componentOf } from './components.js';
 import type { CachedEngine } from './engine-cache.js';
@@ -50,7 +50,7 @@ export class EngineMaker {
     const [source] = this.task.sourcesOf(network) as [EngineSource];
     const lock = this.task.cache.pathOf(this.task.identity(source)).replace(/\.engine$/, '.lock');
     const onWait = () => this.#report('build', network, 0, 'another process builds it');
-    return withBuildLock(lock, { signal: this.task.options.signal, onWait }, async () => {
+    return withFileLock(lock, { signal: this.task.options.signal, onWait }, async () => {
       // Whoever had the lock before may have built it.
       return (await this.#fromCache(network, [])) ?? this.#build(network, notes);
     });

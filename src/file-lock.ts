@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { T2IError } from '../../../errors.js';
-import { processState, processTag } from '../../../process-tag.js';
-import { temporaryName } from './engine-file.js';
+import { T2IError } from './errors.js';
+import { processState, processTag } from './process-tag.js';
 
 const HEARTBEAT = 10_000;
 /** An owner that has not touched its lock for so long is gone, whatever its process id says. */
@@ -12,14 +11,14 @@ const STALE = 60_000;
 const POLL = 200;
 
 /**
- * Keeps two processes from building the same engine. Only a courtesy: who ignores it, or loses it, ends with the same whole file, for
- * that is written under a name of its own and renamed.
+ * Keeps two processes from making the same file. Only a courtesy: who ignores it, or loses it, must end with the same whole file, by
+ * writing it under a name of its own and renaming it.
  *
  * @param path of the lock file, which holds the owner's process id
- * @param onWait called once where another one builds
+ * @param onWait called once where another one has the lock
  * @throws T2IError IO_FAILED; the signal's reason
  */
-export async function withBuildLock<T>(
+export async function withFileLock<T>(
   path: string,
   { signal, onWait }: { readonly signal: AbortSignal; readonly onWait: () => void },
   work: () => Promise<T>,
@@ -54,7 +53,7 @@ export function lockToken(pid: number): string {
 
 /** The lock appears with its owner in it: a file of a name of its own gets the lock's as a second one. */
 async function acquire(path: string, token: string): Promise<boolean> {
-  const own = join(dirname(path), temporaryName(basename(path)));
+  const own = ownName(path);
   try {
     await writeFile(own, token, { flag: 'wx', mode: 0o600 });
     await link(own, path);
@@ -72,7 +71,7 @@ async function takeFromTheDead(path: string): Promise<boolean> {
   const token = await owner(path);
   if (token === null) return true;
   if (processState(token.split(' ', 1)[0] as string) !== 'gone' && (await age(path)) < STALE) return false;
-  const aside = join(dirname(path), temporaryName(basename(path)));
+  const aside = ownName(path);
   try {
     await rename(path, aside);
   } catch {
@@ -82,6 +81,10 @@ async function takeFromTheDead(path: string): Promise<boolean> {
   if ((await owner(aside)) !== token) await link(aside, path).catch(() => {});
   await rm(aside, { force: true });
   return true;
+}
+
+function ownName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
 }
 
 function owner(path: string): Promise<string | null> {

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileS
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { lockToken, withBuildLock } from '../../../../../src/backends/tensorrt/engines/build-lock.js';
-import { engineFolder, failure } from '../../../../support/engines.js';
+import { lockToken, withFileLock } from '../../src/file-lock.js';
+import { engineFolder, failure } from '../support/engines.js';
 
 const { signal } = new AbortController();
 const control = { signal, onWait: () => {} };
@@ -13,7 +13,7 @@ const deadPid = () => spawnSync(process.execPath, ['-e', '']).pid;
 
 afterEach(() => void vi.useRealTimers());
 
-describe('the build lock', () => {
+describe('a file lock', () => {
   it('lets one in after the other', async () => {
     const path = lockPath();
     let [inside, most, waits] = [0, 0, 0];
@@ -22,7 +22,7 @@ describe('the build lock', () => {
       await vi.waitUntil(() => waits === 4, { timeout: 50_000, interval: 1 });
       inside--;
     };
-    await Promise.all(Array.from({ length: 5 }, () => withBuildLock(path, { signal, onWait: () => waits++ }, work)));
+    await Promise.all(Array.from({ length: 5 }, () => withFileLock(path, { signal, onWait: () => waits++ }, work)));
     expect([inside, most, waits]).toEqual([0, 1, 4]);
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
@@ -33,7 +33,7 @@ describe('the build lock', () => {
       expect(readFileSync(path, 'utf8')).toMatch(new RegExp(`^${process.pid}-[0-9a-f]{16} [0-9a-f]{16}\n$`));
       throw new Error('work failed');
     };
-    await expect(withBuildLock(path, control, work)).rejects.toThrow('work failed');
+    await expect(withFileLock(path, control, work)).rejects.toThrow('work failed');
     expect(existsSync(path)).toBe(false);
   });
 
@@ -45,7 +45,7 @@ describe('the build lock', () => {
     const path = lockPath();
     writeFileSync(path, content());
     utimesSync(path, touched, touched);
-    expect(await withBuildLock(path, control, async () => 'done')).toBe('done');
+    expect(await withFileLock(path, control, async () => 'done')).toBe('done');
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 
@@ -58,7 +58,7 @@ describe('the build lock', () => {
       await setImmediate();
       inside--;
     };
-    await Promise.all(Array.from({ length: 8 }, () => withBuildLock(path, control, work)));
+    await Promise.all(Array.from({ length: 8 }, () => withFileLock(path, control, work)));
     expect(most).toBe(1);
   });
 
@@ -74,7 +74,7 @@ describe('the build lock', () => {
     writeFileSync(path, token);
     const controller = new AbortController();
     const onWait = () => controller.abort(new Error('enough'));
-    const waiting = withBuildLock(path, { signal: controller.signal, onWait }, async () => 'never');
+    const waiting = withFileLock(path, { signal: controller.signal, onWait }, async () => 'never');
     await expect(waiting).rejects.toThrow('enough');
     expect(readFileSync(path, 'utf8')).toBe(token);
     expect(readdirSync(join(path, '..'))).toEqual(['unet.lock']);
@@ -84,7 +84,7 @@ describe('the build lock', () => {
     const path = lockPath();
     const work = vi.fn();
     const given = { signal: AbortSignal.abort('enough'), onWait: () => {} };
-    await expect(withBuildLock(path, given, work)).rejects.toBe('enough');
+    await expect(withFileLock(path, given, work)).rejects.toBe('enough');
     expect(work).not.toHaveBeenCalled();
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
@@ -103,19 +103,19 @@ describe('the build lock', () => {
       }
       await end();
     };
-    await withBuildLock(path, control, work).catch(() => {});
+    await withFileLock(path, control, work).catch(() => {});
     expect(vi.getTimerCount()).toBe(0);
     expect(existsSync(path)).toBe(false);
   });
 
   it('is not removed by one that lost it', async () => {
     const path = lockPath();
-    await withBuildLock(path, control, async () => writeFileSync(path, 'another'));
+    await withFileLock(path, control, async () => writeFileSync(path, 'another'));
     expect(readFileSync(path, 'utf8')).toBe('another');
   });
 
   it('says where it cannot be made', async () => {
     const path = join(engineFolder(), 'missing', 'unet.lock');
-    expect((await failure(withBuildLock(path, control, async () => {}))).code).toBe('IO_FAILED');
+    expect((await failure(withFileLock(path, control, async () => {}))).code).toBe('IO_FAILED');
   });
 });
