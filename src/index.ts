@@ -13,7 +13,15 @@ export type { Receipt } from './image/receipt.js';
 export type * from './model/description.js';
 export type { Manifest, Preset } from './model/manifest.js';
 export type { FileStamp } from './model/stamps.js';
-export type { BackendName, LoadOptions, LoadProgress, RequestOptions, SamplerName } from './options.js';
+export type {
+  BackendName,
+  DownloadProgress,
+  EngineProgress,
+  LoadOptions,
+  LoadProgress,
+  RequestOptions,
+  SamplerName,
+} from './options.js';
 export type { BackendReport, FailedTry, GenerateResult, StepProgress, StreamEvent } from './pipeline/events.js';
 export { optionsOfReceipt } from './pipeline/receipts.js';
 export type { Warning } from './pipeline/warnings.js';

@@ -69,7 +69,7 @@ export interface Request {
 
 /** How a model is opened. */
 export interface LoadOptions {
-  /** Model directory, or the name of a model that ships with the package. Default: the default model. */
+  /** Model directory, name of a model that ships, or OWNER/NAME[@REVISION] of the Hugging Face Hub. Default: the default model. */
   model?: string | undefined;
   /** A backend, or `auto` for the best one that runs here; other strings compile and are checked. Default: `auto`. */
   backend?: BackendName | (string & Record<never, never>) | undefined;
@@ -88,14 +88,26 @@ export interface LoadOptions {
   tensorrtLibDir?: string | undefined;
   /** Most requests that may wait for their turn; one more is refused with QUEUE_FULL. Default: 1000. */
   maxQueue?: number | undefined;
-  /** Called while engines are built and checked, which may take minutes. */
+  /** Called while a model is fetched, and while engines are built and checked, which may take minutes. */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Ends the load with its reason. */
   signal?: AbortSignal | undefined;
 }
 
 /** How far a load has come; only what may take minutes is told. */
-export interface LoadProgress {
+export type LoadProgress = DownloadProgress | EngineProgress;
+
+/** Files of a model that come from the Hub. */
+export interface DownloadProgress {
+  readonly phase: 'download';
+  /** 0 to 1, of the bytes. */
+  readonly fraction: number;
+  /** How much of how much. */
+  readonly detail: string;
+}
+
+/** Engines of a model that are made for a GPU. */
+export interface EngineProgress {
   /** `build`: TensorRT makes an engine; `check`: the engine is compared with the model it was made from. */
   readonly phase: 'build' | 'check';
   readonly network: 'textEncoder' | 'unet' | 'vaeDecoder';

@@ -3,11 +3,11 @@
 import type { ImageEvent, Session, StepEvent } from './backends/backend.js';
 import { openSelected, selectBackend } from './backends/select.js';
 import { T2IError, T2IInternalError } from './errors.js';
+import { findModel } from './hub/find-model.js';
 import { GeneratedImage } from './image/generated-image.js';
 import { loadSharp } from './image/sharp.js';
 import type { ModelDescription } from './model/description.js';
 import { describeModel } from './model/layout.js';
-import { resolveModel } from './model/resolve.js';
 import { loadTokenizer } from './model/tokenizer.js';
 import {
   type LoadOptions,
@@ -82,13 +82,13 @@ export class Pipeline implements AsyncDisposable {
 
   /**
    * Reads and checks a model, chooses a backend and opens the model in it. On a GPU the first load builds engines, which takes
-   * minutes; later ones find them in the cache.
+   * minutes; later ones find them in the cache. A model of the Hub is fetched first, or what is missing of it.
    *
-   * @throws T2IError OPTION_INVALID, MODEL_NOT_FOUND, MODEL_INVALID, BACKEND_UNAVAILABLE, CODEC_UNAVAILABLE, BACKEND_CRASHED,
+   * @throws T2IError OPTION_INVALID, MODEL_NOT_FOUND, NETWORK_FAILED, ACCESS_DENIED, DOWNLOAD_INVALID, MODEL_INVALID, BACKEND_UNAVAILABLE, CODEC_UNAVAILABLE, BACKEND_CRASHED,
    *   OUT_OF_MEMORY, ENGINE_INVALID, ENGINE_BUILD_FAILED, ENGINE_INACCURATE, DEVICE_LOST; the signal's reason when aborted
    */
   static load(options: LoadOptions = {}): Promise<Pipeline> {
-    return Pipeline.loadWith(describeModel, options);
+    return Pipeline.loadWith(findAndDescribe, options);
   }
 
   /**
@@ -97,7 +97,11 @@ export class Pipeline implements AsyncDisposable {
    * @internal
    */
   static async loadWith(
-    describe: (dir: string, signal?: AbortSignal) => Promise<ModelDescription>,
+    describe: (
+      nameOrDir: string | undefined,
+      signal: AbortSignal | undefined,
+      onProgress: LoadOptions['onProgress'],
+    ) => Promise<ModelDescription>,
     options: LoadOptions,
   ): Promise<Pipeline> {
     const { model: nameOrDir, backend: wanted = 'auto', maxQueue, ...open } = parseLoadOptions(options);
@@ -107,7 +111,7 @@ export class Pipeline implements AsyncDisposable {
     const opening = { ...open, threads };
     // Images that cannot be encoded would be drawn in vain.
     const [selection] = await Promise.all([selectBackend(wanted, opening), loadSharp()]);
-    const model = await describe(await resolveModel(nameOrDir), signal);
+    const model = await describe(nameOrDir, signal, options.onProgress);
     const tokenizer = await loadTokenizer(model);
     signal?.throwIfAborted();
     const { backend, tried, session } = await openSelected(selection, model, opening);
@@ -250,6 +254,25 @@ export class Pipeline implements AsyncDisposable {
     if (this.#closed === null) return;
     throw new T2IError('CLOSED', 'The pipeline is closed', { hint: 'Load a new one with Pipeline.load().' });
   }
+}
+
+/** The model of a load: of the package, a folder, or the Hub, from where it is fetched. */
+async function findAndDescribe(
+  nameOrDir: string | undefined,
+  signal: AbortSignal | undefined,
+  onProgress: LoadOptions['onProgress'],
+): Promise<ModelDescription> {
+  const dir = await findModel(nameOrDir, {
+    env: process.env,
+    signal,
+    onProgress: ({ bytes, totalBytes }) =>
+      onProgress?.({
+        phase: 'download',
+        fraction: totalBytes === 0 ? 1 : bytes / totalBytes,
+        detail: `${bytes} of ${totalBytes} bytes`,
+      }),
+  });
+  return describeModel(dir, signal);
 }
 
 /** Adds the seed to each step event, and ends the request with what the listener throws. */

@@ -3,7 +3,7 @@ import type { ModelDescription, NetworkName } from '../model/description.js';
 import type { LoadOptions } from '../options.js';
 
 export type { NetworkName } from '../model/description.js';
-export type { LoadOptions, LoadProgress } from '../options.js';
+export type { EngineProgress, LoadOptions, LoadProgress } from '../options.js';
 
 /** Why a backend can or cannot run here. */
 export type Probe =

@@ -12,9 +12,11 @@ import { generate } from './generate/command.js';
 import { init } from './init/command.js';
 import { inspect } from './inspect/command.js';
 import { model } from './model/command.js';
+import { models } from './models/command.js';
 import { params } from './params/command.js';
 import { promote } from './promote/command.js';
 import { publish } from './publish/command.js';
+import { pull } from './pull/command.js';
 import { train } from './train/command.js';
 import { trainVae } from './train-vae/command.js';
 import { verify } from './verify/command.js';
@@ -24,6 +26,8 @@ export const COMMANDS: readonly Command[] = [
   generate,
   verify,
   inspect,
+  pull,
+  models,
   config,
   buildEngine,
   engines,

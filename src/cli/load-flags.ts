@@ -5,7 +5,7 @@ import type { CommandInput, Flag } from './command.js';
 export const LOAD_FLAGS: readonly Flag[] = [
   {
     flags: '--model <dir|name>',
-    description: 'model directory, or name of a model that ships (default: the default model)',
+    description: 'model directory, name of a model that ships, or OWNER/NAME of the Hub (default: the default model)',
     sets: ['model'],
   },
   {

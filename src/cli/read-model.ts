@@ -1,6 +1,6 @@
 import type { ModelDescription } from '../model/description.js';
 import { describeModel } from '../model/layout.js';
-import { resolveModel } from '../model/resolve.js';
+import { findModelOf } from './find-model.js';
 import { HashCache } from './hash-cache.js';
 import type { Io } from './io.js';
 import { StatusLine } from './status-line.js';
@@ -9,10 +9,10 @@ import { StatusLine } from './status-line.js';
  * Reads and checks a model, which takes a second for each gigabyte the first time: its files are hashed once, and not again as long as
  * they are the same.
  *
- * @throws T2IError as `describeModel` and `resolveModel`
+ * @throws T2IError as `describeModel` and `findModel`
  */
 export async function readModel(nameOrDir: string | undefined, io: Io): Promise<ModelDescription> {
-  const dir = await resolveModel(nameOrDir);
+  const dir = await findModelOf(nameOrDir, io);
   const line = new StatusLine(io);
   line.show(`reading the model in ${dir}`);
   try {

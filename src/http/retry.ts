@@ -10,6 +10,8 @@ export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
   /** Waits so many milliseconds, or until the signal aborts. */
   readonly wait?: Wait | undefined;
+  /** How far the work has come: where it came on since the last try, counting begins anew. */
+  readonly progress?: (() => number) | undefined;
   /** 0 to 1. */
   readonly random?: (() => number) | undefined;
 }
@@ -30,13 +32,16 @@ const LONGEST_ASKED = 120_000;
  * @throws the last error; the signal's reason when aborted
  */
 export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { attempts = ATTEMPTS, idempotent, signal, wait = waitFor, random = Math.random } = options;
+  const { attempts = ATTEMPTS, idempotent, signal, wait = waitFor, random = Math.random, progress } = options;
+  let reached = progress?.() ?? 0;
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();
     try {
       return await work();
     } catch (error) {
       signal?.throwIfAborted();
+      const now = progress?.() ?? 0;
+      if (now > reached) [reached, attempt] = [now, 1];
       const pause = attempt < attempts ? pauseAfter(error, attempt, idempotent, random) : null;
       if (pause === null) throw error;
       await wait(pause, signal);

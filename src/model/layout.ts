@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, sep } from 'node:path';
 import { parseSchedulerConfig } from '../diffusion/schedule.js';
 import { readTextConfig, readUnetConfig, readVaeConfig } from './configs.js';
 import { agree } from './consistency.js';
@@ -50,7 +50,7 @@ export async function describeModel(dir: string, signal?: AbortSignal, memory?: 
   problems.throwIfAny();
   return {
     dir: files.dir,
-    name: manifest?.name ?? basename(files.dir),
+    name: manifest?.name ?? nameOf(files.dir),
     ...graphs!,
     scheduler: scheduler!,
     tokenizer: text!.description,
@@ -69,4 +69,11 @@ export async function describeModel(dir: string, signal?: AbortSignal, memory?: 
 async function readManifest(files: ModelFiles): Promise<Manifest> {
   const { parseManifest } = await import('./manifest.js');
   return parseManifest(await files.json(MANIFEST));
+}
+
+/** That of the folder; of a snapshot in the Hugging Face cache, whose folder is called after a commit, that of its repository. */
+function nameOf(dir: string): string {
+  const [repository, snapshots] = dir.split(sep).slice(-3);
+  const [, name] = /^models--(.+)$/.exec(repository ?? '') ?? [];
+  return name !== undefined && snapshots === 'snapshots' ? name.replace('--', '/') : basename(dir);
 }

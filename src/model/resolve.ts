@@ -33,13 +33,18 @@ export async function resolveModel(nameOrDir: string = DEFAULT_MODEL): Promise<s
     {
       hint:
         near === null
-          ? `Packaged: ${names.join(', ') || 'none'}; or give the path of a model directory.`
-          : `Did you mean ${near}? Packaged: ${names.join(', ')}; or give the path of a model directory.`,
+          ? `Packaged: ${names.join(', ') || 'none'}; or give the path of a model directory, or OWNER/NAME of the Hub.`
+          : `Did you mean ${near}? Packaged: ${names.join(', ')}; or give the path of a model directory, or OWNER/NAME of the Hub.`,
     },
   );
 }
 
 const inPackage = (name: string) => join(PACKAGED, name);
+
+/** The models that ship with the package. */
+export async function packagedModels(): Promise<{ readonly name: string; readonly dir: string }[]> {
+  return (await packagedNames()).map((name) => ({ name, dir: inPackage(name) }));
+}
 
 /** Names of the models that ship with the package, sorted. */
 async function packagedNames(): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { LoadProgress } from '../../src/backends/backend.js';
+import type { EngineProgress } from '../../src/backends/backend.js';
 import { listEngines } from '../../src/backends/tensorrt/engines/engine-cache.js';
 import { readEngineFile } from '../../src/backends/tensorrt/engines/engine-file.js';
 import { ensureEngines } from '../../src/backends/tensorrt/engines/ensure-engines.js';
@@ -103,7 +103,7 @@ describe('engines that are checked on the simulated device', skipFor(noBuild('si
     const options = await simOptions();
     const { engines } = await ensureEngines({ ...options, reference: null });
     // The folder goes away when the last engine has been checked.
-    const onProgress = ({ phase, network, fraction }: LoadProgress) => {
+    const onProgress = ({ phase, network, fraction }: EngineProgress) => {
       if (phase === 'check' && network === 'unet' && fraction === 1) rmSync(options.dir, { recursive: true });
     };
     const { unet } = (await ensureEngines({ ...options, onProgress })).engines;

@@ -1,6 +1,6 @@
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { LoadProgress } from '../../src/backends/backend.js';
+import type { EngineProgress } from '../../src/backends/backend.js';
 import { readEngineFile } from '../../src/backends/tensorrt/engines/engine-file.js';
 import { ensureEngines } from '../../src/backends/tensorrt/engines/ensure-engines.js';
 import { planEngines } from '../../src/backends/tensorrt/engines/plan-engines.js';
@@ -11,7 +11,7 @@ import { skipFor } from '../support/skip-for.js';
 
 describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
   it('are built, checked, published and found again', async () => {
-    const progress: LoadProgress[] = [];
+    const progress: EngineProgress[] = [];
     const options = await simOptions({ onProgress: (event) => progress.push(event) });
     const before = await planEngines(options);
     expect(before.engines.map(({ present }) => present)).toEqual([false, false, false]);
@@ -68,7 +68,7 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
     await ensureEngines(options);
     const other = simMachine('fake-10');
     const told: string[] = [];
-    const onProgress = ({ detail }: LoadProgress) => void told.push(detail);
+    const onProgress = ({ detail }: EngineProgress) => void told.push(detail);
     const { engines } = await ensureEngines({ ...options, ...other, onProgress });
     expect(engines.unet.built).toBe(true);
     const why = `unet: built again, for the engine of the cache was built for TensorRT ${options.library.version}, this is ${other.library.version}`;
@@ -135,7 +135,7 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
   it('are built once by two that want them at the same time', async () => {
     const options = await simOptions();
     const waits: string[] = [];
-    const onProgress = ({ detail }: LoadProgress) => void waits.push(detail);
+    const onProgress = ({ detail }: EngineProgress) => void waits.push(detail);
     const both = await Promise.all([1, 2].map(() => ensureEngines({ ...options, onProgress })));
     const built = both.map(({ engines }) => Object.values(engines).map((engine) => engine.built));
     expect(built.flat().filter(Boolean)).toHaveLength(3);

@@ -55,6 +55,10 @@ export class FakeServer {
     this.#faults.push({ where: ({ method, path }) => where.test(`${method} ${path}`), fault, times });
   }
 
+  stopFailing(): void {
+    this.#faults.length = 0;
+  }
+
   /** Requests whose `METHOD path` matches, so far. */
   asked(where: RegExp): Received[] {
     return this.requests.filter(({ method, path }) => where.test(`${method} ${path}`));

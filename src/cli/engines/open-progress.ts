@@ -1,4 +1,4 @@
-import type { LoadProgress, NetworkName } from '../../backends/backend.js';
+import type { LoadProgress, NetworkName, EngineProgress as Progress } from '../../backends/backend.js';
 import type { Io } from '../io.js';
 import { formatSeconds } from '../quantities.js';
 import { StatusLine } from '../status-line.js';
@@ -18,7 +18,7 @@ export class EngineProgress {
   readonly #now: () => number;
   /** When the work on each network began and ended, so far. */
   readonly #spans = new Map<NetworkName, { readonly start: number; end: number }>();
-  #phase: LoadProgress['phase'] = 'build';
+  #phase: Progress['phase'] = 'build';
   #network: NetworkName | null = null;
   #phaseStart = 0;
 
@@ -28,7 +28,10 @@ export class EngineProgress {
     this.#now = now;
   }
 
-  readonly update = ({ phase, network, fraction, detail }: LoadProgress): void => {
+  /** What is fetched has a line of its own, and is left out. */
+  readonly update = (progress: LoadProgress): void => {
+    if (progress.phase === 'download') return;
+    const { phase, network, fraction, detail } = progress;
     if (network !== this.#network || phase !== this.#phase) this.#begin(network, phase);
     const seconds = formatSeconds((this.#now() - this.#phaseStart) / 1000);
     const parts = [`${WORDS[phase]} ${LABELS[network]}`, `${Math.floor(fraction * 100)} %`, seconds, detail];
@@ -53,7 +56,7 @@ export class EngineProgress {
     this.#line.clear();
   }
 
-  #begin(network: NetworkName, phase: LoadProgress['phase']): void {
+  #begin(network: NetworkName, phase: Progress['phase']): void {
     const now = this.#now();
     if (network !== this.#network) {
       this.finish();

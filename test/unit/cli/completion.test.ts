@@ -83,6 +83,7 @@ describe('the words that shells offer', () => {
     const words = COMMANDS.map((command) => [command.name, argumentWords(command)]).filter(([, said]) => said?.length);
     expect(Object.fromEntries(words)).toEqual({
       engines: ['list', 'inspect', 'prune'],
+      models: ['list', 'remove'],
       params: ['check', 'show', 'import'],
       data: ['import', 'caption', 'embed', 'latents', 'check', 'push'],
       model: ['pack', 'unpack', 'convert-pickle'],

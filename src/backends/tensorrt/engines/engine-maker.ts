@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { T2IError } from '../../../errors.js';
 import { withFileLock } from '../../../file-lock.js';
-import type { LoadProgress, NetworkName } from '../../backend.js';
+import type { EngineProgress, NetworkName } from '../../backend.js';
 import { checkEngine } from './check-engine.js';
 import { componentOf } from './components.js';
 import type { CachedEngine } from './engine-cache.js';
@@ -216,7 +216,7 @@ export class EngineMaker {
     }
   }
 
-  #report(phase: LoadProgress['phase'], network: NetworkName, fraction: number, detail: string): void {
+  #report(phase: EngineProgress['phase'], network: NetworkName, fraction: number, detail: string): void {
     this.task.options.onProgress({ phase, network, fraction, detail });
   }
 }

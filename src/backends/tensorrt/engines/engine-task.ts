@@ -1,5 +1,5 @@
 import type { ModelDescription } from '../../../model/description.js';
-import type { LoadProgress, NetworkName, NetworkReference } from '../../backend.js';
+import type { EngineProgress, NetworkName, NetworkReference } from '../../backend.js';
 import type { LoadedAddon } from '../addon.js';
 import type { NativeDevice, NativeLibrary } from '../native.js';
 import { componentOf } from './components.js';
@@ -35,7 +35,7 @@ export interface EngineOptions {
   /** What engines are compared with; null checks none. */
   readonly reference: NetworkReference | null;
   readonly signal: AbortSignal;
-  readonly onProgress: (progress: LoadProgress) => void;
+  readonly onProgress: (progress: EngineProgress) => void;
 }
 
 /** What is to be done for one model, decided before anything is built. */

@@ -1,0 +1,57 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { HubCache } from '../../hub/cache.js';
+import { packagedModels } from '../../model/resolve.js';
+import { readParams } from '../../ops/params/read.js';
+
+/** A model that can be named here. */
+export interface ListedModel {
+  /** `packaged` ships with the package, `promoted` is the one of this project, `hub` was fetched. */
+  readonly kind: 'packaged' | 'promoted' | 'hub';
+  /** What to give to `--model`; for what was promoted its folder. */
+  readonly name: string;
+  /** Branch, tag or commit of the Hub; the run that was promoted. */
+  readonly revision: string | null;
+  readonly dir: string;
+  readonly bytes: number;
+}
+
+/** Every model that can be named in a folder, in the order of the kinds. */
+export async function listModels(project: string, cache: HubCache): Promise<ListedModel[]> {
+  const packaged = (await packagedModels()).map(async ({ name, dir }) => {
+    return { kind: 'packaged' as const, name, revision: null, dir, bytes: await bytesOf(dir) };
+  });
+  const cached = (await cache.list()).map(({ repo, commit, refs, dir, bytes }) => {
+    const revision = refs[0] ?? commit;
+    return { kind: 'hub' as const, name: repo, revision, dir, bytes };
+  });
+  return [...(await Promise.all(packaged)), ...(await promotedModel(project)), ...cached];
+}
+
+/** The exported model of a project, where the folder is one and has one. */
+async function promotedModel(project: string): Promise<ListedModel[]> {
+  // A project whose parameters are wrong has a command that says so.
+  const params = await readParams(project).catch(() => null);
+  const folder = params?.params.log_trained_model.diffuser_dir;
+  if (folder === undefined) return [];
+  const [name, dir] = [join(folder, 'onnx_models'), join(project, folder, 'onnx_models')];
+  if (!(await stat(join(dir, 't2i.json')).catch(() => null))) return [];
+  return [{ kind: 'promoted', name, revision: await runOf(join(project, folder)), dir, bytes: await bytesOf(dir) }];
+}
+
+async function runOf(folder: string): Promise<string | null> {
+  try {
+    const record: unknown = JSON.parse(await readFile(join(folder, 'model_metadata.json'), 'utf8'));
+    const name = (record as { run_name?: unknown } | null)?.run_name;
+    return typeof name === 'string' ? name : null;
+  } catch {
+    return null;
+  }
+}
+
+async function bytesOf(dir: string): Promise<number> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = entries.filter((entry) => entry.isFile());
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(file.parentPath, file.name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}

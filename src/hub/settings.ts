@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { T2IError } from '../errors.js';
+import { refuse } from '../fields.js';
+import { absolutePath, cannotRead } from '../files.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where the Hub is, who asks, and where its files are kept: what every tool of Hugging Face reads from the same variables. */
+export interface HubSettings {
+  /** Without a slash at its end. */
+  readonly endpoint: string;
+  /** Absolute. */
+  readonly cache: string;
+  /** Nothing is asked of the network. */
+  readonly offline: boolean;
+  /** Reads HF_TOKEN, or the file that `hf auth login` writes; null where there is none. */
+  token(): Promise<string | null>;
+}
+
+const ENDPOINT = 'https://huggingface.co';
+
+/**
+ * Reads HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, HF_TOKEN and HF_TOKEN_PATH; an empty one counts as left out.
+ *
+ * @throws T2IError OPTION_INVALID, IO_FAILED where the user has no home folder
+ */
+export function hubSettings(env: Environment): HubSettings {
+  const home = () =>
+    absolutePath(env.HF_HOME || join(env.XDG_CACHE_HOME || join(homeFolder(), '.cache'), 'huggingface'));
+  return {
+    endpoint: readEndpoint(env.HF_ENDPOINT || ENDPOINT),
+    cache: absolutePath(env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home(), 'hub')),
+    offline: /^(1|on|yes|true)$/i.test(env.HF_HUB_OFFLINE || env.TRANSFORMERS_OFFLINE || ''),
+    token: async () => readToken(env.HF_TOKEN || (await readTokenFile(env.HF_TOKEN_PATH || join(home(), 'token')))),
+  };
+}
+
+/** Headers of a request to the Hub. */
+export async function hubHeaders(hub: HubSettings): Promise<Record<string, string>> {
+  const token = await hub.token();
+  return { 'user-agent': '@t2i/sdk', ...(token !== null && { authorization: `Bearer ${token}` }) };
+}
+
+/** @throws T2IError ACCESS_DENIED where there is no token */
+export async function requireToken(hub: HubSettings): Promise<string> {
+  const token = await hub.token();
+  if (token !== null) return token;
+  throw new T2IError('ACCESS_DENIED', 'Publishing needs a token of the Hub, and there is none', {
+    hint: `Make one that may write at ${hub.endpoint}/settings/tokens and set HF_TOKEN, or run: hf auth login`,
+  });
+}
+
+function readEndpoint(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const fine =
+    url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === '';
+  // What is wrong may be that a password is in it.
+  if (!fine)
+    refuse([{ option: 'HF_ENDPOINT', expected: 'an address like https://huggingface.co', received: 'another text' }]);
+  return text.replace(/\/+$/, '');
+}
+
+function readToken(text: string | null): string | null {
+  const token = text?.trim() ?? '';
+  if (token === '') return null;
+  if (!/^[\x21-\x7e]+$/.test(token))
+    refuse([{ option: 'HF_TOKEN', expected: 'a token', received: 'a text with spaces or other characters' }]);
+  return token;
+}
+
+async function readTokenFile(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return null;
+    throw cannotRead(path, cause);
+  }
+}
+
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new T2IError('IO_FAILED', `This user has no home folder: ${(cause as Error).message}`, {
+      hint: 'Name a folder with HF_HOME.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,135 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { DownloadStatus } from '../../../src/cli/download-status.js';
+import { main } from '../../../src/cli/main.js';
+import { CANARY_TOKEN } from '../../support/fake-hub.js';
+import { fakeIo } from '../../support/fake-io.js';
+import { FAULTS } from '../../support/fake-server.js';
+import { at, flowers, folder, freshHub, pull } from '../hub/pulling.js';
+
+freshHub();
+
+const run = async (line: string, options: Parameters<typeof fakeIo>[0] = {}) => {
+  const env = { ...at.hub.env(at.home), T2I_CACHE: at.home, ...options.env };
+  const io = fakeIo({ cwd: at.home, ...options, env });
+  const code = await main(line.split(' '), io);
+  return { code, out: io.out(), err: io.err() };
+};
+
+describe('t2i pull', () => {
+  it('fetches a model and says where it is', async () => {
+    const { code, out } = await run('pull tester/flowers --json');
+    expect(code).toBe(0);
+    const commit = flowers().head.id;
+    expect(JSON.parse(out)).toMatchObject({ repo: 'tester/flowers', commit, dir: join(folder(), 'snapshots', commit) });
+  });
+
+  it('shows how far it is on a terminal, and leaves nothing of it there', async () => {
+    const { err, out } = await run('pull tester/flowers', { terminal: true });
+    expect(err).toMatch(/fetching tester\/flowers [\d.]+ \w+ of 294 KiB, \d+\/10 files/);
+    expect(err.endsWith('\r\u001b[K')).toBe(true);
+    expect(out).toMatch(/^repo\s+tester\/flowers$/m);
+  });
+
+  it('reads what is there, and mends it', async () => {
+    await pull();
+    expect(JSON.parse((await run('pull tester/flowers --json')).out)).toMatchObject({ fetched: 0 });
+  });
+
+  it.each([
+    ['pull flowers', 2, /model: expected OWNER\/NAME or OWNER\/NAME@REVISION, received "flowers"/],
+    ['pull tester/flowers@../x', 2, /OWNER\/NAME@REVISION/],
+    ['pull tester/nothing', 5, /answered with 401[\s\S]*or it is private/],
+  ])('%s ends with %i', async (line, code, message) => {
+    const outcome = await run(line);
+    expect(outcome).toMatchObject({ code, out: '' });
+    expect(outcome.err).toMatch(message);
+  });
+
+  it('shows no token, whatever goes wrong', async () => {
+    at.hub.api.fail(/\/tree\//, FAULTS.status(400));
+    const { code, out, err } = await run('pull tester/flowers --json', { env: { HF_TOKEN: CANARY_TOKEN } });
+    expect(code).toBe(5);
+    expect(JSON.parse(out)).toMatchObject({ error: { code: 'REMOTE_REFUSED' } });
+    expect(out + err).not.toContain(CANARY_TOKEN);
+  });
+});
+
+describe('a command that takes a model', () => {
+  it('fetches it from the Hub', async () => {
+    const { code, out } = await run('inspect tester/flowers --json');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ name: 'tester/flowers', nativeSize: 128 });
+  });
+
+  it('says that it uses what was fetched before', async () => {
+    await pull();
+    at.hub.api.fail(/./, FAULTS.status(503), 100);
+    expect((await run('inspect tester/flowers')).err).toContain('note: tester/flowers cannot be asked for');
+  });
+});
+
+describe('t2i models', () => {
+  it('lists what ships, what is promoted and what was fetched', async () => {
+    await pull();
+    for (const [path, content] of Object.entries({
+      'params.yaml': '{}',
+      'saved_models/model_metadata.json': '{"run_name": "run_7"}',
+      'saved_models/onnx_models/t2i.json': '{}',
+    })) {
+      mkdirSync(dirname(join(at.home, path)), { recursive: true });
+      writeFileSync(join(at.home, path), content);
+    }
+    const { models, cache } = JSON.parse((await run('models --json')).out);
+    expect(cache).toBe(join(at.home, 'hub'));
+    expect(models).toMatchObject([
+      { kind: 'packaged', name: 'emoji-128', revision: null },
+      { kind: 'promoted', name: 'saved_models/onnx_models', revision: 'run_7', bytes: 2 },
+      { kind: 'hub', name: 'tester/flowers', revision: 'main' },
+    ]);
+    const { out } = await run('models');
+    expect(out).toMatch(/^kind +model +revision +size +folder$/m);
+    expect(out).toMatch(/^hub +tester\/flowers +main +294 KiB +\/.*$/m);
+  });
+
+  it('removes one that was fetched, and no other', async () => {
+    await pull();
+    at.hub.add('tester/other', Object.fromEntries([...flowers().head.files].map(([path, { bytes }]) => [path, bytes])));
+    await pull('tester/other');
+    const { out } = await run('models remove tester/flowers --json');
+    expect(JSON.parse(out)).toMatchObject({ removed: 'tester/flowers', bytes: expect.any(Number) });
+    const left = JSON.parse((await run('models --json')).out).models.map(({ name }: { name: string }) => name);
+    expect(left).toEqual(['emoji-128', 'tester/other']);
+  });
+
+  it.each([
+    ['models remove', 2, /model: expected OWNER\/NAME/],
+    ['models remove ../../home', 2, /model: expected OWNER\/NAME/],
+    ['models remove tester/nothing', 3, /tester\/nothing is not in/],
+    ['models list x', 2, /nothing with list/],
+    ['models prune', 2, /unknown action "prune"/],
+  ])('%s ends with %i', async (line, code, message) => {
+    const outcome = await run(line);
+    expect(outcome.code).toBe(code);
+    expect(outcome.err).toMatch(message);
+  });
+});
+
+describe('the status of a download', () => {
+  it('says how fast it is and how long the rest takes, by the last seconds', () => {
+    let now = 0;
+    const io = fakeIo({ terminal: true });
+    const status = new DownloadStatus(io, 'tester/flowers', () => now);
+    const tell = (seconds: number, mebibytes: number) => {
+      now = seconds * 1000;
+      status.update({ bytes: mebibytes * 2 ** 20, totalBytes: 100 * 2 ** 20, files: 1, totalFiles: 3 });
+    };
+    tell(0, 0);
+    expect(io.err()).toMatch(/fetching tester\/flowers 0 B of 100 MiB, 1\/3 files$/);
+    for (let second = 1; second <= 10; second++) tell(second, second);
+    // Ten times as fast from here on.
+    for (let second = 11; second <= 16; second++) tell(second, 10 + (second - 10) * 10);
+    expect(io.err()).toMatch(/70 MiB of 100 MiB, 1\/3 files, 10 MiB\/s, 3.0 s left$/);
+  });
+});

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { chooseFiles } from '../../../src/hub/choose-files.js';
+
+const file = (path: string) => ({ path, bytes: 1, sha256: null, gitId: 'a'.repeat(40) });
+const choose = (...paths: string[]) => {
+  const graphs = ['text_encoder', 'unet', 'vae_decoder'].map((network) => `${network}/model.onnx`);
+  const chosen = chooseFiles('tester/flowers', [...graphs, ...paths].map(file)).map(({ path }) => path);
+  expect(chosen).toEqual(expect.arrayContaining(graphs));
+  return chosen.filter((path) => !graphs.includes(path));
+};
+
+describe('the files of a model', () => {
+  it('are manifest, index, scheduler, tokenizer and configurations', () => {
+    const paths = [
+      ...['model_index.json', 'scheduler/scheduler_config.json', 't2i.json', 'text_encoder/config.json'],
+      ...['tokenizer/merges.txt', 'tokenizer/tokenizer_config.json', 'tokenizer/vocab.json', 'unet/config.json'],
+      ...['vae/config.json', 'vae_decoder/config.json'],
+    ];
+    expect(choose(...paths)).toEqual(paths);
+  });
+
+  it('are weights beside a graph under any name', () => {
+    const paths = [
+      'text_encoder/model.weights',
+      'unet/model.onnx_data',
+      'unet/weights.pb',
+      'vae_decoder/onnx__MatMul_12',
+    ];
+    expect(choose(...paths)).toEqual(paths);
+  });
+
+  it.each([
+    [
+      'weights of PyTorch',
+      'unet/diffusion_pytorch_model.safetensors',
+      'unet/pytorch_model.bin',
+      'text_encoder/model.ckpt',
+    ],
+    ['an index of such weights', 'unet/diffusion_pytorch_model.safetensors.index.json'],
+    ['engines', 'unet/model.engine', 'unet/model.plan', 'trt/sm89-10.15/unet.engine'],
+    [
+      'other graphs with their weights',
+      'unet/model_int8.onnx',
+      'unet/model_int8.onnx_data',
+      'unet/model.fp16.onnx',
+      'unet/model.fp16.onnx_data',
+    ],
+    [
+      'networks that are not run',
+      'vae_encoder/model.onnx',
+      'safety_checker/model.onnx',
+      'vae/diffusion_pytorch_model.bin',
+    ],
+    [
+      'anything else',
+      'README.md',
+      'sample.png',
+      'diffuser/unet/config.json',
+      'unet/deeper/model.onnx',
+      'tokenizer/readme.txt',
+      '.gitattributes',
+    ],
+  ])('are not %s', (_, ...paths) => {
+    expect(choose(...paths)).toEqual([]);
+  });
+
+  it('are graphs in half precision, too, where our manifest says that they share their weights', () => {
+    const paths = ['t2i.json', 'unet/model.fp16.onnx', 'unet/model.weights'];
+    expect(choose(...paths)).toEqual(paths);
+  });
+
+  it('are missing where a graph is, and nothing is said of PyTorch where there is none of it', () => {
+    expect(() => chooseFiles('tester/flowers', ['unet/model.onnx', 'vae_decoder/model.onnx'].map(file))).toThrow(
+      /text_encoder\/model\.onnx is missing$/,
+    );
+  });
+});

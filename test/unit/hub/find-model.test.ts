@@ -1,0 +1,110 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { findModel } from '../../../src/hub/find-model.js';
+import { describeModel } from '../../../src/model/layout.js';
+import { resolveModel } from '../../../src/model/resolve.js';
+import { FAULTS } from '../../support/fake-server.js';
+import { at, flowers, folder, freshHub, pull } from './pulling.js';
+
+freshHub();
+afterEach(() => vi.restoreAllMocks());
+
+const find = (name?: string, env: Record<string, string> = {}, onNote?: (message: string) => void) =>
+  findModel(name, { env: { ...at.hub.env(at.home), ...env }, onNote });
+const snapshot = (commit: string) => join(folder(), 'snapshots', commit);
+
+describe('findModel', () => {
+  it('finds what ships and what is in a folder without asking the Hub', async () => {
+    expect(await find()).toBe(await resolveModel());
+    expect(await find(at.home)).toBe(at.home);
+    expect(at.hub.api.requests).toEqual([]);
+  });
+
+  it('fetches OWNER/NAME, which is then called so', async () => {
+    const dir = await find('tester/flowers');
+    expect(dir).toBe(snapshot(flowers().head.id));
+    expect((await describeModel(dir)).name).toBe('tester/flowers');
+  });
+
+  it('asks what a branch means now each time, and for a commit that is there never', async () => {
+    const first = flowers().head.id;
+    await find('tester/flowers');
+    at.hub.add('tester/flowers', { 'unet/model.weights': 'others' });
+    expect(await find('tester/flowers')).toBe(snapshot(flowers().head.id));
+    const before = at.hub.api.requests.length;
+    expect(await find(`tester/flowers@${first}`)).toBe(snapshot(first));
+    expect(at.hub.api.requests.length).toBe(before);
+  });
+
+  it('uses what was fetched before where the Hub is down, and says so', async () => {
+    const { dir } = await pull();
+    at.hub.api.fail(/./, FAULTS.status(503), 100);
+    const notes: string[] = [];
+    expect(await find('tester/flowers', {}, (message) => notes.push(message))).toBe(dir);
+    expect(notes).toEqual([expect.stringContaining(`what was fetched before is used (${flowers().head.id})`)]);
+  });
+
+  it('does not use a part of a model in its place', async () => {
+    const { dir } = await pull();
+    rmSync(join(dir, 'unet/model.onnx'));
+    at.hub.api.fail(/./, FAULTS.status(503), 100);
+    await expect(find('tester/flowers')).rejects.toMatchObject({ code: 'NETWORK_FAILED' });
+  });
+
+  it.each(['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'])('asks nothing of the network with %s', async (name) => {
+    const env = { [name]: '1' };
+    await expect(find('tester/flowers', env)).rejects.toMatchObject({
+      code: 'NETWORK_FAILED',
+      message: /HF_HUB_OFFLINE/,
+    });
+    const { dir } = await pull();
+    const before = at.hub.api.requests.length;
+    expect(await find('tester/flowers', env)).toBe(dir);
+    expect(at.hub.api.requests.length).toBe(before);
+  });
+
+  it.each(['tester/nothing', 'tester/flowers@v9'])('says where %s was looked for', async (name) => {
+    const failed = find(name);
+    await expect(failed).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+      message: expect.stringContaining(`Nor is there ${name.includes('@') ? name : `${name}@main`} at ${at.hub.url}.`),
+    });
+    await expect(failed).rejects.toMatchObject({ message: expect.stringContaining(`No model "${name}": tried`) });
+  });
+
+  it.each([
+    './tester/flowers',
+    '/tester/flowers',
+    'tester/flowers/x',
+    'test/flowers',
+    'tester\\flowers',
+    'a--b/c',
+    '../flowers',
+    'x@y',
+  ])('does not ask the Hub for %j', async (name) => {
+    await expect(find(name)).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
+    expect(at.hub.api.requests).toEqual([]);
+  });
+
+  it('prefers a folder of that name', async () => {
+    const dir = join(at.home, 'tester/flowers');
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, 'x'), '');
+    vi.spyOn(process, 'cwd').mockReturnValue(dirname(dirname(dir)));
+    expect(await find('tester/flowers')).toBe(dir);
+  });
+
+  it.each([
+    ['a Hub that is no address', { HF_ENDPOINT: 'huggingface.co' }],
+    ['a Hub with a password', { HF_ENDPOINT: 'https://me:secret@hub.example' }],
+    ['a token with a line break in it', { HF_TOKEN: 'hf_one\nhf_two' }],
+  ])('refuses %s, and does not repeat it', async (_, env) => {
+    const error: Error = await find('tester/flowers', env).then(
+      () => new Error('found'),
+      (caught) => caught,
+    );
+    expect(error).toMatchObject({ code: 'OPTION_INVALID' });
+    expect(error.message).not.toMatch(/secret|hf_/);
+  });
+});
