@@ -122,7 +122,10 @@ const LAYERS: readonly Layer[] = [
       'hub/',
       'model/',
     ],
-    packages: ['zod', 'yaml', '@huggingface/hub'],
+    packages: [
+      ...['zod', 'yaml', '@huggingface/hub'],
+      ...['@aws-sdk/client-cloudwatch-logs', '@aws-sdk/client-s3', '@aws-sdk/client-sagemaker', '@aws-sdk/lib-storage'],
+    ],
   },
   { owns: 'index.ts', imports: [...CORE, 'unbundled.ts', 'pipeline.ts', 'pipeline/', 'verify.ts'] },
   {

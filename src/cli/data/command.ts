@@ -26,6 +26,12 @@ export const data: Command = {
     },
     { flags: '--min-side <pixels>', description: 'with import: leave out smaller images (default: 64)' },
     { flags: '--overwrite', description: 'with caption: write captions that are there anew' },
+    {
+      flags: '--archive <kind>',
+      description: 'with push to S3: shards, or zip for one file with images and captions alone (default: shards)',
+      sets: ['archive'],
+      values: ['shards', 'zip'],
+    },
     ...STAGE_FLAGS,
   ],
   examples: ['t2i data import ~/Pictures/flowers', 't2i data caption', 't2i data embed', 't2i data check --json'],

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
-import { checkFields, integer, refuse } from '../../fields.js';
+import { checkFields, integer, oneOf, refuse } from '../../fields.js';
 import { readParams } from '../../ops/params/read.js';
+import type { PushFormat } from '../../ops/s3/push.js';
 import { checkAction, refuseFile, requireFile } from '../actions.js';
 import { type CommandInput, flagOfKey } from '../command.js';
 import type { Io } from '../io.js';
@@ -22,27 +23,36 @@ const STAGES: Readonly<Record<Exclude<Action, 'push'>, string>> = {
   check: 'check_data',
 };
 
+/** How a push to S3 packs the files. */
+const ARCHIVES = ['shards', 'zip'];
+
 /** The handler of `t2i data`. */
 export async function runData(input: CommandInput, io: Io): Promise<number> {
   const [given = 'check', source] = input.args;
   const action = checkAction(given, ACTIONS);
   const options = optionsOf(action, source, input, io);
   const value =
-    action === 'push' ? await pushData(io) : await runProjectStage({ stage: STAGES[action], options }, input, io);
+    action === 'push'
+      ? await pushData(input, io)
+      : await runProjectStage({ stage: STAGES[action], options }, input, io);
   return tellResult(value, input, io);
 }
 
 /** Copies images, captions and what was prepared of them to `data.remote`. */
-async function pushData(io: Io): Promise<unknown> {
+async function pushData({ flags }: CommandInput, io: Io): Promise<unknown> {
   const project = projectFolder(io);
   const { data } = (await readParams(project)).params;
-  return pushWithReport(project, [data.raw, 'data/prepared'], data.remote, 'data', 'data-push', io);
+  const format = (flags.archive ?? 'shards') as PushFormat;
+  const folders = format === 'zip' ? [data.raw] : [data.raw, 'data/prepared'];
+  const push = { folders, target: data.remote, option: 'data.remote', format, what: 'data', name: 'data-push' };
+  return pushWithReport(project, push, io);
 }
 
 /** The flags of one action alone, by their keys. */
 const FLAGS_OF: Partial<Record<Action, readonly string[]>> = {
   import: ['strict', 'classCaptions', 'minSide'],
   caption: ['overwrite'],
+  push: ['archive'],
 };
 
 /** The options of an action's script. @throws T2IError OPTION_INVALID with every flag that is another action's */
@@ -58,7 +68,7 @@ function optionsOf(action: Action, source: string | undefined, { flags }: Comman
       expected: `nothing with ${action}`,
       received: flagOfKey(key),
     })),
-    ...checkFields({ minSide }, { minSide: integer(1, 65_536) }),
+    ...checkFields({ minSide, archive: flags.archive }, { minSide: integer(1, 65_536), archive: oneOf(ARCHIVES) }),
   ]);
   const options = own.flatMap((key) => {
     if (flags[key] === undefined) return [];

@@ -20,6 +20,9 @@ export async function runPublish(input: CommandInput, io: Io): Promise<number> {
       cause,
     });
   });
-  const target = (flags.to as string | undefined) ?? join(params.data.remote, 'models', params.export.name);
-  return tellResult(await pushWithReport(project, [model], target, 'model', 'push_completion', io), input, io);
+  const to = flags.to as string | undefined;
+  const target = to ?? `${params.data.remote.replace(/\/+$/, '')}/models/${params.export.name}`;
+  const option = to === undefined ? 'data.remote' : '--to';
+  const push = { folders: [model], target, option, format: 'files', what: 'model', name: 'push_completion' } as const;
+  return tellResult(await pushWithReport(project, push, io), input, io);
 }

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { T2IError } from '../../errors.js';
 import { writeJsonFile } from '../../files.js';
-import { copyFile, type FileRecord, hashOf, listFiles, sameFile, type TreeRecord } from './tree.js';
+import { copyFile, type FileRecord, hashOf, listFiles, listFolder, sameFile, type TreeRecord } from './tree.js';
 
 export interface PushProgress {
   readonly done: number;
@@ -25,7 +25,8 @@ export interface PushReport extends PushResult {
   readonly copied: number;
 }
 
-const MANIFEST = 'manifest.json';
+/** The record of what a push left, beside it. */
+export const MANIFEST = 'manifest.json';
 
 /**
  * Copies folders of a project into another folder, each below its own path, and removes what a push before left there that is no
@@ -63,11 +64,7 @@ export async function pushFolders(
 }
 
 async function below(project: string, folder: string): Promise<string[]> {
-  const files = await listFiles(join(project, folder)).catch((error) => {
-    if (T2IError.is(error) && (error.cause as NodeJS.ErrnoException)?.code === 'ENOENT') return [];
-    throw error;
-  });
-  return files.map((file) => `${folder}/${file}`);
+  return (await listFolder(join(project, folder))).map((file) => `${folder}/${file}`);
 }
 
 async function removeOthers(to: string, manifest: TreeRecord): Promise<void> {
@@ -79,6 +76,8 @@ async function removeOthers(to: string, manifest: TreeRecord): Promise<void> {
 function refuseAddress(target: string): void {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(target)?.[1];
   if (scheme === undefined) return;
-  const issue = { option: 'data.remote', expected: 'a folder', received: `${scheme}://` };
-  throw new T2IError('OPTION_INVALID', `data.remote: expected a folder, received ${scheme}://`, { issues: [issue] });
+  const issue = { option: 'data.remote', expected: 'a folder or s3://BUCKET/PREFIX', received: `${scheme}://` };
+  throw new T2IError('OPTION_INVALID', `data.remote: expected ${issue.expected}, received ${scheme}://`, {
+    issues: [issue],
+  });
 }

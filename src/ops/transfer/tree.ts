@@ -26,6 +26,14 @@ export async function listFiles(folder: string): Promise<string[]> {
   return files.map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/')).sort();
 }
 
+/** As {@link listFiles}, and none of a folder that is missing. */
+export async function listFolder(folder: string): Promise<string[]> {
+  return listFiles(folder).catch((error) => {
+    if (T2IError.is(error) && (error.cause as NodeJS.ErrnoException)?.code === 'ENOENT') return [];
+    throw error;
+  });
+}
+
 /**
  * Copies a file by a temporary name, synced, and hashes what it copied.
  *
