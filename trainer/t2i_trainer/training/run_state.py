@@ -8,11 +8,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 
 from ..files import read_json, write_json
 from ..stage import Issue, StageError
 from . import checkpoint_folders
+from .gather import gathered
 from .steps import Ema
 from .strategies import AVERAGE, Strategy
 
@@ -66,16 +68,16 @@ class RunState:
 def save(
     folder: Path, state: RunState, strategy: Strategy, ema: Ema | None, identity: dict[str, Any], kind: str
 ) -> None:
-    """Writes a checkpoint into `folder`; `identity` is what a run has to agree in to resume it, `kind` the option
-    `training.strategy`. Every rank calls this; the folder is one that all of them see."""
+    """Writes a checkpoint into `folder` of rank 0; `identity` is what a run has to agree in to resume it, `kind` the
+    option `training.strategy`. Every rank calls this."""
     if strategy.rank == 0:
         checkpoint_folders.start(folder, state.step)
     strategy.barrier()
     temporary = checkpoint_folders.filling(folder, state.step)
-    strategy.save(temporary)
-    if ema and (name := strategy.average_file()):
-        save_file(ema.weights, temporary / name)
-    strategy.barrier()
+    with gathered(strategy, temporary) as own:
+        strategy.save(own)
+        if ema and (name := strategy.average_file()):
+            save_file(ema.weights, own / name)
     if strategy.rank == 0:
         write_json(temporary / "state.json", dataclasses.asdict(state))
         facts = {"world": strategy.world, "strategy": _family(kind), "identity": identity}
@@ -84,11 +86,14 @@ def save(
 
 
 def resume(folder: Path, strategy: Strategy, ema: Ema | None, identity: dict[str, Any], kind: str) -> RunState:
-    """Goes on from the newest whole checkpoint in `folder`, or from the start where there is none.
+    """Goes on from the newest whole checkpoint in `folder`, or from the start where there is none. Every rank calls
+    this, with a folder that holds the same.
 
-    Raises StageError where it is a checkpoint of other options or data, or of ZeRO at another number of ranks.
+    Raises StageError where it is a checkpoint of other options or data, or of ZeRO at another number of ranks, or
+    where the ranks do not find the same one.
     """
     found = checkpoint_folders.newest(folder)
+    _agree(strategy, found[1]["step"] if found else 0, folder)
     if found is None:
         return RunState()
     checkpoint, manifest = found
@@ -117,6 +122,18 @@ def resume(folder: Path, strategy: Strategy, ema: Ema | None, identity: dict[str
         average = checkpoint / (strategy.average_file() or AVERAGE)
         ema.weights = load_file(average, device=str(strategy.device))
     return RunState(**read_json(checkpoint / "state.json"))
+
+
+def _agree(strategy: Strategy, step: int, folder: Path) -> None:
+    steps = torch.zeros(strategy.world, dtype=torch.float64)
+    steps[strategy.rank] = step
+    found = sorted({int(each) for each in strategy.total(steps).tolist()})
+    if len(found) > 1:
+        raise StageError(
+            "CHECKPOINT_INVALID",
+            f"the ranks find different checkpoints in {folder}: steps {', '.join(map(str, found))}",
+            "Give every machine the same checkpoints, or remove those that not all of them have.",
+        )
 
 
 def _family(kind: str) -> str:

@@ -1,13 +1,18 @@
 """What the processes that torchrun started tell one another: gloo between CPUs, NCCL between GPUs."""
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from ...stage import Issue, StageError
+
+# Bytes of a file that are sent at once.
+PIECE = 2**26
 
 # Rank 0 writes large files while the others wait.
 PATIENCE = timedelta(minutes=60)
@@ -48,6 +53,45 @@ def total(tensor: Tensor) -> Tensor:
 def barrier() -> None:
     """Waits until all ranks are here."""
     dist.all_reduce(torch.zeros(1))
+
+
+def send_files(files: Sequence[Path], to: int) -> None:
+    """Sends files by their names to a rank that calls `receive_files`."""
+    _send_numbers(to, len(files))
+    for path in files:
+        name, size = path.name.encode(), path.stat().st_size
+        _send_numbers(to, len(name), size)
+        dist.send(torch.frombuffer(bytearray(name), dtype=torch.uint8), to)
+        with path.open("rb") as file:
+            while piece := file.read(PIECE):
+                dist.send(torch.frombuffer(bytearray(piece), dtype=torch.uint8), to)
+
+
+def receive_files(folder: Path, source: int) -> None:
+    """Writes into `folder` what the rank `source` sends."""
+    (count,) = _receive_numbers(source, 1)
+    for _ in range(count):
+        length, size = _receive_numbers(source, 2)
+        name = bytes(_receive(source, length).tolist()).decode()
+        with (folder / Path(name).name).open("wb") as file:
+            for start in range(0, size, PIECE):
+                file.write(_receive(source, min(PIECE, size - start)).numpy().tobytes())
+
+
+def _send_numbers(to: int, *numbers: int) -> None:
+    dist.send(torch.tensor(numbers, dtype=torch.int64), to)
+
+
+def _receive_numbers(source: int, count: int) -> list[int]:
+    numbers = torch.empty(count, dtype=torch.int64)
+    dist.recv(numbers, source)
+    return numbers.tolist()
+
+
+def _receive(source: int, count: int) -> Tensor:
+    piece = torch.empty(count, dtype=torch.uint8)
+    dist.recv(piece, source)
+    return piece
 
 
 def leave() -> None:
