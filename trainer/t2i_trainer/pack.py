@@ -104,11 +104,11 @@ def _add(archive: zipfile.ZipFile, name: str, path: Path) -> dict[str, Any]:
     info.external_attr = (stat.S_IFREG | 0o644) << 16
     info.file_size = path.stat().st_size
     with path.open("rb") as source, archive.open(info, "w") as target:
-        digest, size = _copy(source, target, info.file_size)
+        digest, size = copy_hashed(source, target, info.file_size)
     return {"sha256": digest, "bytes": size}
 
 
-def _copy(source: IO[bytes], target: IO[bytes], most: int) -> tuple[str, int]:
+def copy_hashed(source: IO[bytes], target: IO[bytes], most: int) -> tuple[str, int]:
     """Copies at most one byte more than `most`, and returns SHA-256 and number of the bytes."""
     digest, size = hashlib.sha256(), 0
     while piece := source.read(min(PIECE, most + 1 - size)):
@@ -130,7 +130,7 @@ def _checked(file: Path, archive: zipfile.ZipFile, options: UnpackOptions) -> di
     problems += [(name, "a file of the archive", "none") for name in sorted(missing)]
     for entry in entries:
         kind = stat.S_IFMT(entry.external_attr >> 16)
-        if not _stays_inside(entry.filename):
+        if not stays_inside(entry.filename):
             problems.append((entry.filename, "a path inside the folder", "one that leads elsewhere"))
         if entry.is_dir() or kind not in (0, stat.S_IFREG) or entry.flag_bits & ENCRYPTED:
             problems.append((entry.filename, "a plain file", "a folder, a link, a device or something encrypted"))
@@ -167,7 +167,8 @@ def _manifest(file: Path, archive: zipfile.ZipFile) -> dict[str, dict[str, Any]]
     return listed
 
 
-def _stays_inside(name: str) -> bool:
+def stays_inside(name: str) -> bool:
+    """Whether the name of a file in an archive leads to a place inside the folder it is unpacked to, on any system."""
     path = PurePosixPath(name)
     plain = "\\" not in name and ":" not in name and "\0" not in name and name == path.as_posix()
     return plain and not path.is_absolute() and not {"..", "."} & set(path.parts)
@@ -176,7 +177,7 @@ def _stays_inside(name: str) -> bool:
 def _extract(file: Path, archive: zipfile.ZipFile, name: str, entry: dict[str, Any], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(name) as source, target.open("xb") as handle:
-        digest, size = _copy(source, handle, entry["bytes"])
+        digest, size = copy_hashed(source, handle, entry["bytes"])
         handle.flush()
         os.fsync(handle.fileno())
     if (digest, size) != (entry["sha256"], entry["bytes"]):
