@@ -42,6 +42,8 @@ export const REMEDIES = {
   DOWNLOAD_INVALID:
     'Run it again; if it comes back, the server or something on the way alters the files: do not use them.',
   DEPLOYMENT_FAILED: 'Read the log that the command printed, correct the folder, then publish it again.',
+  JOB_FAILED:
+    'The message quotes the job; `t2i jobs logs NAME` shows its log, and `t2i jobs resume NAME` goes on from its last checkpoint.',
   IO_FAILED: 'Check that the path exists, its permissions, and that the disk has space.',
   INTERNAL: 'Keep the message and the stack for whoever mends it. Another backend, size or sampler may get around it.',
 };

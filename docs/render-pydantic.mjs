@@ -64,7 +64,7 @@ function limited(type, field) {
 function literal(value) {
   if (value === null) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
-  if (Array.isArray(value)) return `(${value.map(literal).join(', ')},)`;
+  if (Array.isArray(value)) return value.length === 0 ? '()' : `(${value.map(literal).join(', ')},)`;
   return JSON.stringify(value);
 }
 

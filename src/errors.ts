@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   DOWNLOAD_INVALID:
     'What was downloaded, or is offered, is not what was announced or more than is allowed; it was not kept.',
   DEPLOYMENT_FAILED: 'What was published did not start.',
+  JOB_FAILED: 'A training job on other machines failed or was stopped.',
   IO_FAILED: 'A file could not be read or written.',
   INTERNAL: 'A bug in this package; the stack says where.',
 } as const;

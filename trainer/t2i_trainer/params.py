@@ -237,7 +237,17 @@ class PytorchEstimatorParams(Section):
     max_run: Annotated[int, Field(ge=1, le=2419200)] = 14400
     """Seconds of training."""
     s3_train_data: Annotated[str, Field(max_length=1000)] | None = None
-    """S3:// address of the data."""
+    """S3://BUCKET/PREFIX of the data that t2i data push left there; data.remote where null."""
+    image_uri: Annotated[str, Field(max_length=255)] | None = None
+    """Container; that of framework_version where null."""
+    volume_size: Annotated[int, Field(ge=1, le=16384)] = 50
+    """GB of disk of a machine."""
+    environment: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(min_length=0, max_length=100)] = ()
+    """NAME=VALUE for the container; never secrets."""
+    secrets: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(min_length=0, max_length=50)] = ()
+    """NAME=ARN: variables that the container reads from AWS Secrets Manager or Systems Manager."""
+    wheels: Annotated[str, Field(max_length=1000)] | None = None
+    """S3://BUCKET/PREFIX with wheels of packages that the container lacks; the package index where null."""
 
 
 class HuggingfaceParams(Section):

@@ -145,7 +145,7 @@ function statusOf(error: unknown): number | undefined {
 function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   // A proxy or a wrong address may answer with a page.
-  return (text.split('\n')[0] as string).slice(0, 300);
+  return (text.split('\n')[0] as string).slice(0, 2000);
 }
 
 function regionOf(error: unknown): string | undefined {

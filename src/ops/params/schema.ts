@@ -175,7 +175,20 @@ const estimator = z.strictObject({
   max_run: integer(1, 28 * 86_400)
     .default(14_400)
     .describe('seconds of training'),
-  s3_train_data: line(1000).nullable().default(null).describe('s3:// address of the data'),
+  s3_train_data: line(1000)
+    .nullable()
+    .default(null)
+    .describe('s3://BUCKET/PREFIX of the data that t2i data push left there; data.remote where null'),
+  image_uri: line(255).nullable().default(null).describe('container; that of framework_version where null'),
+  volume_size: integer(1, 16_384).default(50).describe('GB of disk of a machine'),
+  environment: list(line(1024), 0, 100).default([]).describe('NAME=VALUE for the container; never secrets'),
+  secrets: list(line(1024), 0, 50)
+    .default([])
+    .describe('NAME=ARN: variables that the container reads from AWS Secrets Manager or Systems Manager'),
+  wheels: line(1000)
+    .nullable()
+    .default(null)
+    .describe('s3://BUCKET/PREFIX with wheels of packages that the container lacks; the package index where null'),
 });
 
 const huggingface = z.strictObject({

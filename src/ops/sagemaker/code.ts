@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cannotRead } from '../../files.js';
+import { TRAINER } from '../../trainer-folder.js';
+import { readSegments, sizeOf } from '../archive/segments.js';
+import { tarSegments } from '../archive/tar.js';
+import type { Params } from '../params/schema.js';
+import { below, type S3Address } from '../s3/address.js';
+import type { S3Store } from '../s3/store.js';
+import { listFiles } from '../transfer/tree.js';
+
+/** What the container runs: the trainer, or code of the project's own, and the parameters as a file. */
+export interface Code {
+  /** A tar of `trainer/` and `params.json`. */
+  readonly archive: Buffer;
+  readonly sha256: string;
+  /** The script that checks the archive, unpacks it and starts it. */
+  readonly entry: Buffer;
+}
+
+const LEFT_OUT = /(^|\/)(\.[^/]*|__pycache__|tests|mutants|[^/]*\.pyc)(\/|$)/;
+const OWN_ENTRY = 'sm_entry.sh';
+
+/** @throws T2IError IO_FAILED where the code or its entry point cannot be read; the signal's reason */
+export async function packCode(project: string, params: Params, signal: AbortSignal): Promise<Code> {
+  const { source_dir: own, entry_point: script } = params.pytorch_estimator;
+  const source = own === null ? TRAINER : join(project, own);
+  const entryPath = own === null && script === OWN_ENTRY ? join('sagemaker', script) : script;
+  const names = (await listFiles(source)).filter((name) => !LEFT_OUT.test(name));
+  const files = await Promise.all(
+    names.map(async (name) => ({ name: `trainer/${name}`, content: await readFile(join(source, name)) })),
+  );
+  const entry = await readFile(join(source, entryPath)).catch((cause: unknown) => {
+    throw cannotRead(join(source, entryPath), cause);
+  });
+  const segments = tarSegments([...files, { name: 'params.json', content: Buffer.from(JSON.stringify(params)) }]);
+  const chunks: Buffer[] = [];
+  for await (const chunk of readSegments(segments, 0, sizeOf(segments), signal)) chunks.push(chunk);
+  const archive = Buffer.concat(chunks);
+  return { archive, sha256: sha256Of(archive), entry };
+}
+
+/** Where the code is put: by its hash, so that what is there is the same. */
+export function codeAddress(base: S3Address, { sha256, entry }: Code): S3Address {
+  return below(base, `code/${sha256Of(Buffer.from(sha256 + sha256Of(entry))).slice(0, 32)}`);
+}
+
+export async function sendCode(store: S3Store, address: S3Address, code: Code, signal: AbortSignal): Promise<void> {
+  const files = { 'code.tar': code.archive, 'sm_entry.sh': code.entry };
+  for (const [name, body] of Object.entries(files)) {
+    const [to, sha256] = [below(address, name), sha256Of(body)];
+    if ((await store.head(to, signal))?.sha256 !== sha256) await store.write(to, body, sha256, signal);
+  }
+}
+
+/** What the container is started with. The variable is for machines that stand in for containers. */
+export function containerCommand({ sha256 }: Code): { ContainerEntrypoint: string[]; ContainerArguments: string[] } {
+  const script = `exec bash "\${T2I_ML_ROOT:-/opt/ml}/input/data/code/sm_entry.sh" ${sha256}`;
+  return { ContainerEntrypoint: ['/bin/bash'], ContainerArguments: ['-c', script] };
+}
+
+export function sha256Of(body: Buffer): string {
+  return createHash('sha256').update(body).digest('hex');
+}

@@ -1,0 +1,59 @@
+import type { Issue } from '../../errors.js';
+import { findSecrets } from '../params/secrets.js';
+
+const ARN = /^arn:aws[a-z-]*:(secretsmanager|ssm):[a-z0-9-]+:\d{12}:(secret:|parameter\/)\S+$/;
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const SECRET_NAME = /(PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY|ACCESS_KEY|CREDENTIAL)/i;
+
+export interface JobEnvironment {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly issues: readonly Issue[];
+}
+
+/**
+ * The environment of a job. Whoever may look at a job sees it, so that a secret is told by the ARN of where it is kept, as the variable
+ * T2I_SECRET_NAME, from which the container sets NAME.
+ *
+ * @param environment `NAME=VALUE`
+ * @param secrets `NAME=ARN`
+ */
+export function jobEnvironment(environment: readonly string[], secrets: readonly string[]): JobEnvironment {
+  const variables: Record<string, string> = {};
+  const issues: Issue[] = [];
+  for (const { option, name, value } of read('environment', environment)) {
+    if (!NAME.test(name)) issues.push({ option, expected: 'NAME=VALUE', received: 'something else' });
+    else if (SECRET_NAME.test(name) || findSecrets({ [name]: value }).length > 0)
+      issues.push({
+        option,
+        expected: 'no secret',
+        received: 'what looks like one',
+        problem: `${name} looks like a secret, and whoever may look at the job would see it; keep it in AWS Secrets Manager and write ${name}=ARN under pytorch_estimator.secrets`,
+      });
+    else variables[name] = value;
+  }
+  for (const { option, name, value } of read('secrets', secrets)) {
+    if (NAME.test(name) && ARN.test(value)) variables[`T2I_SECRET_${name}`] = value;
+    else
+      issues.push({
+        option,
+        expected: 'NAME=ARN, the ARN that of a secret of Secrets Manager or of a parameter of Systems Manager',
+        received: 'something else',
+      });
+  }
+  return { variables, issues };
+}
+
+function read(key: string, lines: readonly string[]) {
+  return lines.map((line, at) => {
+    const [name = '', ...rest] = line.split('=');
+    return { option: `pytorch_estimator.${key}.${at}`, name, value: rest.join('=') };
+  });
+}
+
+/** @returns an issue where a value that is secret on this machine is in what is to be sent */
+export function findLeaks(what: unknown, option: string, secrets: readonly string[]): Issue[] {
+  const text = JSON.stringify(what);
+  if (!secrets.some((secret) => text.includes(JSON.stringify(secret).slice(1, -1)))) return [];
+  const problem = 'holds a secret of the environment or .env, which whoever may look at the job would see; take it out';
+  return [{ option, expected: 'no secret', received: 'one', problem }];
+}

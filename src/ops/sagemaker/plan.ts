@@ -1,0 +1,154 @@
+import type { CreateTrainingJobRequest } from '@aws-sdk/client-sagemaker';
+import type { Issue } from '../../errors.js';
+import { refuse } from '../../fields.js';
+import type { AwsSettings } from '../aws/settings.js';
+import { refuseParams } from '../params/read.js';
+import type { Params } from '../params/schema.js';
+import { below, formatS3Address, isS3Address, parseS3Address, type S3Address } from '../s3/address.js';
+import type { S3Store } from '../s3/store.js';
+import type { TrainingJobs } from './client.js';
+import { type Code, codeAddress, containerCommand, packCode, sendCode, sha256Of } from './code.js';
+import { findLeaks, jobEnvironment } from './environment.js';
+import { chooseImage } from './images.js';
+import { channelsOf, dataList, findData, findModels, type Models, modelsAddress, sendModels } from './inputs.js';
+import { checkRequest } from './limits.js';
+import { type CostEstimate, estimateCost, gpusOf } from './prices.js';
+import { buildRequest, withOptionName } from './request.js';
+import { packSources, type Sources, toolkitParameters } from './toolkit.js';
+
+/** `own`: our script as entry point, in any image; `toolkit`: AWS's training toolkit, which its images bring. */
+export const CONTAINER_FORMATS = ['own', 'toolkit'] as const;
+export type ContainerFormat = (typeof CONTAINER_FORMATS)[number];
+
+export interface TrainingOptions {
+  /** Absolute path of the project. */
+  readonly project: string;
+  readonly params: Params;
+  readonly spot: boolean;
+  readonly format: ContainerFormat;
+  /** The day, as 2026-11-26. */
+  readonly today: string;
+  readonly signal: AbortSignal;
+}
+
+/** A training job as it would be started: everything is checked, nothing is sent. */
+export interface TrainingPreview {
+  readonly request: CreateTrainingJobRequest;
+  readonly cost: CostEstimate;
+  readonly warnings: readonly string[];
+  /** Sends what the job reads; what is there is not sent again. */
+  send(): Promise<void>;
+}
+
+/**
+ * Works out the request of a training and what it reads.
+ *
+ * @throws T2IError OPTION_INVALID with every mistake in the parameters and the request, DATA_INVALID where no data were pushed
+ */
+export async function previewTraining(
+  options: TrainingOptions,
+  settings: AwsSettings,
+  jobs: TrainingJobs,
+  store: S3Store,
+): Promise<TrainingPreview> {
+  const { project, params, spot, format, today, signal } = options;
+  const { pytorch_estimator: estimator } = params;
+  const base = dataAddress(params);
+  const region = await jobs.region();
+  const image = estimator.image_uri
+    ? { uri: estimator.image_uri, issues: [], warnings: [] }
+    : chooseImage(estimator.framework_version, estimator.py_version, region, today);
+  const environment = jobEnvironment(estimator.environment, estimator.secrets);
+  const models = await findModels(project, params);
+  const packed = await pack(format, project, models.params, base, region, signal);
+  // Hashes stand for what is in S3, so that all mistakes are told before anything is asked of it.
+  const placed = await modelsAddress(base, models, signal);
+  const build = (list: S3Address, hashes: Readonly<Record<string, string>>) =>
+    buildRequest({
+      ...{ params, image: image.uri, spot, environment: environment.variables, base, hashes },
+      start: packed.start,
+      channels: channelsOf({ code: packed.channel, data: list, models: placed, wheels: estimator.wheels }),
+    });
+  const { TrainingInstanceType } = await import('@aws-sdk/client-sagemaker');
+  const draft = build(below(base, 'code/data.json'), {});
+  const unchosen = image.uri === '' ? 'pytorch_estimator.image_uri' : '';
+  const issues: Issue[] = [
+    ...image.issues,
+    ...environment.issues,
+    ...checkBatch(params),
+    ...checkRequest(draft, Object.values(TrainingInstanceType))
+      .map(withOptionName)
+      .filter(({ option }) => option !== unchosen),
+    ...findLeaks(draft, 'pytorch_estimator', settings.secrets),
+    ...findLeaks(params, 'params.yaml', settings.secrets),
+  ];
+  refuseParams(issues);
+  const data = await findData(store, base, signal);
+  const list = dataList(data);
+  const listAddress = below(base, `code/data-${sha256Of(list).slice(0, 32)}.json`);
+  const request = build(listAddress, { t2i_data_sha256: data.sha256 });
+  return {
+    request,
+    cost: estimateCost(estimator.instance_type, estimator.instance_count, estimator.max_run, spot),
+    warnings: image.warnings,
+    async send() {
+      await packed.send(store);
+      await store.write(listAddress, list, sha256Of(list), signal);
+      if (placed !== null) await sendModels(store, placed, models, signal);
+    },
+  };
+}
+
+/** Where the data lie, and below it what jobs read and make. */
+export function dataAddress({ data, pytorch_estimator: { s3_train_data } }: Params): S3Address {
+  if (s3_train_data !== null) return parseS3Address(s3_train_data, 'pytorch_estimator.s3_train_data');
+  if (isS3Address(data.remote)) return parseS3Address(data.remote, 'data.remote');
+  const problem = `expected s3://BUCKET/PREFIX for a training on SageMaker, received ${JSON.stringify(data.remote)}`;
+  refuse([{ option: 'data.remote', expected: 's3://BUCKET/PREFIX', received: data.remote, problem }]);
+  throw new Error('unreachable');
+}
+
+interface Packed {
+  readonly start: Parameters<typeof buildRequest>[0]['start'];
+  /** Of the code, where it is one of the inputs. */
+  readonly channel: S3Address | null;
+  send(store: S3Store): Promise<void>;
+}
+
+async function pack(
+  format: ContainerFormat,
+  project: string,
+  params: Params,
+  base: S3Address,
+  region: string,
+  signal: AbortSignal,
+): Promise<Packed> {
+  const code: Code = await packCode(project, params, signal);
+  if (format === 'toolkit') {
+    const sources: Sources = await packSources(code);
+    const address = below(base, `code/${sources.sha256.slice(0, 32)}/sourcedir.tar.gz`);
+    const { instance_type } = params.pytorch_estimator;
+    return {
+      start: { hyperParameters: toolkitParameters(formatS3Address(address), instance_type, region) },
+      channel: null,
+      send: (store) => store.write(address, sources.archive, sources.sha256, signal),
+    };
+  }
+  const address = codeAddress(base, code);
+  return {
+    start: { ...containerCommand(code), hyperParameters: { t2i_code_sha256: code.sha256 } },
+    channel: address,
+    send: (store) => sendCode(store, address, code, signal),
+  };
+}
+
+/** What the trainer would refuse when the machines are paid for. */
+function checkBatch({ training, pytorch_estimator: { instance_type, instance_count } }: Params): Issue[] {
+  const parts = (gpusOf(instance_type) ?? 1) * instance_count * training.gradient_accumulation_steps;
+  if (training.batch_size % parts === 0) return [];
+  const ranks = `${instance_count} x ${gpusOf(instance_type) ?? 1} GPUs and ${training.gradient_accumulation_steps} accumulation steps`;
+  const expected = `a multiple of ${parts}, for ${ranks}`;
+  return [{ option: 'training.batch_size', expected, received: String(training.batch_size) }];
+}
+
+export type { Models };
