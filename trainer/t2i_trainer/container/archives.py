@@ -60,6 +60,8 @@ def _unpack_tar(path: Path, listed: dict[str, dict[str, Any]], target: Path) -> 
                 if entry is None or not member.isreg() or member.size != entry["bytes"]:
                     raise _invalid(path, "the files of the manifest alone", member.name)
                 file = archive.extractfile(member)
+                # Of a regular file there always is one.
+                assert file is not None
                 to = target / member.name
                 to.parent.mkdir(parents=True, exist_ok=True)
                 with file, to.open("xb") as handle:
