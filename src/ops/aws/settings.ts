@@ -1,9 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parseEnv } from 'node:util';
 import { refuse } from '../../fields.js';
-
-type Variables = Readonly<Record<string, string | undefined>>;
+import { readEnvFile, type Variables } from '../env-file.js';
 
 export interface AwsCredentials {
   readonly accessKeyId: string;
@@ -71,9 +67,4 @@ function credentialsOf(variables: Variables): AwsCredentials | undefined {
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: key, AWS_SESSION_TOKEN: token } = variables;
   if (!id || !key) return undefined;
   return { accessKeyId: id, secretAccessKey: key, ...(token ? { sessionToken: token } : {}) };
-}
-
-async function readEnvFile(project: string): Promise<Variables> {
-  const text = await readFile(join(project, '.env'), 'utf8').catch(() => '');
-  return parseEnv(text) as Variables;
 }

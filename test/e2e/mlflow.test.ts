@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { downloadArtifact, listArtifacts } from '../../src/ops/mlflow/artifacts.js';
+import { createVersion, ensureModel, getChampion, listVersions, setChampion } from '../../src/ops/mlflow/registry.js';
+import { findExperiment, getRun, type MlflowRun, metricHistory, searchRuns } from '../../src/ops/mlflow/runs.js';
+import { anything, MlflowServer } from '../../src/ops/mlflow/server.js';
+import { markChampion } from '../../src/ops/promotion/champion.js';
+import { ADMIN, RealMlflow } from '../support/mlflow-server.js';
+import { pythonOf } from '../support/python.js';
+import { skipFor } from '../support/skip-for.js';
+
+const OPS = pythonOf('test/ops/requirements.lock');
+const BYTES = Buffer.from('weights '.repeat(50_000));
+const signal = new AbortController().signal;
+
+describe('a real MLflow server', skipFor(OPS.lack), () => {
+  let folder: string;
+  let mlflow: RealMlflow;
+  let server: MlflowServer;
+  let experiment: string;
+  const runs: string[] = [];
+  const post = (path: string, fields: Record<string, string | number>) =>
+    server.send('POST', path, fields, anything, false) as Promise<unknown>;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 't2i-real-mlflow-'));
+    mlflow = await RealMlflow.start(OPS.python, folder);
+    server = new MlflowServer({ address: `${mlflow.url}/`, env: ADMIN });
+    const made = await post('mlflow/experiments/create', { name: 'Training' });
+    experiment = (made as { experiment_id: string }).experiment_id;
+    for (const [name, loss, status] of [
+      ['worse', 0.5, 'FINISHED'],
+      ['best', 1e-5, 'FINISHED'],
+      ['none', Number.NaN, 'FINISHED'],
+      ['going on', 0, 'RUNNING'],
+    ] as const) {
+      const { run } = (await post('mlflow/runs/create', { experiment_id: experiment, run_name: name })) as unknown as {
+        run: { info: { run_id: string } };
+      };
+      const id = run.info.run_id;
+      runs.push(id);
+      for (const [step, value] of [1, loss].entries()) {
+        const text = Number.isNaN(value) ? 'NaN' : value;
+        await post('mlflow/runs/log-metric', {
+          run_id: id,
+          key: 'best_val_diffuser_loss',
+          value: text,
+          step,
+          timestamp: 1000 + step,
+        });
+      }
+      if (status === 'FINISHED') await post('mlflow/runs/update', { run_id: id, status, end_time: 2000 });
+    }
+    const artifacts = `${mlflow.url}/api/2.0/mlflow-artifacts/artifacts/${experiment}/${runs[1]}/artifacts/model/unet/weights.bin`;
+    const headers = { authorization: `Basic ${btoa(`admin:${ADMIN.MLFLOW_TRACKING_PASSWORD}`)}` };
+    expect((await fetch(artifacts, { method: 'PUT', headers, body: BYTES })).status).toBe(200);
+  }, 120_000);
+  afterAll(() => {
+    mlflow?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const best = async (): Promise<MlflowRun> => getRun(server, runs[1] as string);
+
+  it('finds an experiment by its name, and its finished runs, the best first', async () => {
+    expect(await findExperiment(server, 'Training')).toBe(experiment);
+    expect(await findExperiment(server, 'Another')).toBeNull();
+    const found: MlflowRun[] = [];
+    const search = {
+      experiment,
+      filter: "attributes.status = 'FINISHED'",
+      order: ['metrics.best_val_diffuser_loss ASC'],
+    };
+    for await (const run of searchRuns(server, search)) found.push(run);
+    expect(found.map(({ name }) => name)).toEqual(['best', 'worse', 'none']);
+    expect(found.map(({ metrics }) => metrics.best_val_diffuser_loss)).toEqual([1e-5, 0.5, Number.NaN]);
+    expect(found[0]).toMatchObject({ status: 'FINISHED', ended: 2000 });
+  });
+
+  it('tells every value of a metric', async () => {
+    const values: number[] = [];
+    for await (const { value } of metricHistory(server, runs[1] as string, 'best_val_diffuser_loss'))
+      values.push(value);
+    expect(values).toEqual([1, 1e-5]);
+  });
+
+  it('lists and hands out files of a run', async () => {
+    const run = await best();
+    const files = await listArtifacts(server, run, 'model');
+    expect(files).toEqual([{ path: 'model/unet/weights.bin', bytes: BYTES.length }]);
+    const record = { bytes: BYTES.length, sha256: createHash('sha256').update(BYTES).digest('hex') };
+    const to = join(folder, 'fetched/weights.bin');
+    await downloadArtifact(server, run, 'model/unet/weights.bin', to, record, signal);
+    expect(readFileSync(to).equals(BYTES)).toBe(true);
+    await expect(downloadArtifact(server, run, 'model/none.bin', `${to}2`, record, signal)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(REMOTE_NOT_FOUND|NETWORK_FAILED)$/),
+    });
+  });
+
+  it('keeps versions of a model, one of them the champion', async () => {
+    await ensureModel(server, 'Diffusion');
+    await ensureModel(server, 'Diffusion');
+    expect(await getChampion(server, 'Diffusion')).toBeNull();
+    const { artifacts, id } = await best();
+    const versions = [
+      await createVersion(server, 'Diffusion', `${artifacts}/model`, id),
+      await createVersion(server, 'Diffusion', `${artifacts}/model`, id),
+    ];
+    for (const { version } of versions) expect(await setChampion(server, 'Diffusion', version)).toBe('alias');
+    expect(await getChampion(server, 'Diffusion')).toMatchObject({ version: '2', runId: id });
+    expect((await listVersions(server, 'Diffusion')).map(({ version }) => version).sort()).toEqual(['1', '2']);
+    await expect(setChampion(server, 'Unknown', '1')).rejects.toMatchObject({ code: 'REMOTE_NOT_FOUND' });
+  });
+
+  it('marks the version that a run became as the champion, once', async () => {
+    const given = { server: mlflow.url, experiment: 'Training', model: 'Flowers', run: 'best', env: ADMIN, signal };
+    expect(await markChampion(given)).toMatch(/no version of Flowers by the run best/);
+    await ensureModel(server, 'Flowers');
+    const { artifacts, id } = await best();
+    await createVersion(server, 'Flowers', `${artifacts}/model`, id);
+    expect(await markChampion(given)).toBe('version 1 of Flowers is the champion in MLflow');
+    expect(await markChampion(given)).toBeNull();
+    expect(await markChampion({ ...given, experiment: 'None' })).toMatch(/no experiment None/);
+  });
+
+  it('lets in nobody else', async () => {
+    for (const env of [{}, { ...ADMIN, MLFLOW_TRACKING_PASSWORD: 'wrong' }]) {
+      const stranger = new MlflowServer({ address: mlflow.url, env });
+      await expect(findExperiment(stranger, 'Training')).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    }
+  });
+});
