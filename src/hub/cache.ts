@@ -1,4 +1,16 @@
-import { copyFile, lstat, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import {
+  copyFile,
+  link,
+  lstat,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { makeFolder, writeFileAtomic } from '../files.js';
 import { temporaryPath } from '../temporary-files.js';
@@ -79,6 +91,23 @@ export class HubCache {
     }
   }
 
+  /**
+   * Gives a repository files of its own where its blobs are links into the store that newer Python tools share between repositories:
+   * hard links, which take no space. onnxruntime refuses weights that lie in another folder than their graph once links are followed.
+   */
+  async ownBlobs(repo: string): Promise<void> {
+    const [blobs, store] = [
+      join(this.folderOf(repo), 'blobs'),
+      join(await realpath(this.dir).catch(() => this.dir), 'blobs'),
+    ];
+    for (const entry of await readdir(blobs, { withFileTypes: true }).catch(() => [])) {
+      if (!entry.isSymbolicLink()) continue;
+      const path = join(blobs, entry.name);
+      const real = await realpath(path).catch(() => '');
+      if (dirname(dirname(real)) === store) await replaceByFile(path, real);
+    }
+  }
+
   /** Every commit of every model, sorted by name; what is damaged is left out. */
   async list(): Promise<CachedModel[]> {
     const found: CachedModel[] = [];
@@ -121,5 +150,15 @@ export class HubCache {
     const names = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
     const sizes = await Promise.all(names.map(async (name) => (await stat(name).catch(() => null))?.size ?? 0));
     return { files: names.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+  }
+}
+
+async function replaceByFile(path: string, real: string): Promise<void> {
+  const temporary = temporaryPath(path);
+  try {
+    await link(real, temporary).catch(() => copyFile(real, temporary));
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
   }
 }

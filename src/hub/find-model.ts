@@ -51,6 +51,7 @@ async function fromHub(reference: HubReference, notFound: T2IError, options: Fin
   const cache = new HubCache(hub.cache);
   const commit = await cache.commitOf(repo, revision);
   const known = commit === null ? null : await wholeSnapshot(cache.snapshotOf(repo, commit));
+  if (known !== null) await cache.ownBlobs(repo);
   if (known !== null && (hub.offline || isCommit(revision))) return known;
   const { pullModel } = await import('./pull.js');
   try {

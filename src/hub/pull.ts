@@ -63,6 +63,7 @@ export async function pullModel(reference: HubReference, options: PullOptions): 
   const files = chooseFiles(repo, tree);
   const cache = new HubCache(hub.cache);
   await makeFolder(hub.cache);
+  await cache.ownBlobs(repo);
   await refuseFullDisk(cache, repo, files);
   const fetched = await fetchAll(files, { repo, commit, cache, options });
   await cache.keepRef(repo, revision, commit);

@@ -43,10 +43,12 @@ export async function hubHeaders(hub: HubSettings): Promise<Record<string, strin
   return { 'user-agent': '@t2i/sdk', ...(token !== null && { authorization: `Bearer ${token}` }) };
 }
 
-/** @throws T2IError ACCESS_DENIED where there is no token */
+/** The token that publishes. @throws T2IError ACCESS_DENIED where there is none, OPTION_INVALID where it is no token of the Hub */
 export async function requireToken(hub: HubSettings): Promise<string> {
   const token = await hub.token();
-  if (token !== null) return token;
+  if (token?.startsWith('hf_')) return token;
+  if (token !== null)
+    refuse([{ option: 'HF_TOKEN', expected: 'a token that starts with hf_', received: 'another text' }]);
   throw new T2IError('ACCESS_DENIED', 'Publishing needs a token of the Hub, and there is none', {
     hint: `Make one that may write at ${hub.endpoint}/settings/tokens and set HF_TOKEN, or run: hf auth login`,
   });

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { findModel } from '../../../src/hub/find-model.js';
@@ -62,6 +62,29 @@ describe('findModel', () => {
     const before = at.hub.api.requests.length;
     expect(await find('tester/flowers', env)).toBe(dir);
     expect(at.hub.api.requests.length).toBe(before);
+  });
+
+  it('takes what lies in the store that newer Python tools share between repositories', async () => {
+    const { dir } = await pull();
+    const [blobs, store] = [join(folder(), 'blobs'), join(at.home, 'hub/blobs/ab')];
+    mkdirSync(store, { recursive: true });
+    for (const name of readdirSync(blobs)) {
+      renameSync(join(blobs, name), join(store, name));
+      symlinkSync(join('../../blobs/ab', name), join(blobs, name));
+    }
+    expect(await find('tester/flowers', { HF_HUB_OFFLINE: '1' })).toBe(dir);
+    await describeModel(dir);
+    // onnxruntime follows the links of a graph and of its weights, and both must end in one folder.
+    for (const name of readdirSync(blobs)) expect(realpathSync(join(blobs, name))).toBe(join(blobs, name));
+  });
+
+  it('does not take a blob that leads elsewhere for one of that store', async () => {
+    const { dir } = await pull();
+    const blob = realpathSync(join(dir, 'unet/config.json'));
+    renameSync(blob, join(at.home, 'elsewhere'));
+    symlinkSync(join(at.home, 'elsewhere'), blob);
+    await find('tester/flowers', { HF_HUB_OFFLINE: '1' });
+    await expect(describeModel(dir)).rejects.toMatchObject({ code: 'MODEL_INVALID' });
   });
 
   it.each(['tester/nothing', 'tester/flowers@v9'])('says where %s was looked for', async (name) => {

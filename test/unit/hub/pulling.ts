@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
@@ -22,7 +22,7 @@ export function freshHub(): void {
   beforeEach(async () => {
     at.hub = await FakeHub.start();
     at.hub.add('tester/flowers', MODEL);
-    at.home = mkdtempSync(join(tmpdir(), 't2i-hub-'));
+    at.home = realpathSync(mkdtempSync(join(tmpdir(), 't2i-hub-')));
   });
   afterEach(async () => {
     await at.hub.close();
