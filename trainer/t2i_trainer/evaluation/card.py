@@ -21,8 +21,8 @@ tags:
 
 # $run
 
-Text to image by latent diffusion, $height x $width pixels (height x width). Made by `t2i`; `onnx_models/` is what the
-SDK runs, `diffuser/` is what diffusers loads.
+Text to image by latent diffusion, $height x $width pixels (height x width). Made by `t2i`: the ONNX graphs are what its
+SDK runs, the safetensors what diffusers loads.
 
 ## Measured
 
