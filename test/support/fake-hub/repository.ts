@@ -28,6 +28,8 @@ export class Repository {
   readonly secrets = new Map<string, string>();
   /** What a Space goes through after each commit, one stage each time it is asked; it stays in the last. */
   stages: string[] = ['RUNNING'];
+  /** Commits that it is said to run, one each time it is asked; then the last. */
+  runs: string[] = [];
   log: string[] = [];
 
   constructor(

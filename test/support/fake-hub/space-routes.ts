@@ -5,9 +5,13 @@ import type { Repository } from './repository.js';
 /** Routes that only a Space has: its variables and secrets, how it does, and the log of its build as server-sent events. */
 export function space(repository: Repository, what: string, request: Received, response: ServerResponse) {
   if (what === 'runtime') {
-    const { stages, head } = repository;
+    const { stages, head, runs } = repository;
     const stage = stages.length > 1 ? stages.shift() : stages[0];
-    return answer(response, 200, { stage, hardware: { current: 'cpu-basic', requested: 'cpu-basic' }, sha: head.id });
+    return answer(response, 200, {
+      stage,
+      hardware: { current: 'cpu-basic', requested: 'cpu-basic' },
+      sha: runs.shift() ?? head.id,
+    });
   }
   if (what === 'logs') {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
