@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -120,4 +120,32 @@ print(hf_hub_download("tester/tiny", "unet/model.weights"))`;
     await t2i('a red apple', '--model', 'tester/tiny', '--backend', 'onnxruntime', '--steps', '1', '-o', file);
     expect(statSync(file).size).toBeGreaterThan(100);
   }, 120_000);
+});
+
+describe('a promoted model', skipFor(TRAINER.lack), () => {
+  it('is published so that this package and diffusers load it by one name', async () => {
+    const project = join(home, 'flowers');
+    const made = `
+import sys
+from pathlib import Path
+sys.path[:0] = [${JSON.stringify(join(ROOT, 'trainer'))}, ${JSON.stringify(join(ROOT, 'trainer/tests'))}]
+from model_folders import write_project
+write_project(Path(${JSON.stringify(project)}))`;
+    await python(made);
+    writeFileSync(join(project, 'params.yaml'), 'export: {name: flowers}\nhuggingface: {model_repo: tester/flowers}\n');
+    const inProject = (...args: string[]) =>
+      promisify(execFile)(process.execPath, [T2I, ...args], { env, cwd: project });
+    await inProject('export', '--python', TRAINER.python);
+    const { tag } = JSON.parse((await inProject('publish', '--json')).stdout);
+    const file = join(home, 'flower.png');
+    const model = ['--model', `tester/flowers@${tag}`, '--backend', 'onnxruntime'];
+    await t2i('a red flower', ...model, '--steps', '2', '--seed', '1', '-o', file);
+    expect((await t2i('verify', file, ...model)).stdout).toContain('exact');
+    const { stdout } = await python(`
+from diffusers import StableDiffusionPipeline
+pipeline = StableDiffusionPipeline.from_pretrained("tester/flowers", revision="${tag}", use_safetensors=True)
+pipeline.set_progress_bar_config(disable=True)
+print(pipeline("a red flower", num_inference_steps=2).images[0].size)`);
+    expect(stdout.trim()).toBe('(64, 64)');
+  }, 300_000);
 });

@@ -60,7 +60,7 @@ describe('findModel', () => {
     });
     const { dir } = await pull();
     const before = at.hub.api.requests.length;
-    expect(await find('tester/flowers', env)).toBe(dir);
+    expect(await find('tester/flowers', env, (message) => expect.fail(message))).toBe(dir);
     expect(at.hub.api.requests.length).toBe(before);
   });
 
