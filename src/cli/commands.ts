@@ -11,6 +11,7 @@ import { exportModel } from './export/command.js';
 import { generate } from './generate/command.js';
 import { init } from './init/command.js';
 import { inspect } from './inspect/command.js';
+import { jobs } from './jobs/command.js';
 import { model } from './model/command.js';
 import { models } from './models/command.js';
 import { params } from './params/command.js';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   data,
   train,
   trainVae,
+  jobs,
   promote,
   evaluate,
   exportModel,

@@ -1,9 +1,11 @@
-"""What a tiny project starts from: python test/ops/tiny_project.py FOLDER
+"""What a tiny project starts from: python test/ops/tiny_project.py FOLDER [--prepare PROJECT]
 
 Writes `source/`, drawn images of flowers with captions, and beside them `text/` and `vae/`, a text encoder with its
-tokenizer and an autoencoder, with random weights, in the layouts of transformers and diffusers.
+tokenizer and an autoencoder, with random weights, in the layouts of transformers and diffusers. --prepare also puts
+the images into a project beside them, with text states and latents, ready for training.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "trainer"))
 
 from PIL import Image, ImageDraw
 
+from t2i_trainer.data.embeddings import EmbedOptions, embed
+from t2i_trainer.data.latents import LatentOptions, prepare_latents
+from t2i_trainer.data.layout import DataFolder
 from t2i_trainer.golden.tiny_networks import modules
 from t2i_trainer.golden.tiny_tokenizer import write_tokenizer_files
 
@@ -39,6 +44,18 @@ def main() -> None:
     write_tokenizer_files(folder / "text")
     clip.save_pretrained(folder / "text")
     vae.save_pretrained(folder / "vae")
+    if "--prepare" in sys.argv:
+        prepare(folder, Path(sys.argv[sys.argv.index("--prepare") + 1]))
+
+
+def prepare(folder: Path, project: Path) -> None:
+    data = DataFolder(project / "data/raw/dataset")
+    data.images.mkdir(parents=True)
+    for path in sorted((folder / "source").glob("*.png")):
+        shutil.copy(path, data.images)
+        data.write_caption(path.stem, path.with_suffix(".txt").read_text().strip())
+    embed(EmbedOptions(model="../text", max_length=16), project, data)
+    prepare_latents(LatentOptions(model="../vae", image_size=(SIDE, SIDE)), project, data)
 
 
 if __name__ == "__main__":

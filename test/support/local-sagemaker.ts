@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { openLogs } from '../../src/ops/aws/clients.js';
 import { type AwsSettings, awsSettings } from '../../src/ops/aws/settings.js';
 import { S3Store } from '../../src/ops/s3/store.js';
 import { TrainingJobs } from '../../src/ops/sagemaker/client.js';
 import { type Faults, noFaults } from '../../src/ops/sagemaker/local/faults.js';
 import { LocalSageMaker } from '../../src/ops/sagemaker/local/server.js';
+import { toolkitCommand } from '../../src/ops/sagemaker/local/toolkit-command.js';
 import { freePort, type Moto } from './moto.js';
 
 export interface LocalService {
@@ -24,16 +25,17 @@ export interface LocalService {
 /** Starts SageMaker's stand-in, with moto for S3 and the logs. */
 export async function startLocalService(
   moto: Moto,
-  changes: { path?: string; grace?: number } = {},
+  changes: { python?: string; grace?: number } = {},
 ): Promise<LocalService> {
   const work = mkdtempSync(join(tmpdir(), 't2i-hosts-'));
+  const { python } = changes;
   const faults = noFaults();
   const outside = await awsSettings('/nowhere', moto.env);
   const [store, logs] = [await S3Store.open(outside), await openLogs(outside)];
   const service = await LocalSageMaker.start({
     ...{ store, logs, faults, work, region: moto.env.AWS_REGION as string, port: freePort },
-    env: { PATH: [changes.path, process.env.PATH].filter(Boolean).join(':'), OMP_NUM_THREADS: '1' },
-    ...{ imageCommand: ['false'], grace: changes.grace ?? 30_000, every: 50 },
+    env: { PATH: [...(python ? [dirname(python)] : []), process.env.PATH].join(':'), OMP_NUM_THREADS: '1' },
+    ...{ imageCommand: toolkitCommand(python ?? 'python3'), grace: changes.grace ?? 30_000, every: 50 },
   });
   const env = { ...moto.env, AWS_ENDPOINT_URL_SAGEMAKER: service.url };
   const settings = await awsSettings('/nowhere', env);

@@ -1,13 +1,15 @@
+import type { Issue } from '../../errors.js';
 import { checkFields, integer, oneOf, refuse, text } from '../../fields.js';
 import type { Params } from '../../ops/params/schema.js';
 import { STRATEGIES } from '../../ops/params/strategies.js';
-import type { CommandInput } from '../command.js';
+import { type CommandInput, flagOfKey } from '../command.js';
 import type { Io } from '../io.js';
 import { toNumber } from '../load-flags.js';
 import { tellResult } from '../print-result.js';
 import { projectFolder } from '../project-folder.js';
 import { runProjectStage } from '../run-project-stage.js';
 import { writeReport } from '../write-report.js';
+import { AWAY, CONTAINER_FORMATS, PLACES } from './places.js';
 
 const FIELDS = {
   strategy: oneOf(STRATEGIES),
@@ -17,24 +19,48 @@ const FIELDS = {
     expected: 'letters, digits, dots, dashes and underscores',
     accepts: (v: unknown) => /^[\w][\w.-]{0,99}$/.test(`${v}`),
   },
+  on: oneOf(PLACES),
+  containerFormat: oneOf(CONTAINER_FORMATS),
 };
+
+/** Flags of a training on other machines alone, by their keys. */
+const AWAY_FLAGS = ['wait', 'detach', 'spot', 'dryRun', 'containerFormat'];
 
 /** The handler of `t2i train`. */
 export async function runTrain(input: CommandInput, io: Io): Promise<number> {
-  const { strategy, nproc, initFrom, run } = input.flags as Readonly<Record<string, string | undefined>>;
-  const processes = nproc === undefined ? 1 : toNumber(nproc);
-  refuse(checkFields({ strategy, nproc: processes, initFrom, run }, FIELDS));
-  const value = await runProjectStage(
-    {
-      stage: 'train',
-      replace: (params) => withFlags(params, strategy, initFrom, run),
-      launcher: () => (processes === 1 ? [] : torchrun(processes as number)),
-    },
-    input,
-    io,
-  );
+  const { strategy, nproc, initFrom, run, on = 'here', containerFormat } = input.flags as Record<string, string>;
+  const processes = nproc === undefined ? 1 : (toNumber(nproc) as number);
+  refuse([
+    ...checkFields({ strategy, nproc: processes, initFrom, run, on, containerFormat }, FIELDS),
+    ...checkPlace(on, input.flags),
+  ]);
+  const replace = (params: Params) => withFlags(params, strategy, initFrom, run);
+  if ((AWAY as readonly string[]).includes(on)) {
+    const { trainAway } = await import('./train-away.js');
+    return trainAway(on as (typeof AWAY)[number], replace, input, io);
+  }
+  const launcher = () => (processes === 1 ? [] : torchrun(processes));
+  const value = await runProjectStage({ stage: 'train', replace, launcher }, input, io);
   await writeReport(projectFolder(io), 'training', value);
   return tellResult(value, input, io);
+}
+
+/** Flags that do not go together with where the training runs. */
+function checkPlace(on: string, flags: CommandInput['flags']): Issue[] {
+  const not = (key: string, where: string) => ({
+    option: flagOfKey(key),
+    expected: `nothing ${where}`,
+    received: flagOfKey(key),
+  });
+  const given = (keys: readonly string[]) => keys.filter((key) => flags[key] !== undefined);
+  if (on === 'here') return given(AWAY_FLAGS).map((key) => not(key, 'without --on sagemaker'));
+  return [
+    ...given(['nproc']).map((key) => not(key, `with --on ${on}: one process a GPU of each machine`)),
+    ...(flags.wait && flags.detach ? [not('detach', 'with --wait')] : []),
+    ...(flags.detach && on === 'local-sagemaker'
+      ? [not('detach', 'with --on local-sagemaker, which ends with it')]
+      : []),
+  ];
 }
 
 function withFlags(params: Params, strategy?: string, initFrom?: string, run?: string): Params {

@@ -24,47 +24,37 @@ export interface FollowOptions {
  * @throws T2IError NETWORK_FAILED where it stays away, and what else the service says; the signal's reason when aborted. The job goes on.
  */
 export async function followJob(options: FollowOptions): Promise<DescribeTrainingJobResponse> {
-  const { describe, log, onJob, signal } = options;
-  const tries = new Tries(options);
+  const { every, describe, log, onJob, signal } = options;
+  const [looks, reads] = [new Tries(options), new Tries(options)];
   for (;;) {
     // Before the log, so that the log of a job that has ended is whole.
-    const job = await tries.run(() => describe(signal));
+    const job = await looks.run(() => describe(signal));
     if (job !== null) onJob?.(job);
-    const ended = job !== null && hasEnded(job);
-    const read = await tries.run(() => log.poll(signal));
-    if (ended && (read !== null || tries.exhausted)) return job;
-    await tries.wait();
+    const read = await reads.run(() => log.poll(signal).then(() => true));
+    if (job !== null && hasEnded(job) && read !== null) return job;
+    const times = Math.min(2 ** Math.max(looks.failures, reads.failures), LONGEST_WAIT);
+    await sleep(every * times, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 
+/** Tries of one kind of request. */
 class Tries {
-  #failures = 0;
+  /** In a row. */
+  failures = 0;
 
   constructor(readonly options: FollowOptions) {}
-
-  get exhausted(): boolean {
-    return this.#failures >= PATIENCE;
-  }
 
   /** Null where the service could not be reached this time. */
   async run<T>(work: () => Promise<T>): Promise<T | null> {
     try {
       const value = await work();
-      this.#failures = 0;
-      return value ?? (true as T);
+      this.failures = 0;
+      return value;
     } catch (error) {
       this.options.signal.throwIfAborted();
-      if (!T2IError.is(error) || error.code !== 'NETWORK_FAILED') throw error;
-      this.#failures++;
-      if (this.exhausted) throw error;
-      if (this.#failures === 1) this.options.onWarning?.(`${error.message}; trying again`);
+      if (!T2IError.is(error) || error.code !== 'NETWORK_FAILED' || ++this.failures >= PATIENCE) throw error;
+      if (this.failures === 1) this.options.onWarning?.(`${error.message}; trying again`);
       return null;
     }
-  }
-
-  async wait(): Promise<void> {
-    const { every, signal } = this.options;
-    const times = Math.min(2 ** this.#failures, LONGEST_WAIT);
-    await sleep(every * times, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

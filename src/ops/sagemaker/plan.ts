@@ -10,15 +10,14 @@ import type { TrainingJobs } from './client.js';
 import { type Code, codeAddress, containerCommand, packCode, sendCode, sha256Of } from './code.js';
 import { findLeaks, jobEnvironment } from './environment.js';
 import { chooseImage } from './images.js';
-import { channelsOf, dataList, findData, findModels, type Models, modelsAddress, sendModels } from './inputs.js';
+import { channelsOf, dataList, findData, findModels, modelsAddress, sendModels } from './inputs.js';
 import { checkRequest } from './limits.js';
 import { type CostEstimate, estimateCost, gpusOf } from './prices.js';
 import { buildRequest, withOptionName } from './request.js';
 import { packSources, type Sources, toolkitParameters } from './toolkit.js';
 
 /** `own`: our script as entry point, in any image; `toolkit`: AWS's training toolkit, which its images bring. */
-export const CONTAINER_FORMATS = ['own', 'toolkit'] as const;
-export type ContainerFormat = (typeof CONTAINER_FORMATS)[number];
+export type ContainerFormat = 'own' | 'toolkit';
 
 export interface TrainingOptions {
   /** Absolute path of the project. */
@@ -150,5 +149,3 @@ function checkBatch({ training, pytorch_estimator: { instance_type, instance_cou
   const expected = `a multiple of ${parts}, for ${ranks}`;
   return [{ option: 'training.batch_size', expected, received: String(training.batch_size) }];
 }
-
-export type { Models };

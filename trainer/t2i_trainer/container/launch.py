@@ -18,7 +18,7 @@ from .project import params_file
 STAGE = Path(__file__).resolve().parents[2] / "stages" / "train.py"
 PORT = 7777
 # Seconds between looks at the figures.
-EVERY = 0.5
+EVERY = 0.2
 
 
 class Ended(NamedTuple):

@@ -62,7 +62,7 @@ async function downloadListed(store: S3Store, uri: string, to: string, signal: A
   return names.length;
 }
 
-async function downloadOne(store: S3Store, from: S3Address, to: string, signal: AbortSignal): Promise<void> {
+export async function downloadOne(store: S3Store, from: S3Address, to: string, signal: AbortSignal): Promise<void> {
   await makeFolder(dirname(to));
   const { body } = await store.open(from, signal);
   await pipeline(body, createWriteStream(to));

@@ -5,7 +5,7 @@ import type { CreateTrainingJobRequest, DescribeTrainingJobResponse, SecondarySt
 import { T2IError } from '../../../errors.js';
 import { below, parseS3Address } from '../../s3/address.js';
 import type { S3Store } from '../../s3/store.js';
-import { fillChannels } from './channels.js';
+import { downloadOne, fillChannels } from './channels.js';
 import { CheckpointSync } from './checkpoint-sync.js';
 import type { Faults } from './faults.js';
 import { Host } from './host.js';
@@ -129,14 +129,24 @@ export class Course {
     const attempt = this.job.SecondaryStatusTransitions?.length;
     const roots = names.map((name) => join(work, `${this.job.TrainingJobName}`, `${attempt}`, name));
     try {
-      for (const root of roots)
+      for (const root of roots) {
         await fillChannels(this.job.InputDataConfig ?? [], root, store, new AbortController().signal);
+        await this.#fetchSources(root);
+      }
       return roots;
     } catch (error) {
       if (!T2IError.is(error)) throw error;
       this.#fail(`ClientError: Data download failed: ${error.message}`);
       return null;
     }
+  }
+
+  /** What the training toolkit of an image would fetch. */
+  async #fetchSources(root: string): Promise<void> {
+    const { sagemaker_submit_directory: sources } = this.job.HyperParameters ?? {};
+    if (sources === undefined) return;
+    const from = parseS3Address(JSON.parse(sources), 'sagemaker_submit_directory');
+    await downloadOne(this.#options.store, from, join(root, 'sourcedir.tar.gz'), new AbortController().signal);
   }
 
   /** Runs all hosts to their ends. Returns why the job failed, or null. */

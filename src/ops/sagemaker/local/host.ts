@@ -19,6 +19,12 @@ export interface HostOptions {
   readonly onLine: (line: string) => void;
 }
 
+/**
+ * Runs a command whose group ends with whoever holds the other end of its standard input, however that one ends: containers would
+ * go on for hours otherwise.
+ */
+const WATCHED = 'exec 3<&0; (cat; kill -9 -$$) <&3 3<&- >/dev/null 2>&1 & exec "$@" 3<&- </dev/null';
+
 /** A container as a process of this machine, with a folder of its own in place of /opt/ml. */
 export class Host {
   readonly #options: HostOptions;
@@ -48,7 +54,10 @@ export class Host {
     const { ContainerEntrypoint: entry, ContainerArguments: args = [] } = job.AlgorithmSpecification ?? {};
     const [command = '', ...rest] = entry ? [...entry, ...args] : imageCommand;
     // A group of its own, so that all of it can be ended.
-    const child = spawn(command, rest, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn('sh', ['-c', WATCHED, 'sh', command, ...rest], {
+      ...{ cwd: root, env, detached: true },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     this.#child = child;
     const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
     const read = [child.stdout, child.stderr].map((stream) => readLines(stream, onLine));
