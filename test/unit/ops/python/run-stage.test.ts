@@ -110,7 +110,10 @@ describe('a stage', () => {
 
   it('says which interpreter cannot be started', async () => {
     const python = [join(folder, 'no-python')];
-    await expect(run('', { python })).rejects.toMatchObject({ code: 'PYTHON_UNAVAILABLE', message: /no-python/ });
+    await expect(run('', { python })).rejects.toMatchObject({
+      code: 'PYTHON_UNAVAILABLE',
+      message: expect.stringMatching(/no-python/),
+    });
     writeFileSync(python[0] as string, '');
     chmodSync(python[0] as string, 0o600);
     await expect(run('', { python })).rejects.toMatchObject({ code: 'PYTHON_UNAVAILABLE' });

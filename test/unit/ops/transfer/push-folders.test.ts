@@ -67,7 +67,10 @@ describe('a push', () => {
   });
 
   it('refuses an address that it cannot reach', async () => {
-    await expect(push('s3://bucket/prefix')).rejects.toMatchObject({ code: 'OPTION_INVALID', message: /data\.remote/ });
+    await expect(push('gs://bucket/prefix')).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: expect.stringContaining('data.remote'),
+    });
   });
 });
 
@@ -79,7 +82,10 @@ describe('a copied file', () => {
     // Once the copy is there under its temporary name, the original was looked at.
     while (readdirSync(project).length < 3) await new Promise(setImmediate);
     writeFileSync(big, Buffer.alloc(9 << 20, 1));
-    await expect(copying).rejects.toMatchObject({ code: 'DATA_INVALID', message: /changed while it was read/ });
+    await expect(copying).rejects.toMatchObject({
+      code: 'DATA_INVALID',
+      message: expect.stringContaining('changed while it was read'),
+    });
     expect(readdirSync(project).sort()).toEqual(['big.bin', 'data']);
   });
 
