@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def _together(container: Container) -> Path:
     return container.root / "project"
 
 
-def _train(container: Container):
+def _train(container: Container) -> Callable[[Path, dict[str, Any]], dict[str, Any]]:
     from stages.train import train
 
     def training(project: Path, params: dict[str, Any]) -> dict[str, Any]:
