@@ -10,6 +10,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
+from ..memory import keep_freed_memory
 from ..options import TrainingOptions
 
 AVERAGE = "ema.safetensors"
@@ -102,6 +103,8 @@ def is_speaker() -> bool:
 
 def new_strategy(name: str) -> Strategy:
     """The strategy of the option `training.strategy` for this process."""
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     if name.startswith("zero"):
         from .zero import Zero
 
