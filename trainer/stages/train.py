@@ -43,7 +43,8 @@ def sections(project: Path, params: dict[str, Any]) -> dict[str, Any]:
     schedule["num_train_timesteps"] = schedule.pop("T")
     if unet["init_from"] is not None:
         unet["init_from"] = str(project / unet["init_from"])
-    training = params["training"] | {"run_name": params["mlflow"]["run_name"]}
+    elsewhere = {"run_name": params["mlflow"]["run_name"], "num_workers": params["data"]["num_workers"]}
+    training = params["training"] | elsewhere
     return {"unet": unet, "DDPMScheduler": schedule, "training": training}
 
 

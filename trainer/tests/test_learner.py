@@ -89,7 +89,7 @@ def test_an_overflow_in_fp16_leaves_weights_average_and_learning_rate_alone(monk
         return stepped
 
     monkeypatch.setattr(Single, "step", spying)
-    taught = learner(params(precision="fp16", warmup_steps=4))
+    taught = learner(params(precision="fp16", warmup_steps=4, num_epochs=7))
     taught.strategy.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**24)
     applied = 0
     for number in range(14):

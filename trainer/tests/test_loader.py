@@ -2,17 +2,17 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_project import write_images, write_models
-from torch.utils.data import DataLoader
 
 from t2i_trainer.data.embeddings import EmbedOptions, embed, embeddings_folder
 from t2i_trainer.data.latents import LatentOptions, latents_folder, prepare_latents
 from t2i_trainer.data.layout import DataFolder
-from t2i_trainer.data.loader import Batch, Batches, Stream, sample_generator, sampled_latents
+from t2i_trainer.data.loader import Batches, Stream
 from t2i_trainer.data.pt_files import pt_file
 from t2i_trainer.data.samples import SampleOptions, Samples, open_samples
 from t2i_trainer.data.shards import ShardStore
@@ -20,6 +20,8 @@ from t2i_trainer.data.split import split
 from t2i_trainer.data.text import FrozenTextEncoder
 from t2i_trainer.files import read_json, write_json
 from t2i_trainer.stage import StageError
+from t2i_trainer.training.project_samples import ProjectSamples
+from t2i_trainer.training.step_loader import StepLoader
 from t2i_trainer.training.steps import prepared
 
 TEXT = EmbedOptions("models/clip", 16)
@@ -48,90 +50,93 @@ def opened(project: Path, train: int = 11, val: int = 3, **options) -> tuple[Sam
     return open_samples(SampleOptions(TEXT, LATENTS, train, val, **options), project, DataFolder(project / "data"))
 
 
-def equal(one: Batch, other: Batch) -> bool:
-    return all(
-        torch.equal(a, b)
-        for a, b in zip((*one.image.values(), *one[2:]), (*other.image.values(), *other[2:]), strict=True)
-    )
+class Indices:
+    """Samples that are their own indices, and whether they are mirrored."""
+
+    mirrors = True
+
+    def __init__(self, count: int):
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, indices: Sequence[int], mirrored: Sequence[bool]) -> dict[str, torch.Tensor]:
+        return {"index": torch.tensor(indices), "mirrored": torch.tensor(mirrored)}
 
 
-def test_each_sample_comes_once_in_an_epoch_over_ranks_and_workers(whole: Path):
-    samples, _ = opened(whole)
+def batches(count: int, batch: int, seed: int = 0, rank: int = 0, world: int = 1) -> Batches:
+    return Batches(Indices(count), Stream(count, batch, seed, rank, world))
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_each_sample_comes_once_in_an_epoch_over_ranks_and_workers():
     # 11 steps of 4 are four epochs of 11.
     seen = Counter()
     for rank in range(2):
-        batches = Batches(samples, Stream(len(samples), 4, seed=5, rank=rank, world=2), flip=True)
-        for step, batch in enumerate(prepared(batches, range(11), workers=2, device="cpu")):
+        for step, batch in enumerate(prepared(batches(11, 4, 5, rank, 2), range(11), workers=2, device="cpu")):
             positions = range(4 * step + 2 * rank, 4 * step + 2 * rank + 2)
-            seen.update((position // 11, int(index)) for position, index in zip(positions, batch.indices, strict=True))
+            seen.update((position // 11, int(index)) for position, index in zip(positions, batch["index"], strict=True))
     assert seen == Counter((epoch, index) for epoch in range(4) for index in range(11))
 
 
+def test_epochs_are_counted_in_the_steps_that_end_them():
+    stream = Stream(11, 4, seed=0)
+    assert (stream.steps(4), stream.epochs(11), stream.steps(1)) == (11, 4, 3)
+    assert [step for step in range(1, 12) if stream.ends_epoch(step)] == [3, 6, 9, 11]
+
+
 @pytest.mark.parametrize("world", [1, 2, 4])
-def test_ranks_together_have_the_batch_of_one(whole: Path, world: int):
-    samples, _ = opened(whole)
-    alone = Batches(samples, Stream(len(samples), 8, seed=1), flip=True)[3]
-    parts = [Batches(samples, Stream(len(samples), 8, 1, rank, world), flip=True)[3] for rank in range(world)]
-    image = {name: torch.cat([part.image[name] for part in parts]) for name in alone.image}
-    joined = Batch(*(torch.cat([part[i] for part in parts]) if i != 1 else image for i in range(4)))
-    assert equal(alone, joined)
+def test_ranks_together_have_the_batch_of_one(world: int):
+    alone = batches(11, 8, 1)[3]
+    parts = [batches(11, 8, 1, rank, world)[3] for rank in range(world)]
+    assert equal(alone, {name: torch.cat([part[name] for part in parts]) for name in alone})
 
 
-def test_a_step_does_not_depend_on_those_before_it_nor_on_the_process(whole: Path):
-    samples, _ = opened(whole)
-    in_order = Batches(samples, Stream(len(samples), 4, seed=2), flip=True)
+def test_a_step_does_not_depend_on_those_before_it_nor_on_the_process():
+    in_order, fresh = batches(11, 4, 2), batches(11, 4, 2)
     all_steps = [in_order[step] for step in range(6)]
-    fresh = Batches(samples, Stream(len(samples), 4, seed=2), flip=True)
     assert equal(fresh[5], all_steps[5]) and equal(fresh[1], all_steps[1])
-    loader = DataLoader(fresh, batch_size=None, sampler=range(2, 6), num_workers=2)
-    assert all(equal(one, other) for one, other in zip(loader, all_steps[2:], strict=True))
-    assert not equal(Batches(samples, Stream(len(samples), 4, seed=3), flip=True)[0], all_steps[0])
+    loader = StepLoader(fresh, 6, 2, "cpu")
+    assert all(equal(loader.at(step), all_steps[step]) for step in (2, 3, 4, 5, 1, 2))
+    assert not equal(batches(11, 4, 3)[0], all_steps[0])
 
 
-def test_every_epoch_has_its_own_order_noise_and_mirroring(whole: Path):
-    samples, _ = opened(whole)
-    batches = Batches(samples, Stream(len(samples), 11, seed=0), flip=True)
-    epochs = [batches[epoch] for epoch in range(8)]
-    assert len({tuple(batch.indices.tolist()) for batch in epochs}) == 8
-    noises = [batch.noise[batch.indices.tolist().index(4)] for batch in epochs]
-    assert len({float(noise.sum()) for noise in noises}) == 8
-    means = torch.stack([batch.image["mean"][batch.indices.tolist().index(4)] for batch in epochs])
-    kinds = [
-        any(torch.equal(mean, samples.images.load([4], [flip])["mean"][0]) for mean in means) for flip in (False, True)
-    ]
-    assert kinds == [True, True]
-    unmirrored = Batches(samples, Stream(len(samples), 11, seed=0), flip=False)[0]
-    assert torch.equal(unmirrored.image["mean"], samples.images.load(unmirrored.indices.tolist(), [False] * 11)["mean"])
+def test_every_epoch_has_its_own_order_and_mirroring():
+    epochs = [batches(11, 11)[epoch] for epoch in range(40)]
+    assert len({tuple(batch["index"].tolist()) for batch in epochs}) == 40
+    mirrored = torch.stack([batch["mirrored"][batch["index"].argsort()] for batch in epochs]).float()
+    assert 0.4 < float(mirrored.mean()) < 0.6
+    shares = mirrored.mean(0)
+    assert float(shares.min()) > 0.2 and float(shares.max()) < 0.8, "no sample is mirrored always or never"
+    assert not batches(11, 11, seed=1)[0]["mirrored"].equal(batches(11, 11)[0]["mirrored"])
+    plain = Indices(11)
+    plain.mirrors = False
+    assert not Batches(plain, Stream(11, 11, seed=0))[0]["mirrored"].any()
 
 
-def test_noise_of_samples_in_a_batch_is_independent_and_normal(whole: Path):
-    samples, _ = opened(whole)
-    batches = Batches(samples, Stream(len(samples), 11, seed=0), flip=False)
-    noise = torch.cat([batches[step].noise for step in range(20)]).flatten(1)
-    assert abs(float(noise.mean())) < 0.02 and abs(float(noise.std()) - 1) < 0.02
-    correlation = torch.corrcoef(noise)
-    assert float((correlation - torch.eye(len(noise))).abs().max()) < 0.55
-
-
-def test_random_numbers_of_a_sample_depend_on_the_seed_too():
-    draws = {float(torch.randn((), generator=sample_generator(*key))) for key in [(0, 1, 2), (1, 1, 2), (0, 1, 2)]}
-    assert len(draws) == 2
-
-
-def test_latents_are_sampled_from_mean_and_deviation(whole: Path):
-    samples, _ = opened(whole)
-    batch = Batches(samples, Stream(len(samples), 4, seed=0), flip=False)[0]
-    assert torch.equal(sampled_latents(samples, batch), batch.image["mean"] + batch.image["std"] * batch.noise)
+def test_a_mirrored_sample_has_the_latents_and_the_pixels_of_the_mirrored_image(whole: Path):
+    for precomputed in (True, False):
+        samples = ProjectSamples(opened(whole, precompute_latents=precomputed)[0], flip=True)
+        read = samples.read([4, 4], [False, True])
+        plain, mirrored = samples.encoded(read).mean
+        assert not torch.allclose(plain, mirrored, atol=1e-2)
+        if not precomputed:
+            assert torch.equal(read["pixels"][1], read["pixels"][0].flip(-1))
+    assert len(samples) == 11
 
 
 def test_images_encoded_on_the_fly_give_the_latents_that_are_stored(whole: Path):
     stored, _ = opened(whole)
     direct, _ = opened(whole, precompute_latents=False)
-    one = Batches(stored, Stream(len(stored), 4, seed=0), flip=True)[2]
-    other = next(iter(prepared(Batches(direct, Stream(len(direct), 4, seed=0), flip=True), range(2, 3), 1, "cpu")))
-    assert other.image["pixels"].dtype == torch.uint8
-    torch.testing.assert_close(sampled_latents(direct, other), sampled_latents(stored, one), rtol=2e-3, atol=2e-3)
-    assert torch.equal(one.states, other.states)
+    assert direct.images.load([0], [False])["pixels"].dtype == torch.uint8
+    for flip in (False, True):
+        read = [ProjectSamples(samples, True) for samples in (stored, direct)]
+        one, other = (samples.encoded(samples.read([2, 7], [flip, flip])) for samples in read)
+        torch.testing.assert_close(tuple(other), tuple(one), rtol=2e-3, atol=2e-3)
     for got, want in zip(direct.batch([1, 0]), stored.batch(torch.tensor([1, 0])), strict=True):
         torch.testing.assert_close(got, want, rtol=2e-3, atol=2e-3)
 

@@ -52,6 +52,10 @@ class FrozenAutoencoder:
         self.device = default_device()
         self._model: AutoencoderKL | None = None
 
+    def __getstate__(self) -> dict[str, object]:
+        # A process that loads images needs no weights.
+        return {**vars(self), "_model": None}
+
     def key(self, image_sha256: str, flipped: bool) -> str:
         """Of the latent of an image file: changes with its bytes, the autoencoder, the size and whether mirrored."""
         height, width = self.image_size

@@ -1,28 +1,27 @@
 """The batch of each step: a function of (seed, step, rank, world) alone, so it does not matter which process makes it,
 nor where a run was stopped."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..stage import Issue, StageError
-from .samples import Samples
 
 
-class Batch(NamedTuple):
-    """The samples of a step that one rank takes."""
+class Source(Protocol):
+    """Samples by index. Reading needs no model, so that any process can do it."""
 
-    indices: Tensor
-    """Which samples, int64 [n]."""
-    image: dict[str, Tensor]
-    """What `Samples.distribution` makes mean and standard deviation of."""
-    noise: Tensor
-    """Normal, float32 [n, c, h, w], of each sample's own generator."""
-    states: Tensor
-    """float32 [n, tokens, width]."""
+    mirrors: bool
+    """Whether half of them, drawn anew in each epoch, are read mirrored."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: Sequence[int], mirrored: Sequence[bool]) -> dict[str, Tensor]:
+        """Tensors on the CPU by name, a row for each index."""
+        ...
 
 
 class Stream:
@@ -50,6 +49,18 @@ class Stream:
         places = [divmod(position, self.count) for position in range(start, start + self.share)]
         return [(epoch, int(self._order(epoch)[place])) for epoch, place in places]
 
+    def steps(self, epochs: int) -> int:
+        """How many steps it takes until each sample has come so many times."""
+        return -(-epochs * self.count // self.batch)
+
+    def epochs(self, steps: int) -> float:
+        """Epochs that so many steps are."""
+        return steps * self.batch / self.count
+
+    def ends_epoch(self, steps: int) -> bool:
+        """Whether the last of so many steps took the last sample of an epoch."""
+        return steps * self.batch // self.count > (steps - 1) * self.batch // self.count
+
     def _order(self, epoch: int) -> np.ndarray:
         if epoch != self.epoch:
             self.epoch, self.order = epoch, np.random.default_rng([self.seed, epoch]).permutation(self.count)
@@ -57,31 +68,17 @@ class Stream:
 
 
 class Batches(Dataset):
-    """`batches[step]`, for `training.steps.prepared`."""
+    """`batches[step]`, what `Source.read` makes of a rank's share."""
 
-    def __init__(self, samples: Samples, stream: Stream, flip: bool):
-        """`flip` mirrors each image in half of the epochs."""
-        self.samples, self.stream, self.flip = samples, stream, flip
+    def __init__(self, source: Source, stream: Stream):
+        self.source, self.stream = source, stream
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
         places = self.stream.at(step)
-        indices = [index for _, index in places]
-        draws = [sample_generator(self.stream.seed, epoch, index) for epoch, index in places]
-        flipped = [self.flip and bool(torch.rand((), generator=draw) < 0.5) for draw in draws]
-        shape = self.samples.autoencoder.latent_shape
-        noise = torch.stack([torch.randn(shape, generator=draw) for draw in draws])
-        image = self.samples.images.load(indices, flipped)
-        return Batch(torch.tensor(indices), image, noise, self.samples.states.load(indices))
+        mirrored = [self.source.mirrors and _is_mirrored(self.stream.seed, *place) for place in places]
+        return self.source.read([index for _, index in places], mirrored)
 
 
-def sample_generator(seed: int, epoch: int, index: int) -> torch.Generator:
-    """Random numbers of one sample in one epoch, independent of those of every other."""
-    state = np.random.SeedSequence([seed, epoch, index]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
-
-
-def sampled_latents(samples: Samples, batch: Batch) -> Tensor:
-    """mean + std * noise, float32 [n, c, h, w] (the reparametrisation of Kingma and Welling 2013, arXiv 1312.6114,
-    section 2.4)."""
-    mean, std = samples.distribution(batch.image)
-    return mean + std * batch.noise
+def _is_mirrored(seed: int, epoch: int, index: int) -> bool:
+    # The last number keeps it apart from the order of the epoch.
+    return np.random.default_rng([seed, epoch, index, 1]).random() < 0.5

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..data.loader import Batches, Stream
 from ..stage import Issue, StageError
 from .learning_rate import learning_rate_share
 from .lora import add_adapters
@@ -15,7 +16,8 @@ from .model import folder_hash, new_model
 from .objective import draw, training_loss
 from .options import DiffuserOptions
 from .samples import Batch, Samples, on_device
-from .steps import Ema, EpochSampler, count_parameters, swapped_weights
+from .step_loader import StepLoader
+from .steps import Ema, count_parameters, swapped_weights
 from .strategies import Stepped, Strategy
 from .validation import validate, validation_record
 
@@ -34,12 +36,14 @@ class Learner:
         strategy.prepare(self.unet, options.training)
         self.ema = Ema(strategy.averaged, options.training.ema_decay) if options.training.use_ema else None
         self.record = validation_record(validation, self.scheduler)
-        self.sampler = EpochSampler(len(samples), self.options.batch_size, self.options.seed)
-        self.epoch = len(samples) // self.options.batch_size
-        self.steps = self.epoch * self.options.num_epochs
+        self.stream = Stream(len(samples), self.options.batch_size, self.options.seed, strategy.rank, strategy.world)
+        self.steps = self.stream.steps(self.options.num_epochs)
         if self.options.max_steps is not None:
             self.steps = min(self.steps, self.options.max_steps)
         self.part = self.options.batch_size // (strategy.world * self.options.gradient_accumulation_steps)
+        self.loader = StepLoader(
+            Batches(samples, self.stream), self.steps, self.options.num_workers, str(strategy.device)
+        )
         self.null = samples.null.detach().to(strategy.device, torch.float32)
 
     def hashes(self, init_from: str | None) -> dict[str, str]:
@@ -59,17 +63,18 @@ class Learner:
         """Learns from the samples of `step`, the weights having changed `applied` times before. Returns this rank's
         mean loss, and what became of the step."""
         options, strategy = self.options, self.strategy
+        read, losses = self.loader.at(step), []
         # What the network itself draws (dropout) must not depend on whether the run was resumed.
         torch.manual_seed(((options.seed * 1_000_003 + step) * 4_096 + strategy.rank) & (2**63 - 1))
-        indices, losses = self.sampler.indices(step), []
         draws = draw(
             options.seed, step, options.batch_size, self.record["latents"],
             self.scheduler.config.num_train_timesteps, strategy.device,
         )  # fmt: skip
         for number in range(options.gradient_accumulation_steps):
-            start = (number * strategy.world + strategy.rank) * self.part
+            start = strategy.rank * self.stream.share + number * self.part
             rows = slice(start, start + self.part)
-            batch = on_device(self.samples.batch(indices[rows].tolist()), strategy.device)
+            own = {name: tensor.split(self.part)[number] for name, tensor in read.items()}
+            batch = on_device(self.samples.encoded(own), strategy.device)
 
             def loss(batch: Batch = batch, rows: slice = rows) -> Tensor:
                 return training_loss(strategy.network, self.scheduler, options, batch, self.null, draws.rows(rows))

@@ -95,7 +95,9 @@ class _Run:
         return self.state.step >= self.learner.steps or self.state.out_of_patience(self.options.patience)
 
     def _is_due(self, every: int | None) -> bool:
-        return self.state.step % (every or self.learner.epoch) == 0 or self.state.step == self.learner.steps
+        step = self.state.step
+        due = self.learner.stream.ends_epoch(step) if every is None else step % every == 0
+        return due or step == self.learner.steps
 
     def _step(self) -> torch.Tensor:
         state, began = self.state, time.monotonic()
@@ -138,7 +140,7 @@ class _Run:
                     if self.writes:
                         self.folder.write_best(learner.unet, learner.scheduler, self._best())
         figures = {
-            "step": state.step, "epoch": state.step / learner.epoch,
+            "step": state.step, "epoch": learner.stream.epochs(state.step),
             "train_diffuser_loss": state.loss_sum / state.loss_count if state.loss_count else math.nan,
             "val_diffuser_loss": loss,
             "grad_norm": self.norm.item(), "lr": self.rate,

@@ -78,6 +78,7 @@ class TrainingOptions:
     gradient_checkpointing: bool = option(False, "compute activations again in the backward pass to save memory")
     strategy: str = option("ddp", "how ranks share the work", choices=STRATEGIES)
     precision: str = option("fp32", "of the forward pass; weights stay fp32", choices=("fp32", "bf16", "fp16"))
+    num_workers: int = option(0, "processes that load a rank's batches; the rank itself where 0", least=0)
     caption_dropout: float = option(0.1, "share of samples that see the null state", least=0, most=1)
     use_ema: bool = option(True, "validate and write a moving average of the weights")
     ema_decay: float = option(0.9999, "share of the average kept at a step, after its warm-up", least=0, below=1)

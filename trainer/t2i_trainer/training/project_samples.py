@@ -10,17 +10,17 @@ from torch import Tensor
 from ..data.layout import DataFolder
 from ..data.samples import SampleOptions, open_samples
 from ..data.samples import Samples as PreparedSamples
-from .samples import Batch
+from .samples import Batch, Samples
 
 # States that are read at once to be hashed.
 ROWS = 256
 
 
-class ProjectSamples:
-    """Prepared samples; where images are mirrored too, the second half of the indices are the mirrored ones."""
+class ProjectSamples(Samples):
+    """Prepared samples: stored latents, or images that are decoded as they are read."""
 
     def __init__(self, prepared: PreparedSamples, flip: bool):
-        self.prepared, self.flip = prepared, flip
+        self.prepared, self.mirrors = prepared, flip
         self.null: Tensor = prepared.null_state
         captions = hashlib.sha256()
         for start in range(0, len(prepared), ROWS):
@@ -30,14 +30,14 @@ class ProjectSamples:
         self.fingerprint = hashlib.sha256(f"{keys} {captions.hexdigest()} {flip}".encode()).hexdigest()
 
     def __len__(self) -> int:
-        return len(self.prepared) * (2 if self.flip else 1)
+        return len(self.prepared)
 
-    def batch(self, indices: Sequence[int]) -> Batch:
-        count = len(self.prepared)
-        places = [int(index) % count for index in indices]
-        image = self.prepared.images.load(places, [int(index) >= count for index in indices])
-        mean, std = self.prepared.distribution(image)
-        return Batch(mean, std, self.prepared.states.load(places))
+    def read(self, indices: Sequence[int], mirrored: Sequence[bool]) -> dict[str, Tensor]:
+        return {**self.prepared.images.load(indices, mirrored), "text": self.prepared.states.load(indices)}
+
+    def encoded(self, read: dict[str, Tensor]) -> Batch:
+        mean, std = self.prepared.distribution(read)
+        return Batch(mean, std, read["text"])
 
 
 def open_project(project: Path, params: dict[str, Any]) -> tuple[ProjectSamples, ProjectSamples]:

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..data.loader import Source
 from ..files import sha256_file
 
 
@@ -26,13 +27,14 @@ class Batch(NamedTuple):
 def on_device(batch: Batch, device: torch.device) -> Batch:
     """The batch as float32 where it is computed with, and without gradient: whatever made it is not trained."""
 
+    # A copy from pinned memory does not wait for what the GPU is doing.
     def moved(part: Tensor) -> Tensor:
-        return part.detach().to(device, torch.float32)
+        return part.detach().to(device, torch.float32, non_blocking=True)
 
     return Batch(moved(batch.mean), None if batch.std is None else moved(batch.std), moved(batch.text))
 
 
-class Samples(Protocol):
+class Samples(Source, Protocol):
     """Latents with text states. Nothing of it is trained: the tensors have no gradient."""
 
     fingerprint: str
@@ -40,15 +42,19 @@ class Samples(Protocol):
     null: Tensor
     """Text states [t, d] of the empty caption."""
 
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: Sequence[int]) -> Batch:
-        """The samples at `indices`, each in 0..len-1, on the CPU."""
+    def encoded(self, read: dict[str, Tensor]) -> Batch:
+        """The batch of rows that were read; images are encoded, which takes a model."""
         ...
 
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The samples at `indices`, each in 0..len-1, as they are."""
+        return self.encoded(self.read(indices, [False] * len(indices)))
 
-class TensorSamples:
+
+class TensorSamples(Samples):
     """Samples that are held in memory."""
+
+    mirrors = False
 
     def __init__(self, mean: Tensor, std: Tensor | None, text: Tensor, null: Tensor, fingerprint: str | None = None):
         """Shapes as in `Batch`, with all samples; `null` is [t, d]."""
@@ -64,9 +70,13 @@ class TensorSamples:
     def __len__(self) -> int:
         return len(self.mean)
 
-    def batch(self, indices: Sequence[int]) -> Batch:
+    def read(self, indices: Sequence[int], mirrored: Sequence[bool]) -> dict[str, Tensor]:
         rows = torch.as_tensor(indices)
-        return Batch(self.mean[rows], None if self.std is None else self.std[rows], self.text[rows])
+        std = {} if self.std is None else {"std": self.std[rows]}
+        return {"mean": self.mean[rows], "text": self.text[rows], **std}
+
+    def encoded(self, read: dict[str, Tensor]) -> Batch:
+        return Batch(read["mean"], read.get("std"), read["text"])
 
 
 def _hash(tensors: list[Tensor]) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import signal
 from collections.abc import Iterable, Iterator
 from typing import cast
 
@@ -9,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+
+from .stop import StopAsked
 
 # Batches that each worker process has ready.
 BATCHES_AHEAD = 8
@@ -30,17 +33,25 @@ def captured(module: nn.Module, sample: tuple[Tensor, ...], device: str, precisi
         return cast(nn.Module, torch.cuda.make_graphed_callables(module, sample, allow_unused_input=True))
 
 
-def prepared(batches: Dataset, steps: range, workers: int, device: str) -> DataLoader:
-    """`batches[step]` of these steps in order, made ahead by so many processes, or by this one when needed where 0."""
+def prepared(batches: Dataset, steps: range, workers: int, device: str, ahead: int = BATCHES_AHEAD) -> DataLoader:
+    """`batches[step]` of these steps in order, made by so many processes, each `ahead` batches ahead, or by this one
+    when needed where 0."""
     return DataLoader(
         batches,
         batch_size=None,
         sampler=steps,
         num_workers=workers,
-        prefetch_factor=BATCHES_AHEAD if workers else None,
+        prefetch_factor=ahead if workers else None,
+        worker_init_fn=_work_until_told,
         # Copies from pinned memory do not wait for what the GPU is doing.
         pin_memory=on_gpu(device),
     )
+
+
+def _work_until_told(_: int) -> None:
+    """A signal to all processes ends training after a step, which may need batches still."""
+    for number in StopAsked.SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def on_gpu(device: str) -> bool:
