@@ -10,8 +10,8 @@ export interface ListedModel {
   readonly kind: 'packaged' | 'promoted' | 'hub';
   /** What to give to `--model`; for what was promoted its folder. */
   readonly name: string;
-  /** Branch, tag or commit of the Hub; the run that was promoted. */
-  readonly revision: string | null;
+  /** Branches and tags of the Hub, or the commit where none is known to mean it; the run that was promoted. */
+  readonly revisions: readonly string[];
   readonly dir: string;
   readonly bytes: number;
 }
@@ -19,11 +19,11 @@ export interface ListedModel {
 /** Every model that can be named in a folder, in the order of the kinds. */
 export async function listModels(project: string, cache: HubCache): Promise<ListedModel[]> {
   const packaged = (await packagedModels()).map(async ({ name, dir }) => {
-    return { kind: 'packaged' as const, name, revision: null, dir, bytes: await bytesOf(dir) };
+    return { kind: 'packaged' as const, name, revisions: [], dir, bytes: await bytesOf(dir) };
   });
   const cached = (await cache.list()).map(({ repo, commit, refs, dir, bytes }) => {
-    const revision = refs[0] ?? commit;
-    return { kind: 'hub' as const, name: repo, revision, dir, bytes };
+    const revisions = refs.length > 0 ? refs : [commit];
+    return { kind: 'hub' as const, name: repo, revisions, dir, bytes };
   });
   return [...(await Promise.all(packaged)), ...(await promotedModel(project)), ...cached];
 }
@@ -36,16 +36,16 @@ async function promotedModel(project: string): Promise<ListedModel[]> {
   if (folder === undefined) return [];
   const [name, dir] = [join(folder, 'onnx_models'), join(project, folder, 'onnx_models')];
   if (!(await stat(join(dir, 't2i.json')).catch(() => null))) return [];
-  return [{ kind: 'promoted', name, revision: await runOf(join(project, folder)), dir, bytes: await bytesOf(dir) }];
+  return [{ kind: 'promoted', name, revisions: await runOf(join(project, folder)), dir, bytes: await bytesOf(dir) }];
 }
 
-async function runOf(folder: string): Promise<string | null> {
+async function runOf(folder: string): Promise<string[]> {
   try {
     const record: unknown = JSON.parse(await readFile(join(folder, 'model_metadata.json'), 'utf8'));
     const name = (record as { run_name?: unknown } | null)?.run_name;
-    return typeof name === 'string' ? name : null;
+    return typeof name === 'string' ? [name] : [];
   } catch {
-    return null;
+    return [];
   }
 }
 

@@ -28,10 +28,10 @@ export async function runModels({ args, flags }: CommandInput, io: Io): Promise<
 async function list(cache: HubCache, json: boolean, io: Io): Promise<void> {
   const found = await listModels(projectFolder(io), cache);
   if (json) return printJson(io, { cache: cache.dir, models: found });
-  const rows = found.map(({ kind, name, revision, bytes, dir }) => [
+  const rows = found.map(({ kind, name, revisions, bytes, dir }) => [
     kind,
     name,
-    revision ?? '',
+    revisions.join(', '),
     formatBytes(bytes),
     dir,
   ]);

@@ -72,7 +72,9 @@ describe('a command that takes a model', () => {
 
 describe('t2i models', () => {
   it('lists what ships, what is promoted and what was fetched', async () => {
+    flowers().tags.set('v1', flowers().head.id);
     await pull();
+    await pull('tester/flowers@v1');
     for (const [path, content] of Object.entries({
       'params.yaml': '{}',
       'saved_models/model_metadata.json': '{"run_name": "run_7"}',
@@ -84,13 +86,13 @@ describe('t2i models', () => {
     const { models, cache } = JSON.parse((await run('models --json')).out);
     expect(cache).toBe(join(at.home, 'hub'));
     expect(models).toMatchObject([
-      { kind: 'packaged', name: 'emoji-128', revision: null },
-      { kind: 'promoted', name: 'saved_models/onnx_models', revision: 'run_7', bytes: 2 },
-      { kind: 'hub', name: 'tester/flowers', revision: 'main' },
+      { kind: 'packaged', name: 'emoji-128', revisions: [] },
+      { kind: 'promoted', name: 'saved_models/onnx_models', revisions: ['run_7'], bytes: 2 },
+      { kind: 'hub', name: 'tester/flowers', revisions: ['main', 'v1'] },
     ]);
     const { out } = await run('models');
     expect(out).toMatch(/^kind +model +revision +size +folder$/m);
-    expect(out).toMatch(/^hub +tester\/flowers +main +294 KiB +\/.*$/m);
+    expect(out).toMatch(/^hub +tester\/flowers +main, v1 +294 KiB +\/.*$/m);
   });
 
   it('removes one that was fetched, and no other', async () => {
