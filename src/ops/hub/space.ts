@@ -18,6 +18,8 @@ const RUNS = new Set(['RUNNING']);
 /** Stages in which a Space stays until somebody does something. */
 const STUCK = new Set(['BUILD_ERROR', 'RUNTIME_ERROR', 'CONFIG_ERROR', 'NO_APP_FILE', 'STOPPED', 'PAUSED', 'DELETING']);
 const POLL = 5000;
+/** Where the Hub does not say which commit runs: after so long without any other stage, it is this one. */
+const SETTLED = 60_000;
 /** Builds of large images take long; what takes longer is looked at on its page. */
 const LONGEST_WAIT = 45 * 60_000;
 const LARGEST_LOG = 2 ** 20;
@@ -67,14 +69,18 @@ export async function waitForSpace(
   const { hub, space, signal } = options;
   const headers = await hubHeaders(hub);
   const start = clock.now();
+  let moved = false;
   for (;;) {
     const json = await requestJson(`${hub.endpoint}/api/spaces/${space}/runtime`, { headers, signal });
-    const { stage, sha } = isRecord(json) ? json : {};
-    const isOurs = typeof sha !== 'string' || sha === commit;
-    onStage(String(stage));
-    if (isOurs && RUNS.has(String(stage))) return;
-    if (isOurs && STUCK.has(String(stage))) throw await failed(options, String(stage));
-    if (clock.now() - start > LONGEST_WAIT) throw tooSlow(options, String(stage));
+    const { stage: said, sha } = isRecord(json) ? json : {};
+    const [stage, waited] = [String(said), clock.now() - start];
+    onStage(stage);
+    const stays = RUNS.has(stage) || STUCK.has(stage);
+    moved ||= !stays;
+    const isOurs = typeof sha === 'string' ? sha === commit : moved || waited > SETTLED;
+    if (isOurs && RUNS.has(stage)) return;
+    if (isOurs && STUCK.has(stage)) throw await failed(options, stage);
+    if (waited > LONGEST_WAIT) throw tooSlow(options, stage);
     await clock.wait(POLL, signal);
     signal.throwIfAborted();
   }

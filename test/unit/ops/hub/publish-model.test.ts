@@ -109,6 +109,15 @@ describe('t2i publish --repo', () => {
     expect(flowers().tags.get('v1')).toBe(flowers().head.id);
   });
 
+  it('goes into a repository that another one made meanwhile', async () => {
+    hub.api.fail(/GET .*\/revision\/main/, (response) => {
+      hub.add('tester/flowers', {});
+      answer(response, 404);
+    });
+    expect(await publish()).toMatchObject({ code: 0 });
+    expect(hub.api.asked(/repos\/create/)).toHaveLength(1);
+  });
+
   it('goes into a folder where one is named', async () => {
     write(project, { 'params.yaml': 'huggingface: {model_repo: tester/flowers}' });
     expect(await publish('--to elsewhere')).toMatchObject({ code: 0, json: { target: 'elsewhere' } });

@@ -7,7 +7,7 @@ import { hubSettings } from '../../../../src/hub/settings.js';
 import { readSpaceLog, waitForSpace } from '../../../../src/ops/hub/space.js';
 import { CANARY_TOKEN, FakeHub } from '../../../support/fake-hub.js';
 import { fakeIo } from '../../../support/fake-io.js';
-import { FAULTS } from '../../../support/fake-server.js';
+import { answer, FAULTS } from '../../../support/fake-server.js';
 import { write } from './tiny-promoted.js';
 
 const { signal } = new AbortController();
@@ -118,6 +118,15 @@ describe('the wait for a Space', () => {
   const wait = (commit: string, told: string[] = [], now: () => number = () => 0) =>
     waitForSpace(space(), commit, (stage) => told.push(stage), { wait: async () => {}, now });
 
+  /** A clock that goes on by so much each time it is looked at. */
+  const clock = (step: number) => {
+    let now = -step;
+    return () => {
+      now += step;
+      return now;
+    };
+  };
+
   beforeEach(() => void hub.add('tester/show', { Dockerfile: 'FROM scratch' }, 'spaces'));
 
   it('lasts until it runs', async () => {
@@ -137,6 +146,17 @@ describe('the wait for a Space', () => {
     expect(told).toHaveLength(4);
   });
 
+  it('of which the Hub does not say what it runs lasts until another stage came, or a minute', async () => {
+    const told: string[] = [];
+    const runtime = (stage: string) => hub.api.fail(/runtime/, (response) => answer(response, 200, { stage }));
+    for (const stage of ['BUILD_ERROR', 'RUNNING', 'BUILDING', 'RUNNING']) runtime(stage);
+    await wait(show().head.id, told);
+    expect(told).toHaveLength(4);
+    for (let poll = 0; poll < 10; poll++) runtime('RUNNING');
+    await wait(show().head.id, told, clock(30_000));
+    expect(told).toHaveLength(7);
+  });
+
   it.each(['BUILD_ERROR', 'RUNTIME_ERROR', 'CONFIG_ERROR', 'NO_APP_FILE', 'PAUSED'])('ends with %s', async (stage) => {
     show().stages = ['BUILDING', stage];
     await expect(wait(show().head.id)).rejects.toMatchObject({
@@ -148,8 +168,7 @@ describe('the wait for a Space', () => {
 
   it('ends after three quarters of an hour', async () => {
     show().stages = ['BUILDING'];
-    let now = 0;
-    await expect(wait(show().head.id, [], () => (now += 60_000))).rejects.toMatchObject({
+    await expect(wait(show().head.id, [], clock(60_000))).rejects.toMatchObject({
       message: /still BUILDING after 45 minutes/,
     });
   });
