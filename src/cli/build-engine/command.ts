@@ -31,7 +31,13 @@ const FLAGS: readonly Flag[] = [
 export const buildEngine: Command = {
   name: 'build-engine',
   summary: 'Build TensorRT engines ahead of time; otherwise the first generate does.',
-  arguments: [{ name: 'model', description: 'model directory, or name of a model that ships', required: true }],
+  arguments: [
+    {
+      name: 'model',
+      description: 'model directory, name of a model that ships, or OWNER/NAME of the Hub',
+      required: true,
+    },
+  ],
   flags: FLAGS,
   examples: [
     't2i build-engine emoji-128',

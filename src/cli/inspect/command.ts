@@ -15,7 +15,8 @@ export const inspect: Command = {
   arguments: [
     {
       name: 'path',
-      description: 'an image, a model directory, or the name of a model that ships (default: the default model)',
+      description:
+        'an image, a model directory, the name of a model that ships, or OWNER/NAME of the Hub (default: the default model)',
       required: false,
     },
   ],
