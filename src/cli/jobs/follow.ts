@@ -53,6 +53,8 @@ function stageOf({ stage, interruptions }: JobStatus): string {
 
 function tellLine({ host, text }: LogLine, status: StatusLine, io: Io): void {
   const event = parseEvent(text);
+  // What the first host tells the others tell, too.
+  if (event !== null && host !== 'algo-1') return;
   if (event?.event === 'progress') {
     status.show(describeProgress(event));
     return;

@@ -11,12 +11,18 @@ export const train: Command = {
     {
       flags: '--strategy <name>',
       description: 'what several processes share (default: training.strategy)',
+      sets: ['strategy'],
       values: STRATEGIES,
     },
-    { flags: '--nproc <n>', description: 'processes on this machine, one a GPU (default: 1)' },
+    { flags: '--nproc <n>', description: 'processes on this machine, one a GPU (default: 1)', sets: ['nproc'] },
     { flags: '--init-from <dir>', description: 'a diffusers folder whose UNet is trained further' },
     { flags: '--run <name>', description: 'name of the run (default: mlflow.run_name)' },
-    { flags: '--on <place>', description: 'here, sagemaker or local-sagemaker (default: here)', values: PLACES },
+    {
+      flags: '--on <place>',
+      description: 'here, sagemaker or local-sagemaker (default: here)',
+      sets: ['on'],
+      values: PLACES,
+    },
     {
       flags: '--wait',
       description: 'with --on sagemaker: follow the job to its end and fetch the model (the default)',
@@ -28,6 +34,7 @@ export const train: Command = {
     {
       flags: '--container-format <kind>',
       description: "with --on: own, or toolkit for AWS's training toolkit (default: own)",
+      sets: ['containerFormat'],
       values: CONTAINER_FORMATS,
     },
     ...STAGE_FLAGS,

@@ -27,7 +27,7 @@ class Ended(NamedTuple):
     code: int
     """Of torchrun."""
     event: dict[str, Any] | None
-    """The last that tells an end, `result` or `error`; rank 0, on the first host, alone tells one."""
+    """The last that tells an end: `error`, or `result`, which all ranks tell alike."""
     asked: bool
     """Whether it was by SIGTERM."""
 
@@ -36,7 +36,13 @@ def launch(container: Container, project: Path) -> Ended:
     """Trains to the end. SIGTERM asks the ranks to write a checkpoint and end."""
     stage = [STAGE, "--project", project, "--params", params_file(container)]
     child = subprocess.Popen(
-        [*_torchrun(container), *map(str, stage)], stdout=subprocess.PIPE, text=True, env=_environment(container)
+        [*_torchrun(container), *map(str, stage)],
+        stdout=subprocess.PIPE,
+        # Ranks other than 0 tell there why they failed.
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=_environment(container),
     )
     with _passing_on(child) as asked:
         figures = Figures(container.checkpoints / "metrics.jsonl")

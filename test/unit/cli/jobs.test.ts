@@ -1,0 +1,133 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { Interrupted } from '../../../src/cli/io.js';
+import { main } from '../../../src/cli/main.js';
+import { fakeIo } from '../../support/fake-io.js';
+import { type LocalService, startLocalService } from '../../support/local-sagemaker.js';
+import { type Moto, OPS, startMoto } from '../../support/moto.js';
+import { skipFor } from '../../support/skip-for.js';
+
+/** In place of the trainer: leaves a model of one file, or waits to be stopped. */
+const ENTRY = `set -e
+cd "$T2I_ML_ROOT"
+echo "{}" > model/run.json
+hash=$(sha256sum model/run.json | cut -d' ' -f1)
+echo '{"formatVersion": 1, "result": {"status": "finished", "run": "runs/x"}, "files": {"run.json": {"bytes": 3, "sha256": "'$hash'"}}}' > model/t2i-job.json
+tar -xOf input/data/code/code.tar params.json > params.json
+echo "step=1 lr=1e-05 val_diffuser_loss=0.5"
+if grep -q '"run_name":"waiting"' params.json; then
+  trap 'exit 0' TERM
+  echo ready
+  while true; do sleep 0.1; done
+fi
+`;
+
+describe('training jobs on the command line', skipFor(OPS.lack), () => {
+  let project: string;
+  let moto: Moto;
+  let local: LocalService;
+
+  beforeAll(async () => {
+    project = mkdtempSync(join(tmpdir(), 't2i-jobs-'));
+    const write = (path: string, text: string) => {
+      mkdirSync(join(project, path, '..'), { recursive: true });
+      writeFileSync(join(project, path), text);
+    };
+    write('data/raw/dataset/captions/a.txt', 'a red flower');
+    write('code/entry.sh', ENTRY);
+    const estimator = { role: 'arn:aws:iam::123456789012:role/trainer', source_dir: 'code', entry_point: 'entry.sh' };
+    write(
+      'params.yaml',
+      stringify({
+        data: { remote: 's3://flowers/v1' },
+        pytorch_estimator: { ...estimator, instance_count: 1 },
+      }),
+    );
+    moto = await startMoto();
+    await moto.makeBucket('flowers');
+    local = await startLocalService(moto);
+    expect((await t2i(['data', 'push'])).code).toBe(0);
+  });
+  afterAll(async () => {
+    await local?.close();
+    await moto?.close();
+    rmSync(project, { recursive: true, force: true });
+  });
+
+  const t2i = async (argv: string[], signal?: AbortSignal, onErr: (text: string) => void = () => {}) => {
+    const io = fakeIo({ cwd: project, env: local.env, ...(signal ? { signal } : {}) });
+    const { write } = io.stderr;
+    io.stderr.write = (text) => {
+      write(text);
+      onErr(String(text));
+    };
+    const code = await main(argv, io);
+    return { code, out: io.out(), err: io.err(), json: () => JSON.parse(io.out()) };
+  };
+
+  it('start alone, are followed, and fetched', async () => {
+    const started = await t2i(['train', '--on', 'sagemaker', '--run', 'detached', '--detach', '--json']);
+    expect(started.code, started.err).toBe(0);
+    const { job } = started.json();
+    expect(started.json()).toEqual({ job: expect.stringMatching(/^t2i-detached-/), created: true });
+    expect(existsSync(join(project, 'runs'))).toBe(false);
+    const followed = await t2i(['jobs', 'logs', job, '--follow', '--json']);
+    expect(followed.code, followed.err).toBe(0);
+    expect(followed.err).toContain('algo-1 | step=1 lr=1e-05');
+    expect(followed.json()).toMatchObject({ status: 'Completed', figures: { lr: 1e-5, val_diffuser_loss: 0.5 } });
+    expect((await t2i(['jobs', 'logs', job])).out).toBe('algo-1 | step=1 lr=1e-05 val_diffuser_loss=0.5\n');
+    const fetched = await t2i(['jobs', 'fetch', job, '--json']);
+    expect(fetched.json()).toMatchObject({ status: 'finished', job, interruptions: 0 });
+    expect(readFileSync(join(project, 'runs/detached/run.json'), 'utf8')).toBe('{}\n');
+    expect(JSON.parse(readFileSync(join(project, 'reports/training.json'), 'utf8'))).toEqual({
+      status: 'finished',
+      run: 'runs/x',
+    });
+    expect((await t2i(['jobs'])).out).toMatch(new RegExp(`^job +status +started\n${job} +Completed +just now\n$`));
+  });
+
+  it('go on after Ctrl-C, which says how to come back, and stop when asked', async () => {
+    const stop = new AbortController();
+    const argv = ['train', '--on', 'sagemaker', '--run', 'waiting'];
+    const left = await t2i(argv, stop.signal, (text) => {
+      if (text.includes('| ready')) stop.abort(new Interrupted('SIGINT'));
+    });
+    expect(left.code).toBe(130);
+    const [, job = ''] = /t2i jobs stop (\S+)/.exec(left.err) ?? [];
+    expect(left.err).toContain(`the training job ${job} goes on`);
+    expect((await t2i(['jobs', 'status', job, '--json'])).json()).toMatchObject({ status: 'InProgress' });
+    expect((await t2i(['jobs', 'stop', job, '--json'])).code).toBe(0);
+    const followed = await t2i(['jobs', 'logs', job, '--follow']);
+    expect([followed.code, followed.err]).toEqual([1, expect.stringContaining(`The training job ${job} was stopped`)]);
+    const again = await t2i(argv);
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining(`t2i jobs resume ${job}`)]);
+    expect((await t2i(['jobs', 'stop', job])).err).toContain('has ended already');
+    expect((await t2i(['jobs', 'fetch', job])).code).toBe(1);
+  });
+
+  it.each<[string[], RegExp]>([
+    [['train', '--detach'], /--detach: expected nothing without --on sagemaker/],
+    [['train', '--no-spot'], /--spot: expected nothing without --on sagemaker/],
+    [['train', '--on', 'sagemaker', '--nproc', '2'], /--nproc: expected nothing with --on sagemaker/],
+    [['train', '--on', 'sagemaker', '--wait', '--detach'], /--detach: expected nothing with --wait/],
+    [['train', '--on', 'local-sagemaker', '--detach'], /--detach: expected nothing with --on local-sagemaker/],
+    [['train', '--on', 'mars'], /--on: expected one of here, sagemaker, local-sagemaker/],
+    [['jobs', 'status'], /name: expected a job with status/],
+    [['jobs', 'list', 'x'], /name: expected nothing with list/],
+    [['jobs', '--port', '3'], /--port: expected nothing with list/],
+    [['jobs', '--count', '0'], /--count: expected an integer/],
+    [['data', 'push', '--archive', 'rar'], /--archive: expected one of shards, zip/],
+    [['data', 'check', '--archive', 'zip'], /--archive: expected nothing with check/],
+  ])('refuse %j', async (argv, message) => {
+    const { code, err } = await t2i(argv);
+    expect([code, err]).toEqual([2, expect.stringMatching(message)]);
+  });
+
+  it('that are not there are told as such', async () => {
+    const { code, err } = await t2i(['jobs', 'status', 'no-such-job']);
+    expect([code, err]).toEqual([5, expect.stringContaining('There is no training job no-such-job in eu-west-1')]);
+  });
+});
