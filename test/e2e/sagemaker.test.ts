@@ -188,6 +188,8 @@ print(max((one[name] - other[name]).abs().max().item() for name in one))`,
       const { body } = await local.store.read({ bucket: 'flowers', key: Key }, new AbortController().signal);
       for (const secret of [SECRET, HF_TOKEN]) expect(body.includes(secret), Key).toBe(false);
     }
+    const names = (await t2i('jobs', '--json')).json() as { name: string }[];
+    for (const { name } of names) told += JSON.stringify(await local.jobs.describe(name, new AbortController().signal));
     for (const secret of [SECRET, HF_TOKEN]) {
       for (const folder of [local.work, project])
         expect(execFileSync('sh', ['-c', `grep -rl -- "${secret}" "${folder}" || true`], { encoding: 'utf8' })).toBe(

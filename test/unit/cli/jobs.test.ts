@@ -108,6 +108,35 @@ describe('training jobs on the command line', skipFor(OPS.lack), () => {
     expect((await t2i(['jobs', 'fetch', job])).code).toBe(1);
   });
 
+  it('run on this machine without anything of SageMaker', async () => {
+    const argv = ['train', '--on', 'local-sagemaker', '--run', 'here', '--no-spot', '--python', process.execPath];
+    const { code, err, json } = await t2i([...argv, '--json']);
+    expect(code, err).toBe(0);
+    expect(json()).toMatchObject({ status: 'finished', saved_percent: 0 });
+    expect(err).not.toContain('at most $');
+    expect(existsSync(join(project, 'runs/here/run.json'))).toBe(true);
+  });
+
+  it('are taken by a service of their own until it is ended', async () => {
+    const end = new AbortController();
+    const io = fakeIo({ cwd: project, env: moto.env, signal: end.signal });
+    let serving: Promise<number> | undefined;
+    const url = await new Promise<string>((resolve) => {
+      io.stdout.write = (text) => resolve(JSON.parse(String(text)).url);
+      serving = main(['jobs', 'serve', '--python', process.execPath, '--json'], io);
+    });
+    const env = { ...moto.env, AWS_ENDPOINT_URL_SAGEMAKER: url };
+    const started = fakeIo({ cwd: project, env });
+    const argv = ['train', '--on', 'sagemaker', '--run', 'waiting', '--detach', '--json'];
+    expect(await main(argv, started), started.err()).toBe(0);
+    const listed = fakeIo({ cwd: project, env });
+    await main(['jobs', '--json'], listed);
+    expect(JSON.parse(listed.out())).toEqual([expect.objectContaining({ status: 'InProgress' })]);
+    end.abort(new Interrupted('SIGTERM'));
+    expect(await serving).toBe(143);
+    await expect(fetch(url)).rejects.toThrow();
+  });
+
   it.each<[string[], RegExp]>([
     [['train', '--detach'], /--detach: expected nothing without --on sagemaker/],
     [['train', '--no-spot'], /--spot: expected nothing without --on sagemaker/],

@@ -185,9 +185,9 @@ export class Course {
     this.#enter('Training');
     this.job.TrainingStartTime ??= new Date();
     this.#began = Date.now();
-    if (this.#ending !== undefined) this.#end(this.#ending);
     this.#failed = undefined;
-    await Promise.all(this.#hosts.map((host) => this.#runHost(host)));
+    // It may have been stopped while its inputs were fetched.
+    if (this.#ending === undefined) await Promise.all(this.#hosts.map((host) => this.#runHost(host)));
     this.#trained += Date.now() - this.#began;
     const lost = this.#ending === 'interrupted' && faults.withoutNotice;
     await Promise.all(syncs.map((sync) => (lost ? sync.abandon() : sync.stop())));
