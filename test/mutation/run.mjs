@@ -27,13 +27,22 @@ const equal = read('equal.json');
 for (const layer of layers) {
   const mutants = await mutate(layer, files.length > 0 ? files : layer.mutate);
   const verdict = judge(mutants, equal, baseline[layer.name]?.score ?? 0);
-  console.log(`\n${layer.name}: ${verdict.score.toFixed(1)} % of ${verdict.total} seen, aim ${layer.aim} %`);
+  console.log(
+    `\n${layer.name}: ${verdict.score.toFixed(1)} % of ${verdict.total} seen, ${hung(mutants)} as tests hung, aim ${layer.aim} %`,
+  );
   for (const line of verdict.lines) console.log(line);
   if (files.length > 0) continue;
   if (verdict.fell) process.exitCode = 1;
   if (update && !verdict.fell) baseline[layer.name] = { score: verdict.score, mutants: verdict.total };
 }
 if (update) writeFileSync(new URL('baseline.json', import.meta.url), `${JSON.stringify(baseline, null, 2)}\n`);
+
+/** How many were seen by the time that a test may take alone: many more than before tell of a busy machine. */
+function hung(mutants) {
+  return mutants.filter(
+    ({ status, statusReason = '' }) => status === 'Timeout' || /timed out in \d+ms/.test(statusReason),
+  ).length;
+}
 
 async function mutate({ tests }, patterns) {
   process.env.T2I_MUTATION_TESTS = tests.join(',');
@@ -44,8 +53,8 @@ async function mutate({ tests }, patterns) {
     vitest: { configFile: 'test/mutation/vitest-config.ts', related: false },
     coverageAnalysis: 'perTest',
     concurrency: 2,
-    // A mutant that hangs costs this long; a machine that is busy must not look like one.
-    timeoutMS: 20_000,
+    // A mutant that never yields costs this long; a machine that is busy must not look like one.
+    timeoutMS: 60_000,
     // What runs as a module is loaded would need every test for each mutant. What a message says is for people to judge.
     ignoreStatic: true,
     mutator: { excludedMutations: ['StringLiteral'] },
