@@ -64,6 +64,18 @@ describe('the receipt of an image', () => {
     });
   });
 
+  it('names another model, and is not held against what this one can do', async () => {
+    const hashes = { 'vae/model.onnx': '1'.repeat(64), ...image.receipt.model.hashes, 'a.onnx': '0'.repeat(64) };
+    const plan = { ...image.receipt.plan, steps: 5000 };
+    const png = await encodeImage(image, { ...image.receipt, plan, model: { name: 'larger', hashes } });
+    const { reasons } = await verifyImage(png, { pipeline, maxWork: 2 ** 40 });
+    expect(reasons).toEqual([
+      expect.stringMatching(/^model: different model: the receipt names "larger"/),
+      'model: a.onnx is 000000000000 in the receipt and no such file here',
+      'model: vae/model.onnx is 111111111111 in the receipt and no such file here',
+    ]);
+  });
+
   it('may name files as it likes, as long as they are names', async () => {
     const hashes = { constructor: '0'.repeat(64), toString: '1'.repeat(64) };
     const result = await verify({
@@ -119,13 +131,23 @@ describe('before anything is drawn', () => {
   it('the work is held against a budget, which can be raised', async () => {
     const large = await flat(2048, claiming({ width: 2048, height: 2048 }, 1));
     const slow = await flat(512, claiming({ width: 512, height: 512 }, 1000));
-    for (const file of [large, slow, hollow(large)]) {
+    const refused: [Uint8Array, string, number][] = [
+      [large, '2048x2048 pixels times 1 step, counted as 64', 2048 * 2048 * 64],
+      [hollow(large), '2048x2048 pixels times 1 step, counted as 64', 2048 * 2048 * 64],
+      [
+        await flat(2048, claiming({ width: 2048, height: 2048 }, 64)),
+        '2048x2048 pixels times 64 steps',
+        2048 * 2048 * 64,
+      ],
+      [slow, '512x512 pixels times 1000 steps', 512 * 512 * 1000],
+    ];
+    for (const [file, counted, work] of refused) {
       expect(
         await drawn(() =>
           expect(verifyImage(file, pipeline)).rejects.toMatchObject({
             code: 'BUDGET_EXCEEDED',
-            message: expect.stringMatching(/^The receipt asks for \d+x\d+ pixels times 1/),
-            hint: expect.stringMatching(/--max-work \d+/),
+            message: `The receipt asks for ${counted}: a work of ${work}, more than ${2 ** 26}`,
+            hint: expect.stringContaining(`--max-work ${work}, `),
           }),
         ),
       ).toBe(0);
@@ -152,6 +174,13 @@ describe('the options', () => {
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(verifyImage(png, { pipeline, signal })).rejects.toThrow('enough');
     await expect(verifyImage(7 as never, pipeline)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+  });
+
+  it('give the error of a pipeline that is closed as it is', async () => {
+    const { pipeline: closed } = memoryPipeline();
+    const png = await encodeImage(image, image.receipt);
+    await closed.close();
+    await expect(verifyImage(png, closed)).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
   it('leave a pipeline open that was given', async () => {
