@@ -14,6 +14,7 @@ from tiny_training import distance, forked_ranks, params, run, weights
 from t2i_trainer.stage import StageError
 from t2i_trainer.training.options import TrainingOptions
 from t2i_trainer.training.strategies import new_strategy
+from t2i_trainer.training.strategies.partitions import cut, whole_pieces
 from t2i_trainer.training.strategies.zero import deepspeed_config
 
 needs_deepspeed = pytest.mark.skipif(
@@ -58,19 +59,47 @@ def test_two_ranks_learn_what_one_learns_and_resume(tmp_path, deepspeed, alone, 
 
 
 @needs_deepspeed
-def test_another_number_of_ranks_or_another_stage_is_refused_with_what_to_do(tmp_path, deepspeed):
+@pytest.mark.parametrize("strategy", ["zero2", "zero3"])
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_a_training_resumes_on_another_number_of_ranks(tmp_path, deepspeed, alone, strategy, before, after):
+    given = params(num_epochs=2, strategy=strategy, checkpoint_steps=2)
+    forked_ranks(before, lambda rank: run(tmp_path, given, ranks=before))
+    shutil.rmtree(tmp_path / "unet")
+    (tmp_path / "checkpoints" / "step-00000004" / "manifest.json").unlink()
+    forked_ranks(after, lambda rank: run(tmp_path, given, ranks=after))
+    assert distance(weights(tmp_path), weights(alone)) < 1e-6
+
+
+@needs_deepspeed
+def test_another_stage_is_refused_with_what_to_do(tmp_path, deepspeed):
     forked_ranks(1, lambda rank: run(tmp_path, params(strategy="zero2", max_steps=2)))
 
-    def resume(strategy: str, ranks: int) -> None:
+    def resume(strategy: str) -> None:
         with pytest.raises(StageError, match="cannot be resumed") as caught:
-            run(tmp_path, params(strategy=strategy, max_steps=2), ranks=ranks)
+            run(tmp_path, params(strategy=strategy, max_steps=2))
         [issue] = caught.value.issues
-        assert issue.expected.startswith("zero2 on 1 ranks") and issue.received == f"{strategy} on {ranks} ranks"
+        assert issue.expected.startswith("zero2, as ") and issue.received == strategy
         assert "mlflow.run_name" in caught.value.hint
 
-    forked_ranks(2, lambda rank: resume("zero2", 2))
-    forked_ranks(1, lambda rank: resume("zero1", 1))
-    resume("ddp", 1)
+    forked_ranks(1, lambda rank: resume("zero1"))
+    resume("ddp")
+
+
+@pytest.mark.parametrize(("sizes", "aligned"), [([[7, 2, 5], [3]], 1), ([[14], [3]], 2)])
+@pytest.mark.parametrize("world", [1, 2, 3, 5])
+def test_partitions_are_cut_again_for_any_number_of_ranks(sizes, aligned, world):
+    def cut_for(ranks: int) -> list[list[torch.Tensor]]:
+        numbers = iter(torch.arange(1.0, 18).split([size for own in sizes for size in own]))
+        lengths = [sum(aligned * -(-size // (aligned * ranks)) for size in own) for own in sizes]
+        pieces = list(numbers)
+        return [list(cut(pieces, sizes, lengths, rank, ranks)) for rank in range(ranks)]
+
+    for before in (1, 2, 4):
+        pieces = list(whole_pieces(cut_for(before), sizes))
+        assert torch.cat(pieces).tolist() == list(range(1, 18))
+        for rank, expected in enumerate(cut_for(world)):
+            again = cut(pieces, sizes, [part.numel() for part in expected], rank, world)
+            assert all(torch.equal(*pair) for pair in zip(again, expected, strict=True))
 
 
 def test_without_deepspeed_the_option_is_refused(monkeypatch):

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from ..files import read_json, write_json
 from ..stage import Issue, StageError
 from . import checkpoint_folders
 from .gather import gathered
 from .steps import Ema
-from .strategies import AVERAGE, Strategy
+from .strategies import Strategy
 
 # Options of `training` that change how a run is carried out but not what it learns: a resumed run may change them.
 FREE = frozenset(
@@ -89,8 +89,8 @@ def resume(folder: Path, strategy: Strategy, ema: Ema | None, identity: dict[str
     """Goes on from the newest whole checkpoint in `folder`, or from the start where there is none. Every rank calls
     this, with a folder that holds the same.
 
-    Raises StageError where it is a checkpoint of other options or data, or of ZeRO at another number of ranks, or
-    where the ranks do not find the same one.
+    Raises StageError where it is a checkpoint of other options or data, or of another strategy, or where the ranks do not
+    find the same one.
     """
     found = checkpoint_folders.newest(folder)
     _agree(strategy, found[1]["step"] if found else 0, folder)
@@ -106,21 +106,17 @@ def resume(folder: Path, strategy: Strategy, ema: Ema | None, identity: dict[str
         message = f"{checkpoint} was trained with other options or data"
         hint = "Restore them to resume it, or give the new training another mlflow.run_name."
         raise StageError("OPTION_INVALID", message, hint, tuple(issues))
-    asked = (_family(kind), strategy.world)
-    saved = (manifest["strategy"], manifest["world"])
-    if saved[0] != asked[0] or (strategy.resumes_at == "same" and saved != asked):
-        received = f"{asked[0]} on {asked[1]} ranks"
-        issue = Issue("training.strategy", f"{saved[0]} on {saved[1]} ranks, as {checkpoint} was written", received)
+    if manifest["strategy"] != _family(kind):
+        expected = f"{manifest['strategy']}, as {checkpoint} was written"
         hint = (
-            "Each rank of ZeRO writes its own part of the optimizer, and a part fits that number of ranks and that "
-            "stage alone. Launch as many ranks as before with the same strategy, or start under another "
-            "mlflow.run_name with unet.init_from set to the folder of this run."
+            "A stage of ZeRO reads its own checkpoints alone. Resume with the same strategy, on any number of ranks, "
+            "or start under another mlflow.run_name with unet.init_from set to the folder of this run."
         )
+        issue = Issue("training.strategy", expected, _family(kind))
         raise StageError("OPTION_INVALID", "the checkpoint cannot be resumed so", hint, (issue,))
     strategy.load(checkpoint)
     if ema:
-        average = checkpoint / (strategy.average_file() or AVERAGE)
-        ema.weights = load_file(average, device=str(strategy.device))
+        ema.weights = strategy.load_average(checkpoint)
     return RunState(**read_json(checkpoint / "state.json"))
 
 

@@ -34,8 +34,6 @@ class Strategy(Protocol):
     device: torch.device
     averaged: nn.Module
     """Its parameters are the weights that this rank keeps an average of."""
-    resumes_at: str
-    """The world sizes at which a checkpoint resumes: `any`, or `same`."""
 
     def prepare(self, unet: UNet2DConditionModel, options: TrainingOptions) -> None:
         """Puts the network on the device and makes its optimizer; called once and first."""
@@ -79,11 +77,15 @@ class Strategy(Protocol):
         ...
 
     def load(self, folder: Path) -> None:
-        """Reads what `save` wrote."""
+        """Reads what `save` wrote, on however many ranks."""
         ...
 
     def average_file(self) -> str | None:
         """The file in a checkpoint to which this rank writes its average; None where another rank writes the same."""
+        ...
+
+    def load_average(self, folder: Path) -> dict[str, Tensor]:
+        """This rank's average of what the ranks wrote to these files, on its device."""
         ...
 
     def close(self) -> None:

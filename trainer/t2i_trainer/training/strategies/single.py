@@ -19,7 +19,7 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 class Single:
     """AdamW on the weights of a network, the forward pass under autocast; in fp16 the loss is scaled."""
 
-    rank, world, resumes_at = 0, 1, "any"
+    rank, world = 0, 1
 
     def __init__(self) -> None:
         self.device = self.own_device()
@@ -92,6 +92,9 @@ class Single:
 
     def average_file(self) -> str | None:
         return AVERAGE if self.rank == 0 else None
+
+    def load_average(self, folder: Path) -> dict[str, Tensor]:
+        return load_file(folder / AVERAGE, device=str(self.device))
 
     def close(self) -> None:
         pass

@@ -9,18 +9,20 @@ they are read.
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...stage import Issue, StageError
 from ..options import TrainingOptions
 from ..steps import parameter_groups
 from . import Stepped, ranks
+from .partitions import cut, whole_pieces
 
 # Elements that are sent at once; DeepSpeed's 5e8 takes gigabytes of a GPU.
 BUCKET = 50_000_000
@@ -28,8 +30,6 @@ BUCKET = 50_000_000
 
 class Zero:
     """Works on one rank too, where it shares nothing."""
-
-    resumes_at = "same"
 
     def __init__(self, stage: int):
         """Raises StageError where DeepSpeed is not installed or the process was not started by torchrun."""
@@ -106,6 +106,7 @@ class Zero:
             adam = self.optimizer.optimizer.state_dict()
         state = {
             "partitions": [partition.detach() for partition in self._partitions()],
+            "sizes": self._sizes(),
             "optimizer": adam,
             "scaler": {name: value for name, value in vars(scaler).items() if isinstance(value, bool | int | float)},
         }
@@ -113,16 +114,49 @@ class Zero:
 
     @torch.no_grad()
     def load(self, folder: Path) -> None:
-        state = torch.load(folder / f"rank-{self.rank}.pt", map_location=self.device, weights_only=True)
-        for partition, saved in zip(self._partitions(), state["partitions"], strict=True):
-            partition.copy_(saved)
+        states = [
+            torch.load(path, map_location="cpu", mmap=True, weights_only=True) for path in _by_rank(folder, "*.pt")
+        ]
+        saved = [state["partitions"] for state in states]
+        for partition, values in zip(self._partitions(), self._own(saved, states[0]["sizes"]), strict=True):
+            partition.copy_(values)
         with self._own_groups():
-            self.optimizer.optimizer.load_state_dict(state["optimizer"])
-        vars(self.optimizer.loss_scaler).update(state["scaler"])
+            adam = self.optimizer.optimizer
+            adam.load_state_dict({**adam.state_dict(), "state": self._own_moments(states)})
+        vars(self.optimizer.loss_scaler).update(states[0]["scaler"])
         self.publish()
 
     def average_file(self) -> str:
         return f"ema-rank-{self.rank}.safetensors"
+
+    def load_average(self, folder: Path) -> dict[str, Tensor]:
+        files = _by_rank(folder, "*.safetensors")
+        if len(files) == self.world:
+            return load_file(files[self.rank], device=str(self.device))
+        sizes = torch.load(folder / "rank-0.pt", map_location="cpu", mmap=True, weights_only=True)["sizes"]
+        saved = [[file[str(number)] for number in range(len(file))] for file in map(load_file, files)]
+        return {str(number): part.to(self.device) for number, part in enumerate(self._own(saved, sizes))}
+
+    def _own_moments(self, states: list[dict[str, Any]]) -> dict[int, dict[str, Tensor]]:
+        """AdamW's state of this rank's partitions, of what each rank wrote; empty before the first step."""
+        adam = [state["optimizer"]["state"] for state in states]
+        if not adam[0]:
+            return {}
+        moments = {
+            name: self._own([[rank[i][name] for i in range(len(rank))] for rank in adam], states[0]["sizes"])
+            for name in ("exp_avg", "exp_avg_sq")
+        }
+        return {
+            number: {"step": adam[0][0]["step"].clone(), "exp_avg": mean.clone(), "exp_avg_sq": square.clone()}
+            for number, (mean, square) in enumerate(zip(*moments.values(), strict=True))
+        }
+
+    def _own(self, saved: list[list[Tensor]], sizes: list[list[int]]) -> Iterable[Tensor]:
+        """This rank's partitions of what each rank wrote, whose pieces have these sizes."""
+        if len(saved) == self.world:
+            return saved[self.rank]
+        lengths = [partition.numel() for partition in self._partitions()]
+        return cut(whole_pieces(saved, sizes), self._sizes(), lengths, self.rank, self.world)
 
     def close(self) -> None:
         ranks.leave()
@@ -140,6 +174,18 @@ class Zero:
         if self.stage < 3:
             return self.optimizer.single_partition_of_fp32_groups
         return self.optimizer.fp32_partitioned_groups_flat
+
+    def _sizes(self) -> list[list[int]]:
+        """Elements of the pieces that each partition is cut from; see `partitions`."""
+        if self.stage == 3:
+            return [[weight.ds_numel for weight in group] for group in self.optimizer.fp16_groups]
+        groups = zip(self.optimizer.round_robin_bit16_groups, self.optimizer.round_robin_bit16_padding, strict=True)
+        return [[sum(weight.numel() for weight in group) + sum(padding)] for group, padding in groups]
+
+
+def _by_rank(folder: Path, kind: str) -> list[Path]:
+    """The files of this kind that the ranks wrote into a checkpoint, in the order of the ranks."""
+    return sorted(folder.glob(f"*rank-{kind}"), key=lambda path: int(path.stem.rpartition("-")[2]))
 
 
 def deepspeed_config(stage: int, options: TrainingOptions, world: int, device: torch.device) -> dict[str, Any]:
