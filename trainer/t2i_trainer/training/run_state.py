@@ -89,8 +89,8 @@ def resume(folder: Path, strategy: Strategy, ema: Ema | None, identity: dict[str
     """Goes on from the newest whole checkpoint in `folder`, or from the start where there is none. Every rank calls
     this, with a folder that holds the same.
 
-    Raises StageError where it is a checkpoint of other options or data, or of another strategy, or where the ranks do not
-    find the same one.
+    Raises StageError where it is a checkpoint of other options or data, or of another strategy, or where the ranks do
+    not find the same one.
     """
     found = checkpoint_folders.newest(folder)
     _agree(strategy, found[1]["step"] if found else 0, folder)
