@@ -13,7 +13,10 @@ from tiny_project import write_images, write_models
 from tiny_training import distance, ended, forked
 
 from stages.train_vae_model import train_vae_model
+from t2i_trainer.data.autoencoder import FrozenAutoencoder
+from t2i_trainer.data.latents import load_pixels
 from t2i_trainer.data.layout import DataFolder
+from t2i_trainer.data.split import split
 from t2i_trainer.files import sha256_file
 from t2i_trainer.stage import StageError
 from t2i_trainer.training import run_state
@@ -99,7 +102,7 @@ def test_what_it_leaves_loads_in_diffusers_with_a_record_of_what_it_was_measured
     assert [line["val_vae_loss"] for line in record["losses"]] == [line["val_vae_loss"] for line in lines(project)]
     assert (record["validation"]["items"], record["validation"]["image_size"]) == (4, [16, 16])
     model = AutoencoderKL.from_pretrained(run / "vae", use_safetensors=True)
-    assert (model.config.scaling_factor, model.config.shift_factor) == (0.5, 0.125), "as before"
+    assert model.config.shift_factor == 0.125, "as before"
     assert str(project) not in (run / "vae/config.json").read_text()
 
 
@@ -118,6 +121,21 @@ def test_weights_that_training_made_worse_are_not_kept(project):
     told = train_vae_model(project, params(vae={"learning_rate": 0.9}))
     assert told["best_step"] == 0
     assert distance(weights(project), load_file(project / "models/vae/diffusion_pytorch_model.safetensors")) == 0
+    assert json.loads((project / "runs/mine-vae/vae/config.json").read_text())["scaling_factor"] == 0.5
+
+
+def test_latents_of_the_training_images_have_unit_deviation(trained):
+    project, _ = trained
+    autoencoder = FrozenAutoencoder("runs/mine-vae/vae", (16, 16), project)
+    data = DataFolder(project / "data/raw/dataset")
+    files = {sample.stem: sample.image for sample in data.samples()}
+    images = [files[stem] for stem in split(list(files), 8, 4)[0]]
+    mean, std = autoencoder.encode(torch.stack([load_pixels(image, (16, 16)) for image in images]))
+    draws = torch.Generator().manual_seed(0)
+    latents = torch.cat([mean + std * torch.randn(std.shape, generator=draws) for _ in range(200)])
+    assert latents.std().item() == pytest.approx(1, rel=0.01)
+    assert abs(autoencoder.scaling_factor / 0.5 - 1) > 0.05, "which is not the factor from before"
+    assert json.loads((project / "runs/mine-vae/vae.json").read_text())["scaling_factor"] == autoencoder.scaling_factor
 
 
 def test_the_divergence_is_that_of_diffusers_and_counts_for_a_millionth(project):

@@ -6,26 +6,26 @@ from typing import Any
 
 from diffusers import AutoencoderKL
 
-from ...files import sha256_file, write_json
-from ...networks.weights import save_weights
+from ...files import read_json, sha256_file, write_json
+from ...networks.weights import save_config, save_weights
 from ..run_folder import WEIGHTS, RunFolder
 
 
 def write_autoencoder(model: AutoencoderKL, folder: Path) -> None:
-    """The weights as float32 safetensors, and the configuration without the place it was loaded from."""
+    """The weights as float32 safetensors, and the configuration."""
     save_weights(model, folder / WEIGHTS)
-    config = {name: value for name, value in json.loads(model.to_json_string()).items() if name != "_name_or_path"}
-    write_json(folder / "config.json", config)
+    save_config(model, folder)
 
 
 def write_record(folder: RunFolder, facts: dict[str, Any]) -> None:
-    """`vae.json`: `facts`, the losses of every epoch (the first line is from before training), and the hashes of the
-    files of `vae/`."""
+    """`vae.json`: `facts`, the scaling factor of the latents, the losses of every epoch (the first line is from before
+    training), and the hashes of the files of `vae/`."""
     losses = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
     figures = ("step", "train_vae_loss", "val_vae_loss", "val_l1", "val_mse", "val_kl")
     written = folder.folder / "vae"
     record = {
         **facts,
+        "scaling_factor": read_json(written / "config.json")["scaling_factor"],
         "losses": [{name: line[name] for name in figures} for line in losses],
         "files": {
             path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}

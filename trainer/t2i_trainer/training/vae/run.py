@@ -3,6 +3,7 @@
 import functools
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .files import write_autoencoder, write_record
 from .images import PixelBatches, Pixels
 from .loss import KL_WEIGHT, L1_WEIGHT, MSE_WEIGHT, autoencoder_losses
 from .options import VaeOptions
+from .scale import measured_scaling_factor
 
 
 def train_autoencoder(
@@ -122,13 +124,17 @@ class _Run:
         """Measures the weights, writes the figures, and keeps the weights where they are the best yet."""
         self._check_loss()
         state, sums = self.state, torch.zeros(4, dtype=torch.float64)
-        for rows in torch.arange(len(self.validation)).split(self.options.part):
-            pixels = self.validation.load(rows.tolist(), [False] * len(rows)).to(self.strategy.device)
+        for pixels in self._images(self.validation):
             with self.strategy.autocast():
                 losses = autoencoder_losses(self.model, pixels, None)
             sums += torch.stack([losses.total().sum(), *(values.sum() for values in losses)]).cpu()
         loss, l1, mse, kl = (sums / len(self.validation)).tolist()
         if state.judge(loss, 0.0):
+            if state.step > 0:
+                # Of other weights the latents have another scale, by which a denoiser would be off.
+                self.model.register_to_config(
+                    scaling_factor=measured_scaling_factor(self.model, self._images(self.training))
+                )
             write_autoencoder(self.model, self.folder.folder / "vae")
         now = time.monotonic()
         images = (state.step - self.first) * self.options.batch_size
@@ -142,6 +148,11 @@ class _Run:
         )  # fmt: skip
         state.loss_sum, state.loss_count = 0.0, 0
         self.began, self.first = time.monotonic(), state.step
+
+    def _images(self, pixels: Pixels) -> Iterator[Tensor]:
+        """All of them in parts, on the device."""
+        for rows in torch.arange(len(pixels)).split(self.options.part):
+            yield pixels.load(rows.tolist(), [False] * len(rows)).to(self.strategy.device)
 
     def _end(self) -> dict[str, Any]:
         state = self.state
