@@ -9,6 +9,7 @@ import { engines } from './engines/command.js';
 import { evaluate } from './evaluate/command.js';
 import { exportModel } from './export/command.js';
 import { generate } from './generate/command.js';
+import { history } from './history/command.js';
 import { init } from './init/command.js';
 import { inspect } from './inspect/command.js';
 import { jobs } from './jobs/command.js';
@@ -18,6 +19,7 @@ import { params } from './params/command.js';
 import { promote } from './promote/command.js';
 import { publish } from './publish/command.js';
 import { pull } from './pull/command.js';
+import { rollback } from './rollback/command.js';
 import { train } from './train/command.js';
 import { trainVae } from './train-vae/command.js';
 import { verify } from './verify/command.js';
@@ -40,6 +42,8 @@ export const COMMANDS: readonly Command[] = [
   trainVae,
   jobs,
   promote,
+  history,
+  rollback,
   evaluate,
   exportModel,
   publish,

@@ -115,6 +115,7 @@ const LAYERS: readonly Layer[] = [
       'fields.ts',
       'suggest.ts',
       'files.ts',
+      'file-lock.ts',
       'cache-folder.ts',
       'temporary-files.ts',
       'trainer-folder.ts',

@@ -266,6 +266,8 @@ class LogTrainedModelParams(Section):
     """Folder of the promoted model."""
     min_delta: Annotated[float, Field(ge=0, le=1)] = 0
     """By which its loss must be lower than that of the model before."""
+    keep_versions: Annotated[int, Field(ge=0, le=100)] = 3
+    """Earlier versions whose files stay, for t2i rollback."""
 
 
 class Params(Section):

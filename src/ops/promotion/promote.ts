@@ -1,11 +1,10 @@
-import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { T2IError } from '../../errors.js';
-import { makeFolder, writeJsonFile } from '../../files.js';
-import { temporaryPath } from '../../temporary-files.js';
-import { copyFile } from '../transfer/tree.js';
-import { METADATA_FILE, type PromotedModel, type RunRecord, readPromoted, readRuns } from './records.js';
+import { nextVersion, rejectedModels } from './history.js';
+import { fetchModel, fromRuns, type Place, withPlace } from './place.js';
+import { modelKey, type PromotedModel, type RunRecord, readRuns } from './records.js';
 import { bestRun, judgeRun } from './rule.js';
+import { change, type PromotionState, readState, settle } from './state.js';
 
 export interface PromoteOptions {
   /** Absolute path of the project. */
@@ -17,7 +16,11 @@ export interface PromoteOptions {
   /** Overrules the comparison, never the check of the files. */
   readonly force?: string | undefined;
   readonly dryRun: boolean;
+  /** Earlier versions whose files are kept, to go back to. */
+  readonly keep: number;
   readonly signal: AbortSignal;
+  /** Called where another process changes what is promoted, which is waited for. */
+  readonly onWait?: () => void;
 }
 
 export interface Promotion {
@@ -27,59 +30,80 @@ export interface Promotion {
   readonly loss: number;
   /** Why it was or was not promoted, in words. */
   readonly reason: string;
+  /** The version that is promoted now; null where none is. */
+  readonly version: number | null;
 }
 
 /**
  * Promotes the best finished run where it is better than the model that is promoted; else nothing changes, not even a file's time.
+ * A run that somebody went back from is left out, unless it is forced.
  *
  * @throws T2IError DATA_INVALID where there is no run with a loss, a file is not the one of its record, a record is damaged, or the
  *   losses cannot be compared; IO_FAILED; the signal's reason when aborted
  */
 export async function promote(options: PromoteOptions): Promise<Promotion> {
+  const { project, signal, onWait = () => {} } = options;
+  const place = { project, folder: join(project, options.target) };
+  if (options.dryRun) {
+    const state = await readState(place);
+    return told(await decide(state, options), state, false);
+  }
+  return withPlace(place, { signal, onWait }, async () => {
+    const state = await settle(place, signal);
+    const decision = await decide(state, options);
+    if (!decision.better) return told(decision, state, false);
+    const promoted = await replace(place, decision.run, state, options);
+    return told(decision, { ...state, promoted }, true);
+  });
+}
+
+interface Decision {
+  readonly run: RunRecord;
+  readonly better: boolean;
+  readonly reason: string;
+}
+
+async function decide({ promoted, history }: PromotionState, options: PromoteOptions): Promise<Decision> {
   const { project, force, minDelta } = options;
-  const folder = join(project, options.target);
-  const [runs, promoted] = await Promise.all([readRuns(project), readPromoted(folder)]);
-  const run = bestRun(runs);
+  const rejected = force === undefined ? rejectedModels(history) : new Set<string>();
+  const runs = await readRuns(project);
+  const allowed = runs.filter((run) => !rejected.has(modelKey(run)));
+  const run = bestRun(allowed) ?? bestRun(runs);
   if (run === null) {
     throw new T2IError('DATA_INVALID', `There is no finished run with a loss in ${join(project, 'runs')}`, {
       hint: 'Train first: t2i train',
     });
   }
-  const told = { run: run.run_name, loss: run.best_val_diffuser_loss as number };
+  if (!allowed.includes(run)) return { run, better: false, reason: 'it was promoted before, and rolled back' };
   const verdict = judgeRun(run, promoted, minDelta);
-  if (verdict.kind === 'incomparable' && force === undefined) throw incomparable(run, promoted, verdict.differences);
-  if (verdict.kind === 'not-better' && force === undefined) return { ...told, promoted: false, reason: verdict.reason };
-  if (!options.dryRun) await replace(folder, run, promoted, options);
-  const reason = force ?? (promoted === null ? 'it is the first' : `better than ${promoted.best_val_diffuser_loss}`);
-  return { ...told, promoted: !options.dryRun, reason };
+  if (force !== undefined) return { run, better: true, reason: force };
+  if (verdict.kind === 'incomparable') throw incomparable(run, promoted, verdict.differences);
+  if (verdict.kind === 'not-better') return { run, better: false, reason: verdict.reason };
+  const reason = promoted === null ? 'it is the first' : `better than ${promoted.best_val_diffuser_loss}`;
+  return { run, better: true, reason };
 }
 
-/** The files first, whole and checked, the record last: a kill in between leaves a record that is not that of the files, never half a model. */
+function told({ run, reason }: Decision, { promoted }: PromotionState, done: boolean): Promotion {
+  const loss = run.best_val_diffuser_loss as number;
+  return { promoted: done, run: run.run_name, loss, reason, version: promoted?.version ?? null };
+}
+
 async function replace(
-  folder: string,
+  place: Place,
   run: RunRecord,
-  promoted: PromotedModel | null,
-  { project, force, signal }: PromoteOptions,
-): Promise<void> {
-  const target = join(folder, 'diffuser');
-  const [fresh, old] = [temporaryPath(target), temporaryPath(`${target}.old`)];
-  await makeFolder(folder);
-  try {
-    for (const [path, record] of Object.entries(run.files)) {
-      await copyFile(join(project, 'runs', run.run_name, 'best', path), join(fresh, path), signal, record);
-    }
-    await rename(target, old).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'ENOENT') throw cause;
-    });
-    await rename(fresh, target).catch(async (cause: unknown) => {
-      await rename(old, target).catch(() => {});
-      throw cause;
-    });
-    const metadata: PromotedModel = { ...run, forced: force ?? null, replaces: promoted?.run_name ?? null };
-    await writeJsonFile(join(folder, METADATA_FILE), metadata);
-  } finally {
-    await Promise.all([fresh, old].map((path) => rm(path, { recursive: true, force: true })));
-  }
+  state: PromotionState,
+  { force, keep, signal }: PromoteOptions,
+): Promise<PromotedModel> {
+  await fetchModel(place, run, [fromRuns(place)], signal);
+  const model: PromotedModel = {
+    ...run,
+    version: nextVersion(state.history),
+    promoted_at: new Date().toISOString(),
+    forced: force ?? null,
+    replaces: state.promoted?.run_name ?? null,
+  };
+  await change(place, state, { action: 'promoted', model, keep, intact: true });
+  return model;
 }
 
 function incomparable(run: RunRecord, promoted: PromotedModel | null, differences: readonly string[]): T2IError {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -22,7 +23,11 @@ const RUN = z.object({
 export type RunRecord = z.output<typeof RUN>;
 
 /** What is promoted: a run's record, and how it came to be promoted (`model_metadata.json`). */
-const METADATA = RUN.extend({
+export const METADATA = RUN.extend({
+  /** Counts promotions, from 1. Records from before there was a history have none. */
+  version: z.int().min(1).default(1),
+  /** When; null in records from before there was a history. */
+  promoted_at: z.iso.datetime().nullable().default(null),
   /** Why the rule was overruled; null where it was not. */
   forced: z.string().nullable(),
   /** The run that was promoted before. */
@@ -31,6 +36,13 @@ const METADATA = RUN.extend({
 export type PromotedModel = z.output<typeof METADATA>;
 
 export const METADATA_FILE = 'model_metadata.json';
+
+/** Stands for the content of a model: two runs with the same files are the same model. */
+export function modelKey({ files }: Pick<RunRecord, 'files'>): string {
+  const sorted = Object.entries(files).sort(([one], [other]) => (one < other ? -1 : 1));
+  const text = JSON.stringify(sorted.map(([path, { bytes, sha256 }]) => [path, bytes, sha256]));
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}
 
 /** Finished runs of a project. @throws T2IError DATA_INVALID for a record that is damaged, IO_FAILED */
 export async function readRuns(project: string): Promise<RunRecord[]> {
@@ -50,13 +62,22 @@ export async function readPromoted(folder: string): Promise<PromotedModel | null
 }
 
 async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
-  let text: string;
+  const text = await readOrNull(path);
+  return text === null ? null : parseRecord(text, path, schema);
+}
+
+/** A file's text; null where there is none. @throws T2IError IO_FAILED */
+export async function readOrNull(path: string): Promise<string | null> {
   try {
-    text = await readFile(path, 'utf8');
+    return await readFile(path, 'utf8');
   } catch (cause) {
     if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return null;
     throw cannotRead(path, cause);
   }
+}
+
+/** @param path what the text is called in messages. @throws T2IError DATA_INVALID */
+export function parseRecord<T>(text: string, path: string, schema: z.ZodType<T>): T {
   const problem = (message: string, cause?: unknown) =>
     new T2IError('DATA_INVALID', `${path} is damaged: ${message}`, {
       hint: 'Restore it (git, dvc checkout), or move it away if what it describes is to be forgotten.',

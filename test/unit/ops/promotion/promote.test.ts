@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../../src/cli/main.js';
 import { type PromoteOptions, promote } from '../../../../src/ops/promotion/promote.js';
 import { fakeIo } from '../../../support/fake-io.js';
+import { readPromotedModel, VALIDATION, writeRun } from './tiny-runs.js';
 
 let project: string;
 beforeEach(() => {
@@ -13,28 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(project, { recursive: true }));
 
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-const VALIDATION = { validation_set: 'a'.repeat(64), prediction_type: 'epsilon', latents: [4, 16, 16] };
-
-/** A finished run with a file of its own, and one that every run has. */
-function run(name: string, loss: number | null, more: object = {}): void {
-  const files = { 'unet/model.safetensors': `weights of ${name}`, 'model_index.json': '{}' };
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(join(project, 'runs', name, 'best', path, '..'), { recursive: true });
-    writeFileSync(join(project, 'runs', name, 'best', path), text);
-  }
-  const records = Object.entries(files).map(([path, text]) => [path, { bytes: text.length, sha256: sha256(text) }]);
-  const record = {
-    run_name: name,
-    best_val_diffuser_loss: loss,
-    best_step: 7,
-    config_hash: 'b'.repeat(64),
-    validation: VALIDATION,
-    files: Object.fromEntries(records),
-    ...more,
-  };
-  writeFileSync(join(project, 'runs', name, 'run.json'), JSON.stringify(record));
-}
+const run = (name: string, loss: number | null, more: object = {}) => writeRun(project, name, loss, more);
 
 const go = (more: Partial<PromoteOptions> = {}) =>
   promote({
@@ -42,13 +21,11 @@ const go = (more: Partial<PromoteOptions> = {}) =>
     target: 'saved_models',
     minDelta: 0,
     dryRun: false,
+    keep: 3,
     signal: new AbortController().signal,
     ...more,
   });
-const promoted = () => ({
-  weights: readFileSync(join(project, 'saved_models/diffuser/unet/model.safetensors'), 'utf8'),
-  ...(JSON.parse(readFileSync(join(project, 'saved_models/model_metadata.json'), 'utf8')) as object),
-});
+const promoted = () => readPromotedModel(project);
 /** Paths, contents and times of what is promoted. */
 const state = () =>
   readdirSync(join(project, 'saved_models'), { recursive: true, encoding: 'utf8' })
@@ -61,7 +38,7 @@ const state = () =>
 describe('promotion', () => {
   it('takes the first run, then only better ones, and changes nothing for others', async () => {
     run('first', 0.5);
-    expect(await go()).toEqual({ promoted: true, run: 'first', loss: 0.5, reason: 'it is the first' });
+    expect(await go()).toEqual({ promoted: true, run: 'first', loss: 0.5, reason: 'it is the first', version: 1 });
     expect(promoted()).toMatchObject({ weights: 'weights of first', run_name: 'first', forced: null, replaces: null });
     const before = state();
     expect(before.map(([path]) => path)).toEqual([
@@ -159,7 +136,8 @@ describe('promotion', () => {
   it('leaves no unfinished copy where it is aborted', async () => {
     run('first', 0.5);
     await expect(go({ signal: AbortSignal.abort('no') })).rejects.toBe('no');
-    expect(readdirSync(join(project, 'saved_models'))).toEqual([]);
+    expect(readdirSync(project).sort()).toEqual(['promotions', 'runs']);
+    expect(readdirSync(join(project, 'promotions'))).toEqual([]);
   });
 
   it('is a command, for which nothing better is no failure', async () => {

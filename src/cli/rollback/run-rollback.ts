@@ -1,0 +1,32 @@
+import { checkFields, integer, refuse } from '../../fields.js';
+import { readParams } from '../../ops/params/read.js';
+import { rollback } from '../../ops/promotion/rollback.js';
+import type { CommandInput } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import type { Io } from '../io.js';
+import { toNumber } from '../load-flags.js';
+import { note, printable, printJson } from '../output.js';
+import { projectFolder } from '../project-folder.js';
+import { tellMlflow } from '../tell-mlflow.js';
+
+/** The handler of `t2i rollback`. */
+export async function runRollback({ args: [given], flags }: CommandInput, io: Io): Promise<number> {
+  const version = given === undefined ? undefined : (toNumber(given) as number);
+  refuse(checkFields({ version }, { version: integer(1, 1e9) }));
+  const project = projectFolder(io);
+  const { params } = await readParams(project);
+  const { diffuser_dir: target, keep_versions: keep } = params.log_trained_model;
+  const onWait = () => note(io, 'waiting for another process that changes what is promoted');
+  const result = await rollback({ project, target, version, keep, signal: io.signal, onWait });
+  if (flags.json === true) printJson(io, result);
+  else {
+    const [run, loss] = [printable(result.run), result.loss === null ? '' : `, loss ${result.loss}`];
+    const verb = result.rolledBack ? `rolled back from ${result.from} to` : 'promoted already:';
+    io.stdout.write(`${verb} version ${result.version}, ${run}${loss}\n`);
+  }
+  if (result.rolledBack) {
+    await tellMlflow(project, params.mlflow, result.run, io);
+    note(io, 'what is made of the promoted model is still that of before: dvc repro');
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { makeFolder, writeFileAtomic } from '../../files.js';
+import { METADATA, modelKey, type PromotedModel, parseRecord, readOrNull } from './records.js';
+
+/** Folder of a project that promotion keeps its records and earlier versions in. */
+export const PROMOTIONS = 'promotions';
+const HISTORY_FILE = 'history.jsonl';
+
+/** One act of promotion, a line of `promotions/history.jsonl`. */
+const ENTRY = z.object({
+  time: z.iso.datetime(),
+  /** `found`: an earlier version was there, brought back by other means, such as `dvc checkout`. */
+  action: z.enum(['promoted', 'rolled-back', 'found']),
+  /** The version that was promoted until then; null where none was. */
+  from: z.int().min(1).nullable(),
+  /** What is promoted from then on. */
+  model: METADATA,
+});
+export type HistoryEntry = z.output<typeof ENTRY>;
+
+function historyFile(project: string): string {
+  return join(project, PROMOTIONS, HISTORY_FILE);
+}
+
+/** All that was ever promoted, the oldest first. @throws T2IError DATA_INVALID for a line that is damaged, IO_FAILED */
+export async function readHistory(project: string): Promise<HistoryEntry[]> {
+  const path = historyFile(project);
+  const lines = ((await readOrNull(path)) ?? '').split('\n');
+  return lines.flatMap((line, at) => (line === '' ? [] : [parseRecord(line, `${path}, line ${at + 1},`, ENTRY)]));
+}
+
+/** Writes the whole history anew: a kill leaves the old one or the new one. @throws T2IError IO_FAILED */
+export async function writeHistory(project: string, history: readonly HistoryEntry[]): Promise<void> {
+  await makeFolder(join(project, PROMOTIONS));
+  const text = history.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+  await writeFileAtomic(historyFile(project), Buffer.from(text));
+}
+
+/** The entry of a model that is promoted though the history ends with another; null where it agrees. */
+export function missingEntry(history: readonly HistoryEntry[], promoted: PromotedModel): HistoryEntry | null {
+  const key = modelKey(promoted);
+  const last = history.at(-1);
+  if (last !== undefined && last.model.version === promoted.version && modelKey(last.model) === key) return null;
+  // A rollback is written down before it is done: where it was stopped in between, what it left is still there.
+  if (last?.action === 'rolled-back' && last.from === promoted.version) return null;
+  const known = history.some(({ model }) => modelKey(model) === key);
+  const time = promoted.promoted_at ?? new Date().toISOString();
+  return { time, action: known ? 'found' : 'promoted', from: last?.model.version ?? null, model: promoted };
+}
+
+/** Each version once, the oldest first. */
+export function versionsOf(history: readonly HistoryEntry[]): PromotedModel[] {
+  const versions = new Map(history.map(({ model }) => [model.version, model]));
+  return [...versions.values()].sort((one, other) => one.version - other.version);
+}
+
+/** The number of the next promotion. */
+export function nextVersion(history: readonly HistoryEntry[]): number {
+  return Math.max(0, ...history.map(({ model }) => model.version)) + 1;
+}
+
+/**
+ * Keys of the models that somebody went back from: they are not promoted again by themselves, however low their loss, until somebody
+ * promotes one by name or by force.
+ */
+export function rejectedModels(history: readonly HistoryEntry[]): Set<string> {
+  const keys = new Map(history.map(({ model }) => [model.version, modelKey(model)]));
+  const rejected = new Set<string>();
+  for (const { action, from, model } of history) {
+    const left = from === null ? undefined : keys.get(from);
+    if (action === 'rolled-back' && left !== undefined) rejected.add(left);
+    rejected.delete(modelKey(model));
+  }
+  return rejected;
+}

@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PromotedModel } from '../../../../src/ops/promotion/records.js';
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+export const VALIDATION = { validation_set: 'a'.repeat(64), prediction_type: 'epsilon', latents: [4, 16, 16] };
+
+/** A finished run of a project, with a file of its own, and one that every run has. */
+export function writeRun(project: string, name: string, loss: number | null, more: object = {}): void {
+  const files = { 'unet/model.safetensors': `weights of ${name}`, 'model_index.json': '{}' };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(project, 'runs', name, 'best', path, '..'), { recursive: true });
+    writeFileSync(join(project, 'runs', name, 'best', path), text);
+  }
+  const records = Object.entries(files).map(([path, text]) => [path, { bytes: text.length, sha256: sha256(text) }]);
+  const record = {
+    run_name: name,
+    best_val_diffuser_loss: loss,
+    best_step: 7,
+    config_hash: 'b'.repeat(64),
+    validation: VALIDATION,
+    files: Object.fromEntries(records),
+    ...more,
+  };
+  writeFileSync(join(project, 'runs', name, 'run.json'), JSON.stringify(record));
+}
+
+/** The record of what is promoted, and the weights beside it. */
+export function readPromotedModel(project: string): PromotedModel & { readonly weights: string } {
+  const folder = join(project, 'saved_models');
+  return {
+    weights: readFileSync(join(folder, 'diffuser/unet/model.safetensors'), 'utf8'),
+    ...JSON.parse(readFileSync(join(folder, 'model_metadata.json'), 'utf8')),
+  };
+}
