@@ -62,6 +62,8 @@ def test_a_training_of_adapters_writes_them_in_diffusers_format_and_a_merged_net
         up, down = (tensors[f"unet.{key.removesuffix('weight')}lora_{part}.weight"] for part in "BA")
         assert torch.allclose(after[key], before[key] + up @ down, atol=1e-6)
     assert weights(tmp_path / "run" / "best").keys() == after.keys()
+    for folder in (tmp_path / "run", tmp_path / "run" / "best"):
+        assert str(tmp_path) not in (folder / "unet" / "config.json").read_text(), "a place on this machine"
     best = load_unet(tmp_path / "run" / "best" / "unet")
     assert bake_adapters(best, tmp_path / "run" / "best" / LORA_FILE) == 0, "an export must not add them again"
 

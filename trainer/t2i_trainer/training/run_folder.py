@@ -12,7 +12,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 
 from ..files import sha256_file, write_atomically, write_json
 from ..networks.denoiser import sampling_scheduler
-from ..networks.weights import save_weights
+from ..networks.weights import save_config, save_weights
 from .lora import has_adapters, merged, save_adapters
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -61,5 +61,5 @@ def _write_model(folder: Path, unet: UNet2DConditionModel, scheduler: DDPMSchedu
         save_adapters(unet, folder)
         unet = merged(unet)
     save_weights(unet, folder / "unet" / WEIGHTS)
-    unet.save_config(folder / "unet")
+    save_config(unet, folder / "unet")
     sampling_scheduler(scheduler).save_pretrained(folder / "scheduler")
