@@ -9,15 +9,21 @@ import { absolutePath } from './files.js';
  * @throws T2IError IO_FAILED where the user has no home folder
  */
 export function cacheFolder(env: Readonly<Record<string, string | undefined>>): string {
-  return absolutePath(join(env.T2I_CACHE || env.XDG_CACHE_HOME || join(home(), '.cache'), 't2i'));
+  return absolutePath(join(env.T2I_CACHE || env.XDG_CACHE_HOME || join(homeFolder('T2I_CACHE'), '.cache'), 't2i'));
 }
 
-function home(): string {
+/**
+ * The user's home folder.
+ *
+ * @param variable of the environment that makes it unnecessary
+ * @throws T2IError IO_FAILED where there is none
+ */
+export function homeFolder(variable: string): string {
   try {
     return homedir();
   } catch (cause) {
     throw new T2IError('IO_FAILED', `This user has no home folder: ${(cause as Error).message}`, {
-      hint: 'Name a folder for caches with T2I_CACHE.',
+      hint: `Name a folder for caches with ${variable}.`,
       cause,
     });
   }

@@ -89,6 +89,8 @@ function meaningOf(status: number): Meaning {
 function innermost(error: unknown): { code?: string | undefined; message: string } {
   let inner = error;
   while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
+  // Of a host with several addresses, each of which failed.
+  if (inner instanceof AggregateError && inner.errors[0] instanceof Error) inner = inner.errors[0];
   if (!(inner instanceof Error)) return { message: String(inner) };
   const { code } = inner as NodeJS.ErrnoException;
   return { code: typeof code === 'string' ? code : undefined, message: inner.message || inner.name };

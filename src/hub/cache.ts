@@ -119,7 +119,7 @@ export class HubCache {
       for (const commit of commits.filter(isCommit).sort()) {
         const dir = this.snapshotOf(repo, commit);
         const own = refs.filter(([, meant]) => meant === commit).map(([ref]) => ref);
-        found.push({ repo, commit, refs: own, dir, ...(await this.#sizeOf(dir)) });
+        found.push({ repo, commit, refs: own, dir, ...(await sizeOfFolder(dir)) });
       }
     }
     return found;
@@ -144,13 +144,14 @@ export class HubCache {
     const read = names.map(async (name) => [name, (await this.commitOf(repo, name)) ?? ''] as const);
     return (await Promise.all(read)).sort();
   }
+}
 
-  async #sizeOf(dir: string): Promise<{ files: number; bytes: number }> {
-    const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
-    const names = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
-    const sizes = await Promise.all(names.map(async (name) => (await stat(name).catch(() => null))?.size ?? 0));
-    return { files: names.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
-  }
+/** Files of a folder and their bytes; links count as what they lead to. */
+export async function sizeOfFolder(dir: string): Promise<{ files: number; bytes: number }> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
+  const names = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+  const sizes = await Promise.all(names.map(async (name) => (await stat(name).catch(() => null))?.size ?? 0));
+  return { files: names.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
 async function replaceByFile(path: string, real: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { homeFolder } from '../cache-folder.js';
 import { T2IError } from '../errors.js';
 import { refuse } from '../fields.js';
 import { absolutePath, cannotRead } from '../files.js';
@@ -28,7 +28,7 @@ const ENDPOINT = 'https://huggingface.co';
  */
 export function hubSettings(env: Environment): HubSettings {
   const home = () =>
-    absolutePath(env.HF_HOME || join(env.XDG_CACHE_HOME || join(homeFolder(), '.cache'), 'huggingface'));
+    absolutePath(env.HF_HOME || join(env.XDG_CACHE_HOME || join(homeFolder('HF_HOME'), '.cache'), 'huggingface'));
   return {
     endpoint: readEndpoint(env.HF_ENDPOINT || ENDPOINT),
     cache: absolutePath(env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home(), 'hub')),
@@ -78,16 +78,5 @@ async function readTokenFile(path: string): Promise<string | null> {
   } catch (cause) {
     if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return null;
     throw cannotRead(path, cause);
-  }
-}
-
-function homeFolder(): string {
-  try {
-    return homedir();
-  } catch (cause) {
-    throw new T2IError('IO_FAILED', `This user has no home folder: ${(cause as Error).message}`, {
-      hint: 'Name a folder with HF_HOME.',
-      cause,
-    });
   }
 }

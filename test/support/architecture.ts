@@ -97,7 +97,18 @@ const LAYERS: readonly Layer[] = [
   },
   {
     owns: 'hub/',
-    imports: ['errors.ts', 'fields.ts', 'files.ts', 'file-lock.ts', 'temporary-files.ts', 'http/', 'model/'],
+    imports: [
+      ...[
+        'errors.ts',
+        'fields.ts',
+        'files.ts',
+        'cache-folder.ts',
+        'file-lock.ts',
+        'temporary-files.ts',
+        'http/',
+        'model/',
+      ],
+    ],
     packages: ['zod'],
   },
   { owns: 'pipeline.ts', imports: [...CORE, 'backends/select.ts', 'hub/', 'pipeline/'] },

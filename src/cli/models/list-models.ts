@@ -1,6 +1,6 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HubCache } from '../../hub/cache.js';
+import { type HubCache, sizeOfFolder } from '../../hub/cache.js';
 import { packagedModels } from '../../model/resolve.js';
 import { readParams } from '../../ops/params/read.js';
 
@@ -19,7 +19,7 @@ export interface ListedModel {
 /** Every model that can be named in a folder, in the order of the kinds. */
 export async function listModels(project: string, cache: HubCache): Promise<ListedModel[]> {
   const packaged = (await packagedModels()).map(async ({ name, dir }) => {
-    return { kind: 'packaged' as const, name, revisions: [], dir, bytes: await bytesOf(dir) };
+    return { kind: 'packaged' as const, name, revisions: [], dir, bytes: (await sizeOfFolder(dir)).bytes };
   });
   const cached = (await cache.list()).map(({ repo, commit, refs, dir, bytes }) => {
     const revisions = refs.length > 0 ? refs : [commit];
@@ -36,7 +36,8 @@ async function promotedModel(project: string): Promise<ListedModel[]> {
   if (folder === undefined) return [];
   const [name, dir] = [join(folder, 'onnx_models'), join(project, folder, 'onnx_models')];
   if (!(await stat(join(dir, 't2i.json')).catch(() => null))) return [];
-  return [{ kind: 'promoted', name, revisions: await runOf(join(project, folder)), dir, bytes: await bytesOf(dir) }];
+  const { bytes } = await sizeOfFolder(dir);
+  return [{ kind: 'promoted', name, revisions: await runOf(join(project, folder)), dir, bytes }];
 }
 
 async function runOf(folder: string): Promise<string[]> {
@@ -47,11 +48,4 @@ async function runOf(folder: string): Promise<string[]> {
   } catch {
     return [];
   }
-}
-
-async function bytesOf(dir: string): Promise<number> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
-  const files = entries.filter((entry) => entry.isFile());
-  const sizes = await Promise.all(files.map(async (file) => (await stat(join(file.parentPath, file.name))).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
 }

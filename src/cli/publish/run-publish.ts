@@ -1,7 +1,6 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { T2IError } from '../../errors.js';
 import { describeValue, refuse } from '../../fields.js';
+import { refuseUnexported } from '../../ops/hub/model-sources.js';
 import { readParams } from '../../ops/params/read.js';
 import type { CommandInput } from '../command.js';
 import type { Io } from '../io.js';
@@ -63,13 +62,4 @@ function refuseOthers(flags: CommandInput['flags'], target: Target): void {
     return [{ option: `--${name}`, expected: `nothing with ${what}`, received: describeValue(value) }];
   });
   refuse(issues);
-}
-
-async function refuseUnexported(folder: string): Promise<void> {
-  await access(join(folder, 'onnx_models', 't2i.json')).catch((cause: unknown) => {
-    throw new T2IError('MODEL_NOT_FOUND', `There is no exported model in ${folder}`, {
-      hint: 'Export it first: t2i export',
-      cause,
-    });
-  });
 }

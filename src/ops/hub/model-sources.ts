@@ -8,6 +8,7 @@ import { describeModel } from '../../model/layout.js';
 import { listFiles } from '../transfer/tree.js';
 import type { Source, Sources } from './sources.js';
 
+const EXPORTED = 'onnx_models';
 const MANIFEST = 't2i.json';
 const INDEX = 'model_index.json';
 const FOLDERS =
@@ -21,12 +22,8 @@ const FOLDERS =
  * @throws T2IError MODEL_NOT_FOUND where nothing was exported, MODEL_INVALID where it is damaged; IO_FAILED; the signal's reason
  */
 export async function modelSources(folder: string, signal: AbortSignal): Promise<Sources> {
-  const exported = join(folder, 'onnx_models');
-  if (!(await stat(join(exported, MANIFEST)).catch(() => null))) {
-    throw new T2IError('MODEL_NOT_FOUND', `There is no exported model in ${folder}`, {
-      hint: 'Export it first: t2i export',
-    });
-  }
+  await refuseUnexported(folder);
+  const exported = join(folder, EXPORTED);
   // What others are to run is what was exported, whole: its files have the hashes of the manifest.
   await describeModel(exported, signal);
   const sources = new Map<string, Source>();
@@ -44,6 +41,16 @@ export async function modelSources(folder: string, signal: AbortSignal): Promise
   for (const name of ['README.md', 'model_metadata.json'])
     if (await stat(join(folder, name)).catch(() => null)) sources.set(name, join(folder, name));
   return sources;
+}
+
+/** @throws T2IError MODEL_NOT_FOUND where the folder of a promoted model has no exported one */
+export async function refuseUnexported(folder: string): Promise<void> {
+  await stat(join(folder, EXPORTED, MANIFEST)).catch((cause: unknown) => {
+    throw new T2IError('MODEL_NOT_FOUND', `There is no exported model in ${folder}`, {
+      hint: 'Export it first: t2i export',
+      cause,
+    });
+  });
 }
 
 /** Whether a file of the repository is one that a publication brings, so that it goes with those that are no longer part of it. */

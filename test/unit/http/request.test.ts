@@ -114,8 +114,12 @@ describe('a request', () => {
 
   it('says that nobody listens', async () => {
     await server.close();
-    const failed = request(`${server.url}/a`, { method: 'POST', wait });
-    await expect(failed).rejects.toMatchObject({ code: 'NETWORK_FAILED', message: /ECONNREFUSED/, hint: /proxy/ });
+    const failed = request(`${server.url.replace('127.0.0.1', 'localhost')}/a`, { method: 'POST', wait });
+    await expect(failed).rejects.toMatchObject({
+      code: 'NETWORK_FAILED',
+      message: /failed: connect ECONNREFUSED/,
+      hint: /proxy/,
+    });
     expect(waits).toHaveLength(4);
   });
 
