@@ -113,6 +113,11 @@ export function awsError(error: unknown, doing: string, secrets: readonly string
   });
 }
 
+/** Whether an object is missing in a bucket that is there. */
+export function isMissingObject(error: unknown): boolean {
+  return T2IError.is(error) && error.code === 'REMOTE_NOT_FOUND' && (error.cause as Error).name !== 'NoSuchBucket';
+}
+
 /** A text without the values that must not be told. */
 export function redact(text: string, secrets: readonly string[]): string {
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);

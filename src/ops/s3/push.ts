@@ -3,11 +3,11 @@ import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
-import { T2IError } from '../../errors.js';
 import { cannotRead } from '../../files.js';
 import { hashSegments, type Segments, sizeOf } from '../archive/segments.js';
 import { tarSegments } from '../archive/tar.js';
 import { zipSegments } from '../archive/zip.js';
+import { isMissingObject } from '../aws/errors.js';
 import { MANIFEST, type PushProgress, type PushReport } from '../transfer/push-folders.js';
 import { type FileRecord, listFolder } from '../transfer/tree.js';
 import { below, formatS3Address, type S3Address } from './address.js';
@@ -103,8 +103,7 @@ async function readManifest(store: S3Store, address: S3Address, signal: AbortSig
     const { body, etag } = await store.read(below(address, MANIFEST), signal);
     return { manifest: parseManifest(body.toString()), etag };
   } catch (error) {
-    if (T2IError.is(error) && error.code === 'REMOTE_NOT_FOUND' && !/bucket/.test(error.message))
-      return { manifest: null, etag: undefined };
+    if (isMissingObject(error)) return { manifest: null, etag: undefined };
     throw error;
   }
 }

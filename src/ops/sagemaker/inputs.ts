@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { Channel } from '@aws-sdk/client-sagemaker';
 import { T2IError } from '../../errors.js';
+import { isMissingObject } from '../aws/errors.js';
 import type { Params } from '../params/schema.js';
 import { below, formatS3Address, parseS3Address, type S3Address } from '../s3/address.js';
 import { type PushedFolder, parseManifest, pushToS3 } from '../s3/push.js';
@@ -25,7 +26,7 @@ export async function findData(store: S3Store, address: S3Address, signal: Abort
   const hint = 'Push them first: t2i data push';
   const refuse = (message: string, cause?: unknown) => new T2IError('DATA_INVALID', message, { hint, cause });
   const { body } = await store.read(below(address, MANIFEST), signal).catch((error) => {
-    if (!T2IError.is(error) || error.code !== 'REMOTE_NOT_FOUND' || /bucket/.test(error.message)) throw error;
+    if (!isMissingObject(error)) throw error;
     throw refuse(`There are no data in ${formatS3Address(address)}`, error);
   });
   const manifest = parseManifest(body.toString());

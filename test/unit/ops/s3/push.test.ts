@@ -15,7 +15,7 @@ import { skipFor } from '../../../support/skip-for.js';
 
 const signal = new AbortController().signal;
 const MIB = 2 ** 20;
-const address = { bucket: 'flowers', key: 'data/v1' };
+const address = { bucket: 'my-bucket', key: 'data/v1' };
 
 describe('a push to S3', skipFor(OPS.lack), () => {
   let moto: Moto;
@@ -32,7 +32,7 @@ describe('a push to S3', skipFor(OPS.lack), () => {
   });
   beforeEach(async () => {
     await fetch(`${moto.url}/moto-api/reset`, { method: 'POST' });
-    await moto.makeBucket('flowers');
+    await moto.makeBucket('my-bucket');
     project = mkdtempSync(join(tmpdir(), 't2i-s3-'));
     for (let at = 0; at < 6; at++) write(`raw/images/${at}.png`, `image ${at}`.repeat(100));
     write('raw/captions/0.txt', 'a red flower');
@@ -48,18 +48,18 @@ describe('a push to S3', skipFor(OPS.lack), () => {
   const push = (format: PushFormat = 'shards', shardBytes = 1500) =>
     pushToS3(store, [{ name: 'data/raw', path: join(project, 'raw') }], address, { format, shardBytes }, signal);
   const keys = async () => {
-    const { Contents = [] } = await moto.s3.send(new ListObjectsV2Command({ Bucket: 'flowers' }));
+    const { Contents = [] } = await moto.s3.send(new ListObjectsV2Command({ Bucket: 'my-bucket' }));
     return Contents.map(({ Key }) => (Key as string).slice('data/v1/'.length)).sort();
   };
   const read = async (key: string) => {
-    const { Body } = await moto.s3.send(new GetObjectCommand({ Bucket: 'flowers', Key: `data/v1/${key}` }));
+    const { Body } = await moto.s3.send(new GetObjectCommand({ Bucket: 'my-bucket', Key: `data/v1/${key}` }));
     return Buffer.from((await Body?.transformToByteArray()) ?? []);
   };
   const manifest = async () => JSON.parse((await read('manifest.json')).toString());
   const shards = async () => (await keys()).filter((key) => key.startsWith('shards/'));
 
   it('packs the files into shards that tar unpacks, and lists them by their hashes', async () => {
-    expect(await push()).toMatchObject({ target: 's3://flowers/data/v1', files: 9, copied: 9 });
+    expect(await push()).toMatchObject({ target: 's3://my-bucket/data/v1', files: 9, copied: 9 });
     const { files, archives } = await manifest();
     const out = join(project, 'out');
     mkdirSync(out);
@@ -153,9 +153,9 @@ describe('a push to S3', skipFor(OPS.lack), () => {
   });
 
   describe('of a large archive', () => {
-    const target = { bucket: 'flowers', key: '' };
+    const target = { bucket: 'my-bucket', key: '' };
     const unfinished = async () =>
-      (await moto.s3.send(new ListMultipartUploadsCommand({ Bucket: 'flowers' }))).Uploads ?? [];
+      (await moto.s3.send(new ListMultipartUploadsCommand({ Bucket: 'my-bucket' }))).Uploads ?? [];
     const large = async () => {
       write('large.bin', randomBytes(17 * MIB));
       const segments = [Buffer.from('head'), { path: join(project, 'large.bin'), bytes: 17 * MIB }];
@@ -163,7 +163,7 @@ describe('a push to S3', skipFor(OPS.lack), () => {
       return { segments, sha256, to: { ...target, key: `${sha256}.bin` } };
     };
     const body = async (key: string) => {
-      const { Body } = await moto.s3.send(new GetObjectCommand({ Bucket: 'flowers', Key: key }));
+      const { Body } = await moto.s3.send(new GetObjectCommand({ Bucket: 'my-bucket', Key: key }));
       return createHash('sha256')
         .update((await Body?.transformToByteArray()) ?? '')
         .digest('hex');

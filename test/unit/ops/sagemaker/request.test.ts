@@ -183,6 +183,7 @@ describe('the environment of a job', () => {
   it.each([
     ['MLFLOW_TRACKING_PASSWORD=canary'],
     ['HF_TOKEN=canary'],
+    ['DB_PASSWORD_OLD=canary'],
     ['AWS_SECRET_ACCESS_KEY=canary'],
     ['HARMLESS=hf_canaryCANARYcanaryCANARY12'],
     ['URL=https://user:canary@host/'],
