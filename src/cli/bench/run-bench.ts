@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { trainerPython } from '../../bench/diffusers/environment.js';
 import { closeSubjects, openSubjects } from '../../bench/open-subjects.js';
 import { renderHtml } from '../../bench/report/html.js';
 import { type BenchContext, makeReport } from '../../bench/report/report.js';
 import { emptyLog, runRounds, type SubjectLog } from '../../bench/run.js';
 import { prepareFile, writeFileAtomic } from '../../files.js';
+import { installedPython } from '../../ops/python/environment.js';
 import { describeMachine } from '../../pipeline/machine.js';
 import { cappedThreads } from '../../pipeline/threads.js';
 import type { CommandInput } from '../command.js';
@@ -19,7 +19,7 @@ import { BenchStatus } from './status.js';
 export async function runBench(input: CommandInput, io: Io): Promise<number> {
   const plan = await planBench(input, io);
   if (plan.html !== null) await prepareFile(plan.html);
-  const python = plan.against && (plan.python ?? (await trainerPython()));
+  const python = plan.against && (plan.python ?? (await installedPython(io.signal)));
   // The same number on both sides; the SDK alone leaves it to its runtime.
   const wanted = plan.load.threads ?? (python === null ? undefined : availableParallelism());
   const threads = cappedThreads(wanted).threads ?? null;

@@ -21,7 +21,35 @@ export async function trainerPython(
   signal: AbortSignal,
 ): Promise<string> {
   if (python !== undefined) return python;
-  const child = spawn('python3', [`${TRAINER}env.py`], { stdio: ['ignore', 'pipe', 'pipe'], signal });
+  const { interpreter, code, reason } = await runEnv([], onLine, signal);
+  if (interpreter !== null) return interpreter;
+  throw unavailable(
+    code === MISSING_TOOL || code === null ? reason : `the trainer's environment could not be set up: ${reason}`,
+    'Install Python 3.11 or newer with its venv module, or name an interpreter that has the packages of trainer/requirements.lock: --python PATH.',
+  );
+}
+
+/**
+ * The interpreter of the trainer's own environment where that is there: nothing is installed.
+ *
+ * @throws T2IError PYTHON_UNAVAILABLE; the signal's reason when aborted
+ */
+export async function installedPython(signal: AbortSignal): Promise<string> {
+  const { interpreter, reason } = await runEnv(['--installed'], () => undefined, signal);
+  if (interpreter !== null) return interpreter;
+  throw unavailable(
+    reason,
+    `\`python3 ${TRAINER}env.py\` installs what the trainer needs (6 GB, once); --python PATH names another interpreter that has it.`,
+  );
+}
+
+/** What env.py printed, or why it printed nothing; without a code where it could not even be started. */
+async function runEnv(
+  options: readonly string[],
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+): Promise<{ interpreter: string | null; code: number | null; reason: string }> {
+  const child = spawn('python3', [`${TRAINER}env.py`, ...options], { stdio: ['ignore', 'pipe', 'pipe'], signal });
   const printed: string[] = [];
   const said: string[] = [];
   const read = [
@@ -31,20 +59,20 @@ export async function trainerPython(
       onLine(line);
     }),
   ];
-  const [code] = await once(child, 'close').catch((cause: NodeJS.ErrnoException) => {
+  try {
+    const [code] = (await once(child, 'close')) as [number | null];
+    await Promise.all(read);
+    return {
+      interpreter: code === 0 ? (printed.at(-1) ?? null) : null,
+      code,
+      reason: said.at(-1) ?? `env.py ended with ${code}`,
+    };
+  } catch (error) {
     signal.throwIfAborted();
-    throw unavailable(`python3 cannot be started: ${cause.message}`, cause);
-  });
-  await Promise.all(read);
-  const interpreter = printed.at(-1);
-  if (code === 0 && interpreter !== undefined) return interpreter;
-  const reason = said.at(-1) ?? `env.py ended with ${code}`;
-  throw unavailable(code === MISSING_TOOL ? reason : `the trainer's environment could not be set up: ${reason}`);
+    return { interpreter: null, code: null, reason: `python3 cannot be started: ${(error as Error).message}` };
+  }
 }
 
-function unavailable(message: string, cause?: unknown): T2IError {
-  return new T2IError('PYTHON_UNAVAILABLE', message, {
-    hint: 'Install Python 3.11 or newer with its venv module, or name an interpreter that has the packages of trainer/requirements.lock: --python PATH.',
-    cause,
-  });
+function unavailable(message: string, hint: string): T2IError {
+  return new T2IError('PYTHON_UNAVAILABLE', message, { hint });
 }
