@@ -23,8 +23,8 @@ export function withFlagNames(error: unknown, command: Command, input: CommandIn
   return new T2IError(error.code, error.message, { issues, hint, cause: error.cause });
 }
 
-/** The flag of that name, or that sets an option of the SDK; of several the one that was given. */
+/** The flag of that name or key, or that sets an option of the SDK; of several the one that was given. */
 function flagOf(option: string, { flags }: Command, input: CommandInput): Flag | undefined {
-  const meant = flags.filter((flag) => longName(flag) === option || flag.sets?.includes(option));
+  const meant = flags.filter((flag) => [longName(flag), keyOfFlag(flag), ...(flag.sets ?? [])].includes(option));
   return meant.find((flag) => input.flags[keyOfFlag(flag)] !== undefined) ?? meant[0];
 }

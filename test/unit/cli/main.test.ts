@@ -119,6 +119,7 @@ describe('the command line', () => {
     [['a', 'red', 'apple'], 'Put the prompt in quotes: t2i "a red apple"'],
     [['verify'], "missing required argument 'image'"],
     [['generate', 'x', '--steps'], "option '--steps <n>' argument missing"],
+    [['train', '--init-from', ''], 'error: --init-from: expected a folder, received ""'],
   ])('refuses %j: %s', async (argv, words) => {
     const { code, out, err } = await run(...argv);
     if (!argv.includes('--json')) expect(out).toBe('');
