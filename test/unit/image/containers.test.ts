@@ -19,7 +19,8 @@ describe('the chunks of a WebP', () => {
     head.writeUInt32LE(4 + body.length, 4);
     return Buffer.concat([head, body]);
   };
-  const length = (text: string) => String.fromCharCode(text.length & 255, text.length >> 8, 0, 0);
+  const length = (text: string) =>
+    String.fromCharCode(text.length & 255, (text.length >> 8) & 255, text.length >> 16, 0);
   const xmp = (text: string) => `XMP ${length(text)}${text}${text.length % 2 === 1 ? '\0' : ''}`;
 
   it('are padded where their length is odd', () => {
@@ -35,6 +36,12 @@ describe('the chunks of a WebP', () => {
     const packet = writeXmp(json) + end;
     expect(receiptIn(file('ALPH\x03\0\0\0abc\0', xmp(packet)))).toEqual(receipt);
     expect(receiptIn(file(xmp(packet), 'ALPH\x03\0\0\0abc\0'))).toEqual(receipt);
+  });
+
+  it('give no receipt in a packet of more than a megabyte', () => {
+    const packet = writeXmp(json).padEnd(2 ** 20);
+    expect(receiptIn(file(xmp(packet)))).toEqual(receipt);
+    expect(() => receiptIn(file(xmp(`${packet} `)))).toThrow(/carries no receipt/);
   });
 
   it('end where the file says so, whatever stands behind', () => {
@@ -70,6 +77,10 @@ describe('the segments of a JPEG', () => {
     ]);
   });
 
+  it('end with the image where it has no scan', () => {
+    expect([...readJpegSegments(Buffer.from([...START, ...segment(0xfe, 7), 0xff, 0xd9, 1, 2]))]).toHaveLength(1);
+  });
+
   it('may fill the file to its last byte, and no more', () => {
     const file = Buffer.from([...START, ...segment(0xfe, 7, 8)]);
     expect(() => [...readJpegSegments(file)]).toThrow(/no marker at byte 8/);
@@ -96,17 +107,39 @@ describe('the segments of a JPEG', () => {
     expect(() => insert(65_534)).toThrow(/65533 bytes.*65534 are needed/);
   });
 
+  it('give the receipt among others, however many, and from APP1 alone', () => {
+    const others = Array.from({ length: 20 }, () => [...segment(APP1, 1, 2), ...segment(0xfe, 3)]).flat();
+    const jpeg = Buffer.from([...START, ...others, ...SCAN]);
+    const body = Buffer.from(`http://ns.adobe.com/xap/1.0/\0${writeXmp(json)}`);
+    expect(receiptIn(insertJpegSegment(jpeg, { marker: APP1, body }))).toEqual(receipt);
+    expect(() => receiptIn(insertJpegSegment(jpeg, { marker: 0xfe, body }))).toThrow(/carries no receipt/);
+  });
+
   it('say how coarse the steps are, in tables of 8 and of 16 bits', () => {
     const narrow = [0x00, ...Array<number>(64).fill(3)];
     // The step 0x0102 = 258, high byte first.
     const wide = [0x11, ...Array<number[]>(64).fill([1, 2]).flat()];
     const sum = (...bodies: number[][]) =>
-      jpegCoarseness(Buffer.from([...START, ...bodies.flatMap((body) => segment(0xdb, ...body)), ...SCAN]));
+      jpegCoarseness(
+        Buffer.from([...START, ...segment(0xfe, 9, 9), ...bodies.flatMap((body) => segment(0xdb, ...body)), ...SCAN]),
+      );
     expect(sum(narrow)).toBe(64 * 3);
     expect(sum(wide)).toBe(64 * 258);
     expect(sum([...narrow, ...wide], narrow)).toBe(64 * (3 + 258 + 3));
     // A table that is cut off counts as far as it goes.
     expect(sum(wide.slice(0, 4))).toBe(258);
+  });
+});
+
+describe('a file that is no image', () => {
+  it.each([
+    ['a sound, in a container like that of WebP', Buffer.from('RIFF\x04\0\0\0WAVE')],
+    ['WebP without the container', Buffer.from('FORM\x04\0\0\0WEBP')],
+    ['the end of a JPEG', Buffer.from([0xff, 0xd9, 0xff, 0xda])],
+    ['half of the start of a JPEG', Buffer.from([0xfe, 0xd8, 0xff, 0xda])],
+    ['all of the signature of PNG but its end', Buffer.from('\x89PNG\r\n\x1a', 'latin1')],
+  ])('is told so: %s', (_, bytes) => {
+    expect(() => receiptIn(bytes)).toThrow(/not a PNG, JPEG or WebP image/);
   });
 });
 
@@ -144,6 +177,7 @@ describe('a text of a PNG', () => {
     expect(textOfChunk(chunk, 'key')).toBe('a\0b');
     expect(textOfChunk(chunk, 'ke')).toBeNull();
     expect(textOfChunk(chunk, 'keys')).toBeNull();
+    expect(textOfChunk({ ...chunk, type: 'IDAT' }, 'key')).toBeNull();
   });
 });
 

@@ -124,18 +124,20 @@ describe('a PNG made to hurt', () => {
     await expect(readReceipt(Buffer.concat([signature, end]))).rejects.toThrow(/does not begin with an IHDR/);
   });
 
-  /** The PNG with another IHDR in place of its own. */
-  const headed = (data: Uint8Array) => {
+  /** The PNG with another chunk in place of its IHDR. */
+  const headed = (data: Uint8Array, type = 'IHDR') => {
     const [start, own] = [bare.subarray(0, 8 + 25), bare.subarray(8 + 25)];
-    return Buffer.concat([
-      start.subarray(0, 8),
-      insertPngChunks(start, [{ type: 'IHDR', data }]).subarray(8 + 25),
-      own,
-    ]);
+    return Buffer.concat([start.subarray(0, 8), insertPngChunks(start, [{ type, data }]).subarray(8 + 25), own]);
   };
 
   it('is refused with an IHDR of another length', async () => {
     await expect(readReceipt(headed(Buffer.alloc(14)))).rejects.toThrow(/does not begin with an IHDR/);
+    await expect(readReceipt(headed(Buffer.alloc(13), 'IDAT'))).rejects.toThrow(/does not begin with an IHDR/);
+  });
+
+  it('is refused with a chunk whose name is not of letters', async () => {
+    const data = Buffer.alloc(0);
+    await expect(readReceipt(withChunk({ type: 'a1cd', data }))).rejects.toThrow(/no chunk at byte 33/);
   });
 
   it('is refused where it claims more than 4096x4096 pixels, in any shape', async () => {

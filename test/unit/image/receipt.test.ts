@@ -18,6 +18,8 @@ const HARD_PROMPTS = [
   '',
 ];
 
+const ZEROS = '0'.repeat(64);
+
 describe('a receipt', () => {
   it.each(IMAGE_FORMATS)('survives every prompt in %s', async (format) => {
     for (const prompt of HARD_PROMPTS) {
@@ -51,6 +53,7 @@ describe('a receipt', () => {
   it.each<Partial<Receipt>>([
     { seed: 0, width: 1, height: 1, guidanceScale: 0, prompt: '', negativePrompt: '' },
     { seed: 2 ** 53 - 1, width: 65_535, height: 65_535, guidanceScale: 1000, prompt: 'a'.repeat(10_000) },
+    { backend: { name: 'b', runtime: 'r', engines: Object.fromEntries(Array.from('0123456789', (i) => [i, ZEROS])) } },
     { plan: { ...receiptOf().plan, eta: 0, steps: 1 } },
     { plan: { ...receiptOf().plan, eta: 1, steps: 1_000_000 } },
   ])('may reach the bounds of its numbers and texts (%#)', (fields) => {
@@ -90,12 +93,30 @@ describe('a receipt that was tampered with', () => {
       JSON.stringify({ ...receiptOf(), ...Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`f${i}`, i])) }),
       ['receipt'],
     ],
+    [
+      'fields without end in one of them',
+      plan(Object.fromEntries(Array.from({ length: 51 }, (_, i) => [i, i]))),
+      ['plan'],
+    ],
     ['a missing field', change((receipt) => delete receipt.seed), ['seed']],
     ['two bad fields', change((receipt) => Object.assign(receipt, { seed: -1, width: 1.5 })), ['seed', 'width']],
     ['a seed as text', change((receipt) => Object.assign(receipt, { seed: '7' })), ['seed']],
     ['NUL in the prompt', change((receipt) => Object.assign(receipt, { prompt: 'a\0' })), ['prompt']],
     ['an endless prompt', change((receipt) => Object.assign(receipt, { prompt: 'a'.repeat(10_001) })), ['prompt']],
     ['a hash that is none', change((receipt) => Object.assign(receipt, { rgbSha256: 'abc' })), ['rgbSha256']],
+    [
+      'a hash in a list',
+      change((receipt) => Object.assign(receipt, { rgbSha256: [receipt.rgbSha256] })),
+      ['rgbSha256'],
+    ],
+    ...[
+      { a: ZEROS, b: 'abc' },
+      { a: ZEROS, '': ZEROS },
+    ].map((hashes): [string, string, string[]] => [
+      `hashes of which one is none, ${Object.keys(hashes)}`,
+      change((receipt) => Object.assign(receipt.model as object, { hashes })),
+      ['model.hashes'],
+    ]),
     [
       'hashes that are none',
       change((receipt) => Object.assign(receipt.model as object, { hashes: { a: 1 } })),
