@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-# Whether a block is cut out of the heap, which keeps it when it is freed, or mapped for itself, which does not: mallinfo2
-# counts what is mapped.
+# Whether a block is cut out of the heap, which keeps it when it is freed, or mapped for itself, which does not:
+# mallinfo2 counts what is mapped.
 MAPPED = """
 import ctypes, sys
 from t2i_trainer.training.memory import keep_freed_memory
