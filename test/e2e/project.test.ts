@@ -43,7 +43,7 @@ describe('a project, from a folder of images to a published model', skipFor(OPS.
     const path = [dirname(process.execPath), dirname(OPS.python), process.env.PATH].join(delimiter);
     const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')));
     env = { ...clean, PATH: path, HF_TOKEN: CANARY, DVC_NO_ANALYTICS: '1', GIT_CONFIG_GLOBAL: '/dev/null' };
-  }, 120_000);
+  }, 600_000);
   afterAll(() => rmSync(root, { recursive: true, force: true }));
 
   const sh = (line: string, cwd = project) => {
@@ -71,7 +71,7 @@ describe('a project, from a folder of images to a published model', skipFor(OPS.
     expect(sh('git check-ignore params.yaml').status).toBe(0);
     expect(ok('npx --no -- t2i data import ../source --json')).toContain('"imported"');
     ok('npx --no -- t2i params check');
-  }, 120_000);
+  }, 600_000);
 
   it('runs all nine stages', () => {
     expect(ran(ok('dvc repro'))).toEqual(STAGES);
@@ -90,7 +90,7 @@ describe('a project, from a folder of images to a published model', skipFor(OPS.
 
   it('does nothing the second time', () => {
     expect(ran(ok('dvc repro'))).toEqual([]);
-  }, 120_000);
+  }, 600_000);
 
   it('leaves everything downstream as it is for a model that is worse', () => {
     write({ training: { unet_learning_rate: 1e-9, num_epochs: 1 }, mlflow: { run_name: 'worse' } });
@@ -115,7 +115,7 @@ describe('a project, from a folder of images to a published model', skipFor(OPS.
   it('has no secret in any file that is committed or pushed', () => {
     ok('dvc remote add -d -q store ../store && dvc push -q');
     expect(sh(`grep -rl ${CANARY} . ../store`).output).toBe('');
-  }, 120_000);
+  }, 600_000);
 });
 
 function merge(base: Record<string, unknown>, changes: object): Record<string, unknown> {

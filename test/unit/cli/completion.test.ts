@@ -83,6 +83,7 @@ describe('the words that shells offer', () => {
     const words = COMMANDS.map((command) => [command.name, argumentWords(command)]).filter(([, said]) => said?.length);
     expect(Object.fromEntries(words)).toEqual({
       engines: ['list', 'inspect', 'prune'],
+      jobs: ['list', 'status', 'logs', 'stop', 'resume', 'fetch', 'serve'],
       models: ['list', 'remove'],
       params: ['check', 'show', 'import'],
       data: ['import', 'caption', 'embed', 'latents', 'check', 'push'],

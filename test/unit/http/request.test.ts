@@ -100,7 +100,7 @@ describe('a request', () => {
     server.fail(/\/a/, FAULTS.html);
     await expect(requestJson(`${server.url}/a`)).rejects.toMatchObject({
       code: 'REMOTE_REFUSED',
-      message: /HTML page/,
+      message: expect.stringMatching(/HTML page/),
     });
   });
 
@@ -108,7 +108,7 @@ describe('a request', () => {
     server.fail(/\/a/, FAULTS.endless);
     await expect(requestJson(`${server.url}/a`, {}, 1e6)).rejects.toMatchObject({
       code: 'REMOTE_REFUSED',
-      message: /at most 1000000 bytes/,
+      message: expect.stringMatching(/at most 1000000 bytes/),
     });
   });
 
@@ -117,7 +117,7 @@ describe('a request', () => {
     const failed = request(`${server.url.replace('127.0.0.1', 'localhost')}/a`, { method: 'POST', wait });
     await expect(failed).rejects.toMatchObject({
       code: 'NETWORK_FAILED',
-      message: /failed: connect ECONNREFUSED/,
+      message: expect.stringMatching(/failed: connect ECONNREFUSED/),
       hint: /proxy/,
     });
     expect(waits).toHaveLength(4);
@@ -135,7 +135,10 @@ describe('a request', () => {
   it('gives up on a server that says nothing', async () => {
     server.fail(/\/a/, () => {}, 2);
     const failed = request(`${server.url}/a`, { timeout: 20, attempts: 2, wait });
-    await expect(failed).rejects.toMatchObject({ code: 'NETWORK_FAILED', message: /no answer within 0.02 s/ });
+    await expect(failed).rejects.toMatchObject({
+      code: 'NETWORK_FAILED',
+      message: expect.stringMatching(/no answer within 0.02 s/),
+    });
   });
 });
 
@@ -173,7 +176,9 @@ describe('a redirect', () => {
 
   it('without end is refused', async () => {
     server.fail(/\/a/, FAULTS.redirect('/a'), 100);
-    await expect(request(`${server.url}/a`)).rejects.toMatchObject({ message: /more than 5 redirects/ });
+    await expect(request(`${server.url}/a`)).rejects.toMatchObject({
+      message: expect.stringMatching(/more than 5 redirects/),
+    });
     expect(server.requests).toHaveLength(6);
   });
 

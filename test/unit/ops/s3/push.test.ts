@@ -181,7 +181,7 @@ describe('a push to S3', skipFor(OPS.lack), () => {
         sent += bytes;
       };
       expect(await upload(store, to, segments, { ...options, onBytes: count }, signal)).toBe(true);
-      expect(sent).toBeGreaterThan(0);
+      // What was on its way when it was stopped may have arrived, too.
       expect(sent).toBeLessThan(17 * MIB);
       expect(await body(to.key)).toBe(sha256);
       expect(await unfinished()).toEqual([]);
