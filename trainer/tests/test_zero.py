@@ -120,11 +120,16 @@ def test_without_torchrun_the_option_is_refused():
 
 def test_the_configuration_is_that_of_the_options():
     options = TrainingOptions(batch_size=24, gradient_accumulation_steps=3, precision="fp16")
-    config = deepspeed_config(2, options, 4, torch.device("cuda"))
+    config = deepspeed_config(2, options, 4, torch.device("cuda"), 859_520_964)
     assert (config["train_batch_size"], config["train_micro_batch_size_per_gpu"]) == (24, 2)
     assert config["gradient_accumulation_steps"] == 3 and config["gradient_clipping"] == 0.5
     assert config["zero_optimization"]["stage"] == 2 and config["zero_optimization"]["overlap_comm"]
     assert config["fp16"]["enabled"] and "torch_autocast" not in config
-    other = deepspeed_config(3, TrainingOptions(precision="bf16"), 1, torch.device("cpu"))
+    other = deepspeed_config(3, TrainingOptions(precision="bf16"), 1, torch.device("cpu"), 4_001)
     assert other["torch_autocast"] == {"enabled": True, "dtype": "bfloat16"} and "fp16" not in other
     assert not other["zero_optimization"]["overlap_comm"]
+    buckets = [
+        [made["zero_optimization"][f"{what}_bucket_size"] for what in ("reduce", "allgather")]
+        for made in (config, other)
+    ]
+    assert buckets == [[50_000_000] * 2, [4_002] * 2], "200 MB, or what the weights need"

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from ...stage import Issue, StageError
 from ..options import TrainingOptions
-from ..steps import parameter_groups
+from ..steps import count_parameters, parameter_groups
 from . import Stepped, ranks
 from .partitions import cut, whole_pieces
 
-# Elements that are sent at once; DeepSpeed's 5e8 takes gigabytes of a GPU.
+# Elements that are sent at once; DeepSpeed's 5e8 takes gigabytes of a GPU. No bucket is larger than all weights.
 BUCKET = 50_000_000
 
 
@@ -44,6 +44,7 @@ class Zero:
 
     def prepare(self, unet: UNet2DConditionModel, options: TrainingOptions) -> None:
         self.half = options.precision == "fp16"
+        trained = count_parameters(weight for weight in unet.parameters() if weight.requires_grad)
         groups = [
             {"params": group["params"], "weight_decay": group["weight_decay"]}
             for group in parameter_groups(unet, options.weight_decay)
@@ -52,7 +53,7 @@ class Zero:
             self.engine, self.optimizer, _, _ = self.deepspeed.initialize(
                 model=unet,
                 model_parameters=groups,
-                config=deepspeed_config(self.stage, options, self.world, self.device),
+                config=deepspeed_config(self.stage, options, self.world, self.device, trained),
             )
         # The loop tells when it is hopeless to lower the loss scale further.
         self.optimizer.loss_scaler.raise_error_at_min_scale = False
@@ -188,8 +189,13 @@ def _by_rank(folder: Path, kind: str) -> list[Path]:
     return sorted(folder.glob(f"*rank-{kind}"), key=lambda path: int(path.stem.rpartition("-")[2]))
 
 
-def deepspeed_config(stage: int, options: TrainingOptions, world: int, device: torch.device) -> dict[str, Any]:
-    """DeepSpeed's configuration. The learning rate is set at each step, so it has no scheduler of its own."""
+def deepspeed_config(
+    stage: int, options: TrainingOptions, world: int, device: torch.device, trained: int
+) -> dict[str, Any]:
+    """DeepSpeed's configuration for so many `trained` parameters. The learning rate is set at each step, so it has no
+    scheduler of its own."""
+    # Even, as DeepSpeed aligns what it gathers.
+    bucket = min(BUCKET, trained + trained % 2)
     parts = options.gradient_accumulation_steps
     config: dict[str, Any] = {
         "train_batch_size": options.batch_size,
@@ -201,8 +207,8 @@ def deepspeed_config(stage: int, options: TrainingOptions, world: int, device: t
             "stage": stage,
             "overlap_comm": device.type == "cuda",
             "contiguous_gradients": True,
-            "reduce_bucket_size": BUCKET,
-            "allgather_bucket_size": BUCKET,
+            "reduce_bucket_size": bucket,
+            "allgather_bucket_size": bucket,
             # Every weight is cut, so that its part alone is what a rank knows.
             "stage3_param_persistence_threshold": 0,
         },
