@@ -50,6 +50,14 @@ describe('a path that the system refuses', () => {
   });
 });
 
+it('writes a file whose name is as long as a name may be', async () => {
+  for (const name of ['x'.repeat(255), '界'.repeat(85)]) {
+    await prepareFile(join(dir, name));
+    await writeFileAtomic(join(dir, name), bytes);
+    expect(await readFile(join(dir, name))).toEqual(bytes);
+  }
+});
+
 it('makes the folders that lack, once, whoever else makes them too', async () => {
   const path = join(dir, 'a/b/c/image.png');
   await Promise.all([prepareFile(path), prepareFile(path), makeFolder(join(dir, 'a/b'))]);

@@ -107,6 +107,21 @@ describe('a request', () => {
     });
   });
 
+  it('takes every limit itself', () => {
+    const all = {
+      prompt: 'a'.repeat(10_000),
+      seeds: new Array(100).fill(2 ** 53 - 1),
+      steps: 1000,
+      guidanceScale: 1000,
+      eta: 1,
+      width: 4096,
+      height: 8,
+    };
+    expect(parse(all)).toMatchObject(all);
+    expect(parse({ seed: 2 ** 53 - 2, n: 2 }).seeds).toEqual([2 ** 53 - 2, 2 ** 53 - 1]);
+    expect(parse({ seed: 2 ** 53 - 1 }).seeds).toEqual([2 ** 53 - 1]);
+  });
+
   it('takes undefined as left out', () => {
     const options = { n: undefined, seeds: undefined, eta: undefined, sampler: undefined, signal: undefined };
     expect(parse({ seed: 1, ...options })).toEqual(parse({ seed: 1 }));
@@ -174,6 +189,7 @@ describe('a refused request', () => {
   it.each<[object, string]>([
     [{ prompt: 'a\0b' }, 'prompt: text of at most 10000 characters without NUL, "a\\u0000b"'],
     [{ prompt: 'a'.repeat(10_001) }, `prompt: text of at most 10000 characters without NUL, "${'a'.repeat(60)}…"`],
+    [{ prompt: 'a\0'.padEnd(60) }, `prompt: text of at most 10000 characters without NUL, "${'a\\u0000'.padEnd(65)}"`],
     [{ prompt: 7 }, 'prompt: text of at most 10000 characters without NUL, 7'],
     [{ negativePrompt: null }, 'negativePrompt: text of at most 10000 characters without NUL, null'],
     [{ seed: -1 }, 'seed: an integer from 0 to 9007199254740991 (2^53 - 1), -1'],
@@ -207,6 +223,9 @@ describe('a refused request', () => {
     [{ preview: 0 }, 'preview: true, false or an integer from 1 to 1000, 0'],
     [{ signal: {} }, 'signal: an AbortSignal, an object'],
     [{ onStep: true }, 'onStep: a function, true'],
+    [{ steps: () => 3 }, 'steps: an integer from 1 to 1000, a function'],
+    [{ eta: '1' }, 'eta: a number from 0 to 1, "1"'],
+    [{ sampler: ['ddim'] }, 'sampler: one of ddim, euler, lcm, a list of 1'],
     [{ steps: Symbol('x') }, 'steps: an integer from 1 to 1000, Symbol(x)'],
     [{ steps: Object.create(null) }, 'steps: an integer from 1 to 1000, an object'],
   ])('with %o', (options, expected) => {

@@ -258,6 +258,11 @@ describe('closing', () => {
     await pipeline.close();
     expect(session.closes).toBe(1);
     await expect(pipeline.generate(request)).rejects.toMatchObject({ code: 'CLOSED' });
+    // Options that are wrong as well are not worth mending.
+    await expect(pipeline.generate({ ...request, steps: 0 })).rejects.toMatchObject({
+      code: 'CLOSED',
+      hint: expect.stringContaining('Pipeline.load()'),
+    });
   });
 
   it('ends what runs and what waits with CLOSED', async () => {

@@ -68,6 +68,8 @@ describe('the name that was meant', () => {
     ['no name of three letters that it holds by chance', 'metadata', ['eta', 'json'], null],
     ['three slips in a long name', 'guidanxeskale', ['guidanceScale', 'sampler'], 'guidanceScale'],
     ['not four', 'guizanxeskalo', ['guidanceScale', 'sampler'], null],
+    ['not half of its letters', 'soup', ['sofa'], null],
+    ['not what lies beyond 60 letters', `${'x'.repeat(60)}steps`, ['steps'], null],
     ['neighbours that changed places at the end', 'sampelr', ['sampler', 'simple'], 'sampler'],
   ])('by %s', (_, typed, names, meant) => {
     expect(nearestName(typed, names)).toBe(meant);

@@ -6,7 +6,11 @@ const request = { prompt: 'a red apple', steps: 3 };
 describe('the queue', () => {
   it('takes as many as may wait behind the one that runs, and says by code that it is full', async () => {
     const { pipeline, session } = memoryPipeline({}, 2);
-    const full = { code: 'QUEUE_FULL', message: '2 requests wait already, the most that maxQueue allows' };
+    const full = {
+      code: 'QUEUE_FULL',
+      message: '2 requests wait already, the most that maxQueue allows',
+      hint: expect.stringContaining('larger maxQueue'),
+    };
     const control = new AbortController();
     const taken = [0, 1].map((seed) => pipeline.generate({ ...request, seed }));
     const aborted = pipeline.generate({ ...request, signal: control.signal });
