@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+
 /**
  * The layers of src/ that are mutated one after another, each with the tests that are meant to catch what breaks in it, and the score
  * that is aimed at. Tests that start processes are none of them: a mutant lives in the process of the tests alone.
@@ -9,7 +11,7 @@ export const LAYERS = [
   folder('diffusion', 95),
   folder('text', 85),
   folder('model', 95),
-  { ...folder('image', 85), tests: ['test/unit/image/**/*.test.ts', 'test/unit/verify/**/*.test.ts'] },
+  { ...folder('image', 85), tests: ['test/unit/image/**/*.test.ts', 'test/unit/verify.test.ts'] },
   {
     name: 'process',
     // watchdog.ts is a thread of a child process, where no mutant lives; engines.ts belongs to TensorRT.
@@ -49,7 +51,12 @@ export const LAYERS = [
   },
   folder('cli', 85),
   folder('bench', 85),
-  folder('ops', 85),
+  folder('hub', 85),
+  folder('http', 85),
+  { name: 'ops', mutate: ['src/ops/*.ts'], tests: ['test/unit/ops/**/*.test.ts'], aim: 85 },
+  ...readdirSync(new URL('../../src/ops', import.meta.url), { withFileTypes: true })
+    .filter((part) => part.isDirectory())
+    .map(({ name }) => folder(`ops/${name}`, 85)),
 ];
 
 /** A folder of src/ whose tests lie in the folder of the same name. */

@@ -1,0 +1,25 @@
+import { readdirSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { LAYERS } from '../../mutation/layers.mjs';
+
+/** Of a pattern in which `*` stands for a part of a name and `**` for folders. */
+const expression = (glob: string) =>
+  new RegExp(`^${glob.replaceAll('.', '\\.').replaceAll('*', '[^/]*').replaceAll('[^/]*[^/]*/', '(.*/)?')}$`);
+
+const layersOf = (path: string) =>
+  LAYERS.filter(({ mutate }) => {
+    const fits = (glob: string) => expression(glob).test(path);
+    const [without, within] = [
+      mutate.filter((glob) => glob.startsWith('!')),
+      mutate.filter((glob) => !glob.startsWith('!')),
+    ];
+    return within.some(fits) && !without.some((glob) => fits(glob.slice(1)));
+  }).map(({ name }) => name);
+
+it('every file of src/ is mutated in one layer, but for a thread that no mutant reaches', () => {
+  const paths = readdirSync(new URL('../../../src', import.meta.url), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => `src/${path.replaceAll('\\', '/')}`);
+  const odd = paths.filter((path) => layersOf(path).length !== 1);
+  expect(odd).toEqual(['src/backends/process/watchdog.ts']);
+});
