@@ -80,6 +80,18 @@ describe('a report', () => {
     expect(JSON.parse(JSON.stringify(subjects[1]?.difference))).toEqual({ maxAbs: 0, meanAbs: 0, psnr: null });
   });
 
+  it('takes memory and load of first images, and compares with nothing that is not there', async () => {
+    const report = await reportOf(ours(), fakeSubject({ name: 'b', ms: 200 }));
+    expect(report.subjects[1]).toMatchObject({
+      loadMs: { median: 1600 },
+      memory: { process: { median: 50 * 2 ** 20 }, children: { median: 100 * 2 ** 20 } },
+      ratio: { image: 2, unetStep: 2, firstImage: 2 },
+    });
+    const log = emptyLog(ours());
+    const alone = makeReport({ model: {}, request: REQUEST } as Parameters<typeof makeReport>[0], [log, log]);
+    expect(alone.subjects[1]?.difference).toBeNull();
+  });
+
   it('has null for what was not measured yet', () => {
     const context = { model: {}, request: REQUEST } as Parameters<typeof makeReport>[0];
     expect(makeReport(context, [emptyLog(ours())]).subjects[0]).toMatchObject({
@@ -97,15 +109,24 @@ describe('a report', () => {
 describe('the tables', () => {
   it('name what was measured, and what was skipped and why', async () => {
     const rows = Object.fromEntries(contextRows(await reportOf(ours())));
-    expect(rows).toMatchObject({
+    expect(rows).toEqual({
+      date: '2026-11-25T12:00:00.000Z',
+      machine: 'a CPU, 2 cores, 8 GiB, linux x64',
+      versions: '@t2i/sdk 1.0, node v20',
+      threads: "each runtime's own choice",
+      model: 'tiny',
       request: '128x64, 4 steps of ddim, guidance 5',
       onnxruntime: 'onnxruntime 1.0 on the CPU',
       tensorrt: 'skipped: no GPU\nt2i doctor',
       rounds: '2',
     });
-    expect(Object.fromEntries(contextRows({ ...(await reportOf(ours())), complete: false })).rounds).toContain(
-      'not all',
-    );
+    const report = await reportOf(ours());
+    const chosen = { ...report, complete: false, threads: 3, request: { ...report.request, preset: 'fast' } };
+    expect(Object.fromEntries(contextRows(chosen))).toMatchObject({
+      rounds: '2, not all of them measured',
+      threads: '3',
+      request: '128x64, 4 steps of ddim, guidance 5, preset fast',
+    });
   });
 
   it('tell once what a backend warned of', async () => {
@@ -121,7 +142,10 @@ describe('the tables', () => {
     expect(head).toEqual(['', 'onnxruntime', 'diffusers']);
     expect(rows).toContainEqual(['whole image', '100 ms (100 ms to 100 ms)', '250 ms (250 ms to 250 ms), 2.50x']);
     expect(rows).toContainEqual(['outside the networks', '10.0 ms (10.0 ms to 10.0 ms), 10.0 %', '-']);
-    expect(rows.map(([label]) => label)).toContain('peak memory, children');
+    expect(rows).toContainEqual(['peak memory, children', '100 MiB (100 MiB to 100 MiB)', '-']);
+    expect(rows).toContainEqual(['image beside the first', '-', 'PSNR 9.4 dB']);
+    const equal = imageTable(await reportOf(ours(), fakeSubject({ name: 'b', ms: 100 }))).rows;
+    expect(equal).toContainEqual(['image beside the first', '-', 'every byte is equal']);
     const alone = imageTable(await reportOf(theirs())).rows.map(([label]) => label);
     expect(alone).toEqual(['whole image', 'one UNet step']);
   });
@@ -133,11 +157,12 @@ describe('the tables', () => {
   });
 
   it('write three digits, and one value without a range', () => {
-    expect([0.4161, 9.994, 12.06, 384.2, 2082].map(formatMs)).toEqual([
+    expect([0.4161, 9.994, 12.06, 384.2, 1000, 2082].map(formatMs)).toEqual([
       '0.42 ms',
       '9.99 ms',
       '12.1 ms',
       '384 ms',
+      '1.00 s',
       '2.08 s',
     ]);
     expect(formatSummary({ median: 5, low: 5, high: 5, values: [5] }, formatMs)).toBe('5.00 ms');
@@ -165,8 +190,47 @@ describe('the page', () => {
     expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(report)));
   });
 
+  it('heads the columns and the rows of its tables', async () => {
+    const page = renderHtml(await reportOf(ours(), theirs()));
+    expect(page).toContain('<table><tr><th>date</th><td>2026-11-25T12:00:00.000Z</td></tr>\n<tr>');
+    expect(page).toContain(
+      '<table><tr><th></th><th>onnxruntime</th><th>diffusers</th></tr>\n<tr><th>whole image</th><td>100 ms',
+    );
+  });
+
   it('leaves out plots without measurements', async () => {
     expect(renderHtml(await reportOf(theirs())).match(/<svg /g)).toHaveLength(4);
+  });
+
+  it('has a row for each, with its name before, its bar and its dots on one line', () => {
+    const row = { median: 50, values: [50, 100] };
+    const svg = plot(
+      'times',
+      [
+        { label: 'a', ...row },
+        { label: 'b', ...row },
+      ],
+      String,
+    );
+    const numbers = (pattern: RegExp) => [...svg.matchAll(pattern)].map(([, number]) => Number(number));
+    const [a, b] = numbers(/cy="([\d.]+)"/g).filter((_, place) => place % 2 === 0) as [number, number];
+    expect(b - a).toBe(2 * a);
+    // A bar of the half ends half-way to the dot of the whole.
+    const [half, whole] = numbers(/cx="([\d.]+)"/g) as [number, number];
+    const [x] = numbers(/<rect[^>]* x="([\d.]+)"/g) as [number];
+    const [width] = numbers(/<rect[^>]* width="([\d.]+)"/g) as [number];
+    expect(x + width).toBeCloseTo(half, 0);
+    expect(whole - half).toBeCloseTo(width, 0);
+    const [label, value] = numbers(/<text[^t]* x="([\d.]+)"/g).slice(-2) as [number, number];
+    expect([label < x, value > whole]).toEqual([true, true]);
+    // The numbers of the axis lie below the last row, which ends at 2 * 2 * a, and within the picture.
+    const [right] = numbers(/viewBox="0 0 (\d+)/g) as [number];
+    const [bottom] = numbers(/viewBox="0 0 \d+ (\d+)/g) as [number];
+    for (const y of numbers(/class="tick"[^>]* y="([\d.]+)"/g)) expect([y > 4 * a, y < bottom]).toEqual([true, true]);
+    expect(value).toBeLessThan(right);
+    for (const [place, y] of numbers(/<(?:rect|text class="label")[^>]* y="([\d.]+)"/g).entries()) {
+      expect(Math.abs(y - (place < 2 ? a : b))).toBeLessThan(a);
+    }
   });
 
   it('draws every value within the plot, the largest on the last gridline or before it', () => {
