@@ -73,6 +73,37 @@ describe('an older configuration', () => {
     expect(notes).toContain('ddpm_scheduler.T is DDPMScheduler.T now');
   });
 
+  it('keeps every other value as it is, and says so of none', () => {
+    const kept =
+      'clip: {max_length: 77}\nlog_trained_model: {diffuser_dir: models/best}\ndata: {raw: data/raw/flowers}\n';
+    const { text, notes } = importConfig('old.yaml', kept);
+    expect(parse(text)).toEqual(parse(kept));
+    expect(notes).toEqual([]);
+    expect(text).toMatch(/^# Imported from old\.yaml by t2i params import\.\n/);
+  });
+
+  it('names the folders where it named an archive or a file of weights', () => {
+    const old = 'data: {raw_data_path: flowers.zip}\nlog_trained_model: {diffuser_dir: models/best/diffuser.pth}\n';
+    const { text, notes } = importConfig('old.yaml', old);
+    expect(parse(text)).toEqual({ data: { raw: 'flowers' }, log_trained_model: { diffuser_dir: 'models/best' } });
+    expect(notes).toEqual([
+      'data.raw_data_path: the folder, not its archive, is named in params.yaml',
+      'data.raw_data_path is data.raw now',
+      'log_trained_model.diffuser_dir: the folder of the promoted model, whose weights are safetensors',
+    ]);
+  });
+
+  it('is refused with a value that a folder cannot be', () => {
+    for (const wrong of ['data: {raw: 7}', 'log_trained_model: {diffuser_dir: 7}']) {
+      expect(() => importConfig('old.yaml', wrong)).toThrow(/(raw|diffuser_dir): expected/);
+    }
+  });
+
+  it('keeps a long value on its line', () => {
+    const long = `${'data/'.repeat(40)}flowers of the field`;
+    expect(importConfig('old.yaml', `data: {raw: "${long}"}`).text).toContain(`\n  raw: ${long}\n`);
+  });
+
   it('is refused with every key that is not known', () => {
     const wrong = 'unet: {chanels: 3}\nsagemaker: {role: 7}\nother: 1\n';
     expect(() => importConfig('old.yaml', wrong)).toThrow(/other/);

@@ -96,6 +96,19 @@ describe('params.yaml', () => {
     });
   });
 
+  it('tells a secret once, and that a key of one does not belong there', async () => {
+    expect(await mistakes({ mlflow: { tracking_password: 'sesame' }, huggingface: { token: 'YOUR_TOKEN' } })).toEqual({
+      'mlflow.tracking_password': expect.stringMatching(
+        /^looks like a secret, .* set MLFLOW_TRACKING_PASSWORD in .env$/,
+      ),
+      'huggingface.token': 'does not belong here: secrets come from the environment or .env; delete the line',
+    });
+    await expect(read({ mlflow: { tracking_password: 'sesame' } })).rejects.toMatchObject({
+      issues: [{ received: 'a secret' }],
+      hint: 'Correct params.yaml, then run t2i params check.',
+    });
+  });
+
   it.each([
     ['training: {batch_size: 4', 'end with a }'],
     ['training:\n  batch_size: 4\n  batch_size: 8\n', 'Map keys must be unique at line 3'],
