@@ -71,7 +71,15 @@ describe('a new project', () => {
       });
       expect(readdirSync(root, { recursive: true })).toEqual(before);
     }
-    await expect(createProject(join(root, 'a b'))).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    await expect(createProject(join(root, 'a b'))).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      issues: [{ option: 'folder', received: '"a b"' }],
+    });
+    await expect(createProject(join(root, 'empty'))).rejects.toMatchObject({
+      issues: [
+        { option: 'folder', expected: 'a new or empty folder', received: expect.stringMatching(/^\d+ entries$/) },
+      ],
+    });
   });
 });
 

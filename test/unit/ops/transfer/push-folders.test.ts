@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { pushFolders } from '../../../../src/ops/transfer/push-folders.js';
-import { copyFile, hashOf } from '../../../../src/ops/transfer/tree.js';
+import { copyFile, hashOf, sameFile } from '../../../../src/ops/transfer/tree.js';
 
 let project: string;
 beforeEach(() => {
@@ -70,7 +70,28 @@ describe('a push', () => {
     await expect(push('gs://bucket/prefix')).rejects.toMatchObject({
       code: 'OPTION_INVALID',
       message: expect.stringContaining('data.remote'),
+      issues: [{ option: 'data.remote', received: 'gs://' }],
     });
+    // A folder may have such a name within.
+    expect(await push('kept/gs://bucket')).toMatchObject({ copied: 2 });
+  });
+
+  it('is refused where a folder of the project cannot be read, and keeps what was pushed', async () => {
+    await push();
+    rmSync(join(project, 'data/raw'), { recursive: true });
+    write('data/raw', 'no folder');
+    await expect(push()).rejects.toMatchObject({ code: 'IO_FAILED', message: expect.stringContaining('data/raw') });
+    expect(files('remote')).toEqual(['a.png', 'a.txt', 'manifest.json']);
+  });
+
+  it('tells how far it is, to the end', async () => {
+    const told: [number, number][] = [];
+    await pushFolders(project, ['data/raw', 'gone'], 'remote', signal, ({ done, total }) => told.push([done, total]));
+    expect(told).toEqual([
+      [0, 2],
+      [1, 2],
+      [2, 2],
+    ]);
   });
 });
 
@@ -94,9 +115,41 @@ describe('a copied file', () => {
     write('abc', 'abc');
     expect(await hashOf(join(project, 'abc'), signal)).toEqual(expected);
     expect(await copyFile(join(project, 'abc'), join(project, 'x/y'), signal, expected)).toEqual(expected);
-    await expect(copyFile(join(project, 'abc'), join(project, 'z'), signal, { ...expected, bytes: 4 })).rejects.toThrow(
-      /is not the file/,
-    );
-    expect(readdirSync(project)).not.toContain('z');
+    for (const wrong of [{ bytes: 4 }, { sha256: '0'.repeat(64) }]) {
+      const other = { ...expected, ...wrong };
+      await expect(copyFile(join(project, 'abc'), join(project, 'z'), signal, other)).rejects.toMatchObject({
+        code: 'DATA_INVALID',
+        issues: [
+          {
+            option: join(project, 'abc'),
+            expected: `${other.bytes} bytes, sha256 ${other.sha256}`,
+            received: `3 bytes, sha256 ${expected.sha256}`,
+          },
+        ],
+        hint: expect.stringContaining('nothing was replaced'),
+      });
+    }
+    expect(readdirSync(project).sort()).toEqual(['abc', 'data', 'x']);
+  });
+
+  it('that cannot be read or written says both paths, and leaves nothing', async () => {
+    const [from, to] = [join(project, 'gone'), join(project, 'copy')];
+    await expect(copyFile(from, to, signal)).rejects.toMatchObject({
+      code: 'IO_FAILED',
+      message: expect.stringContaining(`Cannot copy ${from} to ${to}: ENOENT`),
+      hint: expect.any(String),
+      cause: expect.any(Error),
+    });
+    await expect(hashOf(from, signal)).rejects.toMatchObject({ code: 'IO_FAILED' });
+    await expect(hashOf(from, AbortSignal.abort('stop'))).rejects.toBe('stop');
+    expect(readdirSync(project)).toEqual(['data']);
+  });
+
+  it('is another where one of the two is missing or longer', async () => {
+    write('a', 'abc');
+    write('b', 'abcd');
+    const same = (one: string, other: string) => sameFile(join(project, one), join(project, other), signal);
+    expect(await same('a', 'a')).toMatchObject({ bytes: 3 });
+    expect([await same('a', 'b'), await same('a', 'gone'), await same('gone', 'gone')]).toEqual([null, null, null]);
   });
 });
