@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { redirectTarget } from '../../../src/http/redirect.js';
 import { request, requestJson } from '../../../src/http/request.js';
@@ -201,5 +202,31 @@ describe('the error of a request', () => {
     server.fail(/\/a/, (response) => answer(response, 401, repeat));
     const error = await request(`${server.url}/a`, { headers }).catch((caught: Error) => caught);
     expect(error).toMatchObject({ message: `GET ${server.url}/a was answered with 401: no account for ***` });
+  });
+
+  it('is whole where there was no secret to hide', async () => {
+    server.fail(/\/a/, (response) => answer(response, 401, repeat));
+    const headers = { authorization: `Basic ${Buffer.from('me:').toString('base64')}`, 'x-trace': 'account' };
+    const error = await request(`${server.url}/a`, { headers }).catch((caught: Error) => caught);
+    expect(error).toMatchObject({ message: `GET ${server.url}/a was answered with 401: no account for ${CANARY}` });
+  });
+
+  it.each<[string, (response: ServerResponse) => void, string]>([
+    [
+      'a header',
+      (response) => response.writeHead(404, { 'x-error-message': 'no such repository' }).end('{}'),
+      'no such repository',
+    ],
+    ['JSON within JSON', (response) => answer(response, 404, { error: { message: 'no such run' } }), 'no such run'],
+    ['JSON that says nothing', (response) => answer(response, 404, { error: 7 }), '{"error":7}'],
+    ['lines', (response) => response.writeHead(404).end(' no \n\n such  page\n'), 'no such page'],
+    ['a page', (response) => response.writeHead(404).end('\n<html>secrets of a proxy</html>'), 'an HTML page'],
+    ['a comparison', (response) => response.writeHead(404).end('1 < 2'), '1 < 2'],
+    ['a novel', (response) => response.writeHead(404).end('x'.repeat(5000)), 'x'.repeat(300)],
+  ])('says what %s says', async (_, reply, said) => {
+    server.fail(/\/a/, reply);
+    await expect(request(`${server.url}/a`)).rejects.toMatchObject({
+      message: `GET ${server.url}/a was answered with 404: ${said}`,
+    });
   });
 });

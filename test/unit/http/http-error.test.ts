@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { networkError, plainAddress, statusError } from '../../../src/http/http-error.js';
+
+const failed = (status: number, said = '', hint?: string) =>
+  statusError({ method: 'GET', url: 'https://me:secret@host:8443/a/b?signature=secret', status, said, hint });
+
+describe('the error of an answer', () => {
+  it.each([
+    [400, 'REMOTE_REFUSED', 'never'],
+    [404, 'REMOTE_NOT_FOUND', 'never'],
+    [408, 'NETWORK_FAILED', 'where idempotent'],
+    [410, 'REMOTE_NOT_FOUND', 'never'],
+    [429, 'NETWORK_FAILED', 'always'],
+    [499, 'REMOTE_REFUSED', 'never'],
+    [500, 'NETWORK_FAILED', 'where idempotent'],
+    [503, 'NETWORK_FAILED', 'where idempotent'],
+  ])('with %i is %s, and worth another try: %s', (status, code, again) => {
+    expect(failed(status)).toMatchObject({ status, code, again, hint: expect.any(String) });
+  });
+
+  it('shows neither query nor password, what the server says, and the better hint', () => {
+    expect(failed(404).message).toBe('GET https://host:8443/a/b was answered with 404');
+    expect(failed(404, 'no such model').message).toBe('GET https://host:8443/a/b was answered with 404: no such model');
+    expect(failed(404, '', 'Name another.').hint).toBe('Name another.');
+    expect(plainAddress('secret')).toBe('an address that is none');
+  });
+});
+
+describe('the error of a request without an answer', () => {
+  const coded = (code: string | number, message: string) => Object.assign(new Error(message), { code });
+
+  it.each<[string, unknown, string, string]>([
+    ['the innermost cause', new Error('fetch', { cause: new Error('x', { cause: new Error('why') }) }), 'why', ''],
+    ['its code', coded('UND_ERR_SOCKET', 'other side closed'), 'other side closed (UND_ERR_SOCKET)', ''],
+    ['its code once', coded('ECONNRESET', 'read ECONNRESET'), 'read ECONNRESET', ''],
+    ['no number for a code', coded(7, 'broken'), 'broken', ''],
+    [
+      'that of the first address',
+      new AggregateError([coded('ECONNREFUSED', 'ECONNREFUSED ::1')], 'all'),
+      'ECONNREFUSED ::1',
+      'always',
+    ],
+    ['its name where it says nothing', new RangeError(''), 'RangeError', ''],
+    ['what was thrown', 'closed', 'closed', ''],
+  ])('says %s', (_, cause, reason, again) => {
+    expect(networkError('Reading', 'https://host/a?b', cause)).toMatchObject({
+      code: 'NETWORK_FAILED',
+      message: `Reading https://host/a failed: ${reason}`,
+      again: again || 'where idempotent',
+      cause,
+    });
+  });
+});
