@@ -5,17 +5,20 @@ Reads `data.raw`, `data.flip`, `data.num_workers`, `vae.model` and `vae.image_si
 
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from t2i_trainer.data.latents import LatentOptions, prepare_latents
 from t2i_trainer.data.layout import DataFolder
+from t2i_trainer.data.places import add_place_flags, place_of
 from t2i_trainer.stage import main
 
 
-def stage(project: Path, params: dict) -> dict[str, object]:
-    return prepare_latents(LatentOptions.of(params), project, DataFolder(project / params["data"]["raw"]))
+def stage(project: Path, params: dict, **place: Any) -> dict[str, object]:
+    data = DataFolder(project / params["data"]["raw"])
+    return prepare_latents(LatentOptions.of(params), project, data, place_of(project, **place))
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, stage))
+    sys.exit(main(__doc__, stage, add_flags=add_place_flags))

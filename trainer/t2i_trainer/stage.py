@@ -115,7 +115,7 @@ def main(
     parser.add_argument("--params", type=Path, required=True, help="its parameters, resolved, as JSON")
     add_flags(parser)
     flags = vars(parser.parse_args(arguments))
-    project, params = flags.pop("project"), flags.pop("params")
+    project, params = flags.pop("project").absolute(), flags.pop("params")
     try:
         value = stage(project, read_params(params), **flags)
     except Exception as error:

@@ -38,7 +38,7 @@ def test_every_image_gets_the_caption_of_the_model(florence: Path, data: DataFol
     assert run(florence, data, batch_size=4) == {"written": 6, "kept": 0}
     files = data.caption_files()
     assert [path.stem for path in files] == [f"image-{i}" for i in range(6)]
-    alone = Florence2(CaptionOptions(str(florence), max_new_tokens=6), data.root).captions(data.image_files()[5:])
+    alone = Florence2(CaptionOptions(str(florence), max_new_tokens=6), data.root)(data.image_files()[5:])
     assert [data.caption("image-5")] == alone and alone != [""]
     assert not (data.root / "failures.jsonl").exists()
 

@@ -1,5 +1,6 @@
 import type { Command } from '../command.js';
 import { STAGE_FLAGS } from '../stage-flags.js';
+import { PLACES } from './places.js';
 
 export const data: Command = {
   name: 'data',
@@ -32,9 +33,28 @@ export const data: Command = {
       sets: ['archive'],
       values: ['shards', 'zip'],
     },
+    {
+      flags: '--on <place>',
+      description: 'with caption, embed and latents: here, or ray, the actors of Ray Data (default: here)',
+      values: PLACES,
+    },
+    {
+      flags: '--ray-address <address>',
+      description:
+        "with --on ray: HOST:PORT of a cluster, auto for this machine's, local for one of its own (default: local)",
+    },
+    {
+      flags: '--ray-workers <n>',
+      description: 'with --on ray: processes with the model (default: one a GPU; without GPUs, one a machine)',
+    },
     ...STAGE_FLAGS,
   ],
-  examples: ['t2i data import ~/Pictures/flowers', 't2i data caption', 't2i data embed', 't2i data check --json'],
+  examples: [
+    't2i data import ~/Pictures/flowers',
+    't2i data caption',
+    't2i data embed --on ray --ray-address 10.0.0.5:6379',
+    't2i data check --json',
+  ],
   async run(input, io) {
     const { runData } = await import('./run-data.js');
     return runData(input, io);

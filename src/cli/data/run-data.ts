@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { checkFields, integer, oneOf, refuse } from '../../fields.js';
+import type { Issue } from '../../errors.js';
+import { checkFields, integer, oneOf, refuse, text } from '../../fields.js';
 import { readParams } from '../../ops/params/read.js';
 import type { PushFormat } from '../../ops/s3/push.js';
 import { checkAction, refuseFile, requireFile } from '../actions.js';
@@ -10,6 +11,7 @@ import { tellResult } from '../print-result.js';
 import { projectFolder } from '../project-folder.js';
 import { pushWithReport } from '../push-with-report.js';
 import { runProjectStage } from '../run-project-stage.js';
+import { PLACES } from './places.js';
 
 const ACTIONS = ['import', 'caption', 'embed', 'latents', 'check', 'push'] as const;
 type Action = (typeof ACTIONS)[number];
@@ -48,27 +50,45 @@ async function pushData({ flags }: CommandInput, io: Io): Promise<unknown> {
   return pushWithReport(project, push, io);
 }
 
-/** The flags of one action alone, by their keys. */
+/** Where the actions that run a model do so, by the keys of the flags. */
+const RAY_ALONE = ['rayAddress', 'rayWorkers'];
+const RAY = ['on', ...RAY_ALONE];
+
+/** The flags that only some actions take, by their keys. */
 const FLAGS_OF: Partial<Record<Action, readonly string[]>> = {
   import: ['strict', 'classCaptions', 'minSide'],
-  caption: ['overwrite'],
+  caption: ['overwrite', ...RAY],
+  embed: RAY,
+  latents: RAY,
   push: ['archive'],
 };
+
+const FIELDS = {
+  minSide: integer(1, 65_536),
+  archive: oneOf(ARCHIVES),
+  on: oneOf(PLACES),
+  rayAddress: text('HOST:PORT, auto or local', 1, 300),
+  rayWorkers: integer(1, 10_000),
+};
+
+const needless = (key: string, where: string): Issue => ({
+  option: flagOfKey(key),
+  expected: `nothing ${where}`,
+  received: flagOfKey(key),
+});
 
 /** The options of an action's script. @throws T2IError OPTION_INVALID with every flag that is another action's */
 function optionsOf(action: Action, source: string | undefined, { flags }: CommandInput, io: Io): string[] {
   const own = FLAGS_OF[action] ?? [];
-  const others = Object.values(FLAGS_OF)
-    .flat()
-    .filter((key) => !own.includes(key) && flags[key] !== undefined);
-  const minSide = flags.minSide === undefined ? undefined : toNumber(flags.minSide);
+  const known = [...new Set(Object.values(FLAGS_OF).flat())];
+  const others = known.filter((key) => !own.includes(key) && flags[key] !== undefined);
+  const number = (key: string) => (flags[key] === undefined ? undefined : toNumber(flags[key]));
+  const { archive, on = 'here', rayAddress } = flags;
+  const idle = on === 'here' ? RAY_ALONE.filter((key) => own.includes(key) && flags[key] !== undefined) : [];
   refuse([
-    ...others.map((key) => ({
-      option: flagOfKey(key),
-      expected: `nothing with ${action}`,
-      received: flagOfKey(key),
-    })),
-    ...checkFields({ minSide, archive: flags.archive }, { minSide: integer(1, 65_536), archive: oneOf(ARCHIVES) }),
+    ...others.map((key) => needless(key, `with ${action}`)),
+    ...idle.map((key) => needless(key, 'without --on ray')),
+    ...checkFields({ archive, on, rayAddress, minSide: number('minSide'), rayWorkers: number('rayWorkers') }, FIELDS),
   ]);
   const options = own.flatMap((key) => {
     if (flags[key] === undefined) return [];

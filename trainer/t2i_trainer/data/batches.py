@@ -11,9 +11,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_batches(items: Sequence[T], size: int, work: Callable[[Sequence[T]], R]) -> Iterator[tuple[Sequence[T], R]]:
+def in_batches(
+    items: Sequence[T], size: int, work: Callable[[Sequence[T]], R], tell: Callable[[str], None] = warn
+) -> Iterator[tuple[Sequence[T], R]]:
     """Each batch of at most `size` items with what `work` makes of it. A batch that does not fit into the GPU's memory
-    is tried again with half as many items, as are those after it; OutOfMemoryError where one item does not fit."""
+    is tried again with half as many items, as are those after it, which `tell` is told; OutOfMemoryError where one
+    item does not fit."""
     start = 0
     while start < len(items):
         batch = items[start : start + size]
@@ -29,4 +32,4 @@ def in_batches(items: Sequence[T], size: int, work: Callable[[Sequence[T]], R]) 
             continue
         # Only now, with the error gone, is what its frames held free.
         torch.cuda.empty_cache()
-        warn(f"out of memory with {len(batch)} at once: going on with {size}")
+        tell(f"out of memory with {len(batch)} at once: going on with {size}")

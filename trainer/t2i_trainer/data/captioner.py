@@ -1,20 +1,22 @@
 """Captions for the images of a project, by Florence-2 (Xiao et al. 2023, arXiv 2311.06242)."""
 
 import dataclasses
+import functools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
 from ..stage import Issue, StageError, StageProgress
-from .batches import in_batches
 from .images import ImageRefused, decode_rgb
 from .layout import DataFolder
 from .pretrained import default_device, find_pretrained
+from .work import Failure, Place, here
 
 TASKS = ("<CAPTION>", "<DETAILED_CAPTION>", "<MORE_DETAILED_CAPTION>")
 # What the model starts with, which says nothing of the image.
@@ -40,7 +42,7 @@ class CaptionOptions:
     max_new_tokens: int = dataclasses.field(default=256, metadata={"help": "longest caption, tokens"})
 
 
-def write_captions(options: CaptionOptions, project: Path, data: DataFolder) -> dict[str, int]:
+def write_captions(options: CaptionOptions, project: Path, data: DataFolder, place: Place = here) -> dict[str, int]:
     """Writes `captions/<stem>.txt` for every image without one, each as soon as it is there, so that the same call goes
     on where another was stopped. Raises StageError for options or a model that cannot be used and, once all others are
     done, for images without a caption, which `failures.jsonl` names."""
@@ -54,14 +56,14 @@ def write_captions(options: CaptionOptions, project: Path, data: DataFolder) -> 
         captioner = Florence2(options, project)
         progress = StageProgress("captions", len(images), "images", done=len(images) - len(todo))
         done = len(images) - len(todo)
-        for paths, captions in in_batches(todo, options.batch_size, captioner.captions):
+        for paths, captions in place(captioner, todo, options.batch_size):
             for path, caption in zip(paths, captions, strict=True):
                 if isinstance(caption, Failure):
                     failed += 1
                     with failures.open("a") as file:
                         file.write(json.dumps({"file": f"images/{path.name}", "reason": caption.reason}) + "\n")
                 else:
-                    data.write_caption(path.stem, caption)
+                    data.write_caption(path.stem, str(caption))
             done += len(paths)
             progress.update(done)
     if failed:
@@ -98,26 +100,29 @@ def _without_caption(images: list[Path], data: DataFolder) -> list[Path]:
     return found
 
 
-@dataclasses.dataclass(frozen=True)
-class Failure:
-    """Why an image has no caption."""
-
-    reason: str
-
-
 class Florence2:
-    """The model with its processor, as transformers itself has them: no code of a model's repository is run."""
+    """The model with its processor, as transformers itself has them: no code of a model's repository is run. They are
+    loaded when an image is first captioned."""
 
     def __init__(self, options: CaptionOptions, project: Path):
-        files = find_pretrained(options.model, project, "data.caption_model")
-        self.options, self.device = options, default_device()
-        try:
-            self.processor = AutoProcessor.from_pretrained(files.folder, trust_remote_code=False)
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise files.invalid("the processor of Florence-2", str(error).strip().split("\n")[0]) from error
-        self.model = files.load(Florence2ForConditionalGeneration, self.device)
+        self.options, self.project, self.device = options, project, default_device()
+        self.files = find_pretrained(options.model, project, "data.caption_model")
 
-    def captions(self, paths: Sequence[Path]) -> list[str | Failure]:
+    @functools.cached_property
+    def processor(self) -> Any:
+        try:
+            return AutoProcessor.from_pretrained(self.files.folder, trust_remote_code=False)
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise self.files.invalid("the processor of Florence-2", str(error).strip().split("\n")[0]) from error
+
+    @functools.cached_property
+    def model(self) -> Any:
+        return self.files.load(Florence2ForConditionalGeneration, self.device)
+
+    def recipe(self) -> Callable[[], "Florence2"]:
+        return functools.partial(opened, self.options, self.project, self.files.sha256())
+
+    def __call__(self, paths: Sequence[Path]) -> list[str | Failure]:
         """A caption for each image, in this order."""
         read = [_read(path) for path in paths]
         texts = iter(self._generate([image for image in read if isinstance(image, Image.Image)]))
@@ -136,6 +141,13 @@ class Florence2:
             do_sample=False,
         )
         return self.processor.batch_decode(ids, skip_special_tokens=True)
+
+
+def opened(options: CaptionOptions, project: Path, sha256: str) -> Florence2:
+    """The model with these files. Raises StageError where this machine has others."""
+    captioner = Florence2(options, project)
+    captioner.files.require(sha256)
+    return captioner
 
 
 def _read(path: Path) -> Image.Image | Failure:

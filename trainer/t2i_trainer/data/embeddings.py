@@ -1,17 +1,19 @@
 """The text states of every caption, computed once: in shards, or as a `.pt` file for each image."""
 
 import dataclasses
+import functools
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from ..files import tensor_sha256
 from ..stage import StageProgress, warn
-from .batches import in_batches
 from .layout import DataFolder, Sample
 from .pt_files import write_pt_files
 from .shards import ShardStore
 from .text import FrozenTextEncoder
+from .work import Place, Row, here
 
 NULL_CAPTION = ""
 MEASURED_ROWS = 256
@@ -41,7 +43,7 @@ def embeddings_folder(project: Path) -> Path:
     return project / "data" / "prepared" / "embeddings"
 
 
-def embed(options: EmbedOptions, project: Path, data: DataFolder) -> dict[str, object]:
+def embed(options: EmbedOptions, project: Path, data: DataFolder, place: Place = here) -> dict[str, object]:
     """Computes the states of captions that have none yet, drops those of captions that are gone, and tells what it
     did. Raises StageError for a model or data that cannot be used."""
     samples = data.samples()
@@ -53,7 +55,8 @@ def embed(options: EmbedOptions, project: Path, data: DataFolder) -> dict[str, o
     captions = {encoder.key(caption): caption for caption in [NULL_CAPTION, *(sample.caption for sample in samples)]}
     missing = [key for key in captions if key not in store]
     store.about = {"encoder": options.model, "encoder_sha256": encoder.sha256, "max_length": options.max_length}
-    seconds = _compute(encoder, store, {key: captions[key] for key in missing}, options.batch_size)
+    work = EncodeCaptions(options, project, encoder)
+    seconds = _compute(work, store, {key: captions[key] for key in missing}, place)
     dropped = store.compact(set(captions))
     null_key = encoder.key(NULL_CAPTION)
     store.about |= {"null_key": null_key, "null_sha256": tensor_sha256(store.read([null_key])["states"])}
@@ -75,16 +78,38 @@ def embed(options: EmbedOptions, project: Path, data: DataFolder) -> dict[str, o
     }
 
 
-def _compute(encoder: FrozenTextEncoder, store: ShardStore, captions: dict[str, str], batch_size: int) -> float:
+@dataclasses.dataclass(frozen=True)
+class EncodeCaptions:
+    """Work: captions to their states."""
+
+    options: EmbedOptions
+    project: Path
+    encoder: FrozenTextEncoder
+
+    def __call__(self, captions: Sequence[str]) -> list[Row]:
+        return [{"states": states} for states in self.encoder.encode(captions)]
+
+    def recipe(self) -> Callable[[], "EncodeCaptions"]:
+        return functools.partial(opened, self.options, self.project, self.encoder.sha256)
+
+
+def opened(options: EmbedOptions, project: Path, sha256: str) -> EncodeCaptions:
+    """The work with the encoder of this hash. Raises StageError where this machine has another."""
+    encoder = FrozenTextEncoder(options.model, options.max_length, project)
+    encoder.files.require(sha256)
+    return EncodeCaptions(options, project, encoder)
+
+
+def _compute(work: EncodeCaptions, store: ShardStore, captions: dict[str, str], place: Place) -> float:
     """Encodes and stores captions by key; returns the seconds that encoding took."""
     progress = StageProgress("embeddings", len(captions), "captions")
     done, seconds, start = 0, 0.0, time.perf_counter()
-    batches = in_batches(list(captions), batch_size, lambda keys: encoder.encode([captions[key] for key in keys]))
+    keys = {caption: key for key, caption in captions.items()}
     with store.filling() as add:
-        for keys, states in batches:
+        for batch, rows in place(work, list(keys), work.options.batch_size):
             seconds += time.perf_counter() - start
-            add({key: {"states": row} for key, row in zip(keys, states, strict=True)})
-            done += len(keys)
+            add({keys[caption]: row for caption, row in zip(batch, rows, strict=True)})
+            done += len(batch)
             progress.update(done)
             start = time.perf_counter()
     return seconds

@@ -1,7 +1,8 @@
 """The latents of every image, computed once: mean and standard deviation, so that a step still samples its own."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from torch import Tensor
 from ..files import sha256_file
 from ..stage import Issue, StageError, StageProgress, warn
 from .autoencoder import FrozenAutoencoder, crop, to_pixels
-from .batches import in_batches
 from .images import ImageRefused, decode_rgb
 from .layout import DataFolder
-from .shards import Row, ShardStore
+from .shards import ShardStore
+from .work import Failure, Place, Row, here
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,15 +46,19 @@ class LatentOptions:
 class Wanted:
     """A latent to compute."""
 
+    key: str
     image: Path
     flipped: bool
+
+    def __str__(self) -> str:
+        return str(self.image)
 
 
 def latents_folder(project: Path) -> Path:
     return project / "data" / "prepared" / "latents"
 
 
-def prepare_latents(options: LatentOptions, project: Path, data: DataFolder) -> dict[str, object]:
+def prepare_latents(options: LatentOptions, project: Path, data: DataFolder, place: Place = here) -> dict[str, object]:
     """Computes the latents of images that have none yet, drops those of images that are gone, and tells what it did.
     Raises StageError for an autoencoder or size that cannot be used before anything is computed, and for images that
     cannot be read once all others are done."""
@@ -67,13 +72,14 @@ def prepare_latents(options: LatentOptions, project: Path, data: DataFolder) -> 
     for image in images:
         sha256 = sha256_file(image)
         for flipped in (False, True)[: 1 + options.flip]:
-            wanted[autoencoder.key(sha256, flipped)] = Wanted(image, flipped)
-    missing = {key: latent for key, latent in wanted.items() if key not in store}
+            key = autoencoder.key(sha256, flipped)
+            wanted[key] = Wanted(key, image, flipped)
+    missing = [latent for key, latent in wanted.items() if key not in store]
     store.about = {
         "autoencoder": options.model, "autoencoder_sha256": autoencoder.sha256,
         "image_size": list(options.image_size), "flip": options.flip,
     }  # fmt: skip
-    failures = _compute(autoencoder, store, missing, options)
+    failures = _compute(EncodeImages(options, project, autoencoder), store, missing, place)
     dropped = store.compact(set(wanted))
     store.save_index()
     if failures:
@@ -90,39 +96,56 @@ def load_pixels(image: Path, size: tuple[int, int], flipped: bool = False) -> Te
     return to_pixels(ImageOps.mirror(fitted) if flipped else fitted)
 
 
-def _compute(
-    autoencoder: FrozenAutoencoder, store: ShardStore, missing: dict[str, Wanted], options: LatentOptions
-) -> dict[Path, str]:
+@dataclasses.dataclass(frozen=True)
+class EncodeImages:
+    """Work: images to their latents."""
+
+    options: LatentOptions
+    project: Path
+    autoencoder: FrozenAutoencoder
+
+    def __call__(self, batch: Sequence[Wanted]) -> list[Row | Failure]:
+        with ThreadPoolExecutor(self.options.num_workers) as threads:
+            read = list(threads.map(self._pixels, batch))
+        rows = iter(_encode(self.autoencoder, [pixels for pixels in read if isinstance(pixels, Tensor)]))
+        return [pixels if isinstance(pixels, Failure) else next(rows) for pixels in read]
+
+    def _pixels(self, latent: Wanted) -> Tensor | Failure:
+        try:
+            return load_pixels(latent.image, self.options.image_size, latent.flipped)
+        except ImageRefused as refusal:
+            return Failure(str(refusal))
+
+    def recipe(self) -> Callable[[], "EncodeImages"]:
+        return functools.partial(opened, self.options, self.project, self.autoencoder.sha256)
+
+
+def opened(options: LatentOptions, project: Path, sha256: str) -> EncodeImages:
+    """The work with the autoencoder of this hash. Raises StageError where this machine has another."""
+    autoencoder = FrozenAutoencoder(options.model, options.image_size, project)
+    autoencoder.files.require(sha256)
+    return EncodeImages(options, project, autoencoder)
+
+
+def _compute(work: EncodeImages, store: ShardStore, missing: list[Wanted], place: Place) -> dict[Path, str]:
     """Encodes and stores; returns why images could not be read, by file."""
     failures: dict[Path, str] = {}
     progress = StageProgress("latents", len(missing), "images")
     done = 0
-
-    def pixels_of(key: str) -> Tensor | None:
-        latent = missing[key]
-        try:
-            return load_pixels(latent.image, autoencoder.image_size, latent.flipped)
-        except ImageRefused as refusal:
-            failures[latent.image] = str(refusal)
-            return None
-
-    with ThreadPoolExecutor(options.num_workers) as threads, store.filling() as add:
-
-        def encode(keys: Sequence[str]) -> dict[str, Row]:
-            pixels = dict(zip(keys, threads.map(pixels_of, keys), strict=True))
-            return _encode(autoencoder, {key: image for key, image in pixels.items() if image is not None})
-
-        for keys, rows in in_batches(list(missing), options.batch_size, encode):
-            add(rows)
-            done += len(keys)
+    with store.filling() as add:
+        for batch, outcomes in place(work, missing, work.options.batch_size):
+            made = list(zip(batch, outcomes, strict=True))
+            failures |= {latent.image: row.reason for latent, row in made if isinstance(row, Failure)}
+            add({latent.key: row for latent, row in made if isinstance(row, dict)})
+            done += len(batch)
             progress.update(done)
     return failures
 
 
-def _encode(autoencoder: FrozenAutoencoder, pixels: dict[str, Tensor]) -> dict[str, Row]:
+def _encode(autoencoder: FrozenAutoencoder, pixels: list[Tensor]) -> list[Row]:
     if not pixels:
-        return {}
-    mean, std = (values.half() for values in autoencoder.encode(torch.stack(list(pixels.values()))))
+        return []
+    mean, std = (values.half() for values in autoencoder.encode(torch.stack(pixels)))
     if not (mean.isfinite().all() and std.isfinite().all()):
         raise autoencoder.files.invalid("latents within the range of float16", "infinite ones, or NaN")
-    return {key: {"mean": mean[i], "std": std[i]} for i, key in enumerate(pixels)}
+    return [{"mean": mean[i], "std": std[i]} for i in range(len(pixels))]

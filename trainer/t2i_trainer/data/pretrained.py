@@ -39,6 +39,11 @@ class Pretrained:
         record = "".join(f"{path.name} {sha256_file(path)}\n" for path in files)
         return hashlib.sha256(record.encode()).hexdigest()
 
+    def require(self, sha256: str) -> None:
+        """Raises StageError unless these are the files of this hash, which another machine has."""
+        if (found := self.sha256()) != sha256:
+            raise self.invalid(f"the files of the machine that began this, SHA-256 {sha256}", f"others, {found}")
+
     def load(self, kind: Any, device: str) -> Any:
         """The model of this class of transformers or diffusers, frozen. Raises StageError where weights are damaged
         or missing, which would be random ones else."""

@@ -16,11 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..files import read_json, sha256_file, write_atomically, write_json
+from .work import Row
 
 ROWS_PER_SHARD = 512
 VERSION = 1
-# The tensors of one row by name, such as {"mean": ..., "std": ...}.
-Row = dict[str, Tensor]
 
 
 class ShardStore:

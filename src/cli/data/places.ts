@@ -1,0 +1,2 @@
+/** Where the models of the data steps run. */
+export const PLACES = ['here', 'ray'] as const;
