@@ -273,8 +273,8 @@ function fillDefaults(options: RequestOptions, limits: RequestLimits): Request {
     replacement: options.sampler === undefined ? limits.replacement : undefined,
     sigmas: options.sigmas ?? null,
     eta: limits.samplers[sampler]?.eta ? (options.eta ?? 0) : null,
-    width: options.width ?? limits.fixedSize?.width ?? limits.nativeSize,
-    height: options.height ?? limits.fixedSize?.height ?? limits.nativeSize,
+    width: options.width ?? limits.nativeSize.width,
+    height: options.height ?? limits.nativeSize.height,
     previewEvery: Number(options.preview ?? 0),
   };
 }

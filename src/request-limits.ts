@@ -21,8 +21,8 @@ export interface RequestDefaults {
 
 /** What a request is checked against: plain values of a model, and what its samplers take. */
 export interface RequestLimits {
-  /** Default side of the image, in pixels. */
-  readonly nativeSize: number;
+  /** Default size of the image, in pixels. */
+  readonly nativeSize: { readonly width: number; readonly height: number };
   /** Sides must be multiples of this many pixels. */
   readonly sizeGranularity: number;
   /** The only size, in pixels, where the graphs are static; null where they are not. */

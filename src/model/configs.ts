@@ -17,8 +17,8 @@ export interface VaeConfig {
 
 /** The denoiser's configuration, in unet/. */
 export interface UnetConfig {
-  /** Side of the latents the model was trained on. */
-  readonly sampleSize: number | null;
+  /** Sides of the latents the model was trained on. */
+  readonly sampleSize: { readonly height: number; readonly width: number } | null;
   /** How often the denoiser halves the latents. */
   readonly halvings: number;
   readonly inChannels: number | null;
@@ -56,7 +56,7 @@ export async function readVaeConfig(files: ModelFiles, problems: Problems): Prom
 export async function readUnetConfig(files: ModelFiles, problems: Problems): Promise<UnetConfig> {
   const config = await readConfig(files, 'unet/config.json', problems);
   const result = {
-    sampleSize: config.largest('sample_size'),
+    sampleSize: config.sides('sample_size'),
     halvings: (config.length('block_out_channels') ?? 4) - 1,
     inChannels: config.optional('in_channels'),
     crossAttentionDim: config.largest('cross_attention_dim'),
@@ -81,6 +81,16 @@ async function readConfig(files: ModelFiles, path: string, problems: Problems) {
   const json = (await files.has(path)) ? await problems.collect(() => files.json(path)) : {};
   const reader = new FieldReader(json ?? {}, path);
   const fields = new Map(typeof json === 'object' && json !== null ? Object.entries(json) : []);
+  /** A whole number or a list of them; null when absent, or wrong. */
+  const numbers = (field: string, most: number, expected: string): number[] | null => {
+    const value = fields.get(field);
+    if (value == null) return null;
+    if (!Array.isArray(value)) return [reader.integer(field, 1, 1, LARGEST_SIDE)];
+    const whole = value.every((item) => Number.isInteger(item) && item >= 1 && item <= LARGEST_SIDE);
+    if (whole && value.length > 0 && value.length <= most) return value;
+    reader.issues.push({ option: `${path}: ${field}`, expected, received: describeValue(value) });
+    return null;
+  };
   return {
     reader,
     /** A whole number, or null when absent. */
@@ -99,21 +109,15 @@ async function readConfig(files: ModelFiles, path: string, problems: Problems) {
     },
     /** A whole number or the largest of a list, or null when absent. */
     largest: (field: string): number | null => {
-      const value = fields.get(field);
-      if (!Array.isArray(value)) return value == null ? null : reader.integer(field, 1, 1, LARGEST_SIDE);
-      if (
-        value.length > 0 &&
-        value.length <= MOST_LEVELS &&
-        value.every((item) => Number.isInteger(item) && item >= 1 && item <= LARGEST_SIDE)
-      ) {
-        return Math.max(...value);
-      }
-      reader.issues.push({
-        option: `${path}: ${field}`,
-        expected: `whole numbers from 1 to ${LARGEST_SIDE}`,
-        received: describeValue(value),
-      });
-      return null;
+      const found = numbers(field, MOST_LEVELS, `whole numbers from 1 to ${LARGEST_SIDE}`);
+      return found === null ? null : Math.max(...found);
+    },
+    /** One whole number for both sides, or height and width, or null when absent. */
+    sides: (field: string): { height: number; width: number } | null => {
+      const found = numbers(field, 2, `whole numbers from 1 to ${LARGEST_SIDE}: one, or height and width`);
+      if (found === null) return null;
+      const [height, width = height] = found as [number, number?];
+      return { height, width };
     },
   };
 }

@@ -115,7 +115,9 @@ function checkSides(
     if (size !== null && size > most) problems.add(option, expected, String(size));
   };
   for (const [, axis] of AXES) check(`unet/model.onnx input: ${axis} of the latents`, fixed[axis]);
-  check('unet/config.json: sample_size', unetConfig.sampleSize);
+  const { height, width } = unetConfig.sampleSize ?? { height: null, width: null };
+  check('unet/config.json: sample_size', height);
+  if (width !== height) check('unet/config.json: sample_size', width);
   check('unet/config.json: block_out_channels, 2 to the number of halvings', 2 ** unetConfig.halvings);
 }
 

@@ -57,6 +57,12 @@ export type TokenizerDescription = {
 /** The networks of a model, by their names in {@link ModelDescription}. */
 export type NetworkName = 'textEncoder' | 'unet' | 'vaeDecoder';
 
+/** In pixels. */
+export interface ImageSize {
+  readonly width: number;
+  readonly height: number;
+}
+
 /** Everything about a model that was read from its files and checked; nothing of it is assumed. */
 export interface ModelDescription {
   /** Absolute path of the model directory. */
@@ -78,10 +84,10 @@ export interface ModelDescription {
   /** Latents are divided by this, then shifted, before they are decoded. */
   readonly scalingFactor: number;
   readonly shiftFactor: number;
-  /** Side of the image in pixels that the model was trained for. */
-  readonly nativeSize: number;
+  /** Of the image in pixels that the model was trained for, or that its graphs fix. */
+  readonly nativeSize: ImageSize;
   /** Fixed sizes in pixels where the graphs are static; null where any multiple of the granularity runs. */
-  readonly fixedSize: { readonly width: number; readonly height: number } | null;
+  readonly fixedSize: ImageSize | null;
   /** Width and height must be multiples of this many pixels. */
   readonly sizeGranularity: number;
   /** SHA-256 in hex of every file that decides the image, by its path in the directory. */

@@ -2,7 +2,7 @@ import { basename, sep } from 'node:path';
 import { parseSchedulerConfig } from '../diffusion/schedule.js';
 import { readTextConfig, readUnetConfig, readVaeConfig } from './configs.js';
 import { agree } from './consistency.js';
-import type { ModelDescription } from './description.js';
+import type { ImageSize, ModelDescription } from './description.js';
 import { checkFamily } from './family.js';
 import { readGraphs } from './graphs.js';
 import { checkHashes, type HashMemory, hashFiles } from './hashes.js';
@@ -14,8 +14,8 @@ import { readTokenizer } from './tokenizer.js';
 
 const MANIFEST = 't2i.json';
 const CLIP_CONTEXT = 77;
-/** Side of the latents that diffusers' ONNX pipelines assume where no file says it. */
-const DEFAULT_SAMPLE_SIZE = 64;
+/** Sides of the latents that diffusers' ONNX pipelines assume where no file says it. */
+const DEFAULT_SAMPLE_SIZE = { height: 64, width: 64 };
 
 /**
  * Reads and checks a model directory without running anything of it and without writing: diffusers' layout with one
@@ -57,12 +57,16 @@ export async function describeModel(dir: string, signal?: AbortSignal, memory?: 
     ...agreed!,
     scalingFactor: vaeConfig.scalingFactor,
     shiftFactor: vaeConfig.shiftFactor,
-    nativeSize: (unetConfig.sampleSize ?? DEFAULT_SAMPLE_SIZE) * agreed!.vaeFactor,
+    nativeSize: agreed!.fixedSize ?? pixels(unetConfig.sampleSize ?? DEFAULT_SAMPLE_SIZE, agreed!.vaeFactor),
     sizeGranularity: agreed!.vaeFactor * 2 ** unetConfig.halvings,
     hashes,
     stamps,
     manifest,
   };
+}
+
+function pixels({ height, width }: typeof DEFAULT_SAMPLE_SIZE, factor: number): ImageSize {
+  return { width: width * factor, height: height * factor };
 }
 
 /** Its schema, and the package that checks it, are loaded only where there is a manifest. */

@@ -225,7 +225,7 @@ describe('a tensorrt session that fails', skipFor(noBuild('sim')), () => {
     vi.stubEnv('T2I_FAKE_TENSORRT', 'fp16-overflow');
     const half = await describeModel(dir);
     const opened = await sim.backend.open(half);
-    const job = tinyJob(half, { latentSize: half.nativeSize / half.vaeFactor });
+    const job = tinyJob(half, { latentSize: half.nativeSize.width / half.vaeFactor });
     for (let image = 0; image < 2; image++) {
       expect((await opened.generate(job)).warnings).toEqual([expect.stringMatching(/fp32/)]);
     }

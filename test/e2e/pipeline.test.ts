@@ -32,8 +32,8 @@ describe('a real model', () => {
       steps: 3,
     });
     expect(images.map(({ seed, width, height }) => [seed, width, height])).toEqual([
-      [7, t2i.model.nativeSize, t2i.model.nativeSize],
-      [8, t2i.model.nativeSize, t2i.model.nativeSize],
+      [7, t2i.model.nativeSize.width, t2i.model.nativeSize.height],
+      [8, t2i.model.nativeSize.width, t2i.model.nativeSize.height],
     ]);
     expect(images[0]?.rgb).not.toEqual(images[1]?.rgb);
     expect(warnings).toEqual([]);
@@ -63,7 +63,7 @@ describe('a real model', () => {
       events.push(event);
     expect(events.map(({ type }) => type)).toEqual(['step', 'step', 'step', 'image', 'done']);
     const shown = events.flatMap((event) => (event.type === 'step' && event.preview ? [event.preview] : []));
-    expect(shown.at(-1)).toMatchObject({ width: t2i.model.nativeSize, height: t2i.model.nativeSize });
+    expect(shown.at(-1)).toMatchObject({ ...t2i.model.nativeSize });
   });
 
   it('ends within a step when aborted, and goes on with the next request', async () => {

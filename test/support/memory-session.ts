@@ -95,7 +95,7 @@ export const MEMORY_MODEL = {
   guidanceWidth: null,
   latentChannels: CHANNELS,
   vaeFactor: FACTOR,
-  nativeSize: 32,
+  nativeSize: { width: 32, height: 32 },
   fixedSize: null,
   sizeGranularity: 8,
   hashes: receiptOf().model.hashes,

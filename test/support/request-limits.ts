@@ -2,7 +2,7 @@ import type { RequestLimits } from '../../src/options.js';
 
 /** Of a model of 128 pixels, with a sampler that takes eta and one that takes Karras' steps. */
 export const LIMITS: RequestLimits = {
-  nativeSize: 128,
+  nativeSize: { width: 128, height: 128 },
   sizeGranularity: 8,
   fixedSize: null,
   samplers: {

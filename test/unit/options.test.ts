@@ -157,7 +157,7 @@ describe('a request', () => {
 
   it('takes the only size of a static model', () => {
     const fixedSize = { width: 64, height: 32 };
-    expect(parse({}, { fixedSize })).toMatchObject({ width: 64, height: 32 });
+    expect(parse({}, { fixedSize, nativeSize: fixedSize })).toMatchObject({ width: 64, height: 32 });
     expect(mistake({ width: 32 }, { fixedSize })).toEqual(['width: 64 (this model makes 64x32 images only), 32']);
   });
 });

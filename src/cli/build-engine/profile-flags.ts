@@ -56,7 +56,7 @@ function readShapes(text: string): ProfileFlags {
 function readImages(batch: unknown, size: unknown, limits: RequestLimits, vaeFactor: number): ProfileFlags {
   const range = /^(\d{1,9})(?:\.\.(\d{1,9}))?$/.exec(String(batch ?? 1));
   const [first, last] = [Number(range?.[1]), Number(range?.[2] ?? range?.[1])];
-  const own = limits.fixedSize ?? { width: limits.nativeSize, height: limits.nativeSize };
+  const own = limits.nativeSize;
   const sides = /^(\d{1,9})(?:x(\d{1,9}))?$/i.exec(String(size ?? `${own.width}x${own.height}`));
   const [width, height] = [Number(sides?.[1]), Number(sides?.[2] ?? sides?.[1])];
   const issues: Issue[] = [];

@@ -79,9 +79,8 @@ function receiptRows(receipt: Receipt): [string, string][] {
 
 function modelRows(model: ModelDescription, limits: RequestLimits): [string, string][] {
   const { scheduler, tokenizer, fixedSize, manifest } = model;
-  const size = fixedSize
-    ? `${fixedSize.width}x${fixedSize.height} only`
-    : `${model.nativeSize}x${model.nativeSize}, or multiples of ${model.sizeGranularity}`;
+  const own = `${model.nativeSize.width}x${model.nativeSize.height}`;
+  const size = fixedSize ? `${own} only` : `${own}, or multiples of ${model.sizeGranularity}`;
   const presets = Object.entries(limits.presets ?? {}).map(([name, preset]) => `${name}: ${settings(preset)}`);
   const refused = Object.entries(limits.samplers).flatMap(([name, { refusal }]) =>
     refusal ? [`${name}: ${refusal}`] : [],

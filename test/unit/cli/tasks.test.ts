@@ -5,7 +5,7 @@ import { makeTasks, type RunLimits, type Source } from '../../../src/cli/generat
 import { T2IError } from '../../../src/errors.js';
 import { LIMITS } from '../../support/request-limits.js';
 
-const limits: RunLimits = { ...LIMITS, nativeSize: 64, backends: ['auto', 'onnxruntime'] };
+const limits: RunLimits = { ...LIMITS, nativeSize: { width: 64, height: 64 }, backends: ['auto', 'onnxruntime'] };
 
 function tasks(source: Source, flags: CommandInput['flags'] = {}, output?: string) {
   return makeTasks(source, readFlags({ args: [], flags }), { output, format: undefined }, limits);

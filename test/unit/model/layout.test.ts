@@ -17,7 +17,7 @@ describe('describeModel', () => {
       vaeFactor: 8,
       scalingFactor: 0.18215,
       shiftFactor: 0,
-      nativeSize: 64,
+      nativeSize: { width: 64, height: 64 },
       fixedSize: null,
       sizeGranularity: 16,
       manifest: null,
@@ -49,9 +49,19 @@ describe('describeModel', () => {
     expect(await describeModel(writeModel())).toMatchObject({
       scalingFactor: 0.5,
       shiftFactor: 0.1,
-      nativeSize: 128,
+      nativeSize: { width: 128, height: 128 },
       sizeGranularity: 32,
     });
+  });
+
+  it('reads the height and the width that a denoiser was trained on', async () => {
+    const dir = writeModel({
+      'unet/config.json': JSON.stringify({
+        ...JSON.parse(SMALLEST['unet/config.json'] as string),
+        sample_size: [16, 24],
+      }),
+    });
+    expect((await describeModel(dir)).nativeSize).toEqual({ width: 192, height: 128 });
   });
 
   it('reads one with 16 channels, static shapes, float16 and an attention mask', async () => {
@@ -63,7 +73,12 @@ describe('describeModel', () => {
 
   it('reads one with other names, scalar timesteps, int32 ids, tokenizer.json and the config in vae/', async () => {
     const tiny = await describeModel(fixture('tiny-v'));
-    expect(tiny).toMatchObject({ vaeFactor: 4, sizeGranularity: 8, nativeSize: 32, tokenizer: { kind: 'json' } });
+    expect(tiny).toMatchObject({
+      vaeFactor: 4,
+      sizeGranularity: 8,
+      nativeSize: { width: 32, height: 32 },
+      tokenizer: { kind: 'json' },
+    });
     expect(tiny.unet).toMatchObject({
       sample: { name: 'latents' },
       timestep: { name: 'timesteps', type: 'float32', shape: [] },
@@ -121,7 +136,7 @@ describe('describeModel', () => {
     expect(await describeModel(dir)).toMatchObject({
       vaeFactor: 8,
       scalingFactor: 0.18215,
-      nativeSize: 512,
+      nativeSize: { width: 512, height: 512 },
       sizeGranularity: 64,
     });
   });

@@ -97,7 +97,7 @@ describe('sizes that no request could ask for', () => {
 
   it('are allowed up to the limit', async () => {
     const dir = writeModel(config({ sample_size: 512, in_channels: 4, cross_attention_dim: 32 }));
-    expect((await describeModel(dir)).nativeSize).toBe(4096);
+    expect((await describeModel(dir)).nativeSize).toEqual({ width: 4096, height: 4096 });
   });
 });
 

@@ -29,7 +29,7 @@ const DEFAULT_BATCH = 4;
 
 /** One to four images of the size that the model was trained for, or as many as its graphs allow; fastest for one. */
 export function defaultProfile(model: ModelDescription): EngineProfile {
-  const { width, height } = model.fixedSize ?? { width: model.nativeSize, height: model.nativeSize };
+  const { width, height } = model.nativeSize;
   const size = { height: height / model.vaeFactor, width: width / model.vaeFactor };
   const batch = Math.min(DEFAULT_BATCH, largestBatch(model));
   const one = { batch: 1, ...size };
