@@ -112,6 +112,22 @@ describe('a project, from a folder of images to a published model', skipFor(OPS.
     write({ unet: { norm_num_groups: 4 } });
   }, 300_000);
 
+  it('is shown by its notebook', () => {
+    const [captions, images, losses] = JSON.parse(
+      ok(
+        `"${OPS.python}" "${ROOT}/test/ops/run_notebook.py" notebooks/explore.ipynb 2>../log || { cat ../log; exit 1; }`,
+      ),
+    );
+    expect(captions).toEqual({ text: expect.stringContaining('a red flower on a blue background'), images: 0 });
+    expect(captions.text.trimEnd().split('\n')).toHaveLength(8);
+    expect(images).toEqual({ text: '', images: 1 });
+    expect(losses.images).toBe(1);
+    for (const run of ['better', 'run_1', 'worse'])
+      expect(losses.text).toMatch(
+        new RegExp(`^${run} val_diffuser_loss: [\\d.]+ at step \\d+, [\\d.]+ at step \\d+$`, 'm'),
+      );
+  }, 300_000);
+
   it('has no secret in any file that is committed or pushed', () => {
     ok('dvc remote add -d -q store ../store && dvc push -q');
     expect(sh(`grep -rl ${CANARY} . ../store`).output).toBe('');
