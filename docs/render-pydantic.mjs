@@ -52,12 +52,13 @@ const LIMITS = {
   maxLength: 'max_length',
   minItems: 'min_length',
   maxItems: 'max_length',
+  pattern: 'pattern',
 };
 
 function limited(type, field) {
   const limits = Object.entries(LIMITS)
     .filter(([key]) => field[key] !== undefined)
-    .map(([key, name]) => `${name}=${field[key]}`);
+    .map(([key, name]) => `${name}=${JSON.stringify(field[key])}`);
   return limits.length > 0 ? `Annotated[${type}, Field(${limits.join(', ')})]` : type;
 }
 

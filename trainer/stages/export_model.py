@@ -1,6 +1,7 @@
 """Exports a project's promoted model to `<log_trained_model.diffuser_dir>/onnx_models`, which the SDK runs.
 
-Reads `export` (name, opset, steps, guidance_scale, int8), `vae.image_size` and `log_trained_model.diffuser_dir`.
+Reads `export` (name, opset, steps, guidance_scale, int8, licence), `vae.image_size` and
+`log_trained_model.diffuser_dir`.
 """
 
 import sys

@@ -23,9 +23,9 @@ class DataParams(Section):
     """Images that are trained on."""
     val_size: Annotated[int, Field(ge=1, le=10000000)] = 819
     """Images that the validation loss is measured on."""
-    caption_model: Annotated[str, Field(max_length=300)] = "florence-community/Florence-2-large"
+    caption_model: Annotated[str, Field(max_length=300, pattern="^\\P{Cc}+$")] = "florence-community/Florence-2-large"
     """Florence-2: a folder or a name on the Hub."""
-    caption_task: Annotated[str, Field(max_length=100)] = "<DETAILED_CAPTION>"
+    caption_task: Annotated[str, Field(max_length=100, pattern="^\\P{Cc}+$")] = "<DETAILED_CAPTION>"
     """What Florence-2 is asked."""
     caption_batch_size: Annotated[int, Field(ge=1, le=1024)] = 10
     """Images that are captioned at a time."""
@@ -35,14 +35,14 @@ class DataParams(Section):
     """Encode each image once, before training."""
     flip: bool = False
     """Mirrored images too; not where captions say left or right."""
-    remote: Annotated[str, Field(max_length=500)] = "remote"
+    remote: Annotated[str, Field(max_length=500, pattern="^\\P{Cc}+$")] = "remote"
     """Where data-push copies the data: a folder, or s3://BUCKET/PREFIX."""
 
 
 class ClipParams(Section):
     """Text encoder."""
 
-    model: Annotated[str, Field(max_length=300)] = "openai/clip-vit-large-patch14"
+    model: Annotated[str, Field(max_length=300, pattern="^\\P{Cc}+$")] = "openai/clip-vit-large-patch14"
     """Text encoder, frozen: a folder or a name on the Hub."""
     max_length: Annotated[int, Field(ge=4, le=4096)] = 77
     """Tokens of a caption, its ends included."""
@@ -53,7 +53,7 @@ class ClipParams(Section):
 class VaeParams(Section):
     """Autoencoder."""
 
-    model: Annotated[str, Field(max_length=300)] = "stabilityai/sd-vae-ft-mse"
+    model: Annotated[str, Field(max_length=300, pattern="^\\P{Cc}+$")] = "stabilityai/sd-vae-ft-mse"
     """Autoencoder, frozen but for t2i train-vae: a folder or a name on the Hub."""
     image_size: Annotated[tuple[Annotated[int, Field(ge=8, le=4096)], ...], Field(min_length=2, max_length=2)] = (128, 128,)
     """Height, width of the images in pixels."""
@@ -83,7 +83,7 @@ class DDPMSchedulerParams(Section):
 class UnetParams(Section):
     """Denoiser: a UNet2DConditionModel."""
 
-    init_from: Annotated[str, Field(max_length=300)] | None = None
+    init_from: Annotated[str, Field(max_length=300, pattern="^\\P{Cc}+$")] | None = None
     """A diffusers folder whose UNet is trained further; the keys below are then its own."""
     image_size: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=2, max_length=2)] = (16, 16,)
     """Height, width of the latents: those of the image divided by 8."""
@@ -177,7 +177,7 @@ class EvaluateParams(Section):
     """Classifier-free guidance."""
     seeds: Annotated[int, Field(ge=1, le=100)] = 4
     """Images for each prompt."""
-    clip_model: Annotated[str, Field(max_length=300)] | None = None
+    clip_model: Annotated[str, Field(max_length=300, pattern="^\\P{Cc}+$")] | None = None
     """CLIP for the CLIP score, with its image side; not measured where null."""
     fid_images: Annotated[int, Field(ge=0, le=1000000)] = 0
     """Images for FID and KID; not measured where 0."""
@@ -186,7 +186,7 @@ class EvaluateParams(Section):
 class ExportParams(Section):
     """The model directory that the SDK runs."""
 
-    name: str = "my-model"
+    name: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = "my-model"
     """Of the model, in receipts."""
     opset: Annotated[int, Field(ge=17, le=23)] = 17
     """Of ONNX."""
@@ -196,39 +196,41 @@ class ExportParams(Section):
     """Default of a request."""
     int8: bool = False
     """Quantized graphs beside the others, if they pass the gate."""
+    licence: Annotated[str, Field(max_length=100, pattern="^\\P{Cc}+$")] = "not stated"
+    """Of the model, in its card; for example apache-2.0."""
 
 
 class MlflowParams(Section):
     """Tracking; user and password come from the environment or .env."""
 
-    server_uri: Annotated[str, Field(max_length=500)] | None = None
+    server_uri: Annotated[str, Field(max_length=500, pattern="^\\P{Cc}+$")] | None = None
     """Tracking server; runs are recorded in their folders alone where null."""
-    experiment_name: Annotated[str, Field(max_length=200)] = "Training"
+    experiment_name: Annotated[str, Field(max_length=200, pattern="^\\P{Cc}+$")] = "Training"
     """Experiment."""
-    run_name: str = "run_1"
+    run_name: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = "run_1"
     """Run; also its folder below runs/."""
-    registered_model_name: Annotated[str, Field(max_length=200)] = "Diffusion"
+    registered_model_name: Annotated[str, Field(max_length=200, pattern="^\\P{Cc}+$")] = "Diffusion"
     """Registered model."""
-    s3_mlruns_bucket: Annotated[str, Field(max_length=200)] | None = None
+    s3_mlruns_bucket: Annotated[str, Field(max_length=200, pattern="^\\P{Cc}+$")] | None = None
     """Bucket of the artifacts, without s3://."""
 
 
 class PytorchEstimatorParams(Section):
     """Training on SageMaker; keys come from the environment or .env."""
 
-    entry_point: Annotated[str, Field(max_length=300)] = "sm_entry.sh"
+    entry_point: Annotated[str, Field(max_length=300, pattern="^\\P{Cc}+$")] = "sm_entry.sh"
     """What the container runs."""
     source_dir: Annotated[str, Field(max_length=500)] | None = None
     """Code that is sent along; the trainer of this package where null."""
-    framework_version: Annotated[str, Field(max_length=20)] = "2.12"
+    framework_version: Annotated[str, Field(max_length=20, pattern="^\\P{Cc}+$")] = "2.12"
     """PyTorch of the container."""
-    py_version: Annotated[str, Field(max_length=20)] = "py312"
+    py_version: Annotated[str, Field(max_length=20, pattern="^\\P{Cc}+$")] = "py312"
     """Python of the container."""
-    role: Annotated[str, Field(max_length=300)] | None = None
+    role: Annotated[str, Field(max_length=300, pattern="^\\P{Cc}+$")] | None = None
     """ARN of the execution role."""
     instance_count: Annotated[int, Field(ge=1, le=100)] = 2
     """Machines."""
-    instance_type: Annotated[str, Field(max_length=50)] = "ml.g4dn.xlarge"
+    instance_type: Annotated[str, Field(max_length=50, pattern="^\\P{Cc}+$")] = "ml.g4dn.xlarge"
     """Kind of machine."""
     use_spot_instances: bool = True
     """Cheaper machines that may be taken away; checkpoints are kept in S3."""
@@ -236,26 +238,26 @@ class PytorchEstimatorParams(Section):
     """Seconds, waiting for spot machines included; at least max_run."""
     max_run: Annotated[int, Field(ge=1, le=2419200)] = 14400
     """Seconds of training."""
-    s3_train_data: Annotated[str, Field(max_length=1000)] | None = None
+    s3_train_data: Annotated[str, Field(max_length=1000, pattern="^\\P{Cc}+$")] | None = None
     """S3://BUCKET/PREFIX of the data that t2i data push left there; data.remote where null."""
-    image_uri: Annotated[str, Field(max_length=255)] | None = None
+    image_uri: Annotated[str, Field(max_length=255, pattern="^\\P{Cc}+$")] | None = None
     """Container; that of framework_version where null."""
     volume_size: Annotated[int, Field(ge=1, le=16384)] = 50
     """GB of disk of a machine."""
-    environment: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(min_length=0, max_length=100)] = ()
+    environment: Annotated[tuple[Annotated[str, Field(max_length=1024, pattern="^\\P{Cc}+$")], ...], Field(min_length=0, max_length=100)] = ()
     """NAME=VALUE for the container; never secrets."""
-    secrets: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(min_length=0, max_length=50)] = ()
+    secrets: Annotated[tuple[Annotated[str, Field(max_length=1024, pattern="^\\P{Cc}+$")], ...], Field(min_length=0, max_length=50)] = ()
     """NAME=ARN: variables that the container reads from AWS Secrets Manager or Systems Manager."""
-    wheels: Annotated[str, Field(max_length=1000)] | None = None
+    wheels: Annotated[str, Field(max_length=1000, pattern="^\\P{Cc}+$")] | None = None
     """S3://BUCKET/PREFIX with wheels of packages that the container lacks; the package index where null."""
 
 
 class HuggingfaceParams(Section):
     """The Hub; the token comes from the environment or .env."""
 
-    model_repo: Annotated[str, Field(max_length=200)] | None = None
+    model_repo: Annotated[str, Field(max_length=200, pattern="^\\P{Cc}+$")] | None = None
     """OWNER/NAME of the model on the Hub."""
-    space_repo: Annotated[str, Field(max_length=200)] | None = None
+    space_repo: Annotated[str, Field(max_length=200, pattern="^\\P{Cc}+$")] | None = None
     """OWNER/NAME of the Space that shows it."""
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from model_folders import RECORD, parameters, write_clip, write_data, write_project
 
+from t2i_trainer.evaluation.card import model_card
 from t2i_trainer.evaluation.prompts import CLIP_PROMPTS, GALLERY
 from t2i_trainer.files import read_json
 from t2i_trainer.networks.model_folder import model_hashes
@@ -151,6 +152,24 @@ def test_no_number_of_the_card_is_without_its_run(measured):
     assert len(rows) == 5
     assert all(row.endswith(f"| `run_1` ({'cd' * 6}) |") for row in rows)
     assert "| Validation loss | 0.25 | step 40 |" in text
+
+
+@pytest.mark.parametrize(
+    ("licence", "header"),
+    [
+        ("Apache-2.0", {"license": "apache-2.0"}),
+        ("Of our own: ask us", {"license": "other", "license_name": "of-our-own-ask-us"}),
+        ("not stated", {"license": "other", "license_name": "not-stated"}),
+    ],
+)
+def test_the_card_has_the_licence_that_the_project_states(measured, licence, header):
+    project, _ = measured
+    card = model_card({**read_json(project / "reports" / "evaluation.json"), "licence": licence})
+    stated = {name: value for name, value in yaml.safe_load(card.split("---")[1]).items() if "license" in name}
+    assert stated == header
+    terms = card.split("## Licence")[1]
+    assert ("state it in `export.licence`" in terms) == (licence == "not stated")
+    assert licence == "not stated" or licence in terms
 
 
 def test_what_is_not_measured_says_so_and_why(model, tmp_path):

@@ -72,12 +72,14 @@ def test_progress_tells_rate_and_time_left_now_and_then_and_at_the_end(capsys):
 
 def test_parameters_that_the_command_line_would_not_hand_over_are_refused_with_every_mistake(tmp_path: Path, capsys):
     params = tmp_path / "params.json"
-    params.write_text('{"unet": {"dropout": 1, "chanels": 3}, "training": {"batch_size": "4"}, "other": {}}')
+    params.write_text(
+        '{"unet": {"dropout": 1, "chanels": 3}, "training": {"batch_size": "4"}, "export": {"name": "a b"}, "other": 1}'
+    )
     assert main(None, lambda *_: None, ["--project", str(tmp_path), "--params", str(params)]) == 1
     event = json.loads(capsys.readouterr().out)
     assert event["code"] == "OPTION_INVALID"
     assert sorted(issue["option"] for issue in event["issues"]) == [
-        "other", "training.batch_size", "unet.chanels", "unet.dropout",
+        "export.name", "other", "training.batch_size", "unet.chanels", "unet.dropout",
     ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 import type { Issue } from '../../errors.js';
 import { checkFields, integer, oneOf, refuse, text } from '../../fields.js';
+import { NAME } from '../../ops/params/name.js';
 import type { Params } from '../../ops/params/schema.js';
 import { STRATEGIES } from '../../ops/params/strategies.js';
 import { type CommandInput, flagOfKey } from '../command.js';
@@ -15,10 +16,7 @@ const FIELDS = {
   strategy: oneOf(STRATEGIES),
   nproc: integer(1, 64),
   initFrom: text('a folder', 1, 4096),
-  run: {
-    expected: 'letters, digits, dots, dashes and underscores',
-    accepts: (v: unknown) => /^[\w][\w.-]{0,99}$/.test(`${v}`),
-  },
+  run: { expected: NAME.expected, accepts: (value: unknown) => NAME.pattern.test(`${value}`) },
   on: oneOf(PLACES),
   containerFormat: oneOf(CONTAINER_FORMATS),
 };

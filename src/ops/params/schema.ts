@@ -142,6 +142,7 @@ const exporting = z.strictObject({
   steps: integer(1, 1000).default(30).describe('default of a request'),
   guidance_scale: real(0, 100).default(7.5).describe('default of a request'),
   int8: flag.default(false).describe('quantized graphs beside the others, if they pass the gate'),
+  licence: line(100).default('not stated').describe('of the model, in its card; for example apache-2.0'),
 });
 
 const mlflow = z.strictObject({

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { NAME } from './name.js';
 
 // The message of each check is what was expected; `readParams` says what came.
 
@@ -50,10 +51,8 @@ export const below = line(500).regex(
   'a path below the project, with forward slashes',
 );
 
-/** What a model or a run may be called, which also names folders. */
-export const modelName = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'letters, digits, dots, dashes and underscores');
+/** What a model or a run may be called. */
+export const modelName = z.string(NAME.expected).regex(NAME.pattern, NAME.expected);
 
 export const flag = z.boolean('true or false');
 

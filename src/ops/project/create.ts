@@ -4,11 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { T2IError } from '../../errors.js';
 import { refuse } from '../../fields.js';
 import { makeFolder, writeFileAtomic } from '../../files.js';
+import { NAME } from '../params/name.js';
 import { PARAMS_FILE, TEMPLATE_FILE } from '../params/read.js';
 
 const TEMPLATES = fileURLToPath(new URL('../../../templates/project', import.meta.url));
-/** As the model is named in receipts and the project's folder may be called. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** What stands for the project's name in the templates. */
 const OWN_NAME = 'my-model';
 
@@ -21,8 +20,8 @@ const OWN_NAME = 'my-model';
  */
 export async function createProject(folder: string): Promise<string[]> {
   const name = basename(folder);
-  if (!NAME.test(name)) {
-    const expected = 'a folder named by letters, digits, dots, dashes and underscores';
+  if (!NAME.pattern.test(name)) {
+    const expected = `a folder named by ${NAME.expected}`;
     refuse([{ option: 'folder', expected, received: JSON.stringify(name) }]);
   }
   const there = await readdir(folder).catch(() => []);

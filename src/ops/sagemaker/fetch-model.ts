@@ -8,6 +8,7 @@ import { T2IError } from '../../errors.js';
 import { makeFolder } from '../../files.js';
 import { untar } from '../archive/untar.js';
 import { awsError } from '../aws/errors.js';
+import { NAME } from '../params/name.js';
 import { parseS3Address } from '../s3/address.js';
 import type { S3Store } from '../s3/store.js';
 import type { FileRecord } from '../transfer/tree.js';
@@ -21,7 +22,6 @@ const RECORD = z.object({
   files: z.record(z.string(), z.object({ bytes: z.int(), sha256: z.string() })),
 });
 const LIMITS = { files: 10_000, bytes: 256 * 2 ** 30 };
-const RUN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
 /**
  * Refuses a run folder that a fetched model would replace though it is another training's.
@@ -54,7 +54,7 @@ export async function fetchModel(
 ): Promise<Record<string, unknown>> {
   const [name = '', run = ''] = [job.TrainingJobName, runOf(job)];
   const uri = job.ModelArtifacts?.S3ModelArtifacts;
-  if (uri === undefined || !RUN_NAME.test(run))
+  if (uri === undefined || !NAME.pattern.test(run))
     throw new T2IError('DOWNLOAD_INVALID', `The training job ${name} has no model that this package made`);
   await refuseOtherRun(project, run);
   const runs = join(project, 'runs');

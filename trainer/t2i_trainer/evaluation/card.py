@@ -1,5 +1,7 @@
 """The model card, as the Hugging Face Hub reads it: every number with the run that it is of."""
 
+import json
+import re
 from string import Template
 from typing import Any
 
@@ -11,8 +13,7 @@ CARD = Template("""\
 ---
 library_name: diffusers
 pipeline_tag: text-to-image
-license: other
-license_name: not-stated
+$licence
 tags:
 - text-to-image
 - diffusion
@@ -41,9 +42,20 @@ Validation losses may be compared where the validation record agrees: `$validati
 ## Limits
 
 It draws what its training images show; other prompts give the nearest that it knows. Nobody has looked for bias in the
-images or captions. The licence of the weights follows from those of the data and of the frozen networks, which this
-card does not know: state it before you publish.
+images or captions.
+
+## Licence
+
+$terms
 """)
+NOT_STATED = "not stated"
+TERMS = "The licence of the weights follows from those of the data and of the frozen networks"
+# Those of https://huggingface.co/docs/hub/repositories-licenses that suit weights; the Hub takes any other by its name.
+HUB_LICENCES = (
+    "agpl-3.0", "apache-2.0", "bigscience-openrail-m", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0",
+    "cc-by-nd-4.0", "cc-by-sa-4.0", "cc0-1.0", "creativeml-openrail-m", "gpl-3.0", "mit", "openrail", "openrail++",
+    "unlicense",
+)  # fmt: skip
 
 
 def model_card(report: dict[str, Any]) -> str:
@@ -67,4 +79,19 @@ def model_card(report: dict[str, Any]) -> str:
         model=report["model_sha256"][:12],
         rows="\n".join(rows),
         validation=run["validation"].get("validation_set", "not recorded"),
+        licence=_header(report["licence"]),
+        terms=_terms(report["licence"]),
     )
+
+
+def _header(licence: str) -> str:
+    """The lines of the card's header."""
+    if licence.lower() in HUB_LICENCES:
+        return f"license: {licence.lower()}"
+    return f"license: other\nlicense_name: {json.dumps(re.sub('[^a-z0-9.+]+', '-', licence.lower()).strip('-'))}"
+
+
+def _terms(licence: str) -> str:
+    if licence == NOT_STATED:
+        return f"{TERMS}, which this card does not know: state it in `export.licence` before you publish."
+    return f"{cell(licence)}, as `export.licence` of the project states. {TERMS}."

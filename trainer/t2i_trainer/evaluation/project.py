@@ -43,9 +43,10 @@ class EvaluateOptions:
     fid_images: int = dataclasses.field(default=0, metadata=described("images for FID and KID, 2 or more; 0: none"))
 
 
-def evaluate_project(options: EvaluateOptions, project: Path, saved: Path, data: Path) -> dict[str, Any]:
+def evaluate_project(options: EvaluateOptions, project: Path, saved: Path, data: Path, licence: str) -> dict[str, Any]:
     """Draws with the model in `saved`, measures it, and writes `samples/` and `reports/evaluation.json` and `.html` of
-    the project, and the model card in `saved`. `data`: the project's images and captions. Returns the report.
+    the project, and the model card in `saved`. `data`: the project's images and captions; `licence`: what the card
+    states. Returns the report.
 
     Raises StageError for a folder, record, prompts, CLIP or data that cannot be used; the reports are written last.
     """
@@ -78,6 +79,7 @@ def evaluate_project(options: EvaluateOptions, project: Path, saved: Path, data:
         "validation_set": record["validation"].get("validation_set", "not recorded"),
         "sampler": {"name": "ddim", "steps": options.steps, "guidance_scale": options.guidance_scale},
         "image_size": [height, width],
+        "licence": licence,
         "device": device,
         "torch": torch.__version__,
         "measured": measured,

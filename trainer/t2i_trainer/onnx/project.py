@@ -1,8 +1,6 @@
 """The model directory of a project: its promoted model, exported behind the gates, with the record of its run."""
 
 import dataclasses
-import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +9,12 @@ from ..evaluation.prompts import GALLERY
 from ..files import read_json, write_json
 from ..networks.model_folder import check_model_folder, load_model, model_hashes
 from ..sections import described
-from ..stage import Issue, StageError, StageProgress, warn
+from ..stage import StageError, StageProgress, warn
 from .components import Component, components_of
 from .directory import MANIFEST, hash_files, replacing, write_parts
 from .images import compare_images, null_states_hash
 from .int8 import add_int8
 from .parity import ParityError
-
-NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +35,7 @@ class ExportOptions:
     int8: bool = dataclasses.field(
         default=False, metadata=described("quantized graphs beside the others, if they pass")
     )
+    licence: str = dataclasses.field(default="not stated", metadata=described("of the model, as its author states"))
 
 
 def export_project(options: ExportOptions, source: Path, out: Path, metadata: Path, evaluation: Path) -> dict[str, Any]:
@@ -47,12 +44,6 @@ def export_project(options: ExportOptions, source: Path, out: Path, metadata: Pa
     `metadata`: the record of its run; `evaluation`: the report, used where it is of this model. Raises StageError for
     a folder that cannot be exported, and for a graph that differs from PyTorch: then `out` is as it was.
     """
-    if not NAME.fullmatch(options.name):
-        expected = "1 to 100 letters, digits, dots, dashes and underscores"
-        issue = Issue("export.name", expected, json.dumps(options.name))
-        raise StageError(
-            "OPTION_INVALID", f"export.name: expected {expected}, received {issue.received}", None, (issue,)
-        )
     check_model_folder(source)
     hashes = model_hashes(source)
     record = read_json(metadata) if metadata.exists() else {}
@@ -75,7 +66,7 @@ def export_project(options: ExportOptions, source: Path, out: Path, metadata: Pa
                 "training": {**record, "source": hashes, **measured},
                 # Of the set that validated it, all that the record has of its data.
                 "dataFingerprint": record.get("validation", {}).get("validation_set", "not recorded"),
-                "licence": "not stated",
+                "licence": options.licence,
                 "nullEmbeddingSha256": null_states_hash(folder),
                 "evaluation": report_of(hashes, evaluation),
             }
