@@ -10,7 +10,7 @@ const HISTORY_FILE = 'history.jsonl';
 /** One act of promotion, a line of `promotions/history.jsonl`. */
 const ENTRY = z.object({
   time: z.iso.datetime(),
-  /** `found`: an earlier version was there, brought back by other means, such as `dvc checkout`. */
+  /** `found`: another version was there, brought back by other means, such as `dvc checkout`. */
   action: z.enum(['promoted', 'rolled-back', 'found']),
   /** The version that was promoted until then; null where none was. */
   from: z.int().min(1).nullable(),
@@ -42,8 +42,6 @@ export function missingEntry(history: readonly HistoryEntry[], promoted: Promote
   const key = modelKey(promoted);
   const last = history.at(-1);
   if (last !== undefined && last.model.version === promoted.version && modelKey(last.model) === key) return null;
-  // A rollback is written down before it is done: where it was stopped in between, what it left is still there.
-  if (last?.action === 'rolled-back' && last.from === promoted.version) return null;
   const known = history.some(({ model }) => modelKey(model) === key);
   const time = promoted.promoted_at ?? new Date().toISOString();
   return { time, action: known ? 'found' : 'promoted', from: last?.model.version ?? null, model: promoted };
@@ -70,7 +68,8 @@ export function rejectedModels(history: readonly HistoryEntry[]): Set<string> {
   for (const { action, from, model } of history) {
     const left = from === null ? undefined : keys.get(from);
     if (action === 'rolled-back' && left !== undefined) rejected.add(left);
-    rejected.delete(modelKey(model));
+    // What is merely found there, as where a rollback was stopped before it was done, nobody asked for.
+    if (action !== 'found') rejected.delete(modelKey(model));
   }
   return rejected;
 }

@@ -7,8 +7,14 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 export const VALIDATION = { validation_set: 'a'.repeat(64), prediction_type: 'epsilon', latents: [4, 16, 16] };
 
 /** A finished run of a project, with a file of its own, and one that every run has. */
-export function writeRun(project: string, name: string, loss: number | null, more: object = {}): void {
-  const files = { 'unet/model.safetensors': `weights of ${name}`, 'model_index.json': '{}' };
+export function writeRun(
+  project: string,
+  name: string,
+  loss: number | null,
+  more: object = {},
+  weights = `weights of ${name}`,
+): void {
+  const files = { 'unet/model.safetensors': weights, 'model_index.json': '{}' };
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(join(project, 'runs', name, 'best', path, '..'), { recursive: true });
     writeFileSync(join(project, 'runs', name, 'best', path), text);
