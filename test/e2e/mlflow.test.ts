@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { main } from '../../src/cli/main.js';
 import { downloadArtifact, listArtifacts } from '../../src/ops/mlflow/artifacts.js';
 import { createVersion, ensureModel, getChampion, listVersions, setChampion } from '../../src/ops/mlflow/registry.js';
 import { findExperiment, getRun, type MlflowRun, metricHistory, searchRuns } from '../../src/ops/mlflow/runs.js';
 import { anything, MlflowServer } from '../../src/ops/mlflow/server.js';
 import { markChampion } from '../../src/ops/promotion/champion.js';
+import { fakeIo } from '../support/fake-io.js';
 import { ADMIN, RealMlflow } from '../support/mlflow-server.js';
 import { pythonOf } from '../support/python.js';
 import { skipFor } from '../support/skip-for.js';
@@ -15,6 +17,10 @@ import { skipFor } from '../support/skip-for.js';
 const OPS = pythonOf('test/ops/requirements.lock');
 const BYTES = Buffer.from('weights '.repeat(50_000));
 const signal = new AbortController().signal;
+const AUTHORIZATION = { authorization: `Basic ${btoa(`admin:${ADMIN.MLFLOW_TRACKING_PASSWORD}`)}` };
+/** Of a run, besides its name, its loss and its files. */
+const RECORD = { best_step: 7, config_hash: 'b'.repeat(64), validation: { validation_set: 'a'.repeat(64) } };
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 describe('a real MLflow server', skipFor(OPS.lack), () => {
   let folder: string;
@@ -55,8 +61,7 @@ describe('a real MLflow server', skipFor(OPS.lack), () => {
       if (status === 'FINISHED') await post('mlflow/runs/update', { run_id: id, status, end_time: 2000 });
     }
     const artifacts = `${mlflow.url}/api/2.0/mlflow-artifacts/artifacts/${experiment}/${runs[1]}/artifacts/model/unet/weights.bin`;
-    const headers = { authorization: `Basic ${btoa(`admin:${ADMIN.MLFLOW_TRACKING_PASSWORD}`)}` };
-    expect((await fetch(artifacts, { method: 'PUT', headers, body: BYTES })).status).toBe(200);
+    expect((await fetch(artifacts, { method: 'PUT', headers: AUTHORIZATION, body: BYTES })).status).toBe(200);
   }, 120_000);
   afterAll(() => {
     mlflow?.stop();
@@ -91,7 +96,7 @@ describe('a real MLflow server', skipFor(OPS.lack), () => {
     const run = await best();
     const files = await listArtifacts(server, run, 'model');
     expect(files).toEqual([{ path: 'model/unet/weights.bin', bytes: BYTES.length }]);
-    const record = { bytes: BYTES.length, sha256: createHash('sha256').update(BYTES).digest('hex') };
+    const record = { bytes: BYTES.length, sha256: sha256(BYTES) };
     const to = join(folder, 'fetched/weights.bin');
     await downloadArtifact(server, run, 'model/unet/weights.bin', to, record, signal);
     expect(readFileSync(to).equals(BYTES)).toBe(true);
@@ -125,6 +130,51 @@ describe('a real MLflow server', skipFor(OPS.lack), () => {
     expect(await markChampion(given)).toBeNull();
     expect(await markChampion({ ...given, experiment: 'None' })).toMatch(/no experiment None/);
   });
+
+  it('gives a project the best run that left its model, each file checked, and nothing worse', async () => {
+    const project = join(folder, 'flowers');
+    mkdirSync(project);
+    writeFileSync(join(project, 'params.yaml'), `mlflow: { server_uri: '${mlflow.url}' }\n`);
+    const t2i = async (...argv: string[]) => {
+      const io = fakeIo({ cwd: project, env: ADMIN });
+      return { code: await main([...argv, '--json'], io), out: JSON.parse(io.out()), err: io.err() };
+    };
+    const put = async (run: number, path: string, body: string | Buffer) => {
+      const url = `${mlflow.url}/api/2.0/mlflow-artifacts/artifacts/${experiment}/${runs[run]}/artifacts/model/${path}`;
+      expect(
+        (await fetch(url, { method: 'PUT', headers: AUTHORIZATION, body: new Uint8Array(Buffer.from(body)) })).status,
+      ).toBe(200);
+    };
+    const leave = async (run: number, name: string, loss: number) => {
+      const files = { 'unet/weights.bin': { bytes: BYTES.length, sha256: sha256(BYTES) } };
+      await put(run, 'run.json', JSON.stringify({ ...RECORD, run_name: name, best_val_diffuser_loss: loss, files }));
+      await put(run, 'best/unet/weights.bin', BYTES);
+    };
+    expect((await t2i('promote')).out).toMatchObject({
+      error: { code: 'DATA_INVALID', message: expect.stringContaining('nor on the tracking server') },
+    });
+    await leave(0, 'worse', 0.5);
+    const first = await t2i('promote');
+    expect(first.out).toMatchObject({ promoted: true, run: 'worse', loss: 0.5, version: 1 });
+    expect(first.err).toContain('the run best on the MLflow server is left out: it has no model/run.json');
+    expect(readFileSync(join(project, 'saved_models/diffuser/unet/weights.bin')).equals(BYTES)).toBe(true);
+
+    await leave(1, 'best', 0.1);
+    expect((await t2i('promote')).err).toContain('its record says 0.1 where it logged 0.00001');
+    await leave(1, 'best', 1e-5);
+    await put(1, 'best/unet/weights.bin', Buffer.from('weights '.repeat(49_999).concat('weights.')));
+    expect((await t2i('promote')).out).toMatchObject({ error: { code: 'DATA_INVALID' } });
+    expect(JSON.parse(readFileSync(join(project, 'saved_models/model_metadata.json'), 'utf8')).run_name).toBe('worse');
+    expect((await t2i('promote', '--local')).out).toMatchObject({ error: { hint: 'Train first: t2i train' } });
+    await leave(1, 'best', 1e-5);
+    expect((await t2i('promote')).out).toMatchObject({ promoted: true, run: 'best', version: 2 });
+    expect((await t2i('promote')).out).toMatchObject({ promoted: false });
+    expect(JSON.stringify((await t2i('history')).out)).not.toContain(ADMIN.MLFLOW_TRACKING_PASSWORD);
+    // Without a copy of it on this machine.
+    rmSync(join(project, 'promotions/versions'), { recursive: true });
+    expect((await t2i('rollback')).out).toMatchObject({ rolledBack: true, run: 'worse' });
+    expect((await t2i('promote')).out).toMatchObject({ promoted: false, run: 'worse' });
+  }, 60_000);
 
   it('lets in nobody else', async () => {
     for (const env of [{}, { ...ADMIN, MLFLOW_TRACKING_PASSWORD: 'wrong' }]) {

@@ -211,6 +211,8 @@ class MlflowParams(Section):
     """Run; also its folder below runs/."""
     registered_model_name: Annotated[str, Field(max_length=200, pattern="^\\P{Cc}+$")] = "Diffusion"
     """Registered model."""
+    log_model: bool = True
+    """Keep the best model on the server, for t2i promote on other machines."""
     s3_mlruns_bucket: Annotated[str, Field(max_length=200, pattern="^\\P{Cc}+$")] | None = None
     """Bucket of the artifacts, without s3://."""
 

@@ -12,6 +12,7 @@ from tiny_project import train_params, write_prepared
 from tracking_servers import MlflowServer, http_server, lose_answers, mlflow_program
 
 from stages.train import train
+from t2i_trainer.files import sha256_file
 from t2i_trainer.stage import main
 from t2i_trainer.tracking import sender
 from t2i_trainer.tracking import tracking as tracking_module
@@ -45,7 +46,7 @@ def environment(monkeypatch) -> None:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(sender, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(tracking_module, "LAST_SECONDS", None)
+    monkeypatch.setattr(tracking_module, "LAST_SECONDS", 1e6)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "300")
 
 
@@ -130,14 +131,21 @@ def test_a_stopped_training_goes_on_in_its_run_and_ends_as_a_registered_model(
     )
     assert values["config_hash"] == best["config_hash"] and "hashes.training_set" in values
     names = {file.path for file in client.list_artifacts(run.info.run_id, "model")}
-    assert names == {"model/best.json", "model/options.json", "model/run.json"}
+    assert names == {"model/best", "model/best.json", "model/options.json", "model/run.json"}
+    record = json.loads((folder / "run.json").read_text())["files"]
+    fetched = Path(client.download_artifacts(run.info.run_id, "model/best", str(tmp_path)))
+    assert {path: sha256_file(fetched / path) for path in record} == {
+        path: file["sha256"] for path, file in record.items()
+    }
     [version] = client.search_model_versions(f"run_id = '{run.info.run_id}'")
     assert (version.name, version.tags["run_id"]) == ("Tulips", run.info.run_id)
     assert float(version.tags["best_val_diffuser_loss"]) == best["best_val_diffuser_loss"]
     assert warnings(capsys) == ["stopped after step 5 of 8; the same command resumes"]
 
+    uploaded = []
+    monkeypatch.setattr(MlflowClient, "log_artifact", lambda *given: uploaded.append(given))
     assert main(None, train, command) == 0
-    assert histories(server, experiment) == history, "a training that is done sends nothing twice"
+    assert (histories(server, experiment), uploaded) == (history, []), "a training that is done sends nothing twice"
     assert len(client.search_model_versions(f"run_id = '{run.info.run_id}'")) == 1
 
 

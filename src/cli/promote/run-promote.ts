@@ -1,11 +1,13 @@
 import { readParams } from '../../ops/params/read.js';
+import { bestOnServer } from '../../ops/promotion/candidates.js';
 import { promote } from '../../ops/promotion/promote.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
-import { note, printJson } from '../output.js';
+import { note, printJson, warn } from '../output.js';
 import { projectFolder } from '../project-folder.js';
 import { tellMlflow } from '../tell-mlflow.js';
+import { trackingServer } from '../tracking-server.js';
 
 /** The handler of `t2i promote`. That nothing was better is no failure. */
 export async function runPromote({ flags }: CommandInput, io: Io): Promise<number> {
@@ -14,8 +16,15 @@ export async function runPromote({ flags }: CommandInput, io: Io): Promise<numbe
   const { diffuser_dir: target, min_delta: minDelta, keep_versions: keep } = params.log_trained_model;
   const dryRun = flags.dryRun === true;
   const force = flags.force as string | undefined;
+  const server = flags.local === true ? null : await trackingServer(project, params.mlflow, io);
   const onWait = () => note(io, 'waiting for another process that changes what is promoted');
-  const result = await promote({ project, target, minDelta, force, dryRun, keep, signal: io.signal, onWait });
+  const result = await promote({
+    ...{ project, target, minDelta, force, dryRun, keep, signal: io.signal, onWait },
+    ...(server !== null && {
+      findElsewhere: (isWanted) =>
+        bestOnServer(server, params.mlflow.experiment_name, isWanted, (why) => warn(io, why), io.signal),
+    }),
+  });
   if (flags.json === true) printJson(io, result);
   else {
     const verb = result.promoted ? 'promoted' : dryRun ? 'would look at' : 'not promoted:';

@@ -1,5 +1,6 @@
 import { checkFields, integer, refuse } from '../../fields.js';
 import { readParams } from '../../ops/params/read.js';
+import { fromTracking } from '../../ops/promotion/candidates.js';
 import { rollback } from '../../ops/promotion/rollback.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
@@ -8,6 +9,7 @@ import { toNumber } from '../load-flags.js';
 import { note, printable, printJson } from '../output.js';
 import { projectFolder } from '../project-folder.js';
 import { tellMlflow } from '../tell-mlflow.js';
+import { trackingServer } from '../tracking-server.js';
 
 /** The handler of `t2i rollback`. */
 export async function runRollback({ args: [given], flags }: CommandInput, io: Io): Promise<number> {
@@ -17,7 +19,9 @@ export async function runRollback({ args: [given], flags }: CommandInput, io: Io
   const { params } = await readParams(project);
   const { diffuser_dir: target, keep_versions: keep } = params.log_trained_model;
   const onWait = () => note(io, 'waiting for another process that changes what is promoted');
-  const result = await rollback({ project, target, version, keep, signal: io.signal, onWait });
+  const server = await trackingServer(project, params.mlflow, io);
+  const elsewhere = server === null ? [] : [fromTracking(server, params.mlflow.experiment_name)];
+  const result = await rollback({ project, target, version, keep, elsewhere, signal: io.signal, onWait });
   if (flags.json === true) printJson(io, result);
   else {
     const [run, loss] = [printable(result.run), result.loss === null ? '' : `, loss ${result.loss}`];

@@ -116,6 +116,16 @@ async function fetchRest(
   }
 }
 
+/** The bytes of a small file of a run, of which no record is known. @throws T2IError as {@link downloadArtifact} */
+export function openArtifact(
+  server: MlflowServer,
+  run: MlflowRun,
+  path: string,
+  signal: AbortSignal,
+): Promise<Response> {
+  return server.download(proxied(run, path), 0, signal);
+}
+
 /** Where the server hands out a file of a run. */
 function proxied({ artifacts, name }: MlflowRun, path: string): string {
   const found = /^mlflow-artifacts:(?:\/\/[^/]*)?\/(.+)$/.exec(artifacts)?.[1];

@@ -153,6 +153,7 @@ const mlflow = z.strictObject({
   experiment_name: line(200).default('Training').describe('experiment'),
   run_name: modelName.default('run_1').describe('run; also its folder below runs/'),
   registered_model_name: line(200).default('Diffusion').describe('registered model'),
+  log_model: flag.default(true).describe('keep the best model on the server, for t2i promote on other machines'),
   s3_mlruns_bucket: line(200).nullable().default(null).describe('bucket of the artifacts, without s3://'),
 });
 

@@ -59,7 +59,7 @@ export async function holds(place: Place, model: RunRecord, signal: AbortSignal)
 /**
  * Brings a model's files into the project, whole and checked, before anything is replaced: from the first source that has them.
  *
- * @throws T2IError as the first source that failed
+ * @throws T2IError as the first source that failed other than by having no such file
  */
 export async function fetchModel(
   place: Place,
@@ -67,7 +67,7 @@ export async function fetchModel(
   sources: readonly Source[],
   signal: AbortSignal,
 ): Promise<string> {
-  const errors: unknown[] = [];
+  const errors: T2IError[] = [];
   for (const source of sources) {
     await rm(incoming(place), { recursive: true, force: true });
     try {
@@ -79,7 +79,8 @@ export async function fetchModel(
       errors.push(error);
     }
   }
-  throw errors[0];
+  // That a source never had it says less than what is wrong where it is.
+  throw errors.find(({ cause }) => (cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOENT') ?? errors[0];
 }
 
 /** The files of the run as it was trained. */

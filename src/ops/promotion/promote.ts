@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { T2IError } from '../../errors.js';
+import type { Candidate } from './candidates.js';
 import { nextVersion, rejectedModels } from './history.js';
-import { fetchModel, fromRuns, type Place, withPlace } from './place.js';
+import { fetchModel, fromRuns, type Place, type Source, withPlace } from './place.js';
 import { modelKey, type PromotedModel, type RunRecord, readRuns } from './records.js';
 import { bestRun, judgeRun } from './rule.js';
 import { change, type PromotionState, readState, settle } from './state.js';
@@ -19,6 +20,8 @@ export interface PromoteOptions {
   /** Earlier versions whose files are kept, to go back to. */
   readonly keep: number;
   readonly signal: AbortSignal;
+  /** Looks for a run elsewhere than in the project, such as on a tracking server; null where there is none. */
+  readonly findElsewhere?: (isWanted: (run: RunRecord) => boolean) => Promise<Candidate | null>;
   /** Called where another process changes what is promoted, which is waited for. */
   readonly onWait?: () => void;
 }
@@ -46,41 +49,47 @@ export async function promote(options: PromoteOptions): Promise<Promotion> {
   const place = { project, folder: join(project, options.target) };
   if (options.dryRun) {
     const state = await readState(place);
-    return told(await decide(state, options), state, false);
+    return told(await decide(place, state, options), state, false);
   }
   return withPlace(place, { signal, onWait }, async () => {
     const state = await settle(place, signal);
-    const decision = await decide(state, options);
+    const decision = await decide(place, state, options);
     if (!decision.better) return told(decision, state, false);
-    const promoted = await replace(place, decision.run, state, options);
+    const promoted = await replace(place, decision, state, options);
     return told(decision, { ...state, promoted }, true);
   });
 }
 
 interface Decision {
   readonly run: RunRecord;
+  readonly sources: readonly Source[];
   readonly better: boolean;
   readonly reason: string;
 }
 
-async function decide({ promoted, history }: PromotionState, options: PromoteOptions): Promise<Decision> {
-  const { project, force, minDelta } = options;
+async function decide(place: Place, { promoted, history }: PromotionState, options: PromoteOptions): Promise<Decision> {
+  const { project, force, minDelta, findElsewhere } = options;
   const rejected = force === undefined ? rejectedModels(history) : new Set<string>();
+  const isWanted = (run: RunRecord) => !rejected.has(modelKey(run));
   const runs = await readRuns(project);
-  const allowed = runs.filter((run) => !rejected.has(modelKey(run)));
-  const run = bestRun(allowed) ?? bestRun(runs);
+  const there = await findElsewhere?.(isWanted);
+  const all = [...runs, ...(there ? [there.run] : [])];
+  const allowed = all.filter(isWanted);
+  const run = bestRun(allowed) ?? bestRun(all);
   if (run === null) {
-    throw new T2IError('DATA_INVALID', `There is no finished run with a loss in ${join(project, 'runs')}`, {
+    const where = `${join(project, 'runs')}${findElsewhere === undefined ? '' : ', nor on the tracking server'}`;
+    throw new T2IError('DATA_INVALID', `There is no finished run with a loss in ${where}`, {
       hint: 'Train first: t2i train',
     });
   }
-  if (!allowed.includes(run)) return { run, better: false, reason: 'it was promoted before, and rolled back' };
+  const sources = [fromRuns(place), ...(run === there?.run && there.source ? [there.source] : [])];
+  const decided = (better: boolean, reason: string): Decision => ({ run, sources, better, reason });
+  if (!allowed.includes(run)) return decided(false, 'it was promoted before, and rolled back');
   const verdict = judgeRun(run, promoted, minDelta);
-  if (force !== undefined) return { run, better: true, reason: force };
+  if (force !== undefined) return decided(true, force);
   if (verdict.kind === 'incomparable') throw incomparable(run, promoted, verdict.differences);
-  if (verdict.kind === 'not-better') return { run, better: false, reason: verdict.reason };
-  const reason = promoted === null ? 'it is the first' : `better than ${promoted.best_val_diffuser_loss}`;
-  return { run, better: true, reason };
+  if (verdict.kind === 'not-better') return decided(false, verdict.reason);
+  return decided(true, promoted === null ? 'it is the first' : `better than ${promoted.best_val_diffuser_loss}`);
 }
 
 function told({ run, reason }: Decision, { promoted }: PromotionState, done: boolean): Promotion {
@@ -90,11 +99,11 @@ function told({ run, reason }: Decision, { promoted }: PromotionState, done: boo
 
 async function replace(
   place: Place,
-  run: RunRecord,
+  { run, sources }: Decision,
   state: PromotionState,
   { force, keep, signal }: PromoteOptions,
 ): Promise<PromotedModel> {
-  await fetchModel(place, run, [fromRuns(place)], signal);
+  await fetchModel(place, run, sources, signal);
   const model: PromotedModel = {
     ...run,
     version: nextVersion(state.history),

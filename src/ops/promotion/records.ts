@@ -9,7 +9,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256');
 const PATH = /^(?!\/)(?!.*\\)(?!(.*\/)?\.\.?(\/|$))[^\0]{1,500}$/;
 
 /** What a finished run says of its best model (`runs/<name>/run.json`, which the trainer writes last). */
-const RUN = z.object({
+export const RUN = z.object({
   run_name: z.string().min(1),
   /** Mean squared error on the validation set; null where it is no number. */
   best_val_diffuser_loss: z.number().nullable(),

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { T2IError } from '../../errors.js';
 import { refuse } from '../../fields.js';
 import { rejectedModels, versionsOf } from './history.js';
-import { fetchModel, holds, withPlace } from './place.js';
+import { fetchModel, holds, type Source, withPlace } from './place.js';
 import { modelKey, type PromotedModel } from './records.js';
 import { change, type PromotionState, readState, sourcesOf } from './state.js';
 
@@ -16,6 +16,8 @@ export interface RollbackOptions {
   /** Earlier versions whose files are kept. */
   readonly keep: number;
   readonly signal: AbortSignal;
+  /** Where the files of a version may be besides the project. */
+  readonly elsewhere?: readonly Source[];
   /** Called where another process changes what is promoted, which is waited for. */
   readonly onWait?: () => void;
 }
@@ -39,7 +41,7 @@ export interface Rollback {
  *   the files are lost; IO_FAILED; the signal's reason when aborted
  */
 export async function rollback(options: RollbackOptions): Promise<Rollback> {
-  const { project, keep, signal, onWait = () => {} } = options;
+  const { project, keep, signal, elsewhere = [], onWait = () => {} } = options;
   const place = { project, folder: join(project, options.target) };
   return withPlace(place, { signal, onWait }, async () => {
     // Not mended first: where the files of what is promoted are lost, this is the way out.
@@ -48,7 +50,7 @@ export async function rollback(options: RollbackOptions): Promise<Rollback> {
     const from = state.promoted?.version ?? model.version;
     const rolledBack = model.version !== state.promoted?.version;
     if (rolledBack) {
-      await fetchModel(place, model, sourcesOf(place), signal);
+      await fetchModel(place, model, [...sourcesOf(place), ...elsewhere], signal);
       const intact = state.promoted !== null && (await holds(place, state.promoted, signal));
       await change(place, state, { action: 'rolled-back', model, keep, intact });
     }

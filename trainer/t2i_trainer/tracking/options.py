@@ -17,6 +17,7 @@ class TrackingOptions:
     experiment_name: str = option("Training", "experiment, created where the server has none of that name")
     run_name: str = option("run_1", "name that MLflow shows for the run; also its folder below runs/")
     registered_model_name: str = option("Diffusion", "registered model that a finished run is a version of")
+    log_model: bool = option(True, "upload the best model, besides what says which it is")
 
 
 def read_tracking(section: dict[str, Any]) -> TrackingOptions:

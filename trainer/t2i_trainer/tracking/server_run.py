@@ -9,10 +9,14 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import RestException
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
+from ..files import json_sha256, sha256_file
 from ..stage import warn
 from .options import TrackingOptions
 from .spool import Spool
 from .values import cut
+
+MODEL_TAG = "t2i.model"
+"""Tag with the hash of the files that were uploaded, all of them."""
 
 NAME_TAG = "t2i.run"
 """Tag with the run's name in the spool. The id of MLflow's own is not known where the answer with it was lost."""
@@ -22,12 +26,16 @@ NAME_TAG = "t2i.run"
 class Model:
     """What a finished run leaves on the server beside figures."""
 
-    files: tuple[Path, ...]
-    """Uploaded as artifacts, below `model/`."""
+    files: dict[str, Path]
+    """Uploaded as artifacts of these paths, in this order."""
     loss: float
     """Validation loss of the best weights."""
     step: int
     """At which they were."""
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.files.values())
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ class ServerRun:
         self.client = MlflowClient(options.server_uri, options.server_uri)
         run = self._find() or self._create()
         self.id, self.artifacts = run.info.run_id, run.info.artifact_uri
+        self.uploaded = run.data.tags.get(MODEL_TAG)
         if run.info.status != "RUNNING":
             self.client.update_run(self.id, "RUNNING")
         self._log_parameters(parameters, run.data.params)
@@ -70,8 +79,7 @@ class ServerRun:
             self.client.set_tag(self.id, "figures_left_out", str(self.spool.left_out))
         try:
             if end.model:
-                for file in end.model.files:
-                    self.client.log_artifact(self.id, str(file), "model")
+                self._upload(end.model.files)
                 self._register(end.model)
         finally:
             if end.status:
@@ -98,6 +106,16 @@ class ServerRun:
         new = [Param(name, value) for name, value in values.items() if name not in there]
         changed = [RunTag(name, value) for name, value in values.items() if there.get(name, value) != value]
         self.client.log_batch(self.id, params=new, tags=changed)
+
+    def _upload(self, files: dict[str, Path]) -> None:
+        """Weights are large: they are not sent again where a tag says that the server has them."""
+        content = json_sha256({path: sha256_file(file) for path, file in files.items()})
+        if self.uploaded == content:
+            return
+        for path, file in files.items():
+            self.client.log_artifact(self.id, str(file), path.rpartition("/")[0])
+        self.client.set_tag(self.id, MODEL_TAG, content)
+        self.uploaded = content
 
     def _register(self, model: Model) -> None:
         name, tags = self.options.registered_model_name, {"run_id": self.id, "best_step": str(model.step)}

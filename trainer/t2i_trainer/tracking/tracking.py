@@ -18,6 +18,9 @@ from .values import flatten
 LAST_SECONDS = 60.0
 """How long the end of a training waits for a server that takes what it is given, but slowly."""
 
+SLOWEST = 1e6
+"""Bytes a second of an upload that is waited for."""
+
 
 class Tracking:
     """A `training.loop.Tracker`. Leaving it as a context ends the run as the training ended."""
@@ -50,9 +53,14 @@ class Tracking:
     def finish(self) -> None:
         """Training is done and its files are written: logs the best loss, and has the model registered."""
         best = read_json(self.folder / "best" / "best.json")
-        files = ("best/best.json", "options.json", "run.json")
         loss, step = best["best_val_diffuser_loss"], best["best_step"]
-        self.model = Model(tuple(self.folder / file for file in files), loss, step)
+        files = {"model/best.json": self.folder / "best/best.json", "model/options.json": self.folder / "options.json"}
+        if self.options.log_model:
+            weights = read_json(self.folder / "run.json")["files"]
+            files |= {f"model/best/{path}": self.folder / "best" / path for path in weights}
+        # The record of the files is the last of them: whoever finds it finds all.
+        files["model/run.json"] = self.folder / "run.json"
+        self.model = Model(files, loss, step)
         self.log(step, {"best_val_diffuser_loss": loss, "best_step": step})
 
     def __enter__(self) -> "Tracking":
@@ -70,6 +78,7 @@ class Tracking:
             status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
         if self.spool.left_out:
             warn(f"MLflow: {self.spool.left_out} figures that are NaN or infinite are left out")
-        if not self.sender.close(End(status, None if error else self.model), LAST_SECONDS):
+        model = None if error else self.model
+        if not self.sender.close(End(status, model), LAST_SECONDS + (model.bytes if model else 0) / SLOWEST):
             file = self.spool.file.name
             warn(f"MLflow lacks a part of run {self.folder.name}: {file} keeps it, and the same command sends it")
