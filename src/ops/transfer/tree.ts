@@ -74,51 +74,6 @@ export async function copyFile(
 }
 
 /**
- * Writes what comes as a stream to a file, by a temporary name, synced.
- *
- * @param name what it is called in messages
- * @throws T2IError DATA_INVALID where it is not the expected file, NETWORK_FAILED where it breaks off, IO_FAILED; the signal's reason
- */
-export async function receiveFile(
-  body: NodeJS.ReadableStream,
-  name: string,
-  to: string,
-  signal: AbortSignal,
-  expected: FileRecord,
-): Promise<void> {
-  const temporary = temporaryPath(to);
-  const hash = createHash('sha256');
-  let bytes = 0;
-  async function* counted(source: AsyncIterable<string | Buffer>) {
-    for await (const piece of source) {
-      const chunk = Buffer.from(piece as Buffer);
-      bytes += chunk.length;
-      hash.update(chunk);
-      // Enough is known: it is another file, and may be endless.
-      if (bytes > expected.bytes) throw differs(name, expected, { bytes, sha256: 'of a longer file' });
-      yield chunk;
-    }
-  }
-  await makeFolder(dirname(to));
-  try {
-    await pipeline(body, counted, createWriteStream(temporary, { flags: 'wx' }), { signal });
-    const record = { bytes, sha256: hash.digest('hex') };
-    if (record.sha256 !== expected.sha256 || bytes !== expected.bytes) throw differs(name, expected, record);
-    await syncFile(temporary);
-    await rename(temporary, to);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    signal.throwIfAborted();
-    if (T2IError.is(cause)) throw cause;
-    const ours = (cause as NodeJS.ErrnoException).path !== undefined;
-    throw new T2IError(ours ? 'IO_FAILED' : 'NETWORK_FAILED', `Cannot fetch ${name}: ${(cause as Error).message}`, {
-      hint: ours ? 'Check that the disk has space.' : 'Run it again.',
-      cause,
-    });
-  }
-}
-
-/**
  * What two files are that are equal; null where the copy is missing or another one. Of files whose sizes differ neither is read.
  *
  * @throws T2IError IO_FAILED; the signal's reason when aborted
