@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import ray
 import ray.data
@@ -20,6 +20,7 @@ from .ray_worker import Tally, Worker, received
 from .work import Outcome, Work
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Outcome)
 PACKAGE = Path(__file__).resolve().parents[1]
 # Of how many parts, at most, the batches make. A part is what an actor that dies starts anew.
 PARTS = 2000
@@ -41,24 +42,26 @@ class RayOptions:
 
 
 def on_ray(
-    options: RayOptions, project: Path, work: Work[T], items: Sequence[T], size: int
-) -> Iterator[tuple[Sequence[T], Sequence[Outcome]]]:
+    options: RayOptions, project: Path, work: Work[T, R], items: Sequence[T], size: int
+) -> Iterator[tuple[Sequence[T], Sequence[R]]]:
     """A `Place`. Raises StageError for a cluster that cannot be reached, for what fails in an actor, with the name of
     its machine, and for a batch that ends its actors."""
     if not items:
         return
     connect(options)
     try:
+        tally = ray.remote(num_cpus=0)(Tally).remote()
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
         starts = [{"start": start} for start in range(0, len(items), size)]
         rows = ray.data.from_items(starts, override_num_blocks=min(len(starts), PARTS)).map(
-            Worker, fn_constructor_args=(work.recipe(), items, size, project, Tally.remote(), TRIES), **share(options)
+            Worker, fn_constructor_args=(work.recipe(), items, size, project, tally, TRIES), **share(options)
         )
         for row in rows.iter_rows():
             batch = items[row["start"] : row["start"] + size]
-            yield batch, list(received(row))
+            # What is sent is received as what it was.
+            yield batch, cast(list[R], list(received(row)))
     except RayError as error:
         raise StageError(
             "STAGE_FAILED",

@@ -14,7 +14,6 @@ from .batches import in_batches
 from .work import Failure, Outcome, Work
 
 
-@ray.remote(num_cpus=0)
 class Tally:
     """How often each batch was begun since it was last done."""
 
@@ -33,12 +32,18 @@ class Worker:
     """An actor: does the work of the batches it is given."""
 
     def __init__(
-        self, recipe: Callable[[], Work[Any]], items: Sequence[Any], size: int, project: Path, tally: Any, tries: int
+        self,
+        recipe: Callable[[], Work[Any, Outcome]],
+        items: Sequence[Any],
+        size: int,
+        project: Path,
+        tally: Any,
+        tries: int,
     ) -> None:
         """`tries`: how often a batch may be begun, which `tally`, a `Tally`, counts."""
         self.recipe, self.items, self.size = recipe, items, size
         self.project, self.tally, self.tries = project, tally, tries
-        self.work: Work[Any] | None = None
+        self.work: Work[Any, Outcome] | None = None
         self.at_once = size
 
     def __call__(self, row: dict[str, int]) -> dict[str, object]:
