@@ -16,6 +16,7 @@ import { jobs } from './jobs/command.js';
 import { model } from './model/command.js';
 import { models } from './models/command.js';
 import { params } from './params/command.js';
+import { pipeline } from './pipeline/command.js';
 import { promote } from './promote/command.js';
 import { publish } from './publish/command.js';
 import { pull } from './pull/command.js';
@@ -38,6 +39,7 @@ export const COMMANDS: readonly Command[] = [
   init,
   params,
   data,
+  pipeline,
   train,
   trainVae,
   jobs,

@@ -1,73 +1,17 @@
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { cacheFolder } from '../cache-folder.js';
-import { isRecord } from '../fields.js';
-import { makeFolder, writeFileAtomic } from '../files.js';
-import type { HashMemory } from '../model/hashes.js';
-import type { FileStamp } from '../model/stamps.js';
+import { HashCache } from '../model/hash-cache.js';
+import type { Io } from './io.js';
 
-/** Most files that are remembered; the oldest are forgotten first. */
-const MOST = 1000;
-/** A file that changed so short a time ago could change again without a later time: file systems count in steps of up to 2 s. */
-const SETTLED_MS = 3000;
+const MOST_FILES = 1000;
 
-interface Entry extends FileStamp {
-  readonly sha256: string;
-}
-
-/**
- * The hashes of model files in `hashes.json` of the cache folder, so that the next run of the program need not read gigabytes again:
- * as long as a file's size, time and place on the disk are the same, so is its content. Where there is no such folder, or the file in it
- * is damaged, nothing is remembered.
- */
-export class HashCache implements HashMemory {
-  readonly #file: string | null;
-  readonly #entries: Map<string, Entry>;
-  #changed = false;
-
-  private constructor(file: string | null, entries: readonly (readonly [string, Entry])[]) {
-    this.#file = file;
-    this.#entries = new Map(entries);
+/** The hashes of model files in `hashes.json` of the cache folder. */
+export async function openHashCache({ env }: Io): Promise<HashCache> {
+  let file: string | null = null;
+  try {
+    file = join(cacheFolder(env), 'hashes.json');
+  } catch {
+    // A user without a home folder: files are hashed each time.
   }
-
-  static async open(env: Readonly<Record<string, string | undefined>>): Promise<HashCache> {
-    let file: string | null = null;
-    try {
-      file = join(cacheFolder(env), 'hashes.json');
-      return new HashCache(file, readEntries(JSON.parse(await readFile(file, 'utf8'))));
-    } catch {
-      return new HashCache(file, []);
-    }
-  }
-
-  recall(path: string, { size, changedMs, inode }: FileStamp): string | undefined {
-    const known = this.#entries.get(path);
-    const same = known?.size === size && known.changedMs === changedMs && known.inode === inode;
-    return same ? known.sha256 : undefined;
-  }
-
-  keep(path: string, stamp: FileStamp, sha256: string): void {
-    if (Date.now() - stamp.changedMs < SETTLED_MS) return;
-    this.#entries.delete(path);
-    this.#entries.set(path, { ...stamp, sha256 });
-    this.#changed = true;
-  }
-
-  /** Writes down what is new. Where that fails, the next run reads the files again. */
-  async save(): Promise<void> {
-    if (!this.#changed || this.#file === null) return;
-    this.#changed = false;
-    const entries = Object.fromEntries([...this.#entries].slice(-MOST));
-    try {
-      await makeFolder(dirname(this.#file), 0o700);
-      await writeFileAtomic(this.#file, Buffer.from(JSON.stringify(entries)));
-    } catch {}
-  }
-}
-
-function readEntries(json: unknown): [string, Entry][] {
-  return Object.entries(isRecord(json) ? json : {}).filter((entry): entry is [string, Entry] => {
-    const [, value] = entry;
-    return isRecord(value) && /^[0-9a-f]{64}$/.test(String(value.sha256));
-  });
+  return HashCache.open(file, MOST_FILES);
 }

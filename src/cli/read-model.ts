@@ -1,7 +1,7 @@
 import type { ModelDescription } from '../model/description.js';
 import { describeModel } from '../model/layout.js';
 import { findModelOf } from './find-model.js';
-import { HashCache } from './hash-cache.js';
+import { openHashCache } from './hash-cache.js';
 import type { Io } from './io.js';
 import { StatusLine } from './status-line.js';
 
@@ -16,7 +16,7 @@ export async function readModel(nameOrDir: string | undefined, io: Io): Promise<
   const line = new StatusLine(io);
   line.show(`reading the model in ${dir}`);
   try {
-    const hashes = await HashCache.open(io.env);
+    const hashes = await openHashCache(io);
     const model = await describeModel(dir, io.signal, hashes);
     await hashes.save();
     return model;

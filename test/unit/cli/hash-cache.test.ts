@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { HashCache } from '../../../src/cli/hash-cache.js';
+import { openHashCache } from '../../../src/cli/hash-cache.js';
 import { readModel } from '../../../src/cli/read-model.js';
 import { describeModel } from '../../../src/model/layout.js';
 import { fakeIo } from '../../support/fake-io.js';
@@ -85,11 +85,11 @@ describe('the hashes of a model', () => {
 });
 
 it('forgets the oldest of a thousand files', async () => {
-  const cache = await HashCache.open(env());
+  const cache = await openHashCache(fakeIo({ env: env() }));
   const stamp = { size: 1, changedMs: 0, inode: 1 };
   for (let i = 0; i < 1002; i++) cache.keep(`/${i}`, stamp, 'a'.repeat(64));
   await cache.save();
-  const again = await HashCache.open(env());
+  const again = await openHashCache(fakeIo({ env: env() }));
   expect([again.recall('/1', stamp), again.recall('/2', stamp)]).toEqual([undefined, 'a'.repeat(64)]);
 });
 
