@@ -220,6 +220,8 @@ class MlflowParams(Section):
 class PytorchEstimatorParams(Section):
     """Training on SageMaker; keys come from the environment or .env."""
 
+    train_on: Literal["here", "sagemaker", "local-sagemaker"] = "here"
+    """Where t2i train runs: here, on sagemaker, or in its stand-in on this machine."""
     entry_point: Annotated[str, Field(max_length=300, pattern="^\\P{Cc}+$")] = "sm_entry.sh"
     """What the container runs."""
     source_dir: Annotated[str, Field(max_length=500)] | None = None

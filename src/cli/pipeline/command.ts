@@ -20,7 +20,7 @@ export const pipeline: Command = {
     { flags: '--to <stage>', description: 'stop after this stage', sets: ['to'] },
     {
       flags: '--on <place>',
-      description: 'where training runs: local, sagemaker or local-sagemaker (default: local)',
+      description: 'where training runs: local, sagemaker or local-sagemaker (default: pytorch_estimator.train_on)',
       sets: ['on'],
       values: PIPELINE_PLACES,
     },

@@ -55,7 +55,7 @@ function between(stages: readonly Stage[], from: string | undefined, to: string 
 
 /** A training elsewhere is the same stage: it makes the same files of the same parameters. */
 function withPlace(command: readonly string[], on: string | undefined): readonly string[] {
-  return on === undefined || on === 'local' || command[0] !== 'train' ? command : [...command, '--on', on];
+  return on === undefined || command[0] !== 'train' ? command : [...command, '--on', on === 'local' ? 'here' : on];
 }
 
 /** What the stages themselves print would stand between the lines of JSON. */

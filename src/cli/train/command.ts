@@ -1,7 +1,8 @@
+import { PLACES } from '../../ops/params/places.js';
 import { STRATEGIES } from '../../ops/params/strategies.js';
 import type { Command } from '../command.js';
 import { STAGE_FLAGS } from '../stage-flags.js';
-import { CONTAINER_FORMATS, PLACES } from './places.js';
+import { CONTAINER_FORMATS } from './container-formats.js';
 
 export const train: Command = {
   name: 'train',
@@ -19,7 +20,7 @@ export const train: Command = {
     { flags: '--run <name>', description: 'name of the run (default: mlflow.run_name)' },
     {
       flags: '--on <place>',
-      description: 'here, sagemaker or local-sagemaker (default: here)',
+      description: 'here, sagemaker or local-sagemaker (default: pytorch_estimator.train_on)',
       sets: ['on'],
       values: PLACES,
     },

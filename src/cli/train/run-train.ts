@@ -1,6 +1,8 @@
 import type { Issue } from '../../errors.js';
 import { checkFields, integer, oneOf, refuse, text } from '../../fields.js';
 import { NAME } from '../../ops/params/name.js';
+import { AWAY, PLACES } from '../../ops/params/places.js';
+import { readParams } from '../../ops/params/read.js';
 import type { Params } from '../../ops/params/schema.js';
 import { STRATEGIES } from '../../ops/params/strategies.js';
 import { type CommandInput, flagOfKey } from '../command.js';
@@ -10,7 +12,7 @@ import { tellResult } from '../print-result.js';
 import { projectFolder } from '../project-folder.js';
 import { runProjectStage } from '../run-project-stage.js';
 import { writeReport } from '../write-report.js';
-import { AWAY, CONTAINER_FORMATS, PLACES } from './places.js';
+import { CONTAINER_FORMATS } from './container-formats.js';
 
 const FIELDS = {
   strategy: oneOf(STRATEGIES),
@@ -26,12 +28,12 @@ const AWAY_FLAGS = ['wait', 'detach', 'spot', 'dryRun', 'containerFormat'];
 
 /** The handler of `t2i train`. */
 export async function runTrain(input: CommandInput, io: Io): Promise<number> {
-  const { strategy, nproc, initFrom, run, on = 'here', containerFormat } = input.flags as Record<string, string>;
+  const { strategy, nproc, initFrom, run, on: given, containerFormat } = input.flags as Record<string, string>;
   const processes = nproc === undefined ? 1 : (toNumber(nproc) as number);
-  refuse([
-    ...checkFields({ strategy, nproc: processes, initFrom, run, on, containerFormat }, FIELDS),
-    ...checkPlace(on, input.flags),
-  ]);
+  const issues = checkFields({ strategy, nproc: processes, initFrom, run, on: given, containerFormat }, FIELDS);
+  const wrong = issues.length > 0;
+  const on = given ?? (wrong ? 'here' : (await readParams(projectFolder(io))).params.pytorch_estimator.train_on);
+  refuse([...issues, ...checkPlace(on, input.flags)]);
   const replace = (params: Params) => withFlags(params, strategy, initFrom, run);
   if ((AWAY as readonly string[]).includes(on)) {
     const { trainAway } = await import('./train-away.js');

@@ -1,3 +1,4 @@
+import type { AWAY } from '../../ops/params/places.js';
 import { readParams } from '../../ops/params/read.js';
 import type { Params } from '../../ops/params/schema.js';
 import { refuseOtherRun } from '../../ops/sagemaker/fetch-model.js';
@@ -14,7 +15,6 @@ import { withLocalService } from '../jobs/local-service.js';
 import { note, printJson, warn } from '../output.js';
 import { tellResult } from '../print-result.js';
 import { projectFolder } from '../project-folder.js';
-import type { AWAY } from './places.js';
 
 /** Trains on SageMaker, or in its stand-in on this machine, and fetches what was made as if it had been trained here. */
 export async function trainAway(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PLACES } from './places.js';
 import { STRATEGIES } from './strategies.js';
 import { below, flag, integer, line, list, modelName, oneOf, positive, real, size } from './values.js';
 
@@ -158,6 +159,9 @@ const mlflow = z.strictObject({
 });
 
 const estimator = z.strictObject({
+  train_on: oneOf(PLACES)
+    .default('here')
+    .describe('where t2i train runs: here, on sagemaker, or in its stand-in on this machine'),
   entry_point: line(300).default('sm_entry.sh').describe('what the container runs'),
   source_dir: below
     .nullable()

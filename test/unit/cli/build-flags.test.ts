@@ -6,7 +6,8 @@ import type { RequestLimits } from '../../../src/options.js';
 import { LIMITS } from '../../support/request-limits.js';
 
 const limits: RequestLimits = { ...LIMITS, sizeGranularity: 16 };
-const fixed = { ...limits, fixedSize: { width: 128, height: 64 } };
+const SIZE = { width: 128, height: 64 };
+const fixed = { ...limits, nativeSize: SIZE, fixedSize: SIZE };
 const read = (flags: CommandInput['flags'], of = limits) => readProfileFlags(flags, of, 8);
 
 const shape = (batch: number, height: number, width: number) => ({ batch, height, width });

@@ -85,6 +85,7 @@ describe('the words that shells offer', () => {
       engines: ['list', 'inspect', 'prune'],
       jobs: ['list', 'status', 'logs', 'stop', 'resume', 'fetch', 'serve'],
       models: ['list', 'remove'],
+      pipeline: ['run', 'status'],
       params: ['check', 'show', 'import'],
       data: ['import', 'caption', 'embed', 'latents', 'check', 'push'],
       model: ['pack', 'unpack', 'convert-pickle'],

@@ -60,7 +60,7 @@ describe('a command that takes a model', () => {
   it('fetches it from the Hub', async () => {
     const { code, out } = await run('inspect tester/flowers --json');
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toMatchObject({ name: 'tester/flowers', nativeSize: 128 });
+    expect(JSON.parse(out)).toMatchObject({ name: 'tester/flowers', nativeSize: { width: 128, height: 128 } });
   });
 
   it('says that it uses what was fetched before', async () => {
