@@ -25,7 +25,7 @@ export interface LocalService {
 /** Starts SageMaker's stand-in, with moto for S3 and the logs. */
 export async function startLocalService(
   moto: Moto,
-  changes: { python?: string; grace?: number } = {},
+  changes: { python?: string; grace?: number; containerEnv?: Readonly<Record<string, string>> } = {},
 ): Promise<LocalService> {
   const work = mkdtempSync(join(tmpdir(), 't2i-hosts-'));
   const { python } = changes;
@@ -34,7 +34,10 @@ export async function startLocalService(
   const [store, logs] = [await S3Store.open(outside), await openLogs(outside)];
   const service = await LocalSageMaker.start({
     ...{ store, logs, faults, work, region: moto.env.AWS_REGION as string, port: freePort },
-    env: { PATH: [...(python ? [dirname(python)] : []), process.env.PATH].join(':'), OMP_NUM_THREADS: '1' },
+    env: {
+      ...{ PATH: [...(python ? [dirname(python)] : []), process.env.PATH].join(':'), OMP_NUM_THREADS: '1' },
+      ...changes.containerEnv,
+    },
     ...{ imageCommand: toolkitCommand(python ?? 'python3'), grace: changes.grace ?? 30_000, every: 50 },
   });
   const env = { ...moto.env, AWS_ENDPOINT_URL_SAGEMAKER: service.url };
