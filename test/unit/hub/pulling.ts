@@ -58,5 +58,5 @@ export function leavePart(bytes: Buffer): void {
 }
 
 export async function expectWhole(dir: string): Promise<void> {
-  expect((await describeModel(dir)).nativeSize).toBe(128);
+  expect((await describeModel(dir)).nativeSize).toEqual({ height: 128, width: 128 });
 }
