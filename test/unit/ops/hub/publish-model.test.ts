@@ -141,6 +141,38 @@ describe('a publication that cannot be', () => {
     expect(content('README.md')).toBe('# Another card');
   });
 
+  it('of two at once is made once, and the other one is told', async () => {
+    await publish();
+    const cards = ['# The card of one', '# The card of the other'];
+    let [waiting, go] = [0, () => {}];
+    const both = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    // Neither commits before both have looked.
+    const wait: Parameters<typeof hub.api.fail>[1] = async (_, __, normal) => {
+      if (++waiting === 2) go();
+      await both;
+      await normal();
+    };
+    hub.api.fail(/\/preupload\//, wait, 2);
+    const outcomes = await Promise.all(
+      cards.map(async (card) => {
+        const folder = mkdtempSync(join(tmpdir(), 't2i-publish-'));
+        writePromoted(folder);
+        write(folder, { 'saved_models/README.md': card });
+        const io = fakeIo({ cwd: folder, env: env() });
+        const code = await main(['publish', '--repo', 'tester/flowers', '--json'], io);
+        rmSync(folder, { recursive: true });
+        return { code, json: JSON.parse(io.out()) };
+      }),
+    );
+    const [winner, loser] = outcomes[0]?.code === 0 ? [0, 1] : [1, 0];
+    expect(outcomes[winner]).toMatchObject({ code: 0, json: { commit: flowers().head.id } });
+    expect(outcomes[loser]).toMatchObject({ code: 5, json: { error: { code: 'REMOTE_CONFLICT' } } });
+    expect(content('README.md')).toBe(cards[winner]);
+    expect(flowers().commits).toHaveLength(3);
+  });
+
   it('is told where the tag is that of another commit', async () => {
     await publish('--repo tester/flowers --tag v1');
     write(project, { 'saved_models/README.md': '# Another card' });
