@@ -263,7 +263,7 @@ async function findAndDescribe(
   onProgress: LoadOptions['onProgress'],
 ): Promise<ModelDescription> {
   const dir = await findModel(nameOrDir, {
-    env: process.env,
+    hub: async () => (await import('./hub/settings.js')).hubSettings(process.env),
     signal,
     onProgress: ({ bytes, totalBytes }) =>
       onProgress?.({

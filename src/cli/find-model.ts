@@ -2,6 +2,7 @@ import { findModel } from '../hub/find-model.js';
 import { DownloadStatus } from './download-status.js';
 import type { Io } from './io.js';
 import { note } from './output.js';
+import { projectFolder } from './project-folder.js';
 
 /**
  * Finds the model of a command, and fetches it from the Hub with its progress on standard error where it is named so.
@@ -12,7 +13,7 @@ export async function findModelOf(nameOrDir: string | undefined, io: Io): Promis
   const status = new DownloadStatus(io, nameOrDir ?? '');
   try {
     return await findModel(nameOrDir, {
-      env: io.env,
+      hub: async () => (await import('../ops/hub/project-hub.js')).projectHub(projectFolder(io), io.env),
       signal: io.signal,
       onProgress: status.update,
       onNote: (message) => {

@@ -1,6 +1,6 @@
 import { T2IError } from '../errors.js';
-import { readEnvFile } from '../ops/env-file.js';
 import type { Params } from '../ops/params/schema.js';
+import { projectEnvironment } from '../ops/project/environment.js';
 import { markChampion } from '../ops/promotion/champion.js';
 import type { Io } from './io.js';
 import { note, warn } from './output.js';
@@ -9,7 +9,7 @@ import { note, warn } from './output.js';
 export async function tellMlflow(project: string, mlflow: Params['mlflow'], run: string, io: Io): Promise<void> {
   const { server_uri: server, experiment_name: experiment, registered_model_name: model } = mlflow;
   if (server === null) return;
-  const env = { ...(await readEnvFile(project)), ...io.env };
+  const env = await projectEnvironment(project, io.env);
   try {
     const said = await markChampion({ server, experiment, model, run, env, signal: io.signal });
     if (said !== null) note(io, said);

@@ -4,10 +4,11 @@ import { T2IError } from '../errors.js';
 import { resolveModel } from '../model/resolve.js';
 import type { PullProgress } from './pull.js';
 import { type HubReference, readReference } from './repo-name.js';
-import type { Environment } from './settings.js';
+import type { HubSettings } from './settings.js';
 
 export interface FindOptions {
-  readonly env: Environment;
+  /** Asked where the model may be on the Hub, and not before. */
+  readonly hub: () => Promise<HubSettings>;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: PullProgress) => void) | undefined;
   /** Told where the Hub cannot be asked, and what was fetched before is used. */
@@ -40,13 +41,12 @@ async function isBesideFolder(path: string): Promise<boolean> {
 }
 
 async function fromHub(reference: HubReference, notFound: T2IError, options: FindOptions): Promise<string> {
-  const { env, signal = new AbortController().signal, onProgress, onNote } = options;
-  const [{ hubSettings }, { HubCache }, { isCommit }] = await Promise.all([
-    import('./settings.js'),
+  const { signal = new AbortController().signal, onProgress, onNote } = options;
+  const [hub, { HubCache }, { isCommit }] = await Promise.all([
+    options.hub(),
     import('./cache.js'),
     import('./repo-name.js'),
   ]);
-  const hub = hubSettings(env);
   const { repo, revision } = reference;
   const cache = new HubCache(hub.cache);
   const commit = await cache.commitOf(repo, revision);

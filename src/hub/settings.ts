@@ -37,6 +37,11 @@ export function hubSettings(env: Environment): HubSettings {
   };
 }
 
+/** The same with another token, or none. */
+export function withToken(hub: HubSettings, token: string | undefined): HubSettings {
+  return { ...hub, token: async () => readToken(token ?? null) };
+}
+
 /** Headers of a request to the Hub. */
 export async function hubHeaders(hub: HubSettings): Promise<Record<string, string>> {
   const token = await hub.token();

@@ -2,7 +2,7 @@ import { T2IError } from '../../errors.js';
 import { describeValue, refuse } from '../../fields.js';
 import { HubCache } from '../../hub/cache.js';
 import { checkRepoName } from '../../hub/repo-name.js';
-import { hubSettings } from '../../hub/settings.js';
+import { projectHub } from '../../ops/hub/project-hub.js';
 import { checkAction } from '../actions.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
@@ -19,14 +19,15 @@ export async function runModels({ args, flags }: CommandInput, io: Io): Promise<
   const json = flags.json === true;
   if (action === 'list' && model !== undefined)
     refuse([{ option: 'model', expected: 'nothing with list', received: describeValue(model) }]);
-  const cache = new HubCache(hubSettings(io.env).cache);
-  if (action === 'list') await list(cache, json, io);
+  const project = projectFolder(io);
+  const cache = new HubCache((await projectHub(project, io.env)).cache);
+  if (action === 'list') await list(project, cache, json, io);
   else await remove(checkRepoName(model ?? '', 'model'), cache, json, io);
   return EXIT.ok;
 }
 
-async function list(cache: HubCache, json: boolean, io: Io): Promise<void> {
-  const found = await listModels(projectFolder(io), cache);
+async function list(project: string, cache: HubCache, json: boolean, io: Io): Promise<void> {
+  const found = await listModels(project, cache);
   if (json) return printJson(io, { cache: cache.dir, models: found });
   const rows = found.map(({ kind, name, revisions, bytes, dir }) => [
     kind,

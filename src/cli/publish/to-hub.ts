@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
 import { refuse } from '../../fields.js';
 import { checkRepoName, isRevision } from '../../hub/repo-name.js';
-import { type HubSettings, hubSettings } from '../../hub/settings.js';
 import { isOfModel, modelSources, runOf } from '../../ops/hub/model-sources.js';
+import { projectHub } from '../../ops/hub/project-hub.js';
 import { ensureRepository, type Published, type PublishProgress, publish } from '../../ops/hub/publish.js';
 import { SpaceFailed, setSpaceValues, waitForSpace } from '../../ops/hub/space.js';
 import { isOfSpace, spaceSources } from '../../ops/hub/space-sources.js';
@@ -42,7 +42,7 @@ export async function publishModelToHub({ project, folder, modelRepo, flags }: M
     const sources = await modelSources(join(project, folder), io.signal);
     const run = await runOf(sources);
     const published = await publish({
-      hub: await hubOf(project, io),
+      hub: await projectHub(project, io.env),
       ...{ kind: 'models', repo, sources, isStale: isOfModel },
       tag: named ?? ((hash) => `${run}-${hash.slice(0, 8)}`),
       ...{ public: flags.public === true, signal: io.signal, onProgress: tell(status, repo) },
@@ -65,7 +65,7 @@ export async function publishSpaceToHub({ project, space, modelRepo, flags }: Sp
   const secrets = valuesOf(flags.secrets, '--secrets', env);
   return withStatus(io, async (status) => {
     const sources = await spaceSources(resolve(project, (flags.folder as string | undefined) ?? 'space'));
-    const hub = await hubOf(project, io);
+    const hub = await projectHub(project, io.env);
     const options = { hub, space: repo, signal: io.signal };
     const destination = { hub, kind: 'spaces' as const, repo, public: flags.public === true, signal: io.signal };
     // What the files need when they start comes before them.
@@ -85,10 +85,6 @@ export async function publishSpaceToHub({ project, space, modelRepo, flags }: Sp
     }
     return published;
   });
-}
-
-async function hubOf(project: string, io: Io): Promise<HubSettings> {
-  return hubSettings(await projectEnvironment(project, io.env));
 }
 
 /** Values of the variables of the environment that are named. @throws T2IError OPTION_INVALID for those that are not set */

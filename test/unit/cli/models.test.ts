@@ -70,6 +70,49 @@ describe('a command that takes a model', () => {
   });
 });
 
+describe('the .env of the working folder', () => {
+  const dotEnv = (text: string) => writeFileSync(join(at.home, '.env'), text);
+  const tokens = () => at.hub.api.requests.map(({ headers }) => headers.authorization);
+
+  it.each(['pull tester/flowers', 'inspect tester/flowers'])('opens what is private to %s', async (line) => {
+    flowers().private = true;
+    expect((await run(line)).code).not.toBe(0);
+    dotEnv(`HF_TOKEN=${CANARY_TOKEN}\n`);
+    expect(await run(line, { env: { HF_TOKEN: '' } })).toMatchObject({ code: 0 });
+  });
+
+  it('comes after the environment', async () => {
+    dotEnv('HF_TOKEN=hf_unknownunknown\nHF_HUB_CACHE=/nowhere\n');
+    const env = { HF_TOKEN: CANARY_TOKEN, HF_HUB_CACHE: join(at.home, 'hub') };
+    expect(await run('pull tester/flowers', { env })).toMatchObject({ code: 0 });
+    expect(new Set(tokens())).toEqual(new Set([`Bearer ${CANARY_TOKEN}`]));
+  });
+
+  it('says where the cache is', async () => {
+    dotEnv(`HF_HUB_CACHE=${join(at.home, 'elsewhere')}\n`);
+    expect(JSON.parse((await run('models --json', { env: { HF_HUB_CACHE: '' } })).out).cache).toBe(
+      join(at.home, 'elsewhere'),
+    );
+  });
+
+  it('gets no token of the user for an address of its own', async () => {
+    dotEnv(`HF_ENDPOINT=${at.hub.env('').HF_ENDPOINT}\n`);
+    writeFileSync(join(at.home, 'token'), CANARY_TOKEN);
+    const env = { HF_ENDPOINT: '', HF_TOKEN: CANARY_TOKEN, HF_HOME: at.home };
+    expect(await run('pull tester/flowers', { env })).toMatchObject({ code: 0 });
+    expect(new Set(tokens())).toEqual(new Set([undefined]));
+    dotEnv(`HF_ENDPOINT=${at.hub.env('').HF_ENDPOINT}\nHF_TOKEN=${CANARY_TOKEN}\n`);
+    flowers().private = true;
+    expect(await run('pull tester/flowers', { env: { ...env, HF_TOKEN: '' } })).toMatchObject({ code: 0 });
+  });
+
+  it('stops a command where it cannot be read, but not one that asks nothing of the Hub', async () => {
+    mkdirSync(join(at.home, '.env'));
+    expect((await run('pull tester/flowers')).err).toMatch(/Cannot read .*\.env/);
+    expect(await run('inspect emoji-128')).toMatchObject({ code: 0 });
+  });
+});
+
 describe('t2i models', () => {
   it('lists what ships, what is promoted and what was fetched', async () => {
     flowers().tags.set('v1', flowers().head.id);

@@ -5,13 +5,13 @@ import { findModel } from '../../../src/hub/find-model.js';
 import { describeModel } from '../../../src/model/layout.js';
 import { resolveModel } from '../../../src/model/resolve.js';
 import { FAULTS } from '../../support/fake-server.js';
-import { at, flowers, folder, freshHub, pull } from './pulling.js';
+import { at, flowers, folder, freshHub, pull, settings } from './pulling.js';
 
 freshHub();
 afterEach(() => vi.restoreAllMocks());
 
 const find = (name?: string, env: Record<string, string> = {}, onNote?: (message: string) => void) =>
-  findModel(name, { env: { ...at.hub.env(at.home), ...env }, onNote });
+  findModel(name, { hub: async () => settings(env), onNote });
 const snapshot = (commit: string) => join(folder(), 'snapshots', commit);
 
 describe('findModel', () => {
