@@ -64,6 +64,9 @@ describe('the check of the layers', () => {
     ['src/bench/run.ts', "import { x } from '../cli/main.js';", /cli\/main\.ts/],
     ['src/bench/run.ts', "import { x } from '../backends/onnxruntime/session.js';", /onnxruntime\/session\.ts/],
     ['src/pipeline.ts', "import { x } from './bench/run.js';", /bench\/run\.ts/],
+    ['src/server/app.ts', "import { x } from '../backends/select.js';", /backends\/select\.ts/],
+    ['src/server/app.ts', "import { x } from '../cli/output.js';", /cli\/output\.ts/],
+    ['src/pipeline.ts', "import { x } from './server/service.js';", /server\/service\.ts/],
     ['src/utils/all.ts', '', /belongs to no layer/],
   ];
 

@@ -24,7 +24,7 @@ export interface Argument {
 /** What the user typed, by the flags' long names in camel case. */
 export interface CommandInput {
   readonly args: readonly (string | undefined)[];
-  readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+  readonly flags: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
   /** By the same names: where the flags come from that were not typed, for example `t2i.config.json: steps`. */
   readonly sources?: Readonly<Record<string, string>>;
 }

@@ -21,6 +21,7 @@ import { promote } from './promote/command.js';
 import { publish } from './publish/command.js';
 import { pull } from './pull/command.js';
 import { rollback } from './rollback/command.js';
+import { serve } from './serve/command.js';
 import { train } from './train/command.js';
 import { trainVae } from './train-vae/command.js';
 import { verify } from './verify/command.js';
@@ -32,6 +33,7 @@ export const COMMANDS: readonly Command[] = [
   inspect,
   pull,
   models,
+  serve,
   config,
   buildEngine,
   engines,

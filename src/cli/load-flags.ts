@@ -34,6 +34,6 @@ export function readLoadFlags(flags: CommandInput['flags']): LoadOptions {
 }
 
 /** The number that the text writes in decimal, else the text itself, for the check behind to refuse by name. */
-export function toNumber(text: string | boolean | undefined): unknown {
+export function toNumber(text: unknown): unknown {
   return typeof text === 'string' && /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
 }

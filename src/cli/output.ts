@@ -1,4 +1,5 @@
 import { describeIssue, type Issue, T2IError } from '../errors.js';
+import { printable } from '../printable.js';
 import { askForReport } from '../report-address.js';
 import type { Io, TextOutput } from './io.js';
 
@@ -7,15 +8,6 @@ const ESCAPES = { red: 31, yellow: 33, green: 32, dim: 2 } as const;
 /** Colours the text on a terminal; plain elsewhere, and wherever NO_COLOR is set (no-color.org). */
 export function paint(io: Io, output: TextOutput, colour: keyof typeof ESCAPES, text: string): string {
   return output.isTTY && !io.env.NO_COLOR ? `\u001b[${ESCAPES[colour]}m${text}\u001b[0m` : text;
-}
-
-/**
- * Text of others (prompts, names, messages that quote them) as a terminal may show it: control characters, which could move its
- * cursor or rename its window, and marks that turn the direction of writing become visible escapes. Line feeds stay.
- */
-export function printable(text: string): string {
-  const escaped = (unit: string) => `\\u{${unit.charCodeAt(0).toString(16)}}`;
-  return text.replace(/(?!\n)[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, escaped);
 }
 
 export function printJson(io: Io, value: unknown): void {

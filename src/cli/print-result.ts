@@ -1,8 +1,9 @@
 import { isRecord } from '../fields.js';
+import { printable } from '../printable.js';
 import type { CommandInput } from './command.js';
 import { EXIT } from './exit-codes.js';
 import type { Io } from './io.js';
-import { printable, printJson, table } from './output.js';
+import { printJson, table } from './output.js';
 
 /** Tells what a command made, as JSON where that is asked for. Returns the exit code. */
 export function tellResult(value: unknown, { flags }: CommandInput, io: Io): number {

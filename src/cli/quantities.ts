@@ -36,3 +36,23 @@ export function formatDifference(maxAbs: number, meanAbs: number, psnr: number):
   if (maxAbs === 0) return 'every byte is equal';
   return `largest difference ${maxAbs} of 255, mean ${meanAbs.toFixed(4)}, PSNR ${psnr.toFixed(1)} dB`;
 }
+
+const BYTES: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
+const MILLISECONDS: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1000, min: 60_000, h: 3_600_000 };
+
+/** Whole bytes of a text such as `1048576`, `512MiB` or `1.5 GiB`; null for another. */
+export function parseBytes(text: unknown): number | null {
+  const bytes = parseQuantity(text, BYTES);
+  return bytes === null ? null : Math.round(bytes);
+}
+
+/** Milliseconds of a text such as `5ms`, `90s`, `10min` or `1h`; a bare number is milliseconds. Null for another. */
+export function parseDuration(text: unknown): number | null {
+  return parseQuantity(text, MILLISECONDS);
+}
+
+function parseQuantity(text: unknown, units: Readonly<Record<string, number>>): number | null {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?) ?([A-Za-z]*)$/.exec(String(text)) ?? [];
+  const size = Object.hasOwn(units, unit) ? units[unit] : undefined;
+  return number === undefined || size === undefined ? null : Number(number) * size;
+}

@@ -1,6 +1,6 @@
+import { printable } from '../printable.js';
 import { fitWidth } from './display-width.js';
 import type { Io } from './io.js';
-import { printable } from './output.js';
 
 const PLAIN_INTERVAL_MS = 5000;
 const CLEAR = '\r\u001b[K';

@@ -38,6 +38,8 @@ export interface Receipt {
   };
   /** Package and version that made the image. */
   readonly sdk: string;
+  /** API by which a server was asked for the image; absent where a program made it in its own process. */
+  readonly served?: string;
   /** Of the image's noise, float32 little-endian; the same on every machine. */
   readonly noiseSha256: string;
   /** Of the pixels, 8-bit RGB, row-major. */
@@ -69,6 +71,7 @@ const FIELDS: Record<keyof Receipt, Field> = {
   model: record,
   backend: record,
   sdk: name,
+  served: name,
   noiseSha256: sha256,
   rgbSha256: sha256,
 };
@@ -97,7 +100,7 @@ const BACKEND_FIELDS: Record<keyof Receipt['backend'], Field> = {
   engines: hashes(10, 'network'),
 };
 /** Fields that came after the first receipts of this version were written. */
-const OPTIONAL: ReadonlySet<Field> = new Set([BACKEND_FIELDS.engines, PLAN_FIELDS.schedule]);
+const OPTIONAL: ReadonlySet<string> = new Set(['backend.engines', 'plan.schedule', 'served']);
 
 /** A receipt with more fields in one place is not looked at one by one: their names alone would fill a terminal. */
 const MAX_FIELDS = 50;
@@ -153,7 +156,8 @@ function strictIssues(value: unknown, fields: Readonly<Record<string, Field>>, p
   const issues = checkFields(value, fields);
   for (const [option, field] of Object.entries(fields)) {
     const missing = isRecord(value) && value[option] === undefined;
-    if (missing && !OPTIONAL.has(field)) issues.push({ option, expected: field.expected, received: 'nothing' });
+    if (missing && !OPTIONAL.has(prefix + option))
+      issues.push({ option, expected: field.expected, received: 'nothing' });
   }
   return issues.map((issue) => ({ ...issue, option: prefix + issue.option }));
 }

@@ -28,6 +28,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'errors.ts', imports: [], node: false },
   { owns: 'report-address.ts', imports: [] },
   { owns: 'unbundled.ts', imports: ['errors.ts'] },
+  { owns: 'printable.ts', imports: [], node: false },
   { owns: 'suggest.ts', imports: [], node: false },
   { owns: 'fields.ts', imports: ['errors.ts', 'suggest.ts'], node: false },
   { owns: 'request-limits.ts', imports: ['fields.ts'], node: false },
@@ -139,6 +140,11 @@ const LAYERS: readonly Layer[] = [
       ...['@aws-sdk/client-cloudwatch-logs', '@aws-sdk/client-s3', '@aws-sdk/client-sagemaker', '@aws-sdk/lib-storage'],
     ],
   },
+  {
+    owns: 'server/',
+    imports: [...CORE, 'printable.ts', 'unbundled.ts', 'hub/', 'pipeline.ts', 'pipeline/'],
+    packages: ['zod', 'hono', '@hono/node-server', 'pino', 'prom-client', '@opentelemetry/api'],
+  },
   { owns: 'index.ts', imports: [...CORE, 'unbundled.ts', 'pipeline.ts', 'pipeline/', 'verify.ts'] },
   {
     owns: 'cli/',
@@ -148,6 +154,8 @@ const LAYERS: readonly Layer[] = [
       'process-tag.ts',
       'temporary-files.ts',
       'report-address.ts',
+      'printable.ts',
+      'server/',
       'backends/select.ts',
       'backends/engines.ts',
       'backends/tensorrt/native.ts',

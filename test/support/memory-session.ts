@@ -104,12 +104,8 @@ export const MEMORY_MODEL = {
 
 const tiny = (name: string) => readFileSync(new URL(`../fixtures/tiny/tokenizer/${name}`, import.meta.url), 'utf8');
 
-/** A pipeline around a session without a runtime. */
-export function memoryPipeline(
-  model: Partial<ModelDescription> = {},
-  maxQueue?: number,
-): { pipeline: Pipeline; session: MemorySession } {
-  const tokenizer = ClipTokenizer.fromFiles(
+export function memoryTokenizer(): ClipTokenizer {
+  return ClipTokenizer.fromFiles(
     { vocab: JSON.parse(tiny('vocab.json')), merges: tiny('merges.txt') },
     {
       contextLength: CONTEXT,
@@ -120,6 +116,14 @@ export function memoryPipeline(
       addedTokens: [],
     },
   );
+}
+
+/** A pipeline around a session without a runtime. */
+export function memoryPipeline(
+  model: Partial<ModelDescription> = {},
+  maxQueue?: number,
+): { pipeline: Pipeline; session: MemorySession } {
+  const tokenizer = memoryTokenizer();
   const session = new MemorySession();
   const backend = { name: 'memory', runtime: session.runtime, tried: [] };
   return {

@@ -1,6 +1,7 @@
 import type { BackendReport, GenerateResult } from '../../pipeline/events.js';
+import { printable } from '../../printable.js';
 import type { Io } from '../io.js';
-import { printable, printJson, warn } from '../output.js';
+import { printJson, warn } from '../output.js';
 import { formatSeconds } from '../quantities.js';
 import { TO_STDOUT } from './naming.js';
 import type { Task } from './tasks.js';

@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import { readParams } from '../../ops/params/read.js';
 import type { HistoryEntry } from '../../ops/promotion/history.js';
 import { readState } from '../../ops/promotion/state.js';
+import { printable } from '../../printable.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
-import { columns, printable, printJson } from '../output.js';
+import { columns, printJson } from '../output.js';
 import { projectFolder } from '../project-folder.js';
 
 const WORDS = { promoted: 'promoted', 'rolled-back': 'rolled back', found: 'found' } as const;

@@ -7,9 +7,9 @@ import { ensureRepository, type Published, type PublishProgress, publish } from 
 import { SpaceFailed, setSpaceValues, waitForSpace } from '../../ops/hub/space.js';
 import { isOfSpace, spaceSources } from '../../ops/hub/space-sources.js';
 import { projectEnvironment } from '../../ops/project/environment.js';
+import { printable } from '../../printable.js';
 import type { CommandInput } from '../command.js';
 import type { Io } from '../io.js';
-import { printable } from '../output.js';
 import { StatusLine } from '../status-line.js';
 import { writeReport } from '../write-report.js';
 
@@ -89,7 +89,7 @@ export async function publishSpaceToHub({ project, space, modelRepo, flags }: Sp
 
 /** Values of the variables of the environment that are named. @throws T2IError OPTION_INVALID for those that are not set */
 function valuesOf(
-  names: string | boolean | undefined,
+  names: unknown,
   option: string,
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {

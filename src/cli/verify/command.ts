@@ -1,9 +1,10 @@
+import { printable } from '../../printable.js';
 import type { Verification } from '../../verify.js';
 import { type Command, JSON_FLAG } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { LOAD_FLAGS, readLoadFlags, toNumber } from '../load-flags.js';
-import { paint, printable, printJson } from '../output.js';
+import { paint, printJson } from '../output.js';
 import { formatDifference } from '../quantities.js';
 
 export const verify: Command = {

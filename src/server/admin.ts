@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import type { Dialect } from './http/operation.js';
+import type { ServerMetrics } from './metrics.js';
+import { openaiError } from './openai/errors.js';
+import { OPENAI_ERROR } from './openai/schema.js';
+import type { RequestQueue } from './queue/request-queue.js';
+
+const STATE = z.object({ status: z.enum(['ok', 'draining']) });
+
+/** What operators ask, on a listener of its own: under load the others' connections would keep it waiting. */
+export function adminDialect(queue: RequestQueue, metrics: ServerMetrics): Dialect {
+  return {
+    name: 'admin',
+    owns: () => true,
+    errorBody: openaiError,
+    errorSchema: OPENAI_ERROR,
+    operations: [
+      {
+        method: 'get',
+        path: '/healthz',
+        summary: 'Whether the process lives.',
+        answer: { status: 200, content: STATE },
+        open: true,
+        handle: (context) => context.json({ status: 'ok' }),
+      },
+      {
+        method: 'get',
+        path: '/readyz',
+        summary: 'Whether it takes requests; 503 while it drains.',
+        answer: { status: 200, content: STATE },
+        handle: (context) =>
+          queue.draining ? context.json({ status: 'draining' }, 503) : context.json({ status: 'ok' }),
+      },
+      {
+        method: 'get',
+        path: '/metrics',
+        summary: 'Metrics for Prometheus.',
+        answer: { status: 200, content: ['text/plain'] },
+        async handle(context) {
+          const { registry } = metrics;
+          return context.body(await registry.metrics(), 200, { 'content-type': registry.contentType });
+        },
+      },
+    ],
+  };
+}

@@ -1,0 +1,154 @@
+import { refuse } from '../fields.js';
+import { DEFAULT_MODEL } from '../model/resolve.js';
+import { adminDialect } from './admin.js';
+import { type App, createApp } from './app.js';
+import { ApiKeys } from './http/keys.js';
+import { ServerLimits } from './http/limits.js';
+import type { Dialect } from './http/operation.js';
+import { ImageStore } from './images/image-store.js';
+import { createLog, type ServerLog } from './log.js';
+import { ServerMetrics } from './metrics.js';
+import { type Describe, findModels } from './models/find-models.js';
+import { ModelPool } from './models/model-pool.js';
+import { type ServedModel, ServedModels } from './models/served-model.js';
+import { openaiDialect } from './openai/dialect.js';
+import { openapiDialect } from './openapi.js';
+import { checkServerOptions, type ServerOptions } from './options.js';
+import { type Clock, systemClock } from './queue/clock.js';
+import { RequestQueue } from './queue/request-queue.js';
+import { runBatch } from './queue/run-batch.js';
+import { ImageService } from './service.js';
+
+/** A server without a socket: handlers to mount wherever a `Request` becomes a `Response`. */
+export interface Server extends AsyncDisposable {
+  /** All routes for clients. */
+  readonly fetch: (request: Request, env?: unknown) => Promise<Response>;
+  /** Health and metrics, for a listener of their own. */
+  readonly admin: { readonly fetch: (request: Request, env?: unknown) => Promise<Response> };
+  /** Ids of the models, the default first. */
+  readonly models: readonly string[];
+  /**
+   * Refuses new requests with 503 and resolves when those that are here are done; after so many milliseconds they are ended.
+   *
+   * @returns whether all were done
+   */
+  drain(timeout: number): Promise<boolean>;
+  /** Ends all requests and closes the models; pipelines that were given stay open. May be called twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes the HTTP server of some models: OpenAI's image API and others on one queue. Models are read and checked now, and opened when they
+ * are first asked for.
+ *
+ * @throws T2IError OPTION_INVALID with every mistake in `issues`; MODEL_NOT_FOUND, MODEL_INVALID, IO_FAILED
+ */
+export function createServer(options: ServerOptions = {}): Promise<Server> {
+  return createServerWith(undefined, options);
+}
+
+/**
+ * As {@link createServer}, for callers that know of other ways to describe a model.
+ *
+ * @internal
+ */
+export async function createServerWith(describe: Describe | undefined, options: ServerOptions): Promise<Server> {
+  checkServerOptions(options);
+  const { models = [DEFAULT_MODEL], load } = options;
+  const { server } = await assembleServer(await findModels(models, load, describe), options);
+  return server;
+}
+
+/** What tests look into. */
+export interface Assembled {
+  readonly server: Server;
+  readonly app: App;
+  readonly admin: App;
+  readonly service: ImageService;
+  readonly queue: RequestQueue;
+  readonly metrics: ServerMetrics;
+}
+
+/** As {@link createServer}, of models that are found already. */
+export async function assembleServer(
+  found: readonly ServedModel[],
+  options: ServerOptions,
+  clock: Clock = systemClock,
+): Promise<Assembled> {
+  const log = createLog({ destination: options.log });
+  const keys = readKeys(options.apiKeys);
+  const models = new ServedModels(found);
+  const limits = new ServerLimits(options.limits);
+  const store = options.imageStore ? await ImageStore.open(options.imageStore) : null;
+  const startedAt = new Date();
+  const metrics: ServerMetrics = new ServerMetrics(() => queue);
+  const pool = openPool(found, options, metrics, log);
+  const queueLimit = options.queue ?? 64;
+  if (options.preload) await pool.use(models.find(undefined), async () => {});
+  const queue: RequestQueue = new RequestQueue({
+    limit: queueLimit,
+    limitPerKey: options.queuePerKey ?? ((keys?.count ?? 0) > 1 ? Math.ceil(queueLimit / 2) : queueLimit),
+    batchWindow: options.batchWindow ?? 5,
+    batchImages: options.batchImages ?? 8,
+    clock,
+    run: (members) =>
+      service.runBatch(members, (batch, served) => pool.use(served, (pipeline) => runBatch(pipeline, batch))),
+  });
+  const logPrompts = options.logPrompts ?? false;
+  const service: ImageService = new ImageService({ models, pool, queue, limits, metrics, log, logPrompts });
+  const apis: readonly Dialect[] = [openaiDialect(service, store, startedAt)];
+  const common = {
+    ...{ keys, hosts: options.hosts ?? null, origins: options.cors ?? [], bodyBytes: limits.bodyBytes, metrics, log },
+  };
+  const app = createApp({ ...common, dialects: [openapiDialect(apis), ...apis] });
+  const admin = createApp({ ...common, dialects: [adminDialect(queue, metrics)] });
+  return { server: serverOf(app, admin, models.ids, queue, pool), app, admin, service, queue, metrics };
+}
+
+function readKeys(apiKeys: readonly string[] | undefined): ApiKeys | null {
+  if (apiKeys === undefined) return null;
+  const { keys, issues } = ApiKeys.read(apiKeys);
+  refuse(issues);
+  return keys;
+}
+
+function openPool(
+  models: readonly ServedModel[],
+  { memory = null }: { memory?: number | null | undefined },
+  metrics: ServerMetrics,
+  log: ServerLog,
+): ModelPool {
+  return new ModelPool(models, {
+    memory,
+    onOpen: (model, milliseconds) => {
+      metrics.phases.observe({ phase: 'load' }, milliseconds / 1000);
+      log.info({ model, milliseconds: Math.round(milliseconds) }, 'model opened');
+    },
+    onClose: (model) => log.info({ model }, 'model closed'),
+  });
+}
+
+function serverOf(app: App, admin: App, models: readonly string[], queue: RequestQueue, pool: ModelPool): Server {
+  let closed: Promise<void> | null = null;
+  const close = () => {
+    closed ??= queue.close().then(() => pool.close());
+    return closed;
+  };
+  return {
+    fetch: async (request, env) => app.fetch(request, env as object),
+    admin: { fetch: async (request, env) => admin.fetch(request, env as object) },
+    models,
+    async drain(timeout) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<false>((resolve) => {
+        timer = setTimeout(() => resolve(false), timeout);
+      });
+      const done = await Promise.race([queue.drain().then(() => true), late]);
+      clearTimeout(timer);
+      if (!done) await queue.close();
+      return done;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,47 @@
+import type { Issue } from '../../errors.js';
+import { MAX_PROMPT_LENGTH, type RequestOptions } from '../../options.js';
+
+/** What one request may ask of the server, whatever the model could do. Checked before anything is allocated for it. */
+export interface LimitOptions {
+  /** Most images. Default: 10. */
+  readonly images?: number | undefined;
+  /** Longest side in pixels. Default: 2048. */
+  readonly side?: number | undefined;
+  /** Most steps. Default: 200. */
+  readonly steps?: number | undefined;
+  /** Most bytes of a body. Default: 1 MiB. */
+  readonly bodyBytes?: number | undefined;
+  /** Milliseconds from acceptance to the last image. Default: 10 minutes, as OpenAI's clients wait. */
+  readonly timeout?: number | undefined;
+}
+
+export class ServerLimits {
+  readonly images: number;
+  readonly side: number;
+  readonly steps: number;
+  readonly bodyBytes: number;
+  readonly timeout: number;
+  readonly promptLength = MAX_PROMPT_LENGTH;
+
+  constructor({ images = 10, side = 2048, steps = 200, bodyBytes = 1 << 20, timeout = 600_000 }: LimitOptions = {}) {
+    this.images = images;
+    this.side = side;
+    this.steps = steps;
+    this.bodyBytes = bodyBytes;
+    this.timeout = timeout;
+  }
+
+  /** Every option above its limit; wrong types are for the model's own check. */
+  issuesOf(options: RequestOptions): Issue[] {
+    const most = (name: string, value: unknown, limit: number): Issue[] => {
+      if (!Number.isSafeInteger(value) || (value as number) <= limit) return [];
+      return [{ option: name, expected: `at most ${limit} on this server`, received: String(value) }];
+    };
+    return [
+      ...most('n', options.n ?? options.seeds?.length, this.images),
+      ...most('width', options.width, this.side),
+      ...most('height', options.height, this.side),
+      ...most('steps', options.steps, this.steps),
+    ];
+  }
+}

@@ -1,0 +1,118 @@
+import { describeIssues, ERROR_CODES, type ErrorCode, type Issue, T2IError } from '../../errors.js';
+
+/** The HTTP status of every error code; what a server of images cannot meet is a failure of its own. */
+const STATUS: Readonly<Record<ErrorCode, number>> = {
+  OPTION_INVALID: 400,
+  MODEL_NOT_FOUND: 404,
+  QUEUE_FULL: 429,
+  MODEL_INVALID: 500,
+  BACKEND_FAILED: 500,
+  CODEC_UNAVAILABLE: 500,
+  ENGINE_INVALID: 500,
+  ENGINE_BUILD_FAILED: 500,
+  ENGINE_INACCURATE: 500,
+  OUT_OF_MEMORY: 500,
+  BACKEND_UNAVAILABLE: 503,
+  BACKEND_CRASHED: 503,
+  DEVICE_LOST: 503,
+  CLOSED: 503,
+  IMAGE_INVALID: 500,
+  RECEIPT_MISSING: 500,
+  RECEIPT_INVALID: 500,
+  BUDGET_EXCEEDED: 500,
+  PYTHON_UNAVAILABLE: 500,
+  DATA_INVALID: 500,
+  CHECKPOINT_INVALID: 500,
+  TRAINING_DIVERGED: 500,
+  STAGE_FAILED: 500,
+  NETWORK_FAILED: 500,
+  ACCESS_DENIED: 500,
+  REMOTE_NOT_FOUND: 500,
+  REMOTE_CONFLICT: 500,
+  REMOTE_REFUSED: 500,
+  DOWNLOAD_INVALID: 500,
+  DEPLOYMENT_FAILED: 500,
+  JOB_FAILED: 500,
+  IO_FAILED: 500,
+  INTERNAL: 500,
+};
+
+/** What only a server refuses, by the name that clients see as `code`. */
+const REFUSALS = {
+  unauthorized: 401,
+  host_not_allowed: 403,
+  origin_not_allowed: 403,
+  not_found: 404,
+  model_not_found: 404,
+  method_not_allowed: 405,
+  job_finished: 409,
+  gone: 410,
+  body_too_large: 413,
+  media_type_unsupported: 415,
+  idempotency_conflict: 422,
+  cancelled: 499,
+  queue_full: 429,
+  draining: 503,
+  overloaded: 503,
+  deadline_exceeded: 504,
+} as const;
+
+type RefusalCode = keyof typeof REFUSALS;
+
+export interface RefusalOptions {
+  readonly issues?: readonly Issue[] | undefined;
+  readonly hint?: string | undefined;
+  /** Whole seconds after which it is worth asking again. */
+  readonly retryAfter?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** Why a request gets no answer but an error, in the terms of HTTP; each API writes it in its own shape. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly issues: readonly Issue[];
+  readonly hint: string | undefined;
+  readonly retryAfter: number | undefined;
+
+  /** @param code an own name of the server in small letters, or a code of {@link T2IError} in small letters */
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    options: RefusalOptions = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.issues = options.issues ?? [];
+    this.hint = options.hint;
+    this.retryAfter = options.retryAfter;
+  }
+}
+
+export function refusal(code: RefusalCode, message: string, options: RefusalOptions = {}): Refusal {
+  return new Refusal(REFUSALS[code], code, message, options);
+}
+
+/** A request whose options are wrong, with every mistake. */
+export function invalidRequest(issues: readonly Issue[]): Refusal {
+  return new Refusal(STATUS.OPTION_INVALID, 'option_invalid', describeIssues(issues), { issues });
+}
+
+/**
+ * What went wrong as clients may read it. Of failures of the server they learn the kind alone: messages name its files, and are
+ * for its log.
+ */
+export function refusalOf(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  const { code, message, issues, hint } = T2IError.is(error) ? error : internal(error);
+  const status = STATUS[code];
+  const told = status < 500 ? { message, issues, hint } : { message: ERROR_CODES[code] };
+  return new Refusal(status, code.toLowerCase(), told.message, {
+    ...told,
+    cause: error,
+    ...(status === 503 && { retryAfter: 1 }),
+  });
+}
+
+function internal(error: unknown): T2IError {
+  return new T2IError('INTERNAL', 'An error without a code', { cause: error });
+}

@@ -1,0 +1,7 @@
+import '../unbundled.js';
+
+export { createServer, type Server } from './create-server.js';
+export type { LimitOptions } from './http/limits.js';
+export type { ImageStoreOptions } from './images/image-store.js';
+export { type Listening, type ListenOptions, listen } from './listen.js';
+export type { ModelSource, ServerOptions } from './options.js';

@@ -1,0 +1,27 @@
+import pino, { type DestinationStream, type Logger } from 'pino';
+import { printable } from '../printable.js';
+
+export type ServerLog = Pick<Logger, 'info' | 'warn' | 'error'>;
+
+export interface LogOptions {
+  /** Lines of JSON go there; none are written without. */
+  readonly destination?: DestinationStream | undefined;
+  /** Prompts are written, too; without it no text of a request is. */
+  readonly prompts: boolean;
+}
+
+/** Lines of JSON. Text of others is escaped, so that a terminal that shows them does nothing else. */
+export function createLog({ destination }: Pick<LogOptions, 'destination'>): ServerLog {
+  if (destination === undefined) return pino({ enabled: false });
+  return pino(
+    {
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { prompt: escaped, negativePrompt: escaped, err: pino.stdSerializers.err },
+      formatters: { level: (level) => ({ level }) },
+    },
+    destination,
+  );
+}
+
+const escaped = (text: unknown) => printable(String(text));

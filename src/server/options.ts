@@ -1,0 +1,110 @@
+import type { DestinationStream } from 'pino';
+import { type Issue, T2IError } from '../errors.js';
+import { checkFields, type Field, integer, isRecord, real, refuse, text } from '../fields.js';
+import type { LoadOptions } from '../options.js';
+import type { Pipeline } from '../pipeline.js';
+import type { LimitOptions } from './http/limits.js';
+import type { ImageStoreOptions } from './images/image-store.js';
+
+/** A model to serve: its directory or name as `Pipeline.load` takes it, or that under an id, or a pipeline that is open. */
+export type ModelSource =
+  | string
+  | { readonly id: string; readonly model: string }
+  | { readonly id?: string | undefined; readonly pipeline: Pipeline };
+
+/** How a server is made; everything has a default. */
+export interface ServerOptions {
+  /** What clients may name; the first is the default. Default: the model that ships. */
+  models?: readonly ModelSource[] | undefined;
+  /** How models are opened. */
+  load?: Pick<LoadOptions, 'backend' | 'threads' | 'device' | 'isolation' | 'strict' | 'tensorrtLibDir'> | undefined;
+  /** Bytes that open models may take together, by an estimate from their files; the least recently used is closed. Default: no limit. */
+  memory?: number | undefined;
+  /** Open the first model at once, and fail where that fails. Default: false. */
+  preload?: boolean | undefined;
+  /** Keys that clients must send one of, each the key or `sha256:` and its hash in hex. Default: none is asked for. */
+  apiKeys?: readonly string[] | undefined;
+  /** Most requests that wait. Default: 64. */
+  queue?: number | undefined;
+  /** Most of them of one key. Default: half of them where there are several keys, else all. */
+  queuePerKey?: number | undefined;
+  /** Milliseconds that an idle server waits for requests like the first one, to carry them out together. Default: 5. */
+  batchWindow?: number | undefined;
+  /** Most images that are made together for several requests. Default: 8. */
+  batchImages?: number | undefined;
+  limits?: LimitOptions | undefined;
+  /** Keeps images that are asked for by url. Default: none are. */
+  imageStore?: ImageStoreOptions | undefined;
+  /** Origins of pages elsewhere that may use the server, for example `https://example.org`. Default: none. */
+  cors?: readonly string[] | undefined;
+  /** Names that the Host header may have. Default: any. */
+  hosts?: readonly string[] | undefined;
+  /** Where lines of JSON are logged. Default: nowhere. */
+  log?: DestinationStream | undefined;
+  /** Log prompts, too. Default: false. */
+  logPrompts?: boolean | undefined;
+}
+
+const list = (expected: string, accepts: (value: unknown) => boolean): Field => ({
+  expected,
+  accepts: (value) => Array.isArray(value) && value.every(accepts),
+});
+const record = (expected: string): Field => ({ expected, accepts: (value) => isRecord(value) });
+const origin = (value: unknown) => typeof value === 'string' && /^https?:\/\/[^/*\s]+$/.test(value);
+const flag: Field = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };
+const word = text('text', 1, 4096);
+
+const FIELDS: Record<keyof ServerOptions, Field> = {
+  models: list('models: text, { id, model } or { pipeline }', (value) => word.accepts(value) || isRecord(value)),
+  load: record('options of Pipeline.load'),
+  memory: integer(1, Number.MAX_SAFE_INTEGER, 'a number of bytes'),
+  preload: flag,
+  apiKeys: list('at least one key', (value) => typeof value === 'string'),
+  queue: integer(1, 100_000),
+  queuePerKey: integer(1, 100_000),
+  batchWindow: real(0, 1000, 'milliseconds from 0 to 1000'),
+  batchImages: integer(1, 100),
+  limits: record('an object of limits'),
+  imageStore: record('a folder and the milliseconds that images are kept: { dir, ttl }'),
+  cors: list('origins such as https://example.org, without path or *', origin),
+  hosts: list('names of hosts', (value) => typeof value === 'string' && /^[\w.:[\]-]+$/.test(value)),
+  log: record('a stream to write to'),
+  logPrompts: flag,
+};
+
+const LIMIT_FIELDS: Record<keyof LimitOptions, Field> = {
+  images: integer(1, 100),
+  side: integer(1, 4096),
+  steps: integer(1, 1000),
+  bodyBytes: integer(1000, 1 << 30),
+  timeout: integer(1000, 24 * 3600 * 1000),
+};
+
+const STORE_FIELDS: Record<keyof ImageStoreOptions, Field> = {
+  dir: text('the path of a folder', 1, 4096),
+  ttl: integer(1000, 30 * 24 * 3600 * 1000),
+  maxBytes: integer(1, Number.MAX_SAFE_INTEGER),
+};
+
+/**
+ * Checks the options of a server.
+ *
+ * @throws T2IError OPTION_INVALID with every mistake in `issues`
+ */
+export function checkServerOptions(options: ServerOptions): void {
+  const issues: Issue[] = [...checkFields(options, FIELDS)];
+  const within = (name: 'limits' | 'imageStore', fields: Readonly<Record<string, Field>>) => {
+    const value = options[name];
+    if (!isRecord(value)) return;
+    issues.push(...checkFields(value, fields).map((issue) => ({ ...issue, option: `${name}.${issue.option}` })));
+  };
+  within('limits', LIMIT_FIELDS);
+  within('imageStore', STORE_FIELDS);
+  if (Array.isArray(options.apiKeys) && options.apiKeys.length === 0) {
+    issues.push({ option: 'apiKeys', expected: 'at least one key', received: 'none' });
+  }
+  if (Array.isArray(options.models) && options.models.length === 0) {
+    throw new T2IError('OPTION_INVALID', 'models: expected at least one model, received none');
+  }
+  refuse(issues);
+}

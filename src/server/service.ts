@@ -1,0 +1,176 @@
+import { type Issue, T2IError } from '../errors.js';
+import type { GeneratedImage } from '../image/generated-image.js';
+import { parseRequest, type Request, type RequestOptions } from '../options.js';
+import { prepareJob } from '../pipeline/prepare-job.js';
+import type { Warning } from '../pipeline/warnings.js';
+import type { ServerLimits } from './http/limits.js';
+import { invalidRequest, refusal, refusalOf } from './http/refusal.js';
+import type { ServerLog } from './log.js';
+import type { ServerMetrics } from './metrics.js';
+import type { ModelPool } from './models/model-pool.js';
+import { limitsOfServed, type ServedModel, type ServedModels } from './models/served-model.js';
+import type { QueuedRequest, RequestListeners } from './queue/queued-request.js';
+import type { RequestQueue } from './queue/request-queue.js';
+import { traceRequest } from './tracing.js';
+
+/** Who asks, and how. */
+export interface Asker extends RequestListeners {
+  /** Name of the API. */
+  readonly api: string;
+  readonly caller: string;
+  readonly requestId: string;
+  /** Aborted when the client leaves. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that the client waits at most. */
+  readonly timeout?: number | undefined;
+}
+
+/** A request that was found right. */
+export interface CheckedRequest {
+  readonly served: ServedModel;
+  readonly request: Request;
+  readonly warnings: readonly Warning[];
+  /** Tokens of the prompt that the model reads. */
+  readonly promptTokens: number;
+}
+
+/** A request that waits or runs, with what is known of it already. */
+export interface AcceptedRequest extends CheckedRequest {
+  readonly queued: QueuedRequest;
+  readonly result: Promise<readonly GeneratedImage[]>;
+}
+
+export interface ServiceParts {
+  readonly models: ServedModels;
+  readonly pool: ModelPool;
+  readonly queue: RequestQueue;
+  readonly limits: ServerLimits;
+  readonly metrics: ServerMetrics;
+  readonly log: ServerLog;
+  readonly logPrompts: boolean;
+}
+
+/** What every API of the server asks for images. */
+export class ImageService {
+  constructor(private readonly parts: ServiceParts) {}
+
+  get models(): ServedModels {
+    return this.parts.models;
+  }
+
+  get queue(): RequestQueue {
+    return this.parts.queue;
+  }
+
+  get limits(): ServerLimits {
+    return this.parts.limits;
+  }
+
+  get openModels(): readonly string[] {
+    return this.parts.pool.openIds;
+  }
+
+  /**
+   * Checks a request, before anything waits or is opened for it.
+   *
+   * @param found mistakes that the API found itself, to be told with the others
+   * @param nameOf what the API calls an option
+   * @throws Refusal model_not_found; option_invalid with every mistake
+   */
+  check(
+    model: string | undefined,
+    options: RequestOptions,
+    found: readonly Issue[] = [],
+    nameOf: (option: string) => string = (option) => option,
+  ): CheckedRequest {
+    const served = this.models.find(model);
+    const { limits } = this.parts;
+    const issues = [...found, ...limits.issuesOf(options).map((issue) => ({ ...issue, option: nameOf(issue.option) }))];
+    const known = new Set(issues.map(({ option }) => option));
+    try {
+      const request = parseRequest(options, limitsOfServed(served));
+      if (issues.length > 0) throw invalidRequest(issues);
+      const { warnings } = prepareJob(request, served.model, served.tokenizer);
+      return { served, request, warnings, promptTokens: served.tokenizer.encode(request.prompt).tokens };
+    } catch (error) {
+      if (!T2IError.is(error) || error.code !== 'OPTION_INVALID') throw error;
+      const more = error.issues.map((issue) => ({ ...issue, option: nameOf(issue.option) }));
+      throw invalidRequest([...issues, ...more.filter(({ option }) => !known.has(option))]);
+    }
+  }
+
+  /**
+   * Puts a checked request into the queue.
+   *
+   * @throws Refusal queue_full, draining; the signal's reason where it is aborted already
+   */
+  submit(checked: CheckedRequest, asker: Asker): AcceptedRequest {
+    const { queue, limits, metrics } = this.parts;
+    const { served, request } = checked;
+    const { api, caller, signal, onStart, onStep, onImage } = asker;
+    const timeout = Math.min(asker.timeout ?? limits.timeout, limits.timeout);
+    try {
+      const order = { key: caller, model: served.id, request, api, signal, timeout, onStart, onStep, onImage };
+      const queued = queue.add(order);
+      this.#follow(queued, asker);
+      return { ...checked, queued, result: queued.result };
+    } catch (error) {
+      metrics.requests.inc({ api, outcome: 'refused' });
+      throw error;
+    }
+  }
+
+  /** Carries out a batch of the queue. */
+  async runBatch(
+    members: readonly QueuedRequest[],
+    run: (members: readonly QueuedRequest[], served: ServedModel) => Promise<readonly string[]>,
+  ): Promise<void> {
+    const { metrics, log } = this.parts;
+    const model = members[0]?.model;
+    metrics.batches.observe(members.length);
+    try {
+      for (const message of await run(members, this.models.find(model))) log.warn({ model }, message);
+    } catch (error) {
+      if (T2IError.is(error) && error.code === 'BACKEND_CRASHED') metrics.restarts.inc({ model: String(model) });
+      throw error;
+    }
+  }
+
+  /** Counts, logs and traces what becomes of a request. */
+  #follow(queued: QueuedRequest, { api, requestId, caller }: Asker): void {
+    const { metrics, log, logPrompts } = this.parts;
+    const { model, request } = queued;
+    const { prompt, negativePrompt, seeds, steps, width, height, sampler } = request;
+    const texts = logPrompts ? { prompt, negativePrompt } : {};
+    const facts = { requestId, caller, api, model, n: seeds.length, steps, width, height, sampler };
+    const span = traceRequest({ api, model, n: seeds.length, steps, width, height, sampler });
+    let before = queued.state;
+    queued.onStarted((waited) => {
+      before = 'generating';
+      metrics.phases.observe({ phase: 'queue' }, waited / 1000);
+      span.started();
+    });
+    queued.onSettled((spent) => {
+      const { state } = queued;
+      metrics.requests.inc({ api, outcome: state });
+      if (state === 'completed') {
+        metrics.images.inc({ model }, seeds.length);
+        metrics.phases.observe({ phase: 'generate' }, spent / 1000);
+      }
+      if (state === 'cancelled') metrics.aborts.inc({ state: before });
+    });
+    queued.result.then(
+      () => {
+        log.info({ ...facts, ...texts, seeds }, 'completed');
+        span.end(null);
+      },
+      (error: unknown) => {
+        const { code, status } = queued.state === 'cancelled' ? refusal('cancelled', 'left') : refusalOf(error);
+        const bug = status >= 500 && status !== 503 && status !== 504;
+        if (bug) log.error({ ...facts, ...texts, code, err: error }, 'failed');
+        else log.info({ ...facts, ...texts, code }, queued.state);
+        span.end(code);
+      },
+    );
+  }
+}

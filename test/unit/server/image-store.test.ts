@@ -1,0 +1,66 @@
+import { mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { decodeImage } from '../../../src/image/decode.js';
+import { memoryServer } from '../../support/memory-server.js';
+
+const PATH = '/v1/images/generations';
+const request = { prompt: 'a red apple', steps: 3, seed: 7 };
+
+describe('the image store', () => {
+  const withStore = async (work: (dir: string) => Promise<void>) => {
+    const dir = mkdtempSync(join(tmpdir(), 't2i-store-'));
+    try {
+      await work(dir);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  };
+
+  it('keeps what is asked for by url under a name that cannot be guessed', async () => {
+    await withStore(async (dir) => {
+      const server = await memoryServer({ imageStore: { dir, ttl: 60_000 } });
+      const { body } = await server.post(PATH, { ...request, response_format: 'url' });
+      const [{ url, seed }] = body.data;
+      expect(body.data[0]).not.toHaveProperty('b64_json');
+      expect(seed).toBe(7);
+      expect(new URL(url).pathname).toMatch(/^\/v1\/images\/files\/[\w-]{22}\.png$/);
+      const response = await server.app.request(url);
+      expect(response.headers.get('content-type')).toBe('image/png');
+      const image = await decodeImage(new Uint8Array(await response.arrayBuffer()));
+      expect(image.width).toBe(32);
+    });
+  });
+
+  it('gives away nothing else of the disk', async () => {
+    await withStore(async (dir) => {
+      const server = await memoryServer({ imageStore: { dir, ttl: 60_000 } });
+      const names = [
+        '../package.json',
+        '%2e%2e%2fpackage.json',
+        '..%5cpackage.json',
+        '%00',
+        'x'.repeat(22),
+        '/etc/passwd',
+      ];
+      for (const name of names) {
+        const answer = await server.get(`/v1/images/files/${name}`);
+        expect([404, 400]).toContain(answer.status);
+      }
+    });
+  });
+
+  it('forgets images after their time, and the oldest where there is no room', async () => {
+    await withStore(async (dir) => {
+      const ask = { ...request, response_format: 'url' };
+      const brief = await memoryServer({ imageStore: { dir, ttl: 1000, maxBytes: 3000 } });
+      const { body } = await brief.post(PATH, ask);
+      const path = join(dir, new URL(body.data[0].url).pathname.split('/').at(-1) as string);
+      utimesSync(path, 1, 1);
+      expect((await brief.get(new URL(body.data[0].url).pathname)).status).toBe(404);
+      for (let index = 0; index < 4; index++) await brief.post(PATH, ask);
+      expect(readdirSync(dir).length).toBe(1);
+    });
+  });
+});
