@@ -1,7 +1,7 @@
 import { readParams } from '../ops/params/read.js';
 import { PARAMS, type Params } from '../ops/params/schema.js';
-import { trainerPython } from '../ops/python/environment.js';
 import { runStage } from '../ops/python/run-stage.js';
+import { trainerPython } from '../python/environment.js';
 import type { CommandInput } from './command.js';
 import type { Io } from './io.js';
 import { warn } from './output.js';

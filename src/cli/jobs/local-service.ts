@@ -6,11 +6,11 @@ import { delimiter, dirname, join } from 'node:path';
 import { T2IError } from '../../errors.js';
 import { openLogs } from '../../ops/aws/clients.js';
 import { awsSettings } from '../../ops/aws/settings.js';
-import { trainerPython } from '../../ops/python/environment.js';
 import { S3Store } from '../../ops/s3/store.js';
 import { noFaults } from '../../ops/sagemaker/local/faults.js';
 import { LocalSageMaker } from '../../ops/sagemaker/local/server.js';
 import { toolkitCommand } from '../../ops/sagemaker/local/toolkit-command.js';
+import { trainerPython } from '../../python/environment.js';
 import type { Io } from '../io.js';
 import { StatusLine } from '../status-line.js';
 

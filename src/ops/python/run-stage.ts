@@ -4,11 +4,11 @@ import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { T2IError, T2IInternalError } from '../../errors.js';
+import { readLines } from '../../python/read-lines.js';
 import { temporaryPath } from '../../temporary-files.js';
 import { TRAINER } from '../../trainer-folder.js';
 import type { Params } from '../params/schema.js';
 import { parseEvent, type StageEvent, type StageProgress } from './events.js';
-import { readLines } from './read-lines.js';
 
 export interface StageRun {
   /** Name of a script in trainer/stages. */

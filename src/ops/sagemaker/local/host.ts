@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DescribeTrainingJobResponse } from '@aws-sdk/client-sagemaker';
 import { makeFolder, writeJsonFile } from '../../../files.js';
-import { readLines } from '../../python/read-lines.js';
+import { readLines } from '../../../python/read-lines.js';
 
 export interface HostOptions {
   /** As `algo-1`. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { T2IError } from '../../errors.js';
-import { TRAINER } from '../../trainer-folder.js';
+import { T2IError } from '../errors.js';
+import { TRAINER } from '../trainer-folder.js';
 import { readLines } from './read-lines.js';
 
 /** What env.py ends with where this machine lacks something that it needs itself. */

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { installedPython, trainerPython } from '../../../../src/ops/python/environment.js';
+import { installedPython, trainerPython } from '../../../src/python/environment.js';
 
 const { signal } = new AbortController();
 let bin: string;
