@@ -8,6 +8,7 @@
 #include "tensorrt/dims64.h"
 #include "tensorrt/failure.h"
 #include "tensorrt/library.h"
+#include "tensorrt/logger.h"
 #include "tensorrt/progress_monitor.h"
 
 namespace t2i {
@@ -27,7 +28,7 @@ std::string text_of(const tensorrt::ParserError& error) {
 }
 
 /// @throws Error ENGINE_BUILD_FAILED with all that the parser says
-void parse(tensorrt::Parser& parser, tensorrt::Logger& logger, const std::string& path) {
+void parse(tensorrt::Parser& parser, const tensorrt::Log& log, const std::string& path) {
   if (parser.parse_from_file(path.c_str())) return;
   const int32_t count = parser.get_nb_errors();
   std::string text;
@@ -40,7 +41,7 @@ void parse(tensorrt::Parser& parser, tensorrt::Logger& logger, const std::string
   if (count > kMaxParserErrors) text += "; and " + std::to_string(count - kMaxParserErrors) + " more";
   throw Error(
       out_of_memory ? ErrorCode::out_of_memory : ErrorCode::engine_build_failed,
-      "TensorRT's parser cannot read " + path + ": " + (text.empty() ? logger.words("it does not say why") : text));
+      "TensorRT's parser cannot read " + path + ": " + (text.empty() ? log.words("it does not say why") : text));
 }
 
 std::vector<GraphInput> inputs_of(const tensorrt::NetworkDefinition& network) {
@@ -58,16 +59,16 @@ class Build {
   Build(const tensorrt::Library& library, const BuildOptions& options, tensorrt::ProgressMonitor& monitor)
       : library_(library),
         options_(options),
-        logger_(library.slots()),
-        builder_(library.create_builder(logger_), library.slots()),
+        listening_(library.logger(), log_),
+        builder_(library.create_builder(log_), library.slots()),
         network_(made(builder_.create_network(), "network")),
-        parser_(library.create_parser(network_.get(), logger_), library.slots()),
+        parser_(library.create_parser(network_.get(), log_), library.slots()),
         config_(made(builder_.create_builder_config(), "builder configuration")) {
     config_.set_progress_monitor(&monitor);
   }
 
   void prepare() {
-    parse(parser_, logger_, options_.onnx_path);
+    parse(parser_, log_, options_.onnx_path);
     // Bytes that are no ONNX can pass for a message without a graph.
     if (network_.get_nb_outputs() == 0) throw refused(options_.onnx_path + " holds no network");
     require_profiles(inputs_of(network_), options_.profiles);
@@ -83,13 +84,13 @@ class Build {
   /// Empty where it failed or was cancelled.
   tensorrt::HostMemory run() { return builder_.build_serialized_network(network_, config_); }
 
-  Error refused(const std::string& what) { return failure(logger_, ErrorCode::engine_build_failed, what); }
+  Error refused(const std::string& what) { return failure(log_, ErrorCode::engine_build_failed, what); }
 
   BuildResult result(const tensorrt::HostMemory& plan) const {
-    BuildResult result{copy(plan), {}, logger_.errors()};
+    BuildResult result{copy(plan), {}, log_.errors()};
     const tensorrt::HostMemory timings = config_.serialize_timing_cache();
     if (timings) result.timing_cache = copy(timings);
-    for (std::string& line : logger_.warnings()) result.log.push_back(std::move(line));
+    for (std::string& line : log_.warnings()) result.log.push_back(std::move(line));
     return result;
   }
 
@@ -159,8 +160,10 @@ class Build {
 
   const tensorrt::Library& library_;
   const BuildOptions& options_;
+  tensorrt::Log log_;
+  // As long as there is anything that could speak; a build keeps to one thread.
+  tensorrt::Listening listening_;
   // Destroyed from the last to the first: the parser holds weights of the network, the builder made the others.
-  tensorrt::Logger logger_;
   tensorrt::Builder builder_;
   tensorrt::NetworkDefinition network_;
   tensorrt::Parser parser_;

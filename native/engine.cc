@@ -9,6 +9,7 @@
 #include "tensorrt/dims64.h"
 #include "tensorrt/failure.h"
 #include "tensorrt/library.h"
+#include "tensorrt/logger.h"
 #include "tensorrt/objects.h"
 
 namespace t2i {
@@ -18,10 +19,10 @@ namespace {
 constexpr const char* kRebuild = "Build the engines again on this machine: t2i build-engine MODELDIR.";
 
 /// Whether TensorRT complains of the plan, not of the device.
-bool speaks_of_plan(const tensorrt::Logger& logger) {
+bool speaks_of_plan(const tensorrt::Log& log) {
   // Not `version`, which it says of the driver too.
   constexpr const char* kWords[] = {"magic", "Serialization", "plan file", "rebuild"};
-  const std::string words = logger.words("");
+  const std::string words = log.words("");
   return std::any_of(std::begin(kWords), std::end(kWords),
                      [&](const char* word) { return words.find(word) != std::string::npos; });
 }
@@ -43,17 +44,21 @@ TensorSpec read_tensor(const tensorrt::CudaEngine& engine, const char* name) {
 
 }  // namespace
 
-// Members are destroyed from the last to the first: the engine before its runtime, both before what they log to.
 struct Engine::Impl {
   explicit Impl(std::shared_ptr<tensorrt::Library> opened)
-      : library(std::move(opened)),
-        logger(library->slots()),
-        runtime(library->create_runtime(logger), library->slots()) {}
+      : library(std::move(opened)), runtime(library->create_runtime(log), library->slots()) {}
+  ~Impl() {
+    const tensorrt::Listening listening = listen();
+    engine = {};
+    runtime = {};
+  }
 
   const TensorSpec& tensor(const std::string& name) const;
+  /// Around every call into TensorRT.
+  tensorrt::Listening listen() { return {library->logger(), log}; }
 
   std::shared_ptr<tensorrt::Library> library;
-  tensorrt::Logger logger;
+  tensorrt::Log log;
   tensorrt::Runtime runtime;
   tensorrt::CudaEngine engine;
   std::vector<TensorSpec> tensors;
@@ -62,10 +67,11 @@ struct Engine::Impl {
 Engine::Engine(std::shared_ptr<tensorrt::Library> library, const void* plan, std::size_t bytes) {
   const std::shared_lock lock(cuda::capture_mutex());
   impl_ = std::make_unique<Impl>(std::move(library));
+  const tensorrt::Listening listening = impl_->listen();
   impl_->engine = impl_->runtime.deserialize_cuda_engine(plan, bytes);
   if (!impl_->engine) {
-    const bool invalid = speaks_of_plan(impl_->logger);
-    throw tensorrt::failure(impl_->logger, invalid ? ErrorCode::engine_invalid : ErrorCode::backend_failed,
+    const bool invalid = speaks_of_plan(impl_->log);
+    throw tensorrt::failure(impl_->log, invalid ? ErrorCode::engine_invalid : ErrorCode::backend_failed,
                             "TensorRT cannot read the engine", invalid ? kRebuild : "");
   }
   for (int32_t i = 0; i < impl_->engine.get_nb_io_tensors(); i++) {
@@ -98,6 +104,11 @@ const TensorSpec& Engine::Impl::tensor(const std::string& name) const {
 }
 
 struct Context::Impl {
+  ~Impl() {
+    const tensorrt::Listening listening = engine.listen();
+    context = {};
+  }
+
   // Not the Engine itself, which may be moved.
   Engine::Impl& engine;
   tensorrt::ExecutionContext context;
@@ -105,9 +116,10 @@ struct Context::Impl {
 
 Context::Context(Engine& engine) {
   const std::shared_lock lock(cuda::capture_mutex());
-  impl_ = std::make_unique<Impl>(Impl{*engine.impl_, engine.impl_->engine.create_execution_context()});
+  const tensorrt::Listening listening = engine.impl_->listen();
+  impl_.reset(new Impl{*engine.impl_, engine.impl_->engine.create_execution_context()});
   if (!impl_->context) {
-    throw tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed, "TensorRT gave no execution context");
+    throw tensorrt::failure(impl_->engine.log, ErrorCode::backend_failed, "TensorRT gave no execution context");
   }
 }
 
@@ -124,31 +136,35 @@ Context::~Context() {
 
 void Context::set_shape(const std::string& input, const Dims& shape) {
   const std::shared_lock lock(cuda::capture_mutex());
+  const tensorrt::Listening listening = impl_->engine.listen();
   if (impl_->context.set_input_shape(input.c_str(), tensorrt::to_dims64(shape))) return;
   const TensorSpec& spec = impl_->engine.tensor(input);
-  throw tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed,
+  throw tensorrt::failure(impl_->engine.log, ErrorCode::backend_failed,
                           "the engine takes " + input + " of " + to_string(spec.min) + " to " + to_string(spec.max) +
                               ", received " + to_string(shape),
                           "Build an engine for this size: t2i build-engine MODELDIR --batch MIN..MAX --size PIXELS.");
 }
 
 Dims Context::shape(const std::string& tensor) const {
+  const tensorrt::Listening listening = impl_->engine.listen();
   const Dims dims = tensorrt::from_dims64(impl_->context.get_tensor_shape(tensor.c_str()));
   const bool known = std::find(dims.begin(), dims.end(), -1) == dims.end();
   if (known && dims.size() == impl_->engine.tensor(tensor).dims.size()) return dims;
-  throw tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed,
+  throw tensorrt::failure(impl_->engine.log, ErrorCode::backend_failed,
                           "the shape of " + tensor + " is not known before every input has one");
 }
 
 void Context::set_address(const std::string& tensor, void* memory) {
+  const tensorrt::Listening listening = impl_->engine.listen();
   if (impl_->context.set_tensor_address(tensor.c_str(), memory)) return;
-  throw tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed, "TensorRT refused the memory of " + tensor);
+  throw tensorrt::failure(impl_->engine.log, ErrorCode::backend_failed, "TensorRT refused the memory of " + tensor);
 }
 
 void Context::enqueue(cuda::StreamHandle stream) {
+  const tensorrt::Listening listening = impl_->engine.listen();
   if (impl_->context.enqueue_v3(stream)) return;
   const Error refused =
-      tensorrt::failure(impl_->engine.logger, ErrorCode::backend_failed, "TensorRT could not queue the network");
+      tensorrt::failure(impl_->engine.log, ErrorCode::backend_failed, "TensorRT could not queue the network");
   try {
     cuda::finished(stream);
   } catch (const Error& device) {

@@ -46,9 +46,9 @@ void require_device() {
   throw Error(ErrorCode::backend_unavailable, "TensorRT needs a CUDA device: " + probe.reason, probe.hint);
 }
 
-void* checked(void* object, const std::string& what, Logger& logger) {
+void* checked(void* object, const std::string& what, Log& log) {
   if (is_object(object)) return object;
-  throw failure(logger, ErrorCode::backend_failed, "TensorRT made no " + what,
+  throw failure(log, ErrorCode::backend_failed, "TensorRT made no " + what,
                 "t2i doctor shows the driver and the versions.");
 }
 
@@ -72,14 +72,16 @@ std::shared_ptr<Library> Library::open(const std::string& path) {
   std::shared_ptr<Library> library(new Library());
   library->info_ = std::move(info);
   library->slots_ = version[0] == 10 ? &kSlots10 : &kSlots11;
+  library->logger_ = &Logger::of(*library->slots_);
   library->handle_ = handle;
   return library;
 }
 
-void* Library::create_runtime(Logger& logger) const {
+void* Library::create_runtime(Log& log) const {
   require_device();
   const auto factory = find_function<Factory>(handle_, info_.path, "createInferRuntime_INTERNAL");
-  return checked(factory(logger.get(), as_number(info_.version)), "runtime", logger);
+  const Listening listening(logger(), log);
+  return checked(factory(logger().get(), as_number(info_.version)), "runtime", log);
 }
 
 void Library::require_building() const {
@@ -90,20 +92,22 @@ void Library::require_building() const {
               "Install the whole of TensorRT with its ONNX parser, or TensorRT-RTX; t2i doctor lists what was found.");
 }
 
-void* Library::create_builder(Logger& logger) const {
+void* Library::create_builder(Log& log) const {
   require_building();
   if (info_.kind != Kind::rtx) require_device();
   const auto factory = find_function<Factory>(handle_, info_.path, "createInferBuilder_INTERNAL");
-  return checked(factory(logger.get(), as_number(info_.version)), "builder", logger);
+  const Listening listening(logger(), log);
+  return checked(factory(logger().get(), as_number(info_.version)), "builder", log);
 }
 
-void* Library::create_parser(void* network, Logger& logger) const {
+void* Library::create_parser(void* network, Log& log) const {
   require_building();
   // Opened again for every build: the loader hands out what is open already.
   void* handle = open_file(info_.parser_path);
   const auto version = find_function<VersionFunction>(handle, info_.parser_path, "getNvOnnxParserVersion");
   const auto factory = find_function<ParserFactory>(handle, info_.parser_path, "createNvOnnxParser_INTERNAL");
-  return checked(factory(network, logger.get(), version()), "ONNX parser", logger);
+  const Listening listening(logger(), log);
+  return checked(factory(network, logger().get(), version()), "ONNX parser", log);
 }
 
 }  // namespace t2i::tensorrt

@@ -7,6 +7,7 @@
 
 namespace t2i::tensorrt {
 
+class Log;
 class Logger;
 struct Slots;
 
@@ -58,17 +59,19 @@ class Library {
   const LibraryInfo& info() const noexcept { return info_; }
   /// Where the methods of this version's interfaces lie.
   const Slots& slots() const noexcept { return *slots_; }
+  /// What every object of this library is made with.
+  Logger& logger() const noexcept { return *logger_; }
 
   // The factories check that the device can be used before they call into TensorRT, for without a driver it returns
-  // pointers into nowhere. `logger` must outlive what is returned. Each throws Error BACKEND_UNAVAILABLE or
-  // BACKEND_FAILED, with what TensorRT logged.
+  // pointers into nowhere. Each throws Error BACKEND_UNAVAILABLE or BACKEND_FAILED, with what TensorRT said, which goes
+  // to `log`.
 
   /// IRuntime*.
-  void* create_runtime(Logger& logger) const;
+  void* create_runtime(Log& log) const;
   /// IBuilder*; TensorRT-RTX makes one without a GPU too.
-  void* create_builder(Logger& logger) const;
+  void* create_builder(Log& log) const;
   /// nvonnxparser::IParser* for an INetworkDefinition*.
-  void* create_parser(void* network, Logger& logger) const;
+  void* create_parser(void* network, Log& log) const;
 
  private:
   Library() = default;
@@ -76,6 +79,7 @@ class Library {
 
   LibraryInfo info_;
   const Slots* slots_ = nullptr;
+  Logger* logger_ = nullptr;
   void* handle_ = nullptr;
 };
 

@@ -137,9 +137,9 @@ TEST_P(EngineTest, RunsHalfPrecisionAndStaticShapes) {
 }
 
 TEST_P(EngineTest, KeepsItsContextsWhenItIsMoved) {
-  Engine first = open_text_encoder();
+  Engine first = open_text_encoder(), second = open_text_encoder();
   Runner runner(first, "ids", "states");
-  const Engine second = std::move(first);
+  second = std::move(first);
   runner.context.set_shape("ids", {2, 4});
   runner.run();
   expect_error(error_of([&] { runner.context.set_shape("ids", {9, 4}); }), ErrorCode::backend_failed, "received 9x4");
@@ -160,6 +160,19 @@ TEST_P(EngineTest, RefusesWhatIsNoPlanOfThisVersion) {
     expect_error(error, ErrorCode::engine_invalid, words);
     EXPECT_NE(error.hint().find("t2i build-engine"), std::string::npos);
   }
+}
+
+TEST_P(EngineTest, HearsTensorRTAfterTheEnginesBeforeItAreGone) {
+  {
+    const Engine first = open_text_encoder();
+  }
+  Engine second = open_text_encoder();
+  {
+    const Engine third = open_text_encoder();
+  }
+  Context context(second);
+  expect_error(error_of([&] { context.set_shape("ids", {9, 4}); }), ErrorCode::backend_failed,
+               "Set dimension of ids is [9,4]");
 }
 
 TEST_P(EngineTest, PassesOnWhyThereIsNoEngineOrContext) {

@@ -16,6 +16,12 @@ inline constexpr const tensorrt::Slots& kSlots = T2I_FAKE_MAJOR == 10 ? tensorrt
 /// What getInferLibVersion says: 10.15.1 and 11.4.0.
 inline constexpr int kVersion = T2I_FAKE_MAJOR == 10 ? 101501 : 110400;
 
+/// As the real library does it, the first logger that it is given is everybody's from then on.
+inline void* global_logger(void* given) {
+  static void* const first = given;
+  return first;
+}
+
 /// A caller's ILogger.
 class Log {
  public:

@@ -11,16 +11,18 @@ T2I_EXPORT void* createInferRuntime_INTERNAL(void* logger, int) noexcept {
   const Failures failures;
   if (failures.has("garbage-pointer")) return reinterpret_cast<void*>(0x238);
   if (failures.has("null-runtime")) {
-    t2i::fake::Log(logger).error(
-        "createInferRuntime: Error Code 6: API Usage Error (CUDA initialization failure with error: 35)");
+    t2i::fake::Log(t2i::fake::global_logger(logger))
+        .error("createInferRuntime: Error Code 6: API Usage Error (CUDA initialization failure with error: 35)");
     return nullptr;
   }
-  return (new t2i::fake::Runtime(logger))->facade();
+  return (new t2i::fake::Runtime(t2i::fake::global_logger(logger)))->facade();
 }
 
 T2I_EXPORT void* createInferBuilder_INTERNAL(void* logger, int) noexcept {
-  return (new t2i::fake::Builder(logger))->facade();
+  return (new t2i::fake::Builder(t2i::fake::global_logger(logger)))->facade();
 }
+
+T2I_EXPORT void* getLogger() noexcept { return t2i::fake::global_logger(nullptr); }
 
 /// Objects that were made and not destroyed.
 T2I_EXPORT int fake_live_objects() noexcept { return t2i::fake::live_objects; }
