@@ -25,27 +25,25 @@ Denoiser::Denoiser(Engine& unet, const ModelFacts& model, bool use_graph)
 std::vector<Pass> Denoiser::passes(int32_t images, int32_t conditions) const {
   const auto rows_of_image = conditions / forwards(conditions);
   const auto most = static_cast<int32_t>(std::min<int64_t>(rows_.max / rows_of_image, images));
-  const int32_t count = (images + most - 1) / most;
+  const int32_t count = (images + most - 1) / most, size = (images + count - 1) / count;
   std::vector<Pass> passes;
-  for (int32_t first = 0; first < images; first += passes.back().count) {
-    const auto left = count - static_cast<int32_t>(passes.size());
-    passes.push_back({first, (images - first + left - 1) / left});
-  }
+  for (int32_t first = 0; first < images; first += size)
+    passes.push_back({first, std::min(size, images - first), size});
   return passes;
 }
 
 void Denoiser::begin(const Job& job, const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream) {
   Batching batching;
-  batching.images = pass.count;
+  batching.images = pass.computed;
   batching.conditions = conditions.count();
   batching.forwards = forwards(conditions.count());
-  batching.rows = std::max<int64_t>(rows_.min, int64_t{pass.count} * conditions.count() / batching.forwards);
+  batching.rows = std::max<int64_t>(rows_.min, int64_t{pass.computed} * conditions.count() / batching.forwards);
   shape_network({model_.latent_channels, job.latent_height, job.latent_width}, conditions.shape, batching, job.plan);
   plan_.upload(job.plan, job.guidance_scale, stream);
   set_conditions(conditions, stream);
   if (model_.guidance_width > 0) upload_guidance(job, stream);
   upload_noise(job, pass, stream);
-  cuda::fill_zero(clean_.as<void>(), static_cast<std::size_t>(pass.count * latent_size_) * sizeof(float), stream);
+  cuda::fill_zero(clean_.as<void>(), static_cast<std::size_t>(pass.computed * latent_size_) * sizeof(float), stream);
   // Rows that fill up the batch are computed and not read.
   cuda::fill_zero(sample_.as<void>(), sample_bytes_, stream);
   cuda::fill_zero(counters_.as<void>(), sizeof(Counters), stream);
@@ -132,12 +130,13 @@ void Denoiser::upload_guidance(const Job& job, cuda::StreamHandle stream) {
 }
 
 void Denoiser::upload_noise(const Job& job, const Pass& pass, cuda::StreamHandle stream) {
-  const auto size = static_cast<std::size_t>(latent_size_), images = static_cast<std::size_t>(pass.count);
+  const auto size = static_cast<std::size_t>(latent_size_), images = static_cast<std::size_t>(pass.computed);
   const auto blocks = static_cast<std::size_t>(noise_blocks(job.plan));
   float* latents = staging_.as<float>();
   float* noise = latents + images * size;
   for (std::size_t image = 0; image < images; ++image) {
-    const float* given = job.noise[static_cast<std::size_t>(pass.first) + image].data();
+    const auto known = std::min(image, static_cast<std::size_t>(pass.count - 1));
+    const float* given = job.noise[static_cast<std::size_t>(pass.first) + known].data();
     for (std::size_t i = 0; i < size; ++i) latents[image * size + i] = job.plan.init_scale * given[i];
     for (std::size_t block = 0; block < blocks; ++block) {
       std::memcpy(noise + (block * images + image) * size, given + (1 + block) * size, size * sizeof(float));
@@ -147,8 +146,8 @@ void Denoiser::upload_noise(const Job& job, const Pass& pass, cuda::StreamHandle
   if (blocks > 0) cuda::copy_to_device(noise_.as<void>(), noise, blocks * images * size * sizeof(float), stream);
 }
 
-void Denoiser::step(cuda::StreamHandle stream, std::vector<std::string>& warnings) {
-  graph_.run([&] { queue_step(stream); }, stream, warnings);
+void Denoiser::step(cuda::StreamHandle stream, bool again, std::vector<std::string>& warnings) {
+  graph_.run([&] { queue_step(stream); }, stream, again, warnings);
 }
 
 void Denoiser::queue_step(cuda::StreamHandle stream) {

@@ -25,6 +25,9 @@ struct Conditions {
 struct Pass {
   int32_t first;
   int32_t count;
+  /// Images that are computed, the same in every pass of a job, so that one captured step serves all. Those beyond
+  /// `count` repeat the last one.
+  int32_t computed;
 };
 
 /// The UNet between the two kernels of a step. A step of n images is one forward at batch 2n with guidance, n
@@ -34,7 +37,7 @@ class Denoiser {
   Denoiser(Engine& unet, const ModelFacts& model, bool use_graph);
 
   DataType states_type() const { return network_.tensor(model_.unet.states).type; }
-  /// The fewest passes that the engine's largest batch allows, of nearly equal size, the largest first.
+  /// The fewest passes that the engine's largest batch allows, of nearly equal size; the last may be short.
   std::vector<Pass> passes(int32_t images, int32_t conditions) const;
   /// To be called at the start of a job.
   void start() noexcept { graph_.try_again(); }
@@ -42,7 +45,9 @@ class Denoiser {
   /// have passed.
   void begin(const Job& job, const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream);
   /// Queues the next step of the pass.
-  void step(cuda::StreamHandle stream, std::vector<std::string>& warnings);
+  ///
+  /// @param again whether it is not the last of the job
+  void step(cuda::StreamHandle stream, bool again, std::vector<std::string>& warnings);
   /// Steps of the pass that the device has done.
   int32_t steps_done() const noexcept;
 

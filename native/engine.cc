@@ -27,7 +27,13 @@ bool speaks_of_plan(const tensorrt::Log& log) {
                      [&](const char* word) { return words.find(word) != std::string::npos; });
 }
 
+/// @throws Error ENGINE_INVALID for a tensor in host memory: what it is bound to here is the device's
 TensorSpec read_tensor(const tensorrt::CudaEngine& engine, const char* name) {
+  if (engine.get_tensor_location(name) == tensorrt::TensorLocation::host) {
+    throw Error(ErrorCode::engine_invalid,
+                std::string("the engine wants ") + name + " in host memory, for its values decide shapes",
+                "Export the network so that the shapes of its inputs alone decide all others.");
+  }
   TensorSpec spec;
   spec.name = name;
   spec.is_input = engine.get_tensor_io_mode(name) == tensorrt::TensorIOMode::input;
@@ -112,6 +118,8 @@ struct Context::Impl {
   // Not the Engine itself, which may be moved.
   Engine::Impl& engine;
   tensorrt::ExecutionContext context;
+  /// Whether no forward was queued since a shape changed.
+  bool fresh = true;
 };
 
 Context::Context(Engine& engine) {
@@ -137,6 +145,7 @@ Context::~Context() {
 void Context::set_shape(const std::string& input, const Dims& shape) {
   const std::shared_lock lock(cuda::capture_mutex());
   const tensorrt::Listening listening = impl_->engine.listen();
+  impl_->fresh = true;
   if (impl_->context.set_input_shape(input.c_str(), tensorrt::to_dims64(shape))) return;
   const TensorSpec& spec = impl_->engine.tensor(input);
   throw tensorrt::failure(impl_->engine.log, ErrorCode::backend_failed,
@@ -161,8 +170,13 @@ void Context::set_address(const std::string& tensor, void* memory) {
 }
 
 void Context::enqueue(cuda::StreamHandle stream) {
+  std::shared_lock lock(cuda::capture_mutex(), std::defer_lock);
+  if (impl_->fresh) lock.lock();
   const tensorrt::Listening listening = impl_->engine.listen();
-  if (impl_->context.enqueue_v3(stream)) return;
+  if (impl_->context.enqueue_v3(stream)) {
+    impl_->fresh = false;
+    return;
+  }
   const Error refused =
       tensorrt::failure(impl_->engine.log, ErrorCode::backend_failed, "TensorRT could not queue the network");
   try {

@@ -119,7 +119,8 @@ void Pipeline::Impl::denoise(const Job& job, const Pass& pass, const JobControl&
   for (int32_t step = 1; step <= job.plan.steps; ++step) {
     pace.make_room();
     timeline.mark(&Timings::unet, stream.get());
-    denoiser->step(stream.get(), result.warnings);
+    const bool again = step < job.plan.steps || pass.first + pass.count < static_cast<int32_t>(job.noise.size());
+    denoiser->step(stream.get(), again, result.warnings);
     if (watched && job.preview_every > 0 && step % job.preview_every == 0) {
       timeline.mark(&Timings::vae_decoder, stream.get());
       const auto report = [&control, first_image = pass.first, step](int32_t first, std::vector<Raster>&& rasters) {

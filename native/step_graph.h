@@ -12,7 +12,8 @@
 namespace t2i {
 
 /// One step as a CUDA graph: the first step runs on the plain stream, which TensorRT asks for before a capture, and is
-/// captured while the device works on it; all further steps replay it, in later jobs too.
+/// captured while the device works on it; all further steps replay it, in later jobs too. Where somebody opens an
+/// engine meanwhile, which takes seconds, the step stays on the plain stream and the next one is captured.
 class StepGraph {
  public:
   explicit StepGraph(bool enabled) : enabled_(enabled) {}
@@ -20,19 +21,18 @@ class StepGraph {
   /// Queues a step.
   ///
   /// @param queue_step queues it on `stream`, always with the same shapes and addresses unless `forget` was called
+  /// @param again whether a further step of the job will be the same: only then a capture is worth its time
   /// @param warnings gets a sentence where capturing fails: then the job's steps run on the plain stream
   template <typename QueueStep>
-  void run(QueueStep queue_step, cuda::StreamHandle stream, std::vector<std::string>& warnings) {
+  void run(QueueStep queue_step, cuda::StreamHandle stream, bool again, std::vector<std::string>& warnings) {
     if (graph_) {
       cuda::launch(graph_.get(), stream);
       return;
     }
-    {
-      const std::shared_lock lock(cuda::capture_mutex());
-      queue_step();
-    }
-    if (!enabled_ || failed_) return;
-    const std::unique_lock alone(cuda::capture_mutex());
+    queue_step();
+    if (!enabled_ || failed_ || !again) return;
+    const std::unique_lock alone(cuda::capture_mutex(), std::try_to_lock);
+    if (!alone) return;
     try {
       cuda::begin_capture(stream);
       queue_step();

@@ -13,6 +13,9 @@ struct SimStream {
   /// Queues `work(argument)`, or records it within a capture. A recorded graph may run it many times; `drop(argument)`
   /// is called once, when nothing can run it any more.
   void (*enqueue)(SimStream* stream, void (*work)(void*), void (*drop)(void*), void* argument);
+  /// cudaDeviceSynchronize, as TensorRT may call it: while any stream of the device captures it is refused, and spoils
+  /// the captures. @returns whether it was done
+  bool (*synchronize_device)(SimStream* stream);
 };
 
 enum class SimFailure {

@@ -118,6 +118,19 @@ void sim_call(const char* name) {
               std::string(name) + ": simulated failure of call " + std::to_string(sim.calls));
 }
 
+bool sim_synchronize_device() {
+  std::lock_guard lock(sim_device().mutex);
+  bool refused = false;
+  for (SimQueue* stream : sim_device().streams) {
+    if (!stream->capturing()) continue;
+    stream->spoil_capture();
+    refused = true;
+  }
+  if (refused) return false;
+  for (SimQueue* stream : sim_device().streams) stream->wait();
+  return true;
+}
+
 void sim_require(const char* call, const char* what, const void* memory, std::size_t bytes) {
   SimDevice& sim = sim_device();
   std::lock_guard lock(sim.mutex);

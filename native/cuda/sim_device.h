@@ -58,6 +58,9 @@ void sim_call(const char* name);
 /// Throws where `bytes` from `memory` on do not lie within one allocation, device or pinned.
 void sim_require(const char* call, const char* what, const void* memory, std::size_t bytes);
 
+/// See SimStream.
+bool sim_synchronize_device();
+
 /// Queues `work` on a stream, or records it.
 void sim_enqueue(const char* call, StreamHandle stream, std::function<void()> work);
 

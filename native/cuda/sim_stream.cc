@@ -2,12 +2,15 @@
 
 #include <utility>
 
+#include "cuda/sim_device.h"
+
 namespace t2i::cuda {
 
 SimQueue::SimQueue() {
   enqueue = [](SimStream* stream, void (*work)(void*), void (*drop)(void*), void* argument) {
     static_cast<SimQueue*>(stream)->push(std::make_shared<SimWork>(work, drop, argument));
   };
+  synchronize_device = [](SimStream*) { return sim_synchronize_device(); };
   thread_ = std::thread([this] { loop(); });
 }
 

@@ -28,6 +28,7 @@ constexpr int kNoSlot = -1;
   X(get_io_tensor_name, nvinfer1::apiv::VCudaEngine, getIOTensorName, 31, 27)                           \
   X(get_engine_tensor_shape, nvinfer1::apiv::VCudaEngine, getTensorShape, 19, 15)                       \
   X(get_tensor_data_type, nvinfer1::apiv::VCudaEngine, getTensorDataType, 20, 16)                       \
+  X(get_tensor_location, nvinfer1::apiv::VCudaEngine, getTensorLocation, 21, 17)                        \
   X(get_tensor_io_mode, nvinfer1::apiv::VCudaEngine, getTensorIOMode, 23, 19)                           \
   X(get_profile_shape, nvinfer1::apiv::VCudaEngine, getProfileShape, 29, 25)                            \
   X(set_input_shape, nvinfer1::apiv::VExecutionContext, setInputShape, 21, 20)                          \
@@ -103,6 +104,8 @@ constexpr std::size_t kImplementationOffset = sizeof(void*);
 enum class Severity : int32_t { internal_error = 0, error = 1, warning = 2, info = 3, verbose = 4 };
 /// nvinfer1::TensorIOMode.
 enum class TensorIOMode : int32_t { none = 0, input = 1, output = 2 };
+/// nvinfer1::TensorLocation.
+enum class TensorLocation : int32_t { device = 0, host = 1 };
 /// nvinfer1::OptProfileSelector.
 enum class ProfileSelector : int32_t { min = 0, opt = 1, max = 2 };
 /// nvinfer1::MemoryPoolType, the one that is limited.

@@ -85,6 +85,10 @@ class CudaEngine : public Object {
   DataType get_tensor_data_type(const char* tensor) const {
     return method<DataType>(slots().get_tensor_data_type, tensor);
   }
+  /// Where the tensor must be bound to.
+  TensorLocation get_tensor_location(const char* tensor) const {
+    return method<TensorLocation>(slots().get_tensor_location, tensor);
+  }
   TensorIOMode get_tensor_io_mode(const char* tensor) const {
     return method<TensorIOMode>(slots().get_tensor_io_mode, tensor);
   }

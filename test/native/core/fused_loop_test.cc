@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -38,8 +39,20 @@ TEST_F(FusedLoop, CapturesOnceForAShape) {
   EXPECT_EQ(captures(make_job(model_, 3, 5)), 1) << "another number of images";
   EXPECT_EQ(captures(make_job(model_, 3, 5)), 0);
   EXPECT_EQ(captures(make_job(model_, 8, 5)), 1) << "two passes of four";
-  EXPECT_EQ(captures(make_job(model_, 5, 5)), 2) << "passes of three and two";
+  EXPECT_EQ(captures(make_job(model_, 5, 5, {true, false})), 1) << "two passes of three, the second of them padded";
   EXPECT_EQ(captures(make_job(model_, 3, 300)), 1) << "a longer plan than there was room for";
+}
+
+TEST_F(FusedLoop, CapturesOnlyWhatIsReplayed) {
+  for (const auto& [images, steps, captures] : {std::tuple{4, 1, 0}, {5, 1, 1}, {1, 2, 1}}) {
+    SCOPED_TRACE(std::to_string(images) + " images of " + std::to_string(steps) + " steps");
+    Pipeline pipeline = make_pipeline(model_);
+    const Job job = make_job(model_, images, steps);
+    cuda::sim_fail_call(0, cuda::SimFailure::none);
+    expect_right(model_, job, run(pipeline, job));
+    EXPECT_EQ(cuda::sim_calls_of("end_capture"), captures);
+    EXPECT_EQ(cuda::sim_calls_of("launch"), captures) << "the last step replays";
+  }
 }
 
 /// Each pair differs in one thing that the captured step holds.

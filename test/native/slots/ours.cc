@@ -39,6 +39,8 @@ int main() {
   PRINT_ENUM(Severity::warning)
   PRINT_ENUM(Severity::info)
   PRINT_ENUM(Severity::verbose)
+  PRINT_ENUM(TensorLocation::device)
+  PRINT_ENUM(TensorLocation::host)
   PRINT_ENUM(TensorIOMode::none)
   PRINT_ENUM(TensorIOMode::input)
   PRINT_ENUM(TensorIOMode::output)

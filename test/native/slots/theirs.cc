@@ -78,6 +78,8 @@ int main() {
   PRINT_ENUM("Severity::warning", nvinfer1::ILogger::Severity::kWARNING)
   PRINT_ENUM("Severity::info", nvinfer1::ILogger::Severity::kINFO)
   PRINT_ENUM("Severity::verbose", nvinfer1::ILogger::Severity::kVERBOSE)
+  PRINT_ENUM("TensorLocation::device", nvinfer1::TensorLocation::kDEVICE)
+  PRINT_ENUM("TensorLocation::host", nvinfer1::TensorLocation::kHOST)
   PRINT_ENUM("TensorIOMode::none", nvinfer1::TensorIOMode::kNONE)
   PRINT_ENUM("TensorIOMode::input", nvinfer1::TensorIOMode::kINPUT)
   PRINT_ENUM("TensorIOMode::output", nvinfer1::TensorIOMode::kOUTPUT)

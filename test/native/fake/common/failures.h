@@ -13,6 +13,8 @@ namespace t2i::fake {
  *     null-runtime     the factory of the runtime returns null
  *     version=101501   what getInferLibVersion says
  *     null-engine      a good plan is refused
+ *     host-input       every engine wants its first input in host memory
+ *     open-waits-for=F deserialisation waits while the file F exists, for a minute at most
  *     null-context     the engine makes no context, because memory ran out
  *     enqueue-false    enqueueV3 logs an error and returns false
  *     crash-enqueue    enqueueV3 ends the process
@@ -33,10 +35,18 @@ class Failures {
 
   bool has(const std::string& name) const { return names_.find("," + name + ",") != std::string::npos; }
 
+  /// What is behind `name=`; empty where it is not there.
+  std::string text(const std::string& name) const {
+    const std::size_t at = names_.find("," + name + "=");
+    if (at == std::string::npos) return {};
+    const std::size_t start = at + name.size() + 2;
+    return names_.substr(start, names_.find(',', start) - start);
+  }
+
   /// The number behind `name=`, or `otherwise`.
   int number(const std::string& name, int otherwise) const {
-    const std::size_t at = names_.find("," + name + "=");
-    return at == std::string::npos ? otherwise : std::atoi(names_.c_str() + at + name.size() + 2);
+    const std::string digits = text(name);
+    return digits.empty() ? otherwise : std::atoi(digits.c_str());
   }
 
  private:

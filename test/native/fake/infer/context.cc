@@ -27,14 +27,10 @@ bool lies_within(const Range& range, const Shape& shape) {
 /// A forward in a stream's queue or in a graph.
 struct Queued {
   ToyForward forward;
-  bool first;
   std::shared_ptr<std::atomic<bool>> context_alive;
-  int runs = 0;
 
   static void run(void* argument) {
     auto& queued = *static_cast<Queued*>(argument);
-    // Only a graph runs work twice, and the first forward after a change of shapes must not be captured.
-    if (++queued.runs == 2 && queued.first) warnings++;
     // A graph must not outlive the context whose memory it uses.
     if (!*queued.context_alive) warnings++;
     queued.forward.run();
@@ -91,7 +87,7 @@ bool Context::enqueue(void* stream) {
     engine_.log.error("IExecutionContext::enqueueV3: Error Code 1: Cuda Runtime (the stand-in was told to fail)");
     return false;
   }
-  auto queued = std::make_unique<Queued>(Queued{{engine_.plan, failures_, shapes_, addresses_}, first_, alive_});
+  auto queued = std::make_unique<Queued>(Queued{{engine_.plan, failures_, shapes_, addresses_}, alive_});
   for (const auto* tensors : {&engine_.plan.inputs, &engine_.plan.outputs}) {
     for (const Tensor& tensor : *tensors) {
       Shape known = shape(tensor.name);
@@ -102,8 +98,13 @@ bool Context::enqueue(void* stream) {
         return refuse("enqueueV3", "Address is not set for tensor " + tensor.name);
     }
   }
-  first_ = false;
   auto* queue = static_cast<cuda::SimStream*>(stream);
+  if (first_ && !queue->synchronize_device(queue)) {
+    engine_.log.error(
+        "IExecutionContext::enqueueV3: Error Code 1: Cuda Runtime (operation not permitted when stream is capturing)");
+    return false;
+  }
+  first_ = false;
   queue->enqueue(queue, &Queued::run, &Queued::drop, queued.release());
   return true;
 }

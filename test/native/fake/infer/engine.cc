@@ -1,11 +1,26 @@
 #include "infer/engine.h"
 
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
 namespace t2i::fake {
 
 namespace {
 
+/// As long as a test keeps the file; the end is only so that a fault is an error instead of a hang.
+void wait_while_there_is(const std::string& file) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::minutes(1);
+  while (!file.empty() && access(file.c_str(), F_OK) == 0 && Clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 void* deserialize_cuda_engine(void* self, const void* blob, std::size_t bytes) {
   const Log& log = Runtime::of(self).log;
+  wait_while_there_is(Failures().text("open-waits-for"));
   if (Failures().has("null-engine")) {
     log.error("IRuntime::deserializeCudaEngine: Error Code 1: Internal Error (the stand-in was told to refuse)");
     return nullptr;
@@ -39,6 +54,11 @@ const char* io_tensor_name(void* self, int32_t index) {
 tensorrt::Dims64 engine_shape(void* self, const char* name) {
   const Tensor* tensor = Engine::of(self).plan.find(name);
   return tensor == nullptr ? no_dims() : to_dims(tensor->dims);
+}
+
+tensorrt::TensorLocation location(void* self, const char* name) {
+  const bool host = Failures().has("host-input") && Engine::of(self).plan.inputs.front().name == name;
+  return host ? tensorrt::TensorLocation::host : tensorrt::TensorLocation::device;
 }
 
 tensorrt::TensorIOMode io_mode(void* self, const char* name) {
@@ -76,6 +96,7 @@ const MethodTable& Engine::methods() {
           .set(kSlots.get_engine_tensor_shape, &engine_shape)
           .set(
               kSlots.get_tensor_data_type, +[](void* self, const char* name) { return of(self).plan.find(name)->type; })
+          .set(kSlots.get_tensor_location, &location)
           .set(kSlots.get_tensor_io_mode, &io_mode)
           .set(kSlots.get_profile_shape, &profile_shape);
   return table;

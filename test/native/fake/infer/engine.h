@@ -51,7 +51,7 @@ class Context : public Object<Context> {
   Failures failures_;
   std::map<std::string, Shape> shapes_;
   std::map<std::string, void*> addresses_;
-  /// Whether the next forward is the first with these shapes: it must not be captured.
+  /// Whether the next forward is the first with these shapes: it waits for the device.
   bool first_ = true;
   std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
 };

@@ -27,6 +27,5 @@ T2I_EXPORT void* getLogger() noexcept { return t2i::fake::global_logger(nullptr)
 /// Objects that were made and not destroyed.
 T2I_EXPORT int fake_live_objects() noexcept { return t2i::fake::live_objects; }
 
-/// Rules of capture and lifetime that a caller broke: a first forward after a change of shapes in a graph, a graph that
-/// ran after its context.
+/// Rules that a caller broke and nothing checks: a graph that ran after its context.
 T2I_EXPORT int fake_warnings() noexcept { return t2i::fake::warnings; }
