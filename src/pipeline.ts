@@ -263,7 +263,6 @@ async function findAndDescribe(
   onProgress: LoadOptions['onProgress'],
 ): Promise<ModelDescription> {
   const dir = await findModel(nameOrDir, {
-    hub: async () => (await import('./hub/settings.js')).hubSettings(process.env),
     signal,
     onProgress: ({ bytes, totalBytes }) =>
       onProgress?.({

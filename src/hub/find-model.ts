@@ -7,8 +7,8 @@ import { type HubReference, readReference } from './repo-name.js';
 import type { HubSettings } from './settings.js';
 
 export interface FindOptions {
-  /** Asked where the model may be on the Hub, and not before. */
-  readonly hub: () => Promise<HubSettings>;
+  /** Asked where the model may be on the Hub, and not before; the environment of this process says it where it is left out. */
+  readonly hub?: (() => Promise<HubSettings>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: PullProgress) => void) | undefined;
   /** Told where the Hub cannot be asked, and what was fetched before is used. */
@@ -25,7 +25,7 @@ const FEW = 2;
  *
  * @throws T2IError as `resolveModel` and `pullModel`; MODEL_NOT_FOUND where the Hub has no such model, either
  */
-export async function findModel(nameOrDir: string | undefined, options: FindOptions): Promise<string> {
+export async function findModel(nameOrDir: string | undefined, options: FindOptions = {}): Promise<string> {
   try {
     return await resolveModel(nameOrDir);
   } catch (error) {
@@ -35,15 +35,17 @@ export async function findModel(nameOrDir: string | undefined, options: FindOpti
   }
 }
 
+const hubOfProcess = async () => (await import('./settings.js')).hubSettings(process.env);
+
 /** A path into a folder that is there is a slip in the path. */
 async function isBesideFolder(path: string): Promise<boolean> {
   return (await stat(path.split('/', 1)[0] as string).catch(() => null))?.isDirectory() ?? false;
 }
 
 async function fromHub(reference: HubReference, notFound: T2IError, options: FindOptions): Promise<string> {
-  const { signal = new AbortController().signal, onProgress, onNote } = options;
+  const { signal = new AbortController().signal, hub: hubOf = hubOfProcess, onProgress, onNote } = options;
   const [hub, { HubCache }, { isCommit }] = await Promise.all([
-    options.hub(),
+    hubOf(),
     import('./cache.js'),
     import('./repo-name.js'),
   ]);

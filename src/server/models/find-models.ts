@@ -12,7 +12,7 @@ const OPEN_PER_STORED = 2;
 /** Finds, reads and checks a model. */
 export type Describe = (nameOrDir: string) => Promise<ModelDescription>;
 
-const findAndDescribe: Describe = async (nameOrDir) => describeModel(await findModel(nameOrDir, { env: process.env }));
+const findAndDescribe: Describe = async (nameOrDir) => describeModel(await findModel(nameOrDir));
 
 /**
  * Reads the models of a server; none is opened yet.
