@@ -5,26 +5,46 @@ import type { ServerOptions } from '../../src/server/options.js';
 import type { Clock } from '../../src/server/queue/clock.js';
 import { MEMORY_MODEL, type MemorySession, memoryPipeline, memoryTokenizer } from './memory-session.js';
 
-/** A model of a server whose networks are a formula; `sessions` has one for each time that it was opened. */
-export function memoryModel(
-  id: string,
-  options: Partial<ServedModel> = {},
-): ServedModel & { readonly sessions: MemorySession[] } {
+/** A model of a server whose networks are a formula. */
+export interface MemoryModel extends ServedModel {
+  /** One for each time that it was opened. */
+  readonly sessions: MemorySession[];
+  /** Steps that were done so far. */
+  readonly steps: number;
+  /** Called at each step. */
+  onStep: (steps: number) => void;
+}
+
+export function memoryModel(id: string, options: Partial<ServedModel> = {}): MemoryModel {
   const sessions: MemorySession[] = [];
-  return {
+  let steps = 0;
+  const model: MemoryModel = {
     ...{ id, model: { ...MEMORY_MODEL, name: id }, tokenizer: memoryTokenizer(), bytes: 100, closes: true, sessions },
+    get steps() {
+      return steps;
+    },
+    onStep: () => {},
     async open() {
       const { pipeline, session } = memoryPipeline();
+      const generate = session.generate.bind(session);
+      session.generate = (job, control = {}) =>
+        generate(job, {
+          ...control,
+          onStep: (event) => {
+            model.onStep(++steps);
+            control.onStep?.(event);
+          },
+        });
       sessions.push(session);
       return pipeline;
     },
-    ...options,
   };
+  return Object.assign(model, options);
 }
 
 export interface MemoryServer extends Assembled {
   /** Models of the server, in their order. */
-  readonly models: readonly (ServedModel & { readonly sessions: MemorySession[] })[];
+  readonly models: readonly MemoryModel[];
   /** Everything that was logged. */
   logged(): string;
   /** Sends a JSON body, and reads the answer as JSON. */
