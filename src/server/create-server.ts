@@ -2,10 +2,13 @@ import { refuse } from '../fields.js';
 import { DEFAULT_MODEL } from '../model/resolve.js';
 import { adminDialect } from './admin.js';
 import { type App, createApp } from './app.js';
+import { capabilitiesDialect } from './capabilities.js';
 import { ApiKeys } from './http/keys.js';
 import { ServerLimits } from './http/limits.js';
 import type { Dialect } from './http/operation.js';
 import { ImageStore } from './images/image-store.js';
+import { jobsDialect } from './jobs/dialect.js';
+import { JobStore } from './jobs/job-store.js';
 import { createLog, type ServerLog } from './log.js';
 import { ServerMetrics } from './metrics.js';
 import { type Describe, findModels } from './models/find-models.js';
@@ -59,6 +62,10 @@ export async function createServerWith(describe: Describe | undefined, options: 
   return server;
 }
 
+/** Milliseconds that a finished job can be asked after, and the most bytes of all their images. */
+const JOBS_KEPT = 600_000;
+const JOBS_BYTES = 256 << 20;
+
 /** What tests look into. */
 export interface Assembled {
   readonly server: Server;
@@ -96,7 +103,13 @@ export async function assembleServer(
   });
   const logPrompts = options.logPrompts ?? false;
   const service: ImageService = new ImageService({ models, pool, queue, limits, metrics, log, logPrompts });
-  const apis: readonly Dialect[] = [openaiDialect(service, store, startedAt)];
+  const jobs = new JobStore({ ttl: JOBS_KEPT, maxBytes: JOBS_BYTES, clock });
+  const apis: readonly Dialect[] = [
+    jobsDialect(service, jobs),
+    capabilitiesDialect(service, store !== null),
+    // Owns what none before it does.
+    openaiDialect(service, store, startedAt),
+  ];
   const common = {
     ...{ keys, hosts: options.hosts ?? null, origins: options.cors ?? [], bodyBytes: limits.bodyBytes, metrics, log },
   };

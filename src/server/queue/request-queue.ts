@@ -31,9 +31,21 @@ export class RequestQueue {
   #loop: Promise<void> | null = null;
   #draining = false;
   #cutWindow: () => void = () => {};
+  readonly #movers = new Set<() => void>();
 
   constructor(options: QueueOptions) {
     this.#options = options;
+  }
+
+  /** Most requests that wait. */
+  get limit(): number {
+    return this.#options.limit;
+  }
+
+  /** Calls whenever requests may have come nearer to their turn, until what it returns is called. */
+  onMove(call: () => void): () => void {
+    this.#movers.add(call);
+    return () => void this.#movers.delete(call);
   }
 
   /** Requests that wait. */
@@ -62,7 +74,7 @@ export class RequestQueue {
     const forget = clock.after(order.timeout, () => queued.fail(tooLate(order.timeout)));
     queued.onSettled(() => {
       forget();
-      this.#waiting.remove(queued);
+      if (this.#waiting.remove(queued)) this.#moved();
       if (this.#waiting.size === 0) this.#cutWindow();
     });
     this.#loop ??= this.#work();
@@ -187,6 +199,7 @@ export class RequestQueue {
     const since = clock.now();
     this.#running = { batch, since };
     for (const each of batch) each.start();
+    this.#moved();
     try {
       await run(batch);
       this.#learn(batch, clock.now() - since);
@@ -217,6 +230,10 @@ export class RequestQueue {
       each.requeue();
       this.#waiting.unshift(each);
     }
+  }
+
+  #moved(): void {
+    for (const call of this.#movers) call();
   }
 
   #imagesWaiting(): number {

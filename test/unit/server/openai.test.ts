@@ -3,23 +3,14 @@ import { decodeImage } from '../../../src/image/decode.js';
 import { readReceipt } from '../../../src/image/read-receipt.js';
 import { memoryModel, memoryServer } from '../../support/memory-server.js';
 import { memoryPipeline } from '../../support/memory-session.js';
+import { sseEvents } from '../../support/sse.js';
 
 const PATH = '/v1/images/generations';
 const request = { prompt: 'a red apple', steps: 3, seed: 7 };
 
 const bytesOf = (b64: string) => new Uint8Array(Buffer.from(b64, 'base64'));
 
-/** Events of a stream, in their order. */
-async function eventsOf(response: Response): Promise<{ event: string; data: Record<string, unknown> }[]> {
-  const text = await response.text();
-  return text
-    .split('\n\n')
-    .filter((block) => block.startsWith('event: '))
-    .map((block) => {
-      const [, event = '', data = ''] = /^event: (.*)\ndata: (.*)$/.exec(block) ?? [];
-      return { event, data: JSON.parse(data) };
-    });
-}
+const eventsOf = async (response: Response) => sseEvents(await response.text());
 
 const asPost = (body: unknown) => ({
   method: 'POST',

@@ -1,0 +1,90 @@
+import { askerOf } from '../http/asker.js';
+import { jsonBody } from '../http/json-body.js';
+import type { Dialect, RequestContext } from '../http/operation.js';
+import { invalidRequest, refusal } from '../http/refusal.js';
+import { eventStream } from '../http/sse.js';
+import { readBody } from '../http/wire.js';
+import { checkImageBody } from '../images/image-body.js';
+import { openaiError } from '../openai/errors.js';
+import { OPENAI_ERROR } from '../openai/schema.js';
+import type { ImageService } from '../service.js';
+import { Job } from './job.js';
+import type { JobStore } from './job-store.js';
+import { JOB_ACCEPTED, JOB_ANSWER, JOB_BODY } from './schema.js';
+
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** Requests that are answered at once and asked after: for gateways that cut long ones, and for pages. */
+export function jobsDialect(service: ImageService, store: JobStore): Dialect {
+  const jobOf = (context: RequestContext) => store.find(context.req.param('id') ?? '', context.get('caller'));
+  return {
+    name: 'jobs',
+    owns: (path) => path.startsWith('/v1/jobs'),
+    errorBody: openaiError,
+    errorSchema: OPENAI_ERROR,
+    operations: [
+      {
+        method: 'post',
+        path: '/v1/jobs',
+        summary: 'Start a job. An Idempotency-Key makes a repeated call find the first one.',
+        body: JOB_BODY,
+        answer: { status: 202, content: JOB_ACCEPTED },
+        async handle(context) {
+          const json = await jsonBody(context);
+          const key = context.req.header('idempotency-key');
+          if (key !== undefined && !IDEMPOTENCY_KEY.test(key)) {
+            const expected = '1 to 255 visible ASCII characters';
+            throw invalidRequest([{ option: 'Idempotency-Key', expected, received: `${key.length} others` }]);
+          }
+          const caller = context.get('caller');
+          const start = () => startJob(json, context, service);
+          const { job, repeated } = store.create(caller, key, JSON.stringify(json), start);
+          const links = job.links();
+          return context.json(links, 202, {
+            location: links.poll_url,
+            ...(repeated && { 'idempotency-replayed': 'true' }),
+          });
+        },
+      },
+      {
+        method: 'get',
+        path: '/v1/jobs/:id',
+        summary: 'What has become of a job; its images, when it is completed.',
+        answer: { status: 200, content: JOB_ANSWER },
+        handle: (context) => context.json(jobOf(context).describe()),
+      },
+      {
+        method: 'get',
+        path: '/v1/jobs/:id/events',
+        summary: 'A job from now on: status, step, preview, and its end, as server-sent events.',
+        answer: { status: 200, content: ['text/event-stream'] },
+        handle(context) {
+          const { events, leave } = jobOf(context).watch();
+          return eventStream(events, leave);
+        },
+      },
+      {
+        method: 'post',
+        path: '/v1/jobs/:id/cancel',
+        summary: 'End a job; 409 where it is over.',
+        answer: { status: 200, content: JOB_ANSWER },
+        async handle(context) {
+          const job = jobOf(context);
+          if (job.isOver) throw refusal('job_finished', `The job is ${job.status} already`);
+          job.cancel();
+          await job.over;
+          return context.json(job.describe());
+        },
+      },
+    ],
+  };
+}
+
+function startJob(json: unknown, context: RequestContext, service: ImageService): Job {
+  const { value: body, issues } = readBody(JOB_BODY, json);
+  const checked = checkImageBody(service, body, issues);
+  const previews = body.previews ?? 0;
+  const previewEvery = previews === 0 ? 0 : Math.max(1, Math.floor(checked.request.steps / (previews + 1)));
+  const { signal: _, ...asker } = askerOf(context, 'jobs');
+  return new Job(service, { ...checked, request: { ...checked.request, previewEvery } }, asker);
+}

@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import type { StepProgress } from '../../pipeline/events.js';
+import { Channel } from '../http/channel.js';
+import { type Refusal, refusal, refusalOf } from '../http/refusal.js';
+import type { ServerSentEvent } from '../http/sse.js';
+import type { CheckedBody } from '../images/image-body.js';
+import { base64, encodeFile, encodePreview } from '../images/image-file.js';
+import type { RequestState } from '../queue/queued-request.js';
+import type { AcceptedRequest, Asker, ImageService } from '../service.js';
+
+interface JobImage {
+  readonly seed: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A request that is asked after, and not waited for. It is done when its images are encoded. */
+export class Job {
+  readonly id = `job_${randomBytes(16).toString('base64url')}`;
+  readonly createdAt = Math.floor(Date.now() / 1000);
+  readonly caller: string;
+  /** Resolves when it is over, whatever the end. */
+  readonly over: Promise<void>;
+  readonly #service: ImageService;
+  readonly #checked: CheckedBody;
+  readonly #accepted: AcceptedRequest;
+  readonly #leave = new AbortController();
+  readonly #watchers = new Set<Channel<ServerSentEvent>>();
+  #progress: Pick<StepProgress, 'image' | 'step' | 'steps'> | null = null;
+  #end: { readonly images: readonly JobImage[] } | { readonly error: Refusal; readonly status: RequestState } | null =
+    null;
+
+  /** @throws Refusal queue_full, draining */
+  constructor(service: ImageService, checked: CheckedBody, asker: Omit<Asker, 'signal'>) {
+    this.#service = service;
+    this.#checked = checked;
+    this.caller = asker.caller;
+    this.#accepted = service.submit(checked, {
+      ...asker,
+      signal: this.#leave.signal,
+      onStart: () => this.#tell('status', { status: 'generating' }),
+      onStep: (event) => this.#step(event),
+    });
+    const unwatch = service.queue.onMove(() => this.#tellPlace());
+    this.over = this.#finish().finally(unwatch);
+  }
+
+  get status(): RequestState {
+    if (this.#end !== null) return 'images' in this.#end ? 'completed' : this.#end.status;
+    // Its images are still to be encoded.
+    const { state } = this.#accepted.queued;
+    return state === 'queued' ? 'queued' : 'generating';
+  }
+
+  get isOver(): boolean {
+    return this.#end !== null;
+  }
+
+  /** Bytes of its images. */
+  get bytes(): number {
+    if (this.#end === null || !('images' in this.#end)) return 0;
+    return this.#end.images.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+  }
+
+  cancel(): void {
+    this.#leave.abort(refusal('cancelled', 'The job was cancelled'));
+  }
+
+  /** What is known of it, as JSON. */
+  describe(): Record<string, unknown> {
+    const { request, warnings, file } = this.#checked;
+    const end = this.#end;
+    return {
+      ...this.links(),
+      model: this.#accepted.queued.model,
+      created_at: this.createdAt,
+      seeds: request.seeds,
+      output_format: file.format,
+      warnings,
+      ...(end === null && this.#place()),
+      ...(this.#progress && end === null && { progress: this.#progress }),
+      ...(end && 'images' in end && { images: end.images.map(jsonOf) }),
+      ...(end && 'error' in end && { error: { code: end.error.code, message: end.error.message } }),
+    };
+  }
+
+  links() {
+    const url = `/v1/jobs/${this.id}`;
+    return {
+      id: this.id,
+      status: this.status,
+      poll_url: url,
+      events_url: `${url}/events`,
+      cancel_url: `${url}/cancel`,
+    };
+  }
+
+  /** What it is now, then what becomes of it, to its end; `leave` takes the watcher away. */
+  watch(): { readonly events: AsyncIterable<ServerSentEvent>; leave(): void } {
+    const channel = new Channel<ServerSentEvent>();
+    channel.push({ event: 'status', data: { status: this.status, ...(this.#end === null && this.#place()) } });
+    if (this.#end === null) this.#watchers.add(channel);
+    else {
+      channel.push(this.#lastEvent());
+      channel.close();
+    }
+    return { events: channel, leave: () => this.#watchers.delete(channel) };
+  }
+
+  #step({ preview, image, step, steps, seed }: StepProgress): void {
+    this.#progress = { image, step, steps };
+    this.#tell('step', { image, step, steps, seed });
+    if (preview === undefined || this.#watchers.size === 0) return;
+    const { file } = this.#checked;
+    encodePreview(preview, file).then(
+      (bytes) => this.#tell('preview', { image, step, steps, seed, b64_json: base64(bytes) }),
+      // A preview is not worth an error.
+      () => {},
+    );
+  }
+
+  async #finish(): Promise<void> {
+    try {
+      const images = await this.#accepted.result;
+      const { file } = this.#checked;
+      this.#end = {
+        images: await Promise.all(
+          images.map(async (image) => ({ seed: image.seed, bytes: await encodeFile(image, file) })),
+        ),
+      };
+    } catch (error) {
+      const { state } = this.#accepted.queued;
+      this.#end = { error: refusalOf(error), status: state === 'cancelled' ? 'cancelled' : 'failed' };
+    }
+    const last = this.#lastEvent();
+    for (const channel of this.#watchers) {
+      channel.push(last);
+      channel.close();
+    }
+    this.#watchers.clear();
+  }
+
+  #lastEvent(): ServerSentEvent {
+    return { event: this.status, data: this.describe() };
+  }
+
+  #place() {
+    const { queued } = this.#accepted;
+    const { queue } = this.#service;
+    const eta = queue.eta(queued);
+    return {
+      ...(queued.state === 'queued' && { queue_position: queue.position(queued) }),
+      ...(eta !== null && { eta_seconds: eta / 1000 }),
+    };
+  }
+
+  #tellPlace(): void {
+    if (this.status === 'queued') this.#tell('status', { status: 'queued', ...this.#place() });
+  }
+
+  #tell(event: string, data: unknown): void {
+    for (const channel of this.#watchers) channel.push({ event, data });
+  }
+}
+
+function jsonOf({ seed, bytes }: JobImage) {
+  return { b64_json: base64(bytes), seed };
+}

@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+import { T2IError } from '../../../src/errors.js';
+import { readReceipt } from '../../../src/image/read-receipt.js';
+import { FakeClock, settled } from '../../support/fake-clock.js';
+import { type MemoryServer, memoryModel, memoryServer } from '../../support/memory-server.js';
+import { sseEvents } from '../../support/sse.js';
+
+const body = { prompt: 'a red apple', steps: 20, seed: 7 };
+const [ALICE, BOB] = ['alice-alice-alice', 'bobby-bobby-bobby'];
+const as = (key: string) => ({ authorization: `Bearer ${key}` });
+
+async function over(server: MemoryServer, id: string, headers = {}) {
+  await server.queue.drain();
+  const response = await server.app.request(`/v1/jobs/${id}/events`, { headers });
+  return sseEvents(await response.text()).at(-1);
+}
+
+describe('a job', () => {
+  it('is accepted at once, asked after, and has its images in the end', async () => {
+    const server = await memoryServer();
+    const { status, headers, body: accepted } = await server.post('/v1/jobs', { ...body, n: 2 });
+    expect(status).toBe(202);
+    expect(accepted).toMatchObject({ id: expect.stringMatching(/^job_[\w-]{22}$/), status: 'queued' });
+    expect(headers.get('location')).toBe(accepted.poll_url);
+    expect((await server.get(accepted.poll_url)).body).toMatchObject({ model: 'formula', seeds: [7, 8] });
+    await over(server, accepted.id);
+    const { body: done } = await server.get(accepted.poll_url);
+    expect(done).toMatchObject({ status: 'completed', images: [{ seed: 7 }, { seed: 8 }], warnings: [] });
+    const bytes = new Uint8Array(Buffer.from(done.images[1].b64_json, 'base64'));
+    expect(await readReceipt(bytes)).toMatchObject({ seed: 8, served: 'jobs' });
+    const direct = await (await memoryServer()).post('/v1/images/generations', { ...body, seed: 8 });
+    expect((await readReceipt(bytes)).rgbSha256).toBe(
+      (await readReceipt(new Uint8Array(Buffer.from(direct.body.data[0].b64_json, 'base64')))).rgbSha256,
+    );
+  });
+
+  it('tells its place, each step, previews and its end as events', async () => {
+    const server = await memoryServer();
+    const first = server.post('/v1/images/generations', { ...body, prompt: 'first' });
+    const before = server.post('/v1/images/generations', { ...body, prompt: 'before' });
+    await settled();
+    const { body: job } = await server.post('/v1/jobs', { ...body, previews: 1 });
+    const response = await server.app.request(job.events_url);
+    await Promise.all([first, before]);
+    const events = sseEvents(await response.text());
+    const places = events.filter(({ data }) => data.status === 'queued').map(({ data }) => data.queue_position);
+    expect(places).toEqual([1, 0]);
+    expect(events.filter(({ event }) => event === 'status').at(-1)?.data).toEqual({ status: 'generating' });
+    const steps = events.filter(({ event }) => event === 'step');
+    expect(steps.map(({ data }) => data.step)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+    expect(events.at(-1)).toMatchObject({ event: 'completed', data: { images: [{ seed: 7 }] } });
+  });
+
+  it('tells a late listener its end alone', async () => {
+    const server = await memoryServer();
+    const { body: job } = await server.post('/v1/jobs', body);
+    expect(await over(server, job.id)).toMatchObject({ event: 'completed' });
+    const events = sseEvents(await (await server.app.request(job.events_url)).text());
+    expect(events.map(({ event }) => event)).toEqual(['status', 'completed']);
+  });
+
+  it('goes on where a listener leaves', async () => {
+    const server = await memoryServer();
+    const { body: job } = await server.post('/v1/jobs', body);
+    const response = await server.app.request(job.events_url);
+    await response.body?.cancel();
+    expect(await over(server, job.id)).toMatchObject({ event: 'completed' });
+  });
+
+  it('can be cancelled within a step, once', async () => {
+    const model = memoryModel('formula');
+    const server = await memoryServer({}, { models: [model] });
+    let cancelled: Promise<{ status: number; body: { status: string } }> | undefined;
+    const { body: job } = await server.post('/v1/jobs', { ...body, steps: 200 });
+    model.onStep = (steps) => {
+      if (steps === 3) cancelled = server.post(job.cancel_url, {});
+    };
+    await server.queue.drain();
+    expect(await cancelled).toMatchObject({ status: 200, body: { status: 'cancelled', error: { code: 'cancelled' } } });
+    expect(model.steps).toBeLessThanOrEqual(4);
+    expect((await server.post(job.cancel_url, {})).status).toBe(409);
+    expect((await server.get(job.poll_url)).body.status).toBe('cancelled');
+  });
+
+  it('says why it failed, by its kind', async () => {
+    const open = () => Promise.reject(new T2IError('MODEL_INVALID', '/srv/x is damaged'));
+    const server = await memoryServer({}, { models: [memoryModel('formula', { open })] });
+    const { body: job } = await server.post('/v1/jobs', body);
+    expect(await over(server, job.id)).toMatchObject({ event: 'failed', data: { error: { code: 'model_invalid' } } });
+    expect(JSON.stringify((await server.get(job.poll_url)).body)).not.toContain('/srv');
+  });
+
+  it('is refused at once where the request is wrong or the queue is full', async () => {
+    const server = await memoryServer({ queue: 1 });
+    expect((await server.post('/v1/jobs', { ...body, stepz: 1 })).body.error.param).toBe('stepz');
+    for (const prompt of ['runs', 'waits']) {
+      expect((await server.post('/v1/jobs', { ...body, prompt })).status).toBe(202);
+      await Promise.resolve();
+    }
+    const full = await server.post('/v1/jobs', { ...body, prompt: 'one more' });
+    expect([full.status, full.headers.get('retry-after')]).toEqual([429, expect.stringMatching(/^\d+$/)]);
+  });
+
+  it('is gone after its time, and unknown where it never was', async () => {
+    const clock = new FakeClock();
+    const server = await memoryServer({}, { clock });
+    const { body: job } = await server.post('/v1/jobs', body);
+    await over(server, job.id);
+    await clock.turn(599_999);
+    expect((await server.get(job.poll_url)).status).toBe(200);
+    await clock.turn(1);
+    expect((await server.get(job.poll_url)).status).toBe(410);
+    expect((await server.get('/v1/jobs/job_unknown')).status).toBe(404);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('belongs to the key that started it', async () => {
+    const server = await memoryServer({ apiKeys: [ALICE, BOB] });
+    const { body: job } = await server.post('/v1/jobs', body, as(ALICE));
+    expect((await server.get(job.poll_url, as(BOB))).status).toBe(404);
+    expect((await server.post(job.cancel_url, {}, as(BOB))).status).toBe(404);
+    expect((await server.get(job.events_url, as(BOB))).status).toBe(404);
+    expect((await server.get(job.poll_url, as(ALICE))).status).toBe(200);
+  });
+});
+
+describe('an idempotency key', () => {
+  const key = { 'idempotency-key': 'order-1' };
+
+  it('finds the job of the first call, and draws nothing twice', async () => {
+    const model = memoryModel('formula');
+    const server = await memoryServer({}, { models: [model] });
+    const [first, second] = [await server.post('/v1/jobs', body, key), await server.post('/v1/jobs', body, key)];
+    expect(second.body.id).toBe(first.body.id);
+    expect(second.headers.get('idempotency-replayed')).toBe('true');
+    await server.queue.drain();
+    expect(model.sessions[0]?.jobs).toHaveLength(1);
+  });
+
+  it('is refused with another body, and is another with another caller', async () => {
+    const server = await memoryServer({ apiKeys: [ALICE, BOB] });
+    const first = await server.post('/v1/jobs', body, { ...key, ...as(ALICE) });
+    const other = await server.post('/v1/jobs', { ...body, seed: 8 }, { ...key, ...as(ALICE) });
+    expect([other.status, other.body.error.code]).toEqual([422, 'idempotency_conflict']);
+    const bobs = await server.post('/v1/jobs', body, { ...key, ...as(BOB) });
+    expect(bobs.body.id).not.toBe(first.body.id);
+  });
+
+  it('can be used again where the first call was refused', async () => {
+    const server = await memoryServer();
+    expect((await server.post('/v1/jobs', { ...body, n: 0 }, key)).status).toBe(400);
+    expect((await server.post('/v1/jobs', body, key)).status).toBe(202);
+  });
+});
+
+describe('the capabilities', () => {
+  it('say what a request may ask for', async () => {
+    const server = await memoryServer({ queue: 3, limits: { images: 4 } });
+    const { body: told } = await server.get('/v1/capabilities');
+    expect(told).toMatchObject({
+      limits: { n: 4, side: 2048, queue: 3, prompt_characters: 10_000 },
+      formats: ['png', 'jpeg', 'webp'],
+      image_store: false,
+      models: [
+        {
+          id: 'formula',
+          open: false,
+          native_size: { width: 32, height: 32 },
+          size_granularity: 8,
+          defaults: { sampler: 'ddim', guidance_scale: 7.5 },
+        },
+      ],
+    });
+    const [{ samplers, defaults }] = told.models;
+    for (const { name } of samplers) {
+      const answer = await server.post('/v1/images/generations', { prompt: 'x', sampler: name, steps: 2 });
+      expect(answer.status, name).toBe(200);
+    }
+    expect(defaults.steps).toBeLessThanOrEqual(told.limits.steps);
+  });
+});
