@@ -121,11 +121,13 @@ export interface NetworkReference {
   /**
    * @param inputs every input of the graph by its name; integers are rounded, ties to even
    * @returns every output that the model's description names, by its name in the graph
-   * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY
+   * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY; the signal's reason when
+   *   aborted
    */
   run(
     model: ModelDescription,
     network: NetworkName,
     inputs: Readonly<Record<string, NetworkTensor>>,
+    signal: AbortSignal,
   ): Promise<Readonly<Record<string, NetworkTensor>>>;
 }

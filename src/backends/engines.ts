@@ -1,7 +1,6 @@
 import { T2IError } from '../errors.js';
 import type { ModelDescription } from '../model/description.js';
 import { describeModel } from '../model/layout.js';
-import { resolveModel } from '../model/resolve.js';
 import type { LoadOptions, NetworkName } from './backend.js';
 import { onnxruntimeReference } from './onnxruntime/reference.js';
 import { loadAddon } from './tensorrt/addon.js';
@@ -80,17 +79,19 @@ export async function previewEngines(model: ModelDescription, options: BuildEngi
 }
 
 /**
- * Removes engines that nothing on this machine can use any more: damaged, of a TensorRT that is not here, of an older default model.
+ * Removes engines that nothing on this machine can use any more: damaged, of a TensorRT that is not here, of a model that has changed.
+ *
+ * @param options `models` are the folders of all models that are installed
  */
 export async function pruneEngineCache(
   dir: string,
-  { dryRun }: { readonly dryRun: boolean },
+  { models, dryRun }: { readonly models: readonly string[]; readonly dryRun: boolean },
 ): Promise<readonly PrunedFile[]> {
   const libraries = await findLibraries();
   const installed = 'reason' in libraries ? [] : libraries.filter(({ problem }) => problem === null);
   return pruneEngines(dir, {
     installed: installed.map((library) => ({ runtime: runtimeOf(library), version: library.version })),
-    models: await defaultModel(),
+    models: (await Promise.all(models.map(graphsOf))).flat(),
     dryRun,
   });
 }
@@ -103,7 +104,9 @@ async function engineOptions(model: ModelDescription, options: BuildEnginesOptio
   // Ahead of time a device is needed for nothing but the check.
   const device = 'reason' in found ? (ahead ? null : orThrow(found)) : found;
   const runtime = options.runtime ?? (ahead ? 'tensorrt-rtx' : undefined);
-  const library = orThrow(await findLibrary(options.tensorrtLibDir, { runtime, mustBuild: true }));
+  const library = orThrow(
+    await findLibrary(options.tensorrtLibDir, { runtime, mustBuild: true, device: ahead ? null : device }),
+  );
   return {
     model,
     addon,
@@ -112,6 +115,7 @@ async function engineOptions(model: ModelDescription, options: BuildEnginesOptio
     computeCapabilities,
     profile: options.profile ?? defaultProfile(model),
     dir: options.dir ?? engineCacheFolder(),
+    verifyPlans: true,
     timingCache: options.timingCache ?? null,
     reference: onnxruntimeReference,
     signal: options.signal ?? new AbortController().signal,
@@ -119,10 +123,10 @@ async function engineOptions(model: ModelDescription, options: BuildEnginesOptio
   };
 }
 
-/** The model that ships, as far as it is there. */
-async function defaultModel(): Promise<{ name: string; onnx: string[] }[]> {
+/** What engines of a model may be built from; nothing where the folder holds no model that can be read. */
+async function graphsOf(dir: string): Promise<{ name: string; onnx: string[] }[]> {
   try {
-    const model = await describeModel(await resolveModel());
+    const model = await describeModel(dir);
     return [{ name: model.name, onnx: await sourceHashes(model) }];
   } catch (error) {
     if (!T2IError.is(error) || error.code === 'INTERNAL') throw error;

@@ -46,6 +46,7 @@ describe(
         computeCapabilities,
         profile: null,
         dir,
+        verifyPlans: true,
         timingCache: null,
         reference: null,
         signal: new AbortController().signal,

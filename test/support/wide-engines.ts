@@ -18,6 +18,7 @@ export async function ensureWideEngines(model: ModelDescription, reference: Netw
     computeCapabilities: [],
     profile: model.fixedSize === null ? wideProfile() : null,
     dir: engineCacheFolder(),
+    verifyPlans: true,
     timingCache: null,
     reference,
     signal: new AbortController().signal,

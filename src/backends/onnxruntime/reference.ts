@@ -1,5 +1,5 @@
 import type { NetworkReference, NetworkTensor } from '../backend.js';
-import { RuntimeProcess } from '../process/runtime-process.js';
+import { callOnce } from '../process/call-once.js';
 import { type NetworkRequest, ONNXRUNTIME } from './child-calls.js';
 import { runtimeVersion } from './runtime.js';
 
@@ -9,14 +9,9 @@ export const onnxruntimeReference: NetworkReference = {
     return runtimeVersion();
   },
 
-  async run(model, network, inputs) {
-    const process = new RuntimeProcess(ONNXRUNTIME);
-    try {
-      await process.ready();
-      const request: NetworkRequest = { model, network, inputs };
-      return (await process.call('runNetwork', request)) as Readonly<Record<string, NetworkTensor>>;
-    } finally {
-      await process.stop();
-    }
+  async run(model, network, inputs, signal) {
+    const request: NetworkRequest = { model, network, inputs };
+    const outputs = await callOnce(ONNXRUNTIME, signal, (child) => child.call('runNetwork', request));
+    return outputs as Readonly<Record<string, NetworkTensor>>;
   },
 };

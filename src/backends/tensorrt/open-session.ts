@@ -1,11 +1,14 @@
+import { T2IError } from '../../errors.js';
 import type { ModelDescription } from '../../model/description.js';
 import type { LoadOptions, NetworkName, NetworkReference, Session } from '../backend.js';
 import { ProcessSession } from '../process/process-session.js';
 import { TENSORRT_CHILD } from './child-calls.js';
 import { engineCacheFolder } from './engines/cache-folder.js';
-import { ensureEngines } from './engines/ensure-engines.js';
+import type { EngineOptions } from './engines/engine-task.js';
+import { type EnsuredEngines, ensureEngines } from './engines/ensure-engines.js';
+import { planEngines } from './engines/plan-engines.js';
 import { describeLibrary } from './libraries.js';
-import type { Machine } from './machine.js';
+import { findLibrary, type Machine } from './machine.js';
 import { nativeModel, openNative, type SessionRequest } from './open-native.js';
 import { fallbackRefused } from './session.js';
 
@@ -16,26 +19,25 @@ export async function openSession(
   machine: Machine,
   options: LoadOptions,
 ): Promise<Session> {
-  const request = await prepare(reference, model, machine, options);
-  options.signal?.throwIfAborted();
-  if (options.isolation !== 'process') return openNative(machine.addon.addon, request);
-  const { runtime, engines } = request.facts;
-  // The child compares every engine with its hash in the read that it opens it from.
-  const check = () => Promise.resolve();
-  return ProcessSession.open(
-    { kind: TENSORRT_CHILD, runtime: () => runtime, engines, load: request, check },
-    options.signal,
-  );
+  const wanted = await withAbleLibrary(engineOptions(reference, model, machine, options), options.tensorrtLibDir);
+  try {
+    return await open(wanted, await ensureEngines(wanted), options);
+  } catch (error) {
+    if (!T2IError.is(error) || error.code !== 'ENGINE_INVALID') throw error;
+    // Perhaps a plan is damaged, which shows when it is read: such a one is built again.
+    const engines = await ensureEngines({ ...wanted, verifyPlans: true });
+    if (!Object.values(engines.engines).some(({ built }) => built)) throw error;
+    return open(wanted, engines, options);
+  }
 }
 
-/** Sees to it that there are engines, and writes down all that a session is opened from. */
-async function prepare(
+function engineOptions(
   reference: NetworkReference,
   model: ModelDescription,
   { addon, device, library }: Machine,
-  { onProgress, signal, strict = false }: LoadOptions,
-): Promise<SessionRequest> {
-  const { engines } = await ensureEngines({
+  { onProgress, signal }: LoadOptions,
+): EngineOptions & { readonly device: Machine['device'] } {
+  return {
     model,
     addon,
     library,
@@ -43,11 +45,31 @@ async function prepare(
     computeCapabilities: [],
     profile: null,
     dir: engineCacheFolder(),
+    verifyPlans: false,
     timingCache: null,
     reference,
     signal: signal ?? new AbortController().signal,
     onProgress: onProgress ?? (() => {}),
-  });
+  };
+}
+
+/** With another TensorRT where the one that was chosen has no engines of the model and cannot build them. */
+async function withAbleLibrary<Options extends EngineOptions>(
+  options: Options,
+  tensorrtLibDir: string | undefined,
+): Promise<Options> {
+  if (options.library.canBuild) return options;
+  const { engines } = await planEngines(options);
+  if (engines.every(({ present }) => present)) return options;
+  const able = await findLibrary(tensorrtLibDir, { mustBuild: true, device: options.device });
+  return 'reason' in able ? options : { ...options, library: able };
+}
+
+async function open(
+  { model, addon, library, device }: ReturnType<typeof engineOptions>,
+  { engines }: EnsuredEngines,
+  { isolation, signal, strict = false }: LoadOptions,
+): Promise<Session> {
   const { textEncoder, unet, vaeDecoder } = engines;
   const warnings = [textEncoder, unet, vaeDecoder].flatMap((engine) => engine.warnings);
   if (strict && warnings.length > 0) throw fallbackRefused(warnings);
@@ -56,11 +78,21 @@ async function prepare(
     unet: value(unet),
     vaeDecoder: value(vaeDecoder),
   });
-  return {
+  const runtime = describeLibrary(library);
+  const hashes = each(({ header }) => header.plan.sha256);
+  const request: SessionRequest = {
     device: device.index,
     library: library.path,
     files: each(({ path }) => path),
     model: nativeModel(model),
-    facts: { runtime: describeLibrary(library), engines: each(({ header }) => header.plan.sha256), warnings, strict },
+    facts: { runtime, engines: hashes, warnings, strict },
   };
+  signal?.throwIfAborted();
+  if (isolation !== 'process') return openNative(addon.addon, request);
+  // The child compares every engine with its hash in the read that it opens it from.
+  const check = () => Promise.resolve();
+  return ProcessSession.open(
+    { kind: TENSORRT_CHILD, runtime: () => runtime, engines: hashes, load: request, check },
+    signal,
+  );
 }

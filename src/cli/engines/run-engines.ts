@@ -2,11 +2,15 @@ import { basename } from 'node:path';
 import { engineCacheFolder, listEngines, pruneEngineCache, verifyEngineFile } from '../../backends/engines.js';
 import { T2IError } from '../../errors.js';
 import { describeValue, refuse } from '../../fields.js';
+import { HubCache } from '../../hub/cache.js';
+import { hubSettings } from '../../hub/settings.js';
 import { checkAction } from '../actions.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
+import { listModels } from '../models/list-models.js';
 import { columns, printJson, table } from '../output.js';
+import { projectFolder } from '../project-folder.js';
 import { formatBytes } from '../quantities.js';
 import { ENGINE_COLUMNS, engineRow, headerRows, shortName } from './rows.js';
 
@@ -94,7 +98,9 @@ async function findFile(given: string, dir: string): Promise<string> {
 }
 
 async function prune(dir: string, dryRun: boolean, json: boolean, io: Io): Promise<void> {
-  const removed = await pruneEngineCache(dir, { dryRun });
+  const cache = new HubCache(hubSettings(io.env).cache);
+  const models = (await listModels(projectFolder(io), cache)).map((model) => model.dir);
+  const removed = await pruneEngineCache(dir, { models, dryRun });
   const bytes = removed.reduce((sum, file) => sum + file.bytes, 0);
   if (json) {
     printJson(io, { dir, dryRun, bytes, removed: removed.map(({ path, ...rest }) => ({ file: path, ...rest })) });

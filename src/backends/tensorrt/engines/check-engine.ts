@@ -36,8 +36,8 @@ export async function checkEngine(
 ): Promise<Accuracy> {
   const { network, precision, types } = source;
   const { inputs: infos, output } = tensorsOf(model, network);
-  const values = await checkInputs(model, network, profile, reference);
-  const expected = (await reference.run(model, network, values))[output.name] as NetworkTensor;
+  const values = await checkInputs(model, network, profile, reference, signal);
+  const expected = (await reference.run(model, network, values, signal))[output.name] as NetworkTensor;
   const inputs: Record<string, NativeTensor> = {};
   for (const { name, type } of infos) inputs[name] = toNative(values[name] as NetworkTensor, types.get(name) ?? type);
   const outputs = await runInChild(

@@ -23,6 +23,7 @@ export async function checkInputs(
   network: NetworkName,
   profile: EngineProfile,
   reference: NetworkReference,
+  signal: AbortSignal,
 ): Promise<NamedTensors> {
   const shaped = (info: TensorInfo) => inputShape(model, network, info, profile, 'opt');
   switch (network) {
@@ -34,7 +35,10 @@ export async function checkInputs(
       return {
         [sample.name]: normal(shaped(sample)),
         [timestep.name]: repeat([Float32Array.of(middle)], shaped(timestep)),
-        [encoderHiddenStates.name]: repeat(await promptStates(model, profile, reference), shaped(encoderHiddenStates)),
+        [encoderHiddenStates.name]: repeat(
+          await promptStates(model, profile, reference, signal),
+          shaped(encoderHiddenStates),
+        ),
         ...(timestepCond && {
           [timestepCond.name]: repeat(
             [guidanceEmbedding(GUIDANCE_SCALE, model.guidanceWidth as number)],
@@ -57,12 +61,13 @@ async function promptStates(
   model: ModelDescription,
   profile: EngineProfile,
   reference: NetworkReference,
+  signal: AbortSignal,
 ): Promise<Float32Array[]> {
   const shape = inputShape(model, 'textEncoder', model.textEncoder.ids, profile, 'opt');
   const rows: Float32Array[] = [];
   for (const prompt of ['', PROMPT]) {
     const inputs = textInputs(model, await tokenIds(model, prompt), shape);
-    const outputs = await reference.run(model, 'textEncoder', inputs);
+    const outputs = await reference.run(model, 'textEncoder', inputs, signal);
     const tensor = outputs[model.textEncoder.states.name] as NetworkTensor;
     const [, states = 0] = tensor.shape;
     if (states !== model.statesPerPrompt) {

@@ -30,7 +30,11 @@ export interface Candidate extends CachedEngine {
 export class EngineCache {
   readonly dir: string;
 
-  constructor(dir: string) {
+  /** @param read how much of a file is checked before it is given out */
+  constructor(
+    dir: string,
+    private readonly read: (path: string) => Promise<EngineHeader> = verifyEngineFile,
+  ) {
     this.dir = absolutePath(dir);
   }
 
@@ -51,7 +55,7 @@ export class EngineCache {
 
   /** @param path of a file in the cache @throws T2IError ENGINE_INVALID */
   async verify(path: string): Promise<CachedEngine> {
-    const header = await verifyEngineFile(path);
+    const header = await this.read(path);
     if (this.pathOf(header) !== path) throw invalidEngine(path, 'its name is that of another engine');
     return { path, header };
   }

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { T2IError } from '../../../errors.js';
 import { cannotRead } from '../../../files.js';
 import { type EngineHeader, parseHeader } from './header.js';
-import { invalidEngine } from './invalid-engine.js';
+import { invalidEngine, NewerFormat } from './invalid-engine.js';
 
 // magic | format version, uint32 | length of the header, uint32 | SHA-256 of the 16 bytes before and the header | header | plan
 //
@@ -119,7 +119,8 @@ async function readHeaderOf(file: FileHandle, size: number, path: string): Promi
     throw invalidEngine(path, 'it is no engine file of this package');
   const version = prefix.readUInt32LE(8);
   if (version !== FORMAT_VERSION) {
-    throw invalidEngine(path, `its format version is ${version}, this package reads ${FORMAT_VERSION}`);
+    const newer = version > FORMAT_VERSION ? new NewerFormat() : undefined;
+    throw invalidEngine(path, `its format version is ${version}, this package reads ${FORMAT_VERSION}`, newer);
   }
   const length = prefix.readUInt32LE(12);
   if (length > LARGEST_HEADER || length > size - PREFIX_BYTES) {

@@ -2,13 +2,11 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { T2IError } from '../../../errors.js';
 import { askForReport } from '../../../report-address.js';
-import { childEntry, RuntimeProcess } from '../../process/runtime-process.js';
+import { callOnce } from '../../process/call-once.js';
+import { childEntry } from '../../process/runtime-process.js';
 import type { NativeBuildOptions, NativeBuildProgress, NativeBuildResult } from '../native.js';
 import type { BuildReply, BuildRequest, RunReply, RunRequest } from './engine-calls.js';
 import { readExactly, temporaryName } from './engine-file.js';
-
-/** How long a cancelled call may take to end by itself. */
-const CANCEL_TIME = 5_000;
 
 const CHILD = {
   entry: childEntry(import.meta.url, 'engine-child.js'),
@@ -38,7 +36,7 @@ export async function buildInChild(options: NativeBuildOptions, control: BuildCo
   const output = join(dir, temporaryName('plan'));
   const request: BuildRequest = { addon, options, output };
   try {
-    const reply = (await inChild(signal, (child) => child.call('build', request, onProgress))) as BuildReply;
+    const reply = (await callOnce(CHILD, signal, (child) => child.call('build', request, onProgress))) as BuildReply;
     return { ...reply, plan: await readWhole(output) };
   } catch (error) {
     throw T2IError.is(error) && error.code === 'BACKEND_CRASHED' ? crashed(label, error) : error;
@@ -53,31 +51,7 @@ export async function buildInChild(options: NativeBuildOptions, control: BuildCo
  * @throws T2IError ENGINE_INVALID, OUT_OF_MEMORY, BACKEND_FAILED, BACKEND_CRASHED, DEVICE_LOST; the signal's reason
  */
 export async function runInChild(request: RunRequest, signal: AbortSignal): Promise<RunReply> {
-  return (await inChild(signal, (child) => child.call('run', request))) as RunReply;
-}
-
-/** One call of a fresh child, which is gone when this settles. */
-async function inChild(signal: AbortSignal, call: (child: RuntimeProcess) => Promise<unknown>): Promise<unknown> {
-  signal.throwIfAborted();
-  const child = new RuntimeProcess(CHILD);
-  let deadline: NodeJS.Timeout | undefined;
-  const cancel = () => {
-    child.abort();
-    deadline = setTimeout(() => void child.stop(), CANCEL_TIME);
-  };
-  signal.addEventListener('abort', cancel, { once: true });
-  try {
-    await child.ready();
-    signal.throwIfAborted();
-    return await call(child);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', cancel);
-    clearTimeout(deadline);
-    await child.stop();
-  }
+  return (await callOnce(CHILD, signal, (child) => child.call('run', request))) as RunReply;
 }
 
 function crashed(label: string, error: T2IError): T2IError {

@@ -5,6 +5,7 @@ import type { RuntimeName } from '../libraries.js';
 import { listEngines } from './engine-cache.js';
 import { isTemporaryName } from './engine-file.js';
 import type { EngineHeader } from './header.js';
+import { NewerFormat } from './invalid-engine.js';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -38,9 +39,9 @@ export async function pruneEngines(dir: string, options: PruneOptions): Promise<
   return stale;
 }
 
-/** A file that could not be read may be whole. */
-function damageOf({ code, message }: T2IError): string | null {
-  return code === 'ENGINE_INVALID' ? message : null;
+/** A file that could not be read may be whole, and so may one that a newer version of this package wrote. */
+function damageOf({ code, message, cause }: T2IError): string | null {
+  return code === 'ENGINE_INVALID' && !(cause instanceof NewerFormat) ? message : null;
 }
 
 function staleReason({ runtime, tensorrt, model, onnx }: EngineHeader, options: PruneOptions): string | null {
@@ -48,8 +49,9 @@ function staleReason({ runtime, tensorrt, model, onnx }: EngineHeader, options: 
   if (versions.length > 0 && !versions.includes(tensorrt)) {
     return `it was built for ${runtime} ${tensorrt}, here is ${versions.join(' and ')}`;
   }
-  const known = options.models.filter(({ name }) => name === model);
-  if (known.length > 0 && !known.some((candidate) => candidate.onnx.includes(onnx.sha256))) {
+  const known = options.models.some(({ name }) => name === model);
+  // Whatever it is called: models are renamed, and several may share a graph.
+  if (known && !options.models.some((candidate) => candidate.onnx.includes(onnx.sha256))) {
     return `it was built from another ${onnx.file} than ${model} has now`;
   }
   return null;

@@ -83,19 +83,35 @@ describe('the session of the CPU', () => {
 });
 
 describe('the reference for engines', () => {
+  const { signal } = new AbortController();
+
   it('runs a network in a process of its own, which is gone afterwards', async () => {
     const asked: unknown[] = [];
     const output = { out: { shape: [1], data: Float32Array.of(2) } };
     nextChildrenServe({ runNetwork: async (request) => asked.push(request) && output });
     const inputs = { x: { shape: [1], data: Float32Array.of(1) } };
-    for (let run = 0; run < 2; run++) expect(await onnxruntimeReference.run(model, 'unet', inputs)).toEqual(output);
+    for (let run = 0; run < 2; run++)
+      expect(await onnxruntimeReference.run(model, 'unet', inputs, signal)).toEqual(output);
     expect(asked).toEqual([1, 2].map(() => ({ model, network: 'unet', inputs })));
     expect(gone()).toEqual([true, true]);
   });
 
+  it('ends with its process when it is aborted', async () => {
+    const controller = new AbortController();
+    nextChildrenServe({
+      runNetwork: (_, { signal: aborted }) =>
+        new Promise((_, reject) => {
+          aborted.addEventListener('abort', () => reject(aborted.reason));
+          controller.abort('enough');
+        }),
+    });
+    await expect(onnxruntimeReference.run(model, 'unet', {}, controller.signal)).rejects.toBe('enough');
+    expect(gone()).toEqual([true]);
+  });
+
   it('leaves no process where it fails', async () => {
     nextChildrenServe({ runNetwork: () => Promise.reject(unavailable) });
-    await expect(onnxruntimeReference.run(model, 'unet', {})).rejects.toMatchObject({ code: 'BACKEND_FAILED' });
+    await expect(onnxruntimeReference.run(model, 'unet', {}, signal)).rejects.toMatchObject({ code: 'BACKEND_FAILED' });
     expect(gone()).toEqual([true]);
   });
 });

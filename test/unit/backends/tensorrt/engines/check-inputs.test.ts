@@ -20,13 +20,14 @@ const sixteenStates: NetworkReference = {
 
 const FIXTURES = fileURLToPath(new URL('../../../../fixtures/', import.meta.url));
 const opt = { batch: 2, height: 4, width: 8 };
+const { signal } = new AbortController();
 const PROFILE = { min: { ...opt, batch: 1 }, opt, max: { ...opt, batch: 4 } };
 
 describe('the inputs of a check', () => {
   it('are the ids of a prompt for the text encoder', async () => {
     const model = await describeModel(join(FIXTURES, 'tiny'));
     const { ids } = model.textEncoder;
-    const inputs = await checkInputs(model, 'textEncoder', PROFILE, toyReference);
+    const inputs = await checkInputs(model, 'textEncoder', PROFILE, toyReference, signal);
     const tensor = inputs[ids.name] as NetworkTensor;
     expect(tensor.shape).toEqual([1, model.tokenizer.contextLength]);
     const expected = (await loadTokenizer(model)).encode('a photo of a red apple on a wooden table').ids;
@@ -36,7 +37,7 @@ describe('the inputs of a check', () => {
   it('are latents of seed 0, a middle timestep and the states of two prompts for the UNet', async () => {
     const model = await describeModel(join(FIXTURES, 'tiny'));
     const { sample, timestep, encoderHiddenStates } = model.unet;
-    const inputs = await checkInputs(model, 'unet', PROFILE, toyReference);
+    const inputs = await checkInputs(model, 'unet', PROFILE, toyReference, signal);
     expect(inputs[sample.name]?.shape).toEqual([4, model.latentChannels, 4, 8]);
     expect(inputs[sample.name]?.data).toEqual(new TorchGenerator(0).randn(4 * model.latentChannels * 32));
     expect([...(inputs[timestep.name] as NetworkTensor).data].every((value) => value === 500)).toBe(true);
@@ -51,7 +52,7 @@ describe('the inputs of a check', () => {
 
   it('hold the guidance embedding for a UNet that takes one, and all states of a prompt', async () => {
     const model = await describeModel(join(FIXTURES, 'tiny-lcm'));
-    const inputs = await checkInputs(model, 'unet', PROFILE, toyReference);
+    const inputs = await checkInputs(model, 'unet', PROFILE, toyReference, signal);
     expect(inputs.encoder_hidden_states?.shape).toEqual([4, 32, 16]);
     const { shape, data } = inputs.timestep_cond as NetworkTensor;
     expect(shape).toEqual([4, 32]);
@@ -60,7 +61,7 @@ describe('the inputs of a check', () => {
 
   it('refuse a text encoder that gives another number of states than the graphs say', async () => {
     const model = { ...(await describeModel(join(FIXTURES, 'tiny'))), statesPerPrompt: 20 };
-    await expect(checkInputs(model, 'unet', PROFILE, sixteenStates)).rejects.toMatchObject({
+    await expect(checkInputs(model, 'unet', PROFILE, sixteenStates, signal)).rejects.toMatchObject({
       code: 'MODEL_INVALID',
       message: expect.stringMatching(/20 text states of a prompt.*received 16/),
     });
@@ -68,7 +69,7 @@ describe('the inputs of a check', () => {
 
   it('are unscaled latents for the decoder', async () => {
     const model = { ...(await describeModel(join(FIXTURES, 'tiny'))), scalingFactor: 0.5, shiftFactor: 0.25 };
-    const inputs = await checkInputs(model, 'vaeDecoder', PROFILE, toyReference);
+    const inputs = await checkInputs(model, 'vaeDecoder', PROFILE, toyReference, signal);
     const { shape, data } = inputs[model.vaeDecoder.latents.name] as NetworkTensor;
     expect(shape).toEqual([2, model.latentChannels, 4, 8]);
     expect(data).toEqual(new TorchGenerator(0).randn(data.length).map((value) => value * 2 + 0.25));

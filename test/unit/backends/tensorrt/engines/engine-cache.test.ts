@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { engineCacheFolder, openCacheFolder } from '../../../../../src/backends/tensorrt/engines/cache-folder.js';
 import { EngineCache, listEngines } from '../../../../../src/backends/tensorrt/engines/engine-cache.js';
+import { FORMAT_VERSION } from '../../../../../src/backends/tensorrt/engines/engine-file.js';
 import type { EngineHeader } from '../../../../../src/backends/tensorrt/engines/header.js';
 import { type PruneOptions, pruneEngines } from '../../../../../src/backends/tensorrt/engines/prune-engines.js';
 import { engineFolder, failure, headerOf, PLAN } from '../../../../support/engines.js';
@@ -112,7 +113,10 @@ describe('the engine cache', () => {
 describe('pruning', () => {
   const KNOWN: PruneOptions = {
     installed: [{ runtime: 'tensorrt', version: '10.15.1' }],
-    models: [{ name: 'tiny', onnx: [headerOf().onnx.sha256, '12'.repeat(32)] }],
+    models: [
+      { name: 'tiny', onnx: [headerOf().onnx.sha256, '12'.repeat(32)] },
+      { name: 'small', onnx: ['34'.repeat(32)] },
+    ],
     dryRun: false,
   };
 
@@ -134,7 +138,13 @@ describe('pruning', () => {
       await publish(cache),
       await publish(cache, { onnx: { file: 'model.onnx', sha256: 'ef'.repeat(32) }, model: 'another' }),
       await publish(cache, { runtime: 'tensorrt-rtx', tensorrt: '1.7.1' }),
+      // Of a model that was renamed.
+      await publish(cache, { onnx: { file: 'model.onnx', sha256: '34'.repeat(32) } }),
+      await publish(cache, { component: 'vae_decoder' }),
     ];
+    const ofTomorrow = readFileSync(kept.at(-1) as string);
+    ofTomorrow.writeUInt32LE(FORMAT_VERSION + 1, 8);
+    writeFileSync(kept.at(-1) as string, ofTomorrow);
     for (const name of ['.plan.0123456789ab.tmp', `unet-${'c'.repeat(64)}.lock`, 'notes.txt', '.profile']) {
       writeFileSync(join(cache.dir, name), '');
       kept.push(join(cache.dir, name));
