@@ -55,7 +55,7 @@ class BuildRequest : public Request {
   bool last(bool) const override { return true; }
 
   void run() override {
-    if (device_) cuda::use_device(*device_);
+    if (device_) cuda::use_device(options_.device = *device_);
     const auto on_progress = [this](const BuildProgress& progress) { report(progress); };
     result_ = build_engine(tensorrt::Library::open(library_), options_, cancelled(),
                            listened() ? on_progress : std::function<void(const BuildProgress&)>());

@@ -15,6 +15,7 @@ namespace t2i {
 
 namespace {
 
+using cuda::DeviceInfo;
 using tensorrt::failure;
 using tensorrt::ProfileSelector;
 
@@ -88,8 +89,10 @@ class Build {
 
   BuildResult result(const tensorrt::HostMemory& plan) const {
     BuildResult result{copy(plan), {}, log_.errors()};
-    const tensorrt::HostMemory timings = config_.serialize_timing_cache();
-    if (timings) result.timing_cache = copy(timings);
+    if (has_timing_cache()) {
+      const tensorrt::HostMemory timings = config_.serialize_timing_cache();
+      if (timings) result.timing_cache = copy(timings);
+    }
     for (std::string& line : log_.warnings()) result.log.push_back(std::move(line));
     return result;
   }
@@ -121,36 +124,47 @@ class Build {
   }
 
   void set_target() {
-    const auto& capabilities = options_.compute_capabilities;
-    const bool rtx = library_.info().kind == tensorrt::Kind::rtx;
-    if (rtx) config_.set_flag(tensorrt::BuilderFlag::require_user_allocation);
-    if (capabilities.empty()) {
-      if (rtx) require_device();
-      return;
-    }
-    if (!rtx) {
+    if (library_.info().kind == tensorrt::Kind::rtx) {
+      config_.set_flag(tensorrt::BuilderFlag::require_user_allocation);
+      set_capabilities();
+    } else if (!options_.compute_capabilities.empty()) {
       throw Error(ErrorCode::engine_build_failed,
                   "expected TensorRT-RTX to build for other devices, received " + library_.info().path,
                   "Build without compute capabilities on the machine with the GPU, or use TensorRT-RTX.");
     }
+  }
+
+  /// Always said: TensorRT-RTX would else take a choice of its own, whatever device is there.
+  void set_capabilities() {
+    const bool ahead = !options_.compute_capabilities.empty();
+    const DeviceInfo device = ahead ? DeviceInfo{} : device_at_hand();
+    const auto capabilities =
+        ahead ? options_.compute_capabilities : std::vector<int32_t>{device.compute_major * 10 + device.compute_minor};
     bool accepted = config_.set_nb_compute_capabilities(static_cast<int32_t>(capabilities.size()));
     std::string given;
     for (std::size_t i = 0; i < capabilities.size(); i++) {
       accepted = accepted && config_.set_compute_capability(capabilities[i], static_cast<int32_t>(i));
       given += (i == 0 ? "" : ", ") + std::to_string(capabilities[i]);
     }
-    if (!accepted) throw refused("TensorRT-RTX refused the compute capabilities " + given);
+    if (accepted) return;
+    throw refused("TensorRT-RTX refused the compute capabilities " + given + (ahead ? "" : ", of " + device.name));
   }
 
-  /// Without a device TensorRT-RTX would build for one that it does not name.
-  static void require_device() {
+  DeviceInfo device_at_hand() const {
     const cuda::DeviceProbe probe = cuda::probe();
-    if (probe.available) return;
-    throw Error(ErrorCode::backend_unavailable, "there is no device to build for: " + probe.reason,
+    for (const DeviceInfo& device : probe.devices) {
+      if (device.index == options_.device) return device;
+    }
+    const std::string reason = probe.available ? "there is no device " + std::to_string(options_.device) : probe.reason;
+    throw Error(ErrorCode::backend_unavailable, "there is no device to build for: " + reason,
                 "Name the compute capabilities to build for, for example 89.");
   }
 
+  /// Not with TensorRT-RTX, where they are deprecated and have no effect.
+  bool has_timing_cache() const { return library_.info().kind != tensorrt::Kind::rtx; }
+
   void set_timing_cache() {
+    if (!has_timing_cache()) return;
     const auto& recorded = options_.timing_cache;
     timing_cache_ = config_.create_timing_cache(recorded.data(), recorded.size());
     // A cache of another version or device is no reason to fail: the build only takes longer.

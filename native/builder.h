@@ -20,8 +20,10 @@ struct BuildOptions {
   std::string onnx_path;
   /// One for each dynamic input.
   std::vector<InputProfile> profiles;
-  /// TensorRT-RTX only: compute capabilities to build for ahead of time, for example 89; empty for the device at hand.
+  /// TensorRT-RTX only: compute capabilities to build for ahead of time, for example 89; empty for `device`.
   std::vector<int32_t> compute_capabilities;
+  /// Index of the one at hand; the builder's thread uses it.
+  int32_t device = 0;
   /// What an earlier build recorded; empty for none. One that TensorRT refuses is left aside, with a line in the log.
   std::vector<uint8_t> timing_cache;
   /// Largest workspace in bytes; 0 for TensorRT's own choice.

@@ -147,7 +147,11 @@ void sim_require(const char* call, const char* what, const void* memory, std::si
 const char* device_kind() noexcept { return "sim"; }
 
 DeviceProbe probe() noexcept {
-  return {true, "", "", kCudaVersion, kCudaVersion, {{0, "simulated device", 8, 9, kMemoryBytes}}};
+  // A test's, 75 for 7.5, which the stand-in for TensorRT-RTX reads too.
+  const char* given = std::getenv("T2I_SIM_COMPUTE");
+  const int capability = given == nullptr ? 89 : std::atoi(given);
+  const DeviceInfo device{0, "simulated device", capability / 10, capability % 10, kMemoryBytes};
+  return {true, "", "", kCudaVersion, kCudaVersion, {device}};
 }
 
 void use_device(int index) {

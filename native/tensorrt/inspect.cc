@@ -1,6 +1,7 @@
 #include "tensorrt/inspect.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <sstream>
@@ -21,9 +22,15 @@ constexpr Version kTested11{11, 4, 0};
 constexpr Version kTestedRtx{1, 7, 1};
 /// Before it, TensorRT-RTX had the layout of TensorRT 10 with changes of its own.
 constexpr Version kOldestRtx{1, 5, 0};
+/// Where it is set, a TensorRT-RTX newer than tested is used all the same.
+constexpr const char* kUntested = "T2I_TENSORRT_UNTESTED";
 
 std::string text(const Version& version) {
   return std::to_string(version[0]) + "." + std::to_string(version[1]) + "." + std::to_string(version[2]);
+}
+
+bool newer_minor(const Version& version, const Version& tested) {
+  return std::array<int, 2>{version[0], version[1]} > std::array<int, 2>{tested[0], tested[1]};
 }
 
 /// The constant that a function returns where it does nothing else: `mov eax, imm32; ret`, with or without a frame.
@@ -78,7 +85,10 @@ std::string refuse_version(Kind kind, const Version& version) {
   if (kind == Kind::rtx) {
     const std::string name = "TensorRT-RTX " + text(version);
     if (version < kOldestRtx) return name + " is too old: expected " + text(kOldestRtx) + " or newer";
-    return version[0] > 1 ? name + " is of an unknown major version: expected 1" : "";
+    if (version[0] > 1) return name + " is of an unknown major version: expected 1";
+    // Its layout changed from one minor version to the next before.
+    if (!newer_minor(version, kTestedRtx) || std::getenv(kUntested) != nullptr) return "";
+    return name + " is newer than the newest that was tested, " + text(kTestedRtx) + ", and may be laid out otherwise";
   }
   const std::string name = "TensorRT " + text(version);
   if (version[0] < 10) return name + " is too old: expected 10 or 11";
@@ -175,11 +185,13 @@ LibraryInfo inspect(const std::string& path) {
   info.version = read_version(file, path);
   info.problem = refuse_version(info.kind, info.version);
   if (!info.problem.empty()) {
-    info.hint = "Install TensorRT 10 or 11, or TensorRT-RTX 1.5 or newer; a newer @t2i/sdk may know more versions.";
+    info.hint =
+        "Install TensorRT 10 or 11, or TensorRT-RTX 1.5 to 1.7; a newer @t2i/sdk may know more versions. "
+        "T2I_TENSORRT_UNTESTED=1 takes a newer TensorRT-RTX 1.x at your own risk.";
     return info;
   }
   const Version& tested = rtx ? kTestedRtx : info.version[0] == 10 ? kTested10 : kTested11;
-  if (std::array<int, 2>{info.version[0], info.version[1]} > std::array<int, 2>{tested[0], tested[1]}) {
+  if (newer_minor(info.version, tested)) {
     info.notes.push_back("Newer than the newest that was tested, " + text(tested) + ".");
   }
   inspect_building(info);

@@ -49,7 +49,8 @@ function makeTensorRT(version = 110_400, soname = `libnvinfer.so.${Math.floor(ve
   const text = [version / 10_000, (version / 100) % 100, version % 100].map(Math.floor).join('.');
   const major = text.split('.')[0];
   writeFileSync(join(folder, `libnvinfer_builder_resource_sm89.so.${text}`), '');
-  makeLibrary(folder, { soname: `libnvonnxparser.so.${major}`, functions: [PARSER] });
+  const parser = soname.includes('rtx') ? 'libtensorrt_onnxparser_rtx' : 'libnvonnxparser';
+  makeLibrary(folder, { soname: `${parser}.so.${major}`, functions: [PARSER] });
   return makeLibrary(folder, { soname, version, functions: [RUNTIME, BUILDER] });
 }
 
@@ -81,6 +82,22 @@ describe('a folder with', skipFor(noBuild('sim'), noCompiler), () => {
       problem: null,
       notes: ['Newer than the newest that was tested, 11.4.0.'],
     });
+  });
+
+  test('a TensorRT-RTX of a newer minor version than tested: refused, unless T2I_TENSORRT_UNTESTED says otherwise', () => {
+    const only = folder;
+    makeTensorRT(10_709, 'libtensorrt_rtx.so.1');
+    expect(findOne()).toMatchObject({ version: '1.7.9', problem: null, notes: [] });
+    rmSync(join(folder, 'libtensorrt_rtx.so.1'));
+    makeTensorRT(10_800, 'libtensorrt_rtx.so.1');
+    expect(findOne()).toMatchObject({
+      problem: 'TensorRT-RTX 1.8.0 is newer than the newest that was tested, 1.7.1, and may be laid out otherwise',
+      canBuild: false,
+      hint: expect.stringContaining('T2I_TENSORRT_UNTESTED=1'),
+    });
+    expect(find({ only }, { env: { T2I_TENSORRT_UNTESTED: '1' } })).toMatchObject([
+      { version: '1.8.0', problem: null, notes: ['Newer than the newest that was tested, 1.7.1.'] },
+    ]);
   });
 
   test.each([

@@ -81,7 +81,7 @@ describe('TensorRT-RTX', skipFor(noBuild('none'), noNvidia('rtx')), () => {
       // The weights are in the plan, in the graph's own precision: a cast of float16 weights would be half of it.
       const weights = readFileSync(join(MODEL, FOLDERS[name], 'model.weights')).byteLength;
       expect(result.plan.byteLength).toBeGreaterThan(weights * (file === 'model.onnx' ? 1.5 : 0.9));
-      expect(result.timingCache?.byteLength).toBeGreaterThan(0);
+      expect(result.timingCache).toBeNull();
       expect(progress.length).toBeGreaterThan(1);
       expect(progress.every(({ phase, step, steps }) => phase !== '' && step <= steps)).toBe(true);
       const fractions = progress.map(({ fraction }) => fraction);
@@ -117,16 +117,6 @@ describe('TensorRT-RTX', skipFor(noBuild('none'), noNvidia('rtx')), () => {
     await expect(building).rejects.toMatchObject({ code: 'ABORTED' });
     // The first report comes long before the step that compiles the kernels.
     expect(performance.now() - started).toBeLessThan(30_000);
-  });
-
-  test('takes a timing cache, and leaves one aside that is none', { timeout: TIMEOUT_MS }, async () => {
-    const first = await addon().buildEngine(network('vaeDecoder', 'model.fp16.onnx'), null, null);
-    for (const timingCache of [first.timingCache, new Uint8Array(172).fill(7)]) {
-      const again = await addon().buildEngine(network('vaeDecoder', 'model.fp16.onnx', { timingCache }), null, null);
-      expect(again.plan.byteLength).toBeGreaterThan(0);
-      // Two builds are seldom the same bytes; whether the cache is used depends on the device, a damaged one is always told.
-      if (timingCache !== first.timingCache) expect(again.log.join()).toMatch(/timing cache/);
-    }
   });
 
   test('says what is wrong with the graph', { timeout: TIMEOUT_MS }, async () => {

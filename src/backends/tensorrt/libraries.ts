@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { rtxKnows } from './capabilities.js';
 import { namesIn } from './names-in.js';
-import type { NativeLibrary, NativeSearch } from './native.js';
+import type { NativeDevice, NativeLibrary, NativeSearch } from './native.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -44,6 +45,8 @@ export interface LibraryWish {
   readonly runtime?: RuntimeName | undefined;
   /** Whether engines are to be built, not only run. */
   readonly mustBuild: boolean;
+  /** The GPU that they are to run on; null where none is here, or any will do. */
+  readonly device: NativeDevice | null;
 }
 
 export interface LibraryChoice {
@@ -74,9 +77,12 @@ export function chooseLibrary(libraries: readonly NativeLibrary[], wish: Library
 }
 
 /** Why a library will not do, or null. */
-function unfit(library: NativeLibrary, { runtime, mustBuild }: LibraryWish): string | null {
+function unfit(library: NativeLibrary, { runtime, mustBuild, device }: LibraryWish): string | null {
   if (library.problem !== null) return library.problem;
   if (runtime !== undefined && runtimeOf(library) !== runtime) return `it is ${runtimeOf(library)}, not ${runtime}`;
+  if (device !== null && library.kind === 'rtx' && !rtxKnows(device)) {
+    return `it has no code for ${device.name}, whose compute capability is ${device.computeCapability}`;
+  }
   if (mustBuild && !library.canBuild) return 'it can run engines, but not build them';
   return null;
 }

@@ -21,7 +21,7 @@ export async function findMachine({ device: index = 0, tensorrtLibDir }: LoadOpt
   if ('reason' in addon) return addon;
   const device = findDevice(addon.addon, index);
   if ('reason' in device) return device;
-  const library = await findLibrary(tensorrtLibDir, { mustBuild: false });
+  const library = await findLibrary(tensorrtLibDir, { mustBuild: false, device });
   return 'reason' in library ? library : { addon, device, library };
 }
 

@@ -20,7 +20,10 @@ const FLAGS: readonly Flag[] = [
     sets: ['computeCapabilities'],
   },
   { flags: '--device <n>', description: 'GPU to build for (default: 0)', sets: ['device'] },
-  { flags: '--timing-cache <file>', description: 'what earlier builds measured: read if it is there, then written' },
+  {
+    flags: '--timing-cache <file>',
+    description: 'what earlier builds of tensorrt measured: read if it is there, then written',
+  },
   { flags: '--out <dir>', description: 'folder for the engines (default: the engine cache, see t2i engines)' },
   { flags: '--dry-run', description: 'only say what would be built' },
   { flags: '--optional', description: 'end with 0 where this machine cannot build engines, and say why' },

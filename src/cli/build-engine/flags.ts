@@ -44,6 +44,10 @@ export function readBuildFlags(
   if (device !== undefined && !/^\d{1,3}$/.test(String(device))) {
     issues.push({ option: '--device', expected: "a GPU's number from 0", received: describeValue(device) });
   }
+  if (timingCache !== undefined && (runtime === 'tensorrt-rtx' || compute !== undefined)) {
+    const expected = 'nothing with tensorrt-rtx, on which timing caches have no effect';
+    issues.push({ option: '--timing-cache', expected, received: describeValue(timingCache) });
+  }
   checkPath('--timing-cache', timingCache, 'file', issues);
   checkPath('--out', out, 'folder', issues);
   const request: BuildRequest = {

@@ -33,14 +33,18 @@ export async function inspectGpu(): Promise<{ readonly inspection: Inspection; r
   const report = {
     addon,
     devices,
-    libraries: 'reason' in libraries ? libraries : explain(libraries),
+    libraries: 'reason' in libraries ? libraries : explain(libraries, devices),
     engines: await measureCache(),
   };
   return { inspection, report };
 }
 
-function explain(libraries: Extract<Inspection['libraries'], readonly unknown[]>): FoundLibrary[] {
-  const { chosen, others } = chooseLibrary(libraries, { mustBuild: false });
+function explain(
+  libraries: Extract<Inspection['libraries'], readonly unknown[]>,
+  devices: Inspection['devices'],
+): FoundLibrary[] {
+  const device = devices?.devices[0] ?? null;
+  const { chosen, others } = chooseLibrary(libraries, { mustBuild: false, device });
   return libraries.map((library) => ({
     ...library,
     chosen: library === chosen,

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "common/toy_plan.h"
+#include "engine.h"
 #include "support_failures.h"
 #include "support_scratch.h"
 #include "support_toy_model.h"
@@ -215,6 +216,47 @@ TEST_P(BuilderTest, BuildsForOtherDevicesWithTensorRtRtxAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Major, BuilderTest, testing::Values(10, 11));
+
+/// A build by TensorRT-RTX on the simulated device.
+class RtxBuilderTest : public testing::Test {
+ protected:
+  void TearDown() override { unsetenv("T2I_SIM_COMPUTE"); }
+  BuildResult build(const std::vector<int32_t>& capabilities) {
+    BuildOptions options;
+    options.onnx_path = kFixtures + "tiny/vae_decoder/model.onnx";
+    options.profiles = kDecoderProfiles;
+    options.compute_capabilities = capabilities;
+    return build_engine(test::stand_in(test::kRtx), options, cancelled_, {});
+  }
+  static std::vector<int64_t> capabilities_of(const BuildResult& result) {
+    return fake::deserialize({result.plan.begin(), result.plan.end()}, 10701).capabilities;
+  }
+
+ private:
+  std::atomic<bool> cancelled_{false};
+};
+
+TEST_F(RtxBuilderTest, BuildsForTheDeviceAtHand) {
+  for (const int capability : {75, 89, 121}) {
+    setenv("T2I_SIM_COMPUTE", std::to_string(capability).c_str(), 1);
+    const BuildResult result = build({});
+    EXPECT_EQ(capabilities_of(result), std::vector<int64_t>{capability});
+    const Engine engine(test::stand_in(test::kRtx), result.plan.data(), result.plan.size());
+    EXPECT_FALSE(engine.tensors().empty()) << "it runs where it was built";
+  }
+}
+
+TEST_F(RtxBuilderTest, BuildsForThoseThatAreAskedForWhateverDeviceIsThere) {
+  EXPECT_EQ(capabilities_of(build({75, 120})), (std::vector<int64_t>{75, 120}));
+}
+
+TEST_F(RtxBuilderTest, RefusesADeviceThatItHasNoCodeForByName) {
+  setenv("T2I_SIM_COMPUTE", "90", 1);
+  expect_error(error_of([&] { build({}); }), ErrorCode::engine_build_failed,
+               "refused the compute capabilities 90, of simulated device");
+}
+
+TEST_F(RtxBuilderTest, RecordsNoTimingCache) { EXPECT_TRUE(build({89}).timing_cache.empty()); }
 
 }  // namespace
 }  // namespace t2i

@@ -14,6 +14,7 @@ namespace t2i::test {
 namespace {
 
 std::string path_of(int major) {
+  if (major == kRtx) return T2I_FAKE_RTX "/libtensorrt_rtx.so.1";
   return std::string(major == 10 ? T2I_FAKE_10 : T2I_FAKE_11) + "/libnvinfer.so." + std::to_string(major);
 }
 
@@ -40,6 +41,7 @@ Engine make_engine(const ToyModel& model, fake::ToyPlan plan, const Batch& batch
   const auto library = stand_in(model.major);
   const auto& version = library->info().version;
   plan.version = version[0] * 10000 + version[1] * 100 + version[2];
+  if (model.major == kRtx) plan.capabilities = {89};
   add_profile(plan, batch, model.largest);
   const std::string bytes = fake::serialize(plan);
   return Engine(library, bytes.data(), bytes.size());
@@ -92,8 +94,10 @@ std::vector<int32_t> random_ids(const ToyModel& model, std::mt19937& random) {
 }  // namespace
 
 std::shared_ptr<tensorrt::Library> stand_in(int major) {
-  static const std::map<int, std::shared_ptr<tensorrt::Library>> opened = {{10, tensorrt::Library::open(path_of(10))},
-                                                                           {11, tensorrt::Library::open(path_of(11))}};
+  static const std::map<int, std::shared_ptr<tensorrt::Library>> opened = {
+      {kRtx, tensorrt::Library::open(path_of(kRtx))},
+      {10, tensorrt::Library::open(path_of(10))},
+      {11, tensorrt::Library::open(path_of(11))}};
   return opened.at(major);
 }
 

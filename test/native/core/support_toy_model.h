@@ -13,6 +13,9 @@
 
 namespace t2i::test {
 
+/// Major version that stands for TensorRT-RTX.
+constexpr int kRtx = 1;
+
 /// Sizes that an engine takes along an axis; static where both are equal and `is_static` says so.
 struct Batch {
   int64_t min = 1;

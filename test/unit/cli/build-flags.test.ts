@@ -12,6 +12,17 @@ const read = (flags: CommandInput['flags'], of = limits) => readProfileFlags(fla
 
 const shape = (batch: number, height: number, width: number) => ({ batch, height, width });
 
+describe('a timing cache', () => {
+  const issuesOf = (flags: CommandInput['flags']) => readBuildFlags(flags, limits, 8).issues;
+
+  it('is for TensorRT alone', () => {
+    expect(issuesOf({ timingCache: '/tmp/timings.bin', runtime: 'tensorrt' })).toEqual([]);
+    for (const flags of [{ runtime: 'tensorrt-rtx' }, { compute: '89' }]) {
+      expect(issuesOf({ timingCache: '/tmp/timings.bin', ...flags })).toMatchObject([{ option: '--timing-cache' }]);
+    }
+  });
+});
+
 describe('the profile of an engine', () => {
   it.each([
     ['1x16x16', [shape(1, 16, 16), shape(1, 16, 16), shape(1, 16, 16)]],

@@ -1,3 +1,4 @@
+import { formatCapability } from '../capabilities.js';
 import type { RuntimeName } from '../libraries.js';
 import type { Component } from './components.js';
 import { FORMAT_VERSION, sha256 } from './engine-file.js';
@@ -75,17 +76,6 @@ export function mismatch(header: EngineHeader, wanted: EngineWish): string[] {
 }
 
 const RUNTIME_LABELS: Readonly<Record<RuntimeName, string>> = { tensorrt: 'TensorRT', 'tensorrt-rtx': 'TensorRT-RTX' };
-
-/** For example 8.9 for 89. */
-export function formatCapability(capability: number): string {
-  return `${Math.floor(capability / 10)}.${capability % 10}`;
-}
-
-/** For example 89 for 8.9. */
-export function parseCapability(text: string): number {
-  const [major = 0, minor = 0] = text.split('.').map(Number);
-  return major * 10 + minor;
-}
 
 /** For example 2x4x16x16 to 8x4x16x16. */
 export function formatRange({ min, max }: Pick<InputShapes, 'min' | 'max'>): string {

@@ -1,11 +1,12 @@
 import type { ModelDescription } from '../../../model/description.js';
 import type { EngineProgress, NetworkName, NetworkReference } from '../../backend.js';
 import type { LoadedAddon } from '../addon.js';
+import { parseCapability } from '../capabilities.js';
 import type { NativeDevice, NativeLibrary } from '../native.js';
 import { componentOf } from './components.js';
 import { type Candidate, EngineCache } from './engine-cache.js';
-import { sha256 } from './engine-file.js';
-import { type EngineIdentity, type EngineWish, parseCapability } from './engine-key.js';
+import { readEngineHeader, sha256, verifyEngineFile } from './engine-file.js';
+import type { EngineIdentity, EngineWish } from './engine-key.js';
 import { type EngineSource, engineSources } from './engine-source.js';
 import type { EngineHeader, InputShapes } from './header.js';
 import { checkProfile, defaultProfile, type EngineProfile, inputShapes, profileOfDecoder } from './profiles.js';
@@ -30,6 +31,11 @@ export interface EngineOptions {
   readonly profile: EngineProfile | null;
   /** Folder of the cache; see `engineCacheFolder`. */
   readonly dir: string;
+  /**
+   * Whether the plans of engines of the cache are compared with their hashes too. False where whoever is given the files does that in
+   * the read that it opens them from: they are gigabytes.
+   */
+  readonly verifyPlans: boolean;
   /** What earlier builds recorded: pins the choice of kernels. Its hash becomes part of what an engine is. */
   readonly timingCache: Uint8Array | null;
   /** What engines are compared with; null checks none. */
@@ -50,14 +56,14 @@ export class EngineTask {
 
   /** @throws T2IError OPTION_INVALID, MODEL_INVALID */
   static async prepare(options: EngineOptions): Promise<EngineTask> {
-    const { model, addon, library, device, computeCapabilities, dir } = options;
-    const target = targetOf(addon.addon, library, device, computeCapabilities);
+    const { model, addon, library, device, computeCapabilities, timingCache, dir } = options;
+    const target = targetOf(addon.addon, library, device, computeCapabilities, timingCache);
     const sources = {
       textEncoder: await engineSources(model, 'textEncoder'),
       unet: await engineSources(model, 'unet'),
       vaeDecoder: await engineSources(model, 'vaeDecoder'),
     };
-    const cache = new EngineCache(dir);
+    const cache = new EngineCache(dir, options.verifyPlans ? verifyEngineFile : readEngineHeader);
     if (options.profile !== null) checkProfile(options.profile, model);
     const profile = options.profile ?? (await usualProfile(model, cache, sources.vaeDecoder, target));
     return new EngineTask(options, cache, target, profile, sources);

@@ -1,8 +1,8 @@
 import type { Issue } from '../../../errors.js';
 import { refuse } from '../../../fields.js';
+import { parseCapability } from '../capabilities.js';
 import { runtimeOf } from '../libraries.js';
 import type { NativeAddon, NativeDevice, NativeLibrary } from '../native.js';
-import { parseCapability } from './engine-key.js';
 import type { EngineHeader } from './header.js';
 
 /** What engines are built for. */
@@ -10,13 +10,15 @@ export type EngineTarget = Pick<EngineHeader, 'runtime' | 'tensorrt' | 'computeC
 
 /**
  * @param computeCapabilities ten times those of the GPUs to build for, which need not be here; empty for the device at hand
- * @throws T2IError OPTION_INVALID where neither says which, or the runtime cannot build for GPUs that are not here
+ * @param timingCache what an earlier build recorded; null for none
+ * @throws T2IError OPTION_INVALID where neither says which, or the runtime cannot build for GPUs that are not here or by that cache
  */
 export function targetOf(
   addon: NativeAddon,
   library: NativeLibrary,
   device: NativeDevice | null,
   computeCapabilities: readonly number[],
+  timingCache: Uint8Array | null,
 ): EngineTarget {
   const issues: Issue[] = [];
   const runtime = runtimeOf(library);
@@ -33,6 +35,10 @@ export function targetOf(
   );
   if (odd.length > 0) {
     issues.push({ option: 'computeCapabilities', expected: 'numbers such as 89 for 8.9', received: odd.join(', ') });
+  }
+  if (timingCache !== null && runtime === 'tensorrt-rtx') {
+    const expected = 'none with tensorrt-rtx, on which timing caches have no effect';
+    issues.push({ option: 'timingCache', expected, received: `${timingCache.byteLength} bytes` });
   }
   refuse(issues);
   const onCard = ahead ? null : device;

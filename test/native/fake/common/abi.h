@@ -10,11 +10,14 @@
 
 namespace t2i::fake {
 
+/// Whether this library stands in for TensorRT-RTX, whose major version is 1.
+inline constexpr bool kRtx = T2I_FAKE_MAJOR == 1;
+
 /// Layout of the major version that this library stands in for.
 inline constexpr const tensorrt::Slots& kSlots = T2I_FAKE_MAJOR == 10 ? tensorrt::kSlots10 : tensorrt::kSlots11;
 
-/// What getInferLibVersion says: 10.15.1 and 11.4.0.
-inline constexpr int kVersion = T2I_FAKE_MAJOR == 10 ? 101501 : 110400;
+/// What getInferLibVersion says: 10.15.1, 11.4.0 and, for TensorRT-RTX, 1.7.1.
+inline constexpr int kVersion = T2I_FAKE_MAJOR == 10 ? 101501 : kRtx ? 10701 : 110400;
 
 /// As the real library does it, the first logger that it is given is everybody's from then on.
 inline void* global_logger(void* given) {

@@ -107,6 +107,8 @@ std::string serialize(const ToyPlan& plan) {
   std::ostringstream out;
   out << kMagic << ' ' << plan.version << '\n';
   out << static_cast<int>(plan.role) << ' ' << plan.salt << ' ' << plan.factor << ' ' << plan.half << '\n';
+  write(out, plan.capabilities);
+  out << '\n';
   write(out, plan.inputs);
   write(out, plan.outputs);
   out << plan.profile.size() << '\n';
@@ -145,6 +147,7 @@ ToyPlan deserialize(const std::string& bytes, int version) {
   int role = 0;
   in >> role >> plan.salt >> plan.factor >> plan.half;
   plan.role = static_cast<Role>(role);
+  plan.capabilities = read_dims(in);
   plan.inputs = read_tensors(in);
   plan.outputs = read_tensors(in);
   std::size_t ranges = 0;

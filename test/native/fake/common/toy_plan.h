@@ -36,6 +36,8 @@ struct ToyPlan {
    * their ratio; else the graph's upsampling; 8 where it has none.
    */
   int64_t factor = 1;
+  /// Of TensorRT-RTX: what it can run on, 89 for 8.9; empty for TensorRT.
+  std::vector<int64_t> capabilities;
   /// Whether the ONNX file's name holds `fp16`.
   bool half = false;
   std::vector<Tensor> inputs;

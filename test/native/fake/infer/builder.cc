@@ -11,6 +11,9 @@ namespace t2i::fake {
 
 namespace {
 
+/// What TensorRT-RTX builds for where nobody says: not for Turing, and for no device that is here.
+const std::vector<int64_t> kOwnChoice{80, 86, 89, 120};
+
 constexpr const char* kBuild = "IBuilder::buildSerializedNetwork: Error Code ";
 
 void* create_network(void*, uint32_t flags) { return (new Network((flags & kSlots.strongly_typed) != 0))->facade(); }
@@ -49,6 +52,10 @@ bool Builder::accepts(const Network& network, const BuilderConfig& config) const
               "3: API Usage Error (the stand-in runs on one stream, so the auxiliary streams must be 0)");
     return false;
   }
+  if (kRtx && !config.user_allocation) {
+    log.error(std::string(kBuild) + "3: API Usage Error (a capture forbids an engine that allocates while it runs)");
+    return false;
+  }
   for (const Tensor& input : network.graph.inputs) {
     if (!input.is_dynamic() || (config.profile != nullptr && config.profile->ranges.count(input.name) > 0)) continue;
     log.error(
@@ -85,6 +92,7 @@ HostMemory* Builder::build(const Network& network, BuilderConfig& config) const 
   }
   ToyPlan plan = plan_for(network.graph, failures_.number("version", kVersion));
   if (config.profile != nullptr) plan.profile = config.profile->ranges;
+  if (kRtx) plan.capabilities = config.capabilities.empty() ? kOwnChoice : config.capabilities;
   if (config.timing_cache != nullptr) config.timing_cache->bytes += std::to_string(network.graph.hash) + "\n";
   return new HostMemory(serialize(plan));
 }

@@ -1,5 +1,8 @@
 #include "infer/builder_config.h"
 
+#include <algorithm>
+#include <array>
+
 #include "infer/host_memory.h"
 
 namespace t2i::fake {
@@ -44,6 +47,21 @@ void* get_timing_cache(void* self) {
   return cache == nullptr ? nullptr : cache->facade();
 }
 
+/// nvinfer1::ComputeCapability has no others.
+constexpr std::array<int32_t, 6> kRtxCapabilities{75, 80, 86, 89, 120, 121};
+
+bool set_compute_capability(void* self, int32_t capability, int32_t index) {
+  const bool known = std::find(kRtxCapabilities.begin(), kRtxCapabilities.end(), capability) != kRtxCapabilities.end();
+  if (known) {
+    BuilderConfig::of(self).capabilities.at(static_cast<std::size_t>(index)) = capability;
+  } else {
+    BuilderConfig::of(self).log.error(
+        "IBuilderConfig::setComputeCapability: Error Code 3: API Usage Error (unsupported compute capability " +
+        std::to_string(capability) + ")");
+  }
+  return known;
+}
+
 int32_t add_optimization_profile(void* self, const void* profile) {
   const Profile& given = Profile::of_facade(profile);
   for (const auto& [input, range] : given.ranges) {
@@ -59,14 +77,35 @@ int32_t add_optimization_profile(void* self, const void* profile) {
   return 0;
 }
 
+MethodTable timing_methods() {
+  return MethodTable()
+      .set(kSlots.create_timing_cache, &create_timing_cache)
+      .set(kSlots.set_timing_cache, &set_timing_cache)
+      .set(kSlots.get_timing_cache, &get_timing_cache);
+}
+
+/// Timing caches are deprecated in TensorRT-RTX and have no effect: who calls them ends the process.
+MethodTable rtx_methods() {
+  return MethodTable()
+      .set(
+          kSlots.set_flag,
+          +[](void* self, tensorrt::BuilderFlag flag) {
+            BuilderConfig::of(self).user_allocation |= flag == tensorrt::BuilderFlag::require_user_allocation;
+          })
+      .set(
+          kSlots.set_nb_compute_capabilities,
+          +[](void* self, int32_t count) {
+            BuilderConfig::of(self).capabilities.resize(static_cast<std::size_t>(count));
+            return true;
+          })
+      .set(kSlots.set_compute_capability, &set_compute_capability);
+}
+
 }  // namespace
 
 const MethodTable& BuilderConfig::methods() {
   static const MethodTable table =
-      MethodTable()
-          .set(kSlots.create_timing_cache, &create_timing_cache)
-          .set(kSlots.set_timing_cache, &set_timing_cache)
-          .set(kSlots.get_timing_cache, &get_timing_cache)
+      (kRtx ? rtx_methods() : timing_methods())
           .set(kSlots.add_optimization_profile, &add_optimization_profile)
           .set(
               kSlots.set_memory_pool_limit, +[](void*, tensorrt::MemoryPool, std::size_t) {})

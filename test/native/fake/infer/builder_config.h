@@ -40,6 +40,9 @@ class BuilderConfig : public Object<BuilderConfig> {
   TimingCache* timing_cache = nullptr;
   std::optional<int32_t> max_aux_streams;
   void* monitor = nullptr;
+  /// TensorRT-RTX alone has these two.
+  std::vector<int64_t> capabilities;
+  bool user_allocation = false;
 };
 
 }  // namespace t2i::fake

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 namespace t2i::fake {
@@ -18,6 +20,21 @@ void wait_while_there_is(const std::string& file) {
   }
 }
 
+/// The simulated device's compute capability, as native/cuda/sim_device.cc takes it.
+int64_t device_capability() {
+  const char* given = std::getenv("T2I_SIM_COMPUTE");
+  return given == nullptr ? 89 : std::atoi(given);
+}
+
+/// @throws PlanError
+void require_device(const ToyPlan& plan) {
+  const auto& built = plan.capabilities;
+  if (!kRtx || std::find(built.begin(), built.end(), device_capability()) != built.end()) return;
+  throw PlanError(
+      "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine was not built for the compute "
+      "capability of this device, please rebuild.)");
+}
+
 void* deserialize_cuda_engine(void* self, const void* blob, std::size_t bytes) {
   const Log& log = Runtime::of(self).log;
   wait_while_there_is(Failures().text("open-waits-for"));
@@ -27,7 +44,9 @@ void* deserialize_cuda_engine(void* self, const void* blob, std::size_t bytes) {
   }
   try {
     const int version = Failures().number("version", kVersion);
-    return (new Engine(log, deserialize(std::string(static_cast<const char*>(blob), bytes), version)))->facade();
+    ToyPlan plan = deserialize(std::string(static_cast<const char*>(blob), bytes), version);
+    require_device(plan);
+    return (new Engine(log, std::move(plan)))->facade();
   } catch (const PlanError& error) {
     log.error(error.what());
     return nullptr;

@@ -33,7 +33,7 @@ describe('chooseLibrary', () => {
   const lean = library({ kind: 'lean', version: '11.4.0', canBuild: false });
 
   it('takes the first that will do and says of each other why not', () => {
-    expect(chooseLibrary([broken, full, rtx], { mustBuild: true })).toEqual({
+    expect(chooseLibrary([broken, full, rtx], { mustBuild: true, device: null })).toEqual({
       chosen: full,
       others: [
         { library: broken, reason: 'the parser is of major version 10', hint: 'Install one of 11.' },
@@ -43,9 +43,9 @@ describe('chooseLibrary', () => {
   });
 
   it('takes only what was named, and only what builds where engines must be built', () => {
-    expect(chooseLibrary([full, rtx], { runtime: 'tensorrt-rtx', mustBuild: false }).chosen).toBe(rtx);
-    expect(chooseLibrary([lean], { mustBuild: false }).chosen).toBe(lean);
-    const { chosen, others } = chooseLibrary([lean, rtx], { runtime: 'tensorrt', mustBuild: true });
+    expect(chooseLibrary([full, rtx], { runtime: 'tensorrt-rtx', mustBuild: false, device: null }).chosen).toBe(rtx);
+    expect(chooseLibrary([lean], { mustBuild: false, device: null }).chosen).toBe(lean);
+    const { chosen, others } = chooseLibrary([lean, rtx], { runtime: 'tensorrt', mustBuild: true, device: null });
     expect(chosen).toBeNull();
     expect(others.map(({ reason }) => reason)).toEqual([
       'it can run engines, but not build them',
@@ -53,8 +53,23 @@ describe('chooseLibrary', () => {
     ]);
   });
 
+  it('takes no TensorRT-RTX for a GPU that it has no code for, and names both', () => {
+    const gpu = (name: string, computeCapability: string) => ({
+      index: 0,
+      name,
+      computeCapability,
+      memoryBytes: 2 ** 36,
+    });
+    const wish = (device: ReturnType<typeof gpu>) => chooseLibrary([rtx], { mustBuild: true, device });
+    for (const known of ['7.5', '8.0', '8.6', '8.9', '12.0', '12.1']) expect(wish(gpu('card', known)).chosen).toBe(rtx);
+    const { chosen, others } = wish(gpu('NVIDIA H100', '9.0'));
+    expect(chosen).toBeNull();
+    expect(others[0]?.reason).toBe('it has no code for NVIDIA H100, whose compute capability is 9.0');
+    expect(chooseLibrary([rtx, full], { mustBuild: true, device: gpu('NVIDIA H100', '9.0') }).chosen).toBe(full);
+  });
+
   it('finds none among none', () => {
-    expect(chooseLibrary([], { mustBuild: false })).toEqual({ chosen: null, others: [] });
+    expect(chooseLibrary([], { mustBuild: false, device: null })).toEqual({ chosen: null, others: [] });
   });
 });
 

@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type EngineWish,
-  engineKey,
-  formatCapability,
-  mismatch,
-  parseCapability,
-} from '../../../../../src/backends/tensorrt/engines/engine-key.js';
+import { formatCapability, parseCapability } from '../../../../../src/backends/tensorrt/capabilities.js';
+import { type EngineWish, engineKey, mismatch } from '../../../../../src/backends/tensorrt/engines/engine-key.js';
 import { headerOf } from '../../../../support/engines.js';
 
 const header = headerOf();

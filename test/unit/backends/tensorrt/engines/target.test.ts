@@ -11,8 +11,8 @@ const device: NativeDevice = { index: 0, name: 'NVIDIA L4', computeCapability: '
 describe('what engines are built for', () => {
   it('is the device at hand', () => {
     const target = { tensorrt: '10.15.1', computeCapabilities: [89], gpu: 'NVIDIA L4', driver: '13.1' };
-    expect(targetOf(addon, full, device, [])).toEqual({ ...target, runtime: 'tensorrt' });
-    expect(targetOf(addon, rtx, device, [])).toEqual({ ...target, runtime: 'tensorrt-rtx', tensorrt: '1.7.1' });
+    expect(targetOf(addon, full, device, [], null)).toEqual({ ...target, runtime: 'tensorrt' });
+    expect(targetOf(addon, rtx, device, [], null)).toEqual({ ...target, runtime: 'tensorrt-rtx', tensorrt: '1.7.1' });
   });
 
   it('is what is asked for, with TensorRT-RTX, whatever device is there', () => {
@@ -23,8 +23,8 @@ describe('what engines are built for', () => {
       gpu: null,
       driver: null,
     };
-    expect(targetOf(addon, rtx, null, [89, 75, 89])).toEqual(target);
-    expect(targetOf(addon, rtx, device, [89, 75])).toEqual(target);
+    expect(targetOf(addon, rtx, null, [89, 75, 89], null)).toEqual(target);
+    expect(targetOf(addon, rtx, device, [89, 75], null)).toEqual(target);
   });
 
   it.each([
@@ -33,8 +33,15 @@ describe('what engines are built for', () => {
     [full, null, [], 'received none, and no GPU here'],
     [rtx, null, [8.9, 89, 0], 'numbers such as 89 for 8.9, received 8.9, 0'],
   ] as const)('is refused where nobody can say or do it (%#)', async (library, card, capabilities, message) => {
-    const error = await failure(() => targetOf(addon, library, card, capabilities));
+    const error = await failure(() => targetOf(addon, library, card, capabilities, null));
     expect(error.code).toBe('OPTION_INVALID');
     expect(error.message).toContain(message);
+  });
+
+  it('is refused with a timing cache for TensorRT-RTX, on which it has no effect', async () => {
+    const timings = new Uint8Array(3);
+    expect(targetOf(addon, full, device, [], timings)).toMatchObject({ runtime: 'tensorrt' });
+    const error = await failure(() => targetOf(addon, rtx, device, [], timings));
+    expect(error.message).toContain('timingCache: expected none with tensorrt-rtx');
   });
 });

@@ -1,0 +1,20 @@
+import type { NativeDevice } from './native.js';
+
+/** Ten times the compute capabilities that TensorRT-RTX has code for; 90 and 100, of H100 and B200, are not among them. */
+const RTX_CAPABILITIES: readonly number[] = [75, 80, 86, 89, 120, 121];
+
+/** For example 8.9 for 89. */
+export function formatCapability(capability: number): string {
+  return `${Math.floor(capability / 10)}.${capability % 10}`;
+}
+
+/** For example 89 for 8.9. */
+export function parseCapability(text: string): number {
+  const [major = 0, minor = 0] = text.split('.').map(Number);
+  return major * 10 + minor;
+}
+
+/** Whether TensorRT-RTX can build for a GPU and run on it. */
+export function rtxKnows({ computeCapability }: NativeDevice): boolean {
+  return RTX_CAPABILITIES.includes(parseCapability(computeCapability));
+}
