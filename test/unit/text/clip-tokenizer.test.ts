@@ -127,6 +127,16 @@ describe('added tokens', () => {
     expect(body(make([beside]), '<cat>')).toEqual([49409]);
   });
 
+  it('are no empty text', () => {
+    expect(body(several('', '<cat>'), 'a<cat>b')).toEqual([...body(clip, 'a'), 49409, ...body(clip, 'b')]);
+  });
+
+  it('may be tokens of the vocabulary, whose ids they then have', () => {
+    const own = make({ addedTokens: [{ content: 'cat</w>', id: null, normalized: false }] });
+    expect(body(own, 'a cat</w>')).toEqual(body(clip, 'a cat'));
+    expect(own.vocabSize).toBe(clip.vocabSize);
+  });
+
   it('take the longest of two that begin alike', () => {
     const tokens = ['<a>', '<a><b>'].map((content, i) => ({ content, id: 49408 + i, normalized: false }));
     expect(body(make({ addedTokens: tokens }), '<a><b><a>')).toEqual([49409, 49408]);
@@ -252,7 +262,21 @@ describe('damaged files', () => {
     expect(error).toMatchObject({ code: 'MODEL_INVALID', message: expect.stringMatching(message) });
   });
 
-  it.each([0, 2, 2.5, Number.NaN, 1e12])('are refused: a context of %s tokens', (contextLength) => {
-    expect(refused(() => make({ contextLength }))).toMatchObject({ code: 'MODEL_INVALID' });
+  it.each([0, 2, 2.5, Number.NaN, 65_537, 1e12])('are refused: a context of %s tokens', (contextLength) => {
+    expect(refused(() => make({ contextLength }))).toMatchObject({
+      code: 'MODEL_INVALID',
+      issues: [{ option: 'context length', received: String(contextLength) }],
+    });
+  });
+
+  it.each([3, 65_536])('are not refused for a context of %s tokens', (contextLength) => {
+    expect(make({ contextLength }).encode('a').ids).toHaveLength(contextLength);
+  });
+
+  it.each(['bos', 'eos', 'pad', 'unk'])('are refused: %s that the vocabulary lacks', (label) => {
+    expect(refused(() => make({ [`${label}Token`]: '<none>' }))).toMatchObject({
+      code: 'MODEL_INVALID',
+      issues: [{ option: `vocab.json: ${label} token`, received: '"<none>"' }],
+    });
   });
 });
