@@ -37,6 +37,7 @@ export async function untar(
     if (block === null || block.every((byte) => byte === 0)) break;
     const header = readHeader(block, name);
     const size = long.size === undefined ? header.size : Number(long.size);
+    if (!Number.isSafeInteger(size) || size < 0) throw invalid(name, 'a size that is none');
     if (isExtension(header.type)) {
       if (size > LARGEST_HEADER) throw invalid(name, `a header of ${size} bytes`);
       const text = await reader.need(size);
@@ -80,20 +81,17 @@ function readHeader(block: Buffer, name: string): Header {
   const path = text(block, 0, 100);
   return {
     path: prefix === '' ? path : `${prefix}/${path}`,
-    size: readSize(block, name),
+    size: readSize(block),
     type: String.fromCharCode(block[156] as number),
   };
 }
 
-/** Octal, or binary where it is 8 GiB and more (GNU). */
-function readSize(block: Buffer, name: string): number {
+/** Octal, or binary where it is 8 GiB and more (GNU). It may be none: a hostile archive says what it likes. */
+function readSize(block: Buffer): number {
   const field = block.subarray(124, 136);
-  const size =
-    (field[0] as number) & 0x80
-      ? Number(field.readBigUInt64BE(4) & 0x7fffffffffffffffn)
-      : Number.parseInt(text(block, 124, 12) || '0', 8);
-  if (!Number.isSafeInteger(size) || size < 0) throw invalid(name, 'a size that is none');
-  return size;
+  return (field[0] as number) & 0x80
+    ? Number(field.readBigUInt64BE(4) & 0x7fffffffffffffffn)
+    : Number.parseInt(text(block, 124, 12) || '0', 8);
 }
 
 function readPax(records: Buffer): Record<string, string> {
