@@ -1,7 +1,7 @@
 import { hashModel, type Receipt } from './receipt.js';
 
 /** What other programs call our samplers. */
-const SAMPLER_LABELS: Readonly<Record<string, string>> = {
+export const SAMPLER_LABELS: Readonly<Record<string, string>> = {
   ddim: 'DDIM',
   ddpm: 'DDPM',
   euler: 'Euler',

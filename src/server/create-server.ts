@@ -1,5 +1,6 @@
 import { refuse } from '../fields.js';
 import { DEFAULT_MODEL } from '../model/resolve.js';
+import { a1111Dialect } from './a1111/dialect.js';
 import { adminDialect } from './admin.js';
 import { type App, createApp } from './app.js';
 import { capabilitiesDialect } from './capabilities.js';
@@ -9,6 +10,7 @@ import type { Dialect } from './http/operation.js';
 import { ImageStore } from './images/image-store.js';
 import { jobsDialect } from './jobs/dialect.js';
 import { JobStore } from './jobs/job-store.js';
+import { kserveDialect } from './kserve/dialect.js';
 import { createLog, type ServerLog } from './log.js';
 import { ServerMetrics } from './metrics.js';
 import { type Describe, findModels } from './models/find-models.js';
@@ -20,7 +22,9 @@ import { checkServerOptions, type ServerOptions } from './options.js';
 import { type Clock, systemClock } from './queue/clock.js';
 import { RequestQueue } from './queue/request-queue.js';
 import { runBatch } from './queue/run-batch.js';
+import { sagemakerDialect } from './sagemaker/dialect.js';
 import { ImageService } from './service.js';
+import { torchserveDialect } from './torchserve/dialect.js';
 
 /** A server without a socket: handlers to mount wherever a `Request` becomes a `Response`. */
 export interface Server extends AsyncDisposable {
@@ -107,6 +111,10 @@ export async function assembleServer(
   const apis: readonly Dialect[] = [
     jobsDialect(service, jobs),
     capabilitiesDialect(service, store !== null),
+    a1111Dialect(service),
+    sagemakerDialect(service),
+    torchserveDialect(service),
+    kserveDialect(service),
     // Owns what none before it does.
     openaiDialect(service, store, startedAt),
   ];

@@ -12,6 +12,8 @@ export interface ListenOptions {
   readonly port?: number | undefined;
   /** Of the listener for health and metrics; 0 takes one that is free. Default: 8081. */
   readonly adminPort?: number | undefined;
+  /** Milliseconds that a client may take to send a whole request; its headers a third of it. Default: 30,000. */
+  readonly slowestRequest?: number | undefined;
 }
 
 export interface Listening {
@@ -22,11 +24,8 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** A client that does not finish its request holds a connection no longer than this, in milliseconds. */
+/** A client that does not finish its request holds a connection no longer, in milliseconds. */
 const SLOWEST_REQUEST = 30_000;
-const SLOWEST_HEADERS = 10_000;
-/** Milliseconds between two looks for slow connections. */
-const LOOKS = 5_000;
 /** Milliseconds for answers to reach their clients after the last is written. */
 const LAST_ANSWERS = 2_000;
 const MAX_CONNECTIONS = 2_000;
@@ -37,10 +36,11 @@ const MAX_CONNECTIONS = 2_000;
  * @throws T2IError IO_FAILED where a port is taken or the address is not this machine's
  */
 export async function listen(server: Server, options: ListenOptions = {}): Promise<Listening> {
-  const { host = '127.0.0.1', port = 8080, adminPort = 8081 } = options;
-  const main = await open(server.fetch, host, port);
+  const { host = '127.0.0.1', port = 8080, adminPort = 8081, slowestRequest = SLOWEST_REQUEST } = options;
+  const open = (fetch: Server['fetch'], at: number) => openSocket(fetch, host, at, slowestRequest);
+  const main = await open(server.fetch, port);
   try {
-    const admin = await open(server.admin.fetch, host, adminPort);
+    const admin = await open(server.admin.fetch, adminPort);
     return {
       url: urlOf(main),
       adminUrl: urlOf(admin),
@@ -52,11 +52,17 @@ export async function listen(server: Server, options: ListenOptions = {}): Promi
   }
 }
 
-async function open(fetch: Server['fetch'], hostname: string, port: number): Promise<HttpServer> {
+async function openSocket(
+  fetch: Server['fetch'],
+  hostname: string,
+  port: number,
+  slowest: number,
+): Promise<HttpServer> {
   const serverOptions = {
-    requestTimeout: SLOWEST_REQUEST,
-    headersTimeout: SLOWEST_HEADERS,
-    connectionsCheckingInterval: LOOKS,
+    requestTimeout: slowest,
+    headersTimeout: slowest / 3,
+    // How often slow connections are looked for.
+    connectionsCheckingInterval: slowest / 6,
     maxHeaderSize: 16 << 10,
   };
   const http = createAdaptorServer({ fetch, serverOptions }) as HttpServer;

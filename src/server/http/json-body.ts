@@ -1,3 +1,4 @@
+import type { Issue } from '../../errors.js';
 import type { RequestContext } from './operation.js';
 import { invalidRequest, refusal } from './refusal.js';
 
@@ -19,4 +20,32 @@ export async function jsonBody(context: RequestContext): Promise<unknown> {
   } catch {
     throw invalidRequest([{ option: 'body', expected: 'JSON', received: `${text.length} characters that are none` }]);
   }
+}
+
+/**
+ * The lines of a body of JSON Lines.
+ *
+ * @throws Refusal option_invalid with every line that is none
+ */
+export async function jsonLines(context: RequestContext): Promise<unknown[]> {
+  const lines = (await context.req.text()).split(/\r?\n/).map((line) => line.trim());
+  const issues: Issue[] = [];
+  const values = lines.flatMap((line, index) => {
+    if (line === '') return [];
+    try {
+      return [JSON.parse(line)];
+    } catch {
+      issues.push({
+        option: `line ${index + 1}`,
+        expected: 'JSON',
+        received: `${line.length} characters that are none`,
+      });
+      return [];
+    }
+  });
+  if (values.length === 0 && issues.length === 0) {
+    issues.push({ option: 'body', expected: 'at least one line', received: 'none' });
+  }
+  if (issues.length > 0) throw invalidRequest(issues);
+  return values;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { WARNINGS } from '../http/warnings.js';
 import { wire } from '../http/wire.js';
 import { IMAGE_FIELDS } from '../images/image-body.js';
-import { WARNINGS } from '../openai/schema.js';
 
 /** The body of `POST /v1/jobs`. */
 export const JOB_BODY = z.strictObject({

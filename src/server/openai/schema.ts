@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { WARNINGS } from '../http/warnings.js';
 import { wire } from '../http/wire.js';
 import { IMAGE_FIELDS } from '../images/image-body.js';
 
@@ -32,8 +33,6 @@ const USAGE = z.object({
   total_tokens: z.int(),
   input_tokens_details: z.object({ text_tokens: z.int(), image_tokens: z.int() }),
 });
-
-export const WARNINGS = z.array(z.object({ code: z.string(), message: z.string() }));
 
 export const GENERATION_ANSWER = z.object({
   created: z.int().describe('Seconds since 1970.'),

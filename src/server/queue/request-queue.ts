@@ -165,7 +165,7 @@ export class RequestQueue {
   /** Waits for others like the first one, where nothing runs yet. */
   async #window(): Promise<void> {
     const { batchWindow, clock } = this.#options;
-    if (batchWindow === 0 || this.#draining) return;
+    if (batchWindow === 0) return;
     await new Promise<void>((resolve) => {
       const forget = clock.after(batchWindow, resolve);
       this.#cutWindow = () => {
