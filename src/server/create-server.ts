@@ -19,6 +19,7 @@ import { type ServedModel, ServedModels } from './models/served-model.js';
 import { openaiDialect } from './openai/dialect.js';
 import { openapiDialect } from './openapi.js';
 import { checkServerOptions, type ServerOptions } from './options.js';
+import { pageDialect } from './page/dialect.js';
 import { type Clock, systemClock } from './queue/clock.js';
 import { RequestQueue } from './queue/request-queue.js';
 import { runBatch } from './queue/run-batch.js';
@@ -121,7 +122,7 @@ export async function assembleServer(
   const common = {
     ...{ keys, hosts: options.hosts ?? null, origins: options.cors ?? [], bodyBytes: limits.bodyBytes, metrics, log },
   };
-  const app = createApp({ ...common, dialects: [openapiDialect(apis), ...apis] });
+  const app = createApp({ ...common, dialects: [pageDialect(), openapiDialect(apis), ...apis] });
   const admin = createApp({ ...common, dialects: [adminDialect(queue, metrics)] });
   return { server: serverOf(app, admin, models.ids, queue, pool), app, admin, service, queue, metrics };
 }

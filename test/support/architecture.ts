@@ -142,6 +142,8 @@ const LAYERS: readonly Layer[] = [
       ...['@aws-sdk/client-cloudwatch-logs', '@aws-sdk/client-s3', '@aws-sdk/client-sagemaker', '@aws-sdk/lib-storage'],
     ],
   },
+  // Its files run in browsers, which get nothing else of src/.
+  { owns: 'server/page/browser/', imports: [], node: false },
   {
     owns: 'server/',
     imports: [...CORE, 'printable.ts', 'unbundled.ts', 'hub/', 'pipeline.ts', 'pipeline/'],

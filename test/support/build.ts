@@ -14,5 +14,7 @@ export default function build(): void {
   const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
   if (sources.every((path) => statSync(join(ROOT, 'src', path)).mtimeMs < written)) return;
   const tsc = 'node_modules/typescript/bin/tsc';
+  const page = 'src/server/page/browser/build.mjs';
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--noCheck'], { cwd: ROOT, stdio: 'inherit' });
+  execFileSync(process.execPath, [page, '--no-check'], { cwd: ROOT, stdio: 'inherit' });
 }
