@@ -274,6 +274,8 @@ class LogTrainedModelParams(Section):
     """By which its loss must be lower than that of the model before."""
     keep_versions: Annotated[int, Field(ge=0, le=100)] = 3
     """Earlier versions whose files stay, for t2i rollback."""
+    remote: Annotated[str, Field(max_length=1000, pattern="^\\P{Cc}+$")] | None = None
+    """S3://BUCKET/PREFIX that several machines promote into; this project promotes for itself where null."""
 
 
 class Params(Section):

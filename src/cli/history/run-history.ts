@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { readParams } from '../../ops/params/read.js';
 import type { HistoryEntry } from '../../ops/promotion/history.js';
+import { readSharedState } from '../../ops/promotion/shared/join.js';
 import { readState } from '../../ops/promotion/state.js';
 import { printable } from '../../printable.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
-import { columns, printJson } from '../output.js';
+import { columns, note, printJson } from '../output.js';
 import { projectFolder } from '../project-folder.js';
+import { withSharedPromotion } from '../shared-promotion.js';
 
 const WORDS = { promoted: 'promoted', 'rolled-back': 'rolled back', found: 'found' } as const;
 
@@ -16,7 +18,11 @@ export async function runHistory({ flags }: CommandInput, io: Io): Promise<numbe
   const project = projectFolder(io);
   const { params } = await readParams(project);
   const folder = join(project, params.log_trained_model.diffuser_dir);
-  const { promoted, history } = await readState({ project, folder });
+  const place = { project, folder };
+  const here = await readState(place);
+  const { promoted, history } = await withSharedPromotion(project, params.log_trained_model, io, (shared) =>
+    shared === undefined ? Promise.resolve(here) : readSharedState(place, shared, io.signal),
+  );
   const current = promoted?.version ?? null;
   if (flags.json === true) printJson(io, { current, history: history.map(describe) });
   else if (history.length === 0) io.stdout.write('nothing was promoted yet\n');
@@ -29,6 +35,11 @@ export async function runHistory({ flags }: CommandInput, io: Io): Promise<numbe
       ),
     );
   }
+  if (promoted !== null && here.promoted?.version !== promoted.version)
+    note(
+      io,
+      `${here.promoted === null ? 'nothing' : `version ${here.promoted.version}`} is promoted here: t2i promote`,
+    );
   return EXIT.ok;
 }
 

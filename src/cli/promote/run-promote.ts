@@ -1,11 +1,13 @@
 import { readParams } from '../../ops/params/read.js';
 import { bestOnServer } from '../../ops/promotion/candidates.js';
 import { promote } from '../../ops/promotion/promote.js';
+import type { PromotedModel } from '../../ops/promotion/records.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { note, printJson, warn } from '../output.js';
 import { projectFolder } from '../project-folder.js';
+import { withSharedPromotion } from '../shared-promotion.js';
 import { tellMlflow } from '../tell-mlflow.js';
 import { trackingServer } from '../tracking-server.js';
 
@@ -18,13 +20,17 @@ export async function runPromote({ flags }: CommandInput, io: Io): Promise<numbe
   const force = flags.force as string | undefined;
   const server = flags.local === true ? null : await trackingServer(project, params.mlflow, io);
   const onWait = () => note(io, 'waiting for another process that changes what is promoted');
-  const result = await promote({
-    ...{ project, target, minDelta, force, dryRun, keep, signal: io.signal, onWait },
-    ...(server !== null && {
-      findElsewhere: (isWanted) =>
-        bestOnServer(server, params.mlflow.experiment_name, isWanted, (why) => warn(io, why), io.signal),
+  const onAdopt = ({ version, run_name: run }: PromotedModel) =>
+    note(io, `version ${version}, ${run}, was promoted by another machine, and is promoted here now`);
+  const result = await withSharedPromotion(project, params.log_trained_model, io, (shared) =>
+    promote({
+      ...{ project, target, minDelta, force, dryRun, keep, shared, signal: io.signal, onWait, onAdopt },
+      ...(server !== null && {
+        findElsewhere: (isWanted) =>
+          bestOnServer(server, params.mlflow.experiment_name, isWanted, (why) => warn(io, why), io.signal),
+      }),
     }),
-  });
+  );
   if (flags.json === true) printJson(io, result);
   else {
     const verb = result.promoted ? 'promoted' : dryRun ? 'would look at' : 'not promoted:';

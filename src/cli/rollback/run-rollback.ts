@@ -9,6 +9,7 @@ import type { Io } from '../io.js';
 import { toNumber } from '../load-flags.js';
 import { note, printJson } from '../output.js';
 import { projectFolder } from '../project-folder.js';
+import { withSharedPromotion } from '../shared-promotion.js';
 import { tellMlflow } from '../tell-mlflow.js';
 import { trackingServer } from '../tracking-server.js';
 
@@ -22,7 +23,9 @@ export async function runRollback({ args: [given], flags }: CommandInput, io: Io
   const onWait = () => note(io, 'waiting for another process that changes what is promoted');
   const server = await trackingServer(project, params.mlflow, io);
   const elsewhere = server === null ? [] : [fromTracking(server, params.mlflow.experiment_name)];
-  const result = await rollback({ project, target, version, keep, elsewhere, signal: io.signal, onWait });
+  const result = await withSharedPromotion(project, params.log_trained_model, io, (shared) =>
+    rollback({ project, target, version, keep, shared, elsewhere, signal: io.signal, onWait }),
+  );
   if (flags.json === true) printJson(io, result);
   else {
     const [run, loss] = [printable(result.run), result.loss === null ? '' : `, loss ${result.loss}`];

@@ -1,4 +1,5 @@
 import type { Issue } from '../../errors.js';
+import { s3AddressIssues } from '../s3/address.js';
 import type { Params } from './schema.js';
 
 /** What is known of the models that the parameters name, where they are at hand. */
@@ -24,7 +25,16 @@ const UNKNOWN_CHANNELS = 4;
 
 /** Rules between parameters: every one that is broken, and what is odd though allowed. */
 export function checkParams(params: Params, facts: ModelFacts): Findings {
-  const rules = [checkUnet, checkLatents, checkText, checkSchedule, checkTraining, checkData, checkMachines];
+  const rules = [
+    checkUnet,
+    checkLatents,
+    checkText,
+    checkSchedule,
+    checkTraining,
+    checkData,
+    checkMachines,
+    checkPromotion,
+  ];
   return {
     issues: rules.flatMap((rule) => rule(params, facts)),
     warnings: findOddities(params),
@@ -121,6 +131,10 @@ function checkData({ data }: Params, { images }: ModelFacts): Issue[] {
   if (images === undefined || images === 0 || wanted <= images) return [];
   const received = `${data.train_size} + ${data.val_size}`;
   return [issue('data.train_size', `with val_size at most the ${images} images below ${data.raw}`, received)];
+}
+
+function checkPromotion({ log_trained_model: { remote } }: Params): Issue[] {
+  return remote === null ? [] : s3AddressIssues(remote, 'log_trained_model.remote');
 }
 
 /** GPUs by the start of the machine's name; those before Ampere have no bf16. */

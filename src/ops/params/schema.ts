@@ -206,6 +206,10 @@ const promotion = z.strictObject({
   diffuser_dir: below.default('saved_models').describe('folder of the promoted model'),
   min_delta: real(0, 1).default(0).describe('by which its loss must be lower than that of the model before'),
   keep_versions: integer(0, 100).default(3).describe('earlier versions whose files stay, for t2i rollback'),
+  remote: line(1000)
+    .nullable()
+    .default(null)
+    .describe('s3://BUCKET/PREFIX that several machines promote into; this project promotes for itself where null'),
 });
 
 /** Every section of params.yaml; each may be left out, and so may each key. */

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, writeFileAtomic } from '../../files.js';
 import { METADATA, modelKey, type PromotedModel, parseRecord, readOrNull } from './records.js';
@@ -8,7 +8,7 @@ export const PROMOTIONS = 'promotions';
 const HISTORY_FILE = 'history.jsonl';
 
 /** One act of promotion, a line of `promotions/history.jsonl`. */
-const ENTRY = z.object({
+export const ENTRY = z.object({
   time: z.iso.datetime(),
   /** `found`: another version was there, brought back by other means, such as `dvc checkout`. */
   action: z.enum(['promoted', 'rolled-back', 'found']),
@@ -25,16 +25,36 @@ function historyFile(project: string): string {
 
 /** All that was ever promoted, the oldest first. @throws T2IError DATA_INVALID for a line that is damaged, IO_FAILED */
 export async function readHistory(project: string): Promise<HistoryEntry[]> {
-  const path = historyFile(project);
+  return readEntries(historyFile(project));
+}
+
+/** The entries of a file of them, a line each; none where there is no such file. @throws T2IError as {@link readHistory} */
+export async function readEntries(path: string): Promise<HistoryEntry[]> {
   const lines = ((await readOrNull(path)) ?? '').split('\n');
   return lines.flatMap((line, at) => (line === '' ? [] : [parseRecord(line, `${path}, line ${at + 1},`, ENTRY)]));
 }
 
 /** Writes the whole history anew: a kill leaves the old one or the new one. @throws T2IError IO_FAILED */
 export async function writeHistory(project: string, history: readonly HistoryEntry[]): Promise<void> {
-  await makeFolder(join(project, PROMOTIONS));
+  await writeEntries(historyFile(project), history);
+}
+
+/** @throws T2IError IO_FAILED */
+export async function writeEntries(path: string, history: readonly HistoryEntry[]): Promise<void> {
+  await makeFolder(dirname(path));
   const text = history.map((entry) => `${JSON.stringify(entry)}\n`).join('');
-  await writeFileAtomic(historyFile(project), Buffer.from(text));
+  await writeFileAtomic(path, Buffer.from(text));
+}
+
+/** The history after a model took the place of what is promoted. */
+export function withEntry(
+  { promoted, history }: { readonly promoted: PromotedModel | null; readonly history: readonly HistoryEntry[] },
+  action: 'promoted' | 'rolled-back',
+  model: PromotedModel,
+): HistoryEntry[] {
+  // Of a promotion, the time that its record says: so what a kill keeps from being written down is known again.
+  const time = (action === 'promoted' ? model.promoted_at : null) ?? new Date().toISOString();
+  return [...history, { time, action, from: promoted?.version ?? null, model }];
 }
 
 /** The entry of a model that is promoted though the history ends with another; null where it agrees. */

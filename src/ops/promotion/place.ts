@@ -22,7 +22,11 @@ const within = ({ project }: Place, ...path: string[]) => join(project, PROMOTIO
 const incoming = (place: Place) => within(place, 'incoming');
 const outgoing = (place: Place) => within(place, 'outgoing');
 const versions = (place: Place) => within(place, 'versions');
-const target = ({ folder }: Place) => join(folder, 'diffuser');
+
+/** The folder of the promoted model. */
+export const modelFolder = ({ folder }: Place) => join(folder, 'diffuser');
+/** The folder that has an earlier version's files, where they are kept. */
+export const keptFolder = (place: Place, model: RunRecord) => join(versions(place), modelKey(model));
 
 /** Lets one process at a time change what is promoted. @throws T2IError IO_FAILED; the signal's reason when aborted */
 export async function withPlace<T>(
@@ -48,8 +52,13 @@ async function clean(place: Place): Promise<void> {
 
 /** Whether the promoted files are those of a record, all of them. @throws the signal's reason */
 export async function holds(place: Place, model: RunRecord, signal: AbortSignal): Promise<boolean> {
+  return holdsIn(modelFolder(place), model, signal);
+}
+
+/** As {@link holds}, of a folder. */
+export async function holdsIn(folder: string, model: RunRecord, signal: AbortSignal): Promise<boolean> {
   for (const [path, { bytes, sha256 }] of Object.entries(model.files)) {
-    const file = join(target(place), path);
+    const file = join(folder, path);
     if ((await stat(file).catch(() => null))?.size !== bytes) return false;
     if ((await hashOf(file, signal)).sha256 !== sha256) return false;
   }
@@ -93,7 +102,7 @@ export const fromRuns =
 export const fromVersions =
   (place: Place): Source =>
   (model, to, signal) =>
-    copyModel(join(versions(place), modelKey(model)), model, to, signal);
+    copyModel(keptFolder(place, model), model, to, signal);
 
 async function copyModel(from: string, { files }: RunRecord, to: string, signal: AbortSignal): Promise<void> {
   await makeFolder(to);
@@ -109,9 +118,9 @@ async function copyModel(from: string, { files }: RunRecord, to: string, signal:
  */
 export async function install(place: Place, model: PromotedModel, before: PromotedModel | null): Promise<void> {
   await makeFolder(place.folder);
-  await moving(target(place), async () => {
+  await moving(modelFolder(place), async () => {
     await putAside(place, before);
-    await rename(incoming(place), target(place));
+    await rename(incoming(place), modelFolder(place));
   });
   await writeJsonFile(join(place.folder, METADATA_FILE), model);
 }
@@ -119,20 +128,20 @@ export async function install(place: Place, model: PromotedModel, before: Promot
 /** Puts back the files of what is promoted, after {@link fetchModel}. Its record stays as it is. @throws T2IError IO_FAILED */
 export async function restore(place: Place): Promise<void> {
   await makeFolder(place.folder);
-  await moving(target(place), async () => {
+  await moving(modelFolder(place), async () => {
     await putAside(place, null);
-    await rename(incoming(place), target(place));
+    await rename(incoming(place), modelFolder(place));
   });
 }
 
 async function putAside(place: Place, before: PromotedModel | null): Promise<void> {
   if (before !== null) {
-    const kept = join(versions(place), modelKey(before));
+    const kept = keptFolder(place, before);
     await makeFolder(versions(place));
     // Versions are named by their content: one that is there is the same.
-    if ((await stat(kept).catch(() => null)) === null) return renameIfThere(target(place), kept);
+    if ((await stat(kept).catch(() => null)) === null) return renameIfThere(modelFolder(place), kept);
   }
-  await discard(place, target(place));
+  await discard(place, modelFolder(place));
 }
 
 /** Takes a folder away whole: a kill in the middle of its removal leaves no part of it under its name. */

@@ -1,10 +1,15 @@
 import { join } from 'node:path';
 import { T2IError } from '../../errors.js';
 import type { Candidate } from './candidates.js';
-import { nextVersion, rejectedModels } from './history.js';
-import { fetchModel, fromRuns, type Place, type Source, withPlace } from './place.js';
+import { nextVersion, rejectedModels, withEntry } from './history.js';
+import { fetchModel, fromRuns, fromVersions, type Place, type Source, withPlace } from './place.js';
 import { modelKey, type PromotedModel, type RunRecord, readRuns } from './records.js';
 import { bestRun, judgeRun } from './rule.js';
+import { join as joinShared, readSharedState, type SharedState } from './shared/join.js';
+import { sendModel } from './shared/models.js';
+import { rejectedHere } from './shared/own.js';
+import type { SharedPlace } from './shared/place.js';
+import { writeShared } from './shared/record.js';
 import { change, type PromotionState, readState, settle } from './state.js';
 
 export interface PromoteOptions {
@@ -22,15 +27,19 @@ export interface PromoteOptions {
   readonly signal: AbortSignal;
   /** Looks for a run elsewhere than in the project, such as on a tracking server; null where there is none. */
   readonly findElsewhere?: (isWanted: (run: RunRecord) => boolean) => Promise<Candidate | null>;
+  /** Where several machines promote into. */
+  readonly shared?: SharedPlace | undefined;
   /** Called where another process changes what is promoted, which is waited for. */
   readonly onWait?: () => void;
+  /** Told of a version that another machine promoted, and this one now has. */
+  readonly onAdopt?: (model: PromotedModel) => void;
 }
 
 export interface Promotion {
   readonly promoted: boolean;
-  /** The best run that was found. */
+  /** The best run that was found; what is promoted where a project that shares has none. */
   readonly run: string;
-  readonly loss: number;
+  readonly loss: number | null;
   /** Why it was or was not promoted, in words. */
   readonly reason: string;
   /** The version that is promoted now; null where none is. */
@@ -39,25 +48,46 @@ export interface Promotion {
 
 /**
  * Promotes the best finished run where it is better than the model that is promoted; else nothing changes, not even a file's time.
- * A run that somebody went back from is left out, unless it is forced.
+ * A run that somebody went back from is left out, unless it is forced. Where the promotion is shared, the project first has what is
+ * promoted there; where another machine is faster, it is decided anew.
  *
  * @throws T2IError DATA_INVALID where there is no run with a loss, a file is not the one of its record, a record is damaged, or the
- *   losses cannot be compared; IO_FAILED; the signal's reason when aborted
+ *   losses cannot be compared; IO_FAILED; as the shared place; the signal's reason when aborted
  */
 export async function promote(options: PromoteOptions): Promise<Promotion> {
   const { project, signal, onWait = () => {} } = options;
   const place = { project, folder: join(project, options.target) };
   if (options.dryRun) {
-    const state = await readState(place);
-    return told(await decide(place, state, options), state, false);
+    const state = await look(place, options);
+    return told(await decide(place, state, null, options), state, false);
   }
   return withPlace(place, { signal, onWait }, async () => {
-    const state = await settle(place, signal);
-    const decision = await decide(place, state, options);
-    if (!decision.better) return told(decision, state, false);
-    const promoted = await replace(place, decision, state, options);
-    return told(decision, { ...state, promoted }, true);
+    let own: PromotedModel | null = null;
+    for (;;) {
+      const begun = await begin(place, options);
+      const { state } = begun;
+      own ??= begun.own;
+      const decision = await decide(place, state, own, options);
+      if (!decision.better) return told(decision, state, false);
+      const promoted = await replace(place, decision, state, options);
+      if (promoted !== null) return told(decision, { ...state, promoted }, true);
+    }
   });
+}
+
+async function look(place: Place, { shared, signal }: PromoteOptions): Promise<SharedState> {
+  if (shared !== undefined) return readSharedState(place, shared, signal);
+  return { ...(await readState(place)), tag: null };
+}
+
+/** What is promoted, after what a kill left is mended; and what was promoted in this project alone. */
+async function begin(
+  place: Place,
+  options: PromoteOptions,
+): Promise<{ state: SharedState; own: PromotedModel | null }> {
+  const { shared, keep, signal, onAdopt = () => {} } = options;
+  if (shared !== undefined) return joinShared(place, shared, { keep, signal, onAdopt });
+  return { state: { ...(await settle(place, signal)), tag: null }, own: null };
 }
 
 interface Decision {
@@ -67,22 +97,32 @@ interface Decision {
   readonly reason: string;
 }
 
-async function decide(place: Place, { promoted, history }: PromotionState, options: PromoteOptions): Promise<Decision> {
-  const { project, force, minDelta, findElsewhere } = options;
+async function decide(
+  place: Place,
+  { promoted, history }: PromotionState,
+  own: PromotedModel | null,
+  options: PromoteOptions,
+): Promise<Decision> {
+  const { project, force, minDelta, findElsewhere, shared } = options;
   const rejected = force === undefined ? rejectedModels(history) : new Set<string>();
+  if (force === undefined && shared !== undefined)
+    for (const key of await rejectedHere(project, history)) rejected.add(key);
   const isWanted = (run: RunRecord) => !rejected.has(modelKey(run));
   const runs = await readRuns(project);
   const there = await findElsewhere?.(isWanted);
-  const all = [...runs, ...(there ? [there.run] : [])];
+  const all = [...runs, ...(there ? [there.run] : []), ...(own ? [own] : [])];
   const allowed = all.filter(isWanted);
   const run = bestRun(allowed) ?? bestRun(all);
+  if (run === null && shared !== undefined && promoted !== null)
+    return { run: promoted, sources: [], better: false, reason: 'it is what is promoted, and no run is here' };
   if (run === null) {
     const where = `${join(project, 'runs')}${findElsewhere === undefined ? '' : ', nor on the tracking server'}`;
     throw new T2IError('DATA_INVALID', `There is no finished run with a loss in ${where}`, {
       hint: 'Train first: t2i train',
     });
   }
-  const sources = [fromRuns(place), ...(run === there?.run && there.source ? [there.source] : [])];
+  const elsewhere = run === there?.run ? there.source : run === own ? fromVersions(place) : null;
+  const sources = [fromRuns(place), ...(elsewhere === null ? [] : [elsewhere])];
   const decided = (better: boolean, reason: string): Decision => ({ run, sources, better, reason });
   if (!allowed.includes(run)) return decided(false, 'it was promoted before, and rolled back');
   const verdict = judgeRun(run, promoted, minDelta);
@@ -93,17 +133,23 @@ async function decide(place: Place, { promoted, history }: PromotionState, optio
 }
 
 function told({ run, reason }: Decision, { promoted }: PromotionState, done: boolean): Promotion {
-  const loss = run.best_val_diffuser_loss as number;
-  return { promoted: done, run: run.run_name, loss, reason, version: promoted?.version ?? null };
+  return {
+    promoted: done,
+    run: run.run_name,
+    loss: run.best_val_diffuser_loss,
+    reason,
+    version: promoted?.version ?? null,
+  };
 }
 
+/** Null where another machine was faster. */
 async function replace(
   place: Place,
   { run, sources }: Decision,
-  state: PromotionState,
-  { force, keep, signal }: PromoteOptions,
-): Promise<PromotedModel> {
-  await fetchModel(place, run, sources, signal);
+  state: SharedState,
+  { force, keep, signal, shared }: PromoteOptions,
+): Promise<PromotedModel | null> {
+  const files = await fetchModel(place, run, sources, signal);
   const model: PromotedModel = {
     ...run,
     version: nextVersion(state.history),
@@ -111,7 +157,12 @@ async function replace(
     forced: force ?? null,
     replaces: state.promoted?.run_name ?? null,
   };
-  await change(place, state, { action: 'promoted', model, keep, intact: true });
+  const history = withEntry(state, 'promoted', model);
+  if (shared !== undefined) {
+    await sendModel(shared, files, model, signal);
+    if (!(await writeShared(shared, history, state.tag, signal))) return null;
+  }
+  await change(place, state.promoted, { history, keep, intact: true });
   return model;
 }
 

@@ -37,6 +37,8 @@ export type PromotedModel = z.output<typeof METADATA>;
 
 export const METADATA_FILE = 'model_metadata.json';
 
+const RESTORE = 'Restore it (git, dvc checkout), or move it away if what it describes is to be forgotten.';
+
 /** Stands for the content of a model: two runs with the same files are the same model. */
 export function modelKey({ files }: Pick<RunRecord, 'files'>): string {
   const sorted = Object.entries(files).sort(([one], [other]) => (one < other ? -1 : 1));
@@ -76,13 +78,14 @@ export async function readOrNull(path: string): Promise<string | null> {
   }
 }
 
-/** @param path what the text is called in messages. @throws T2IError DATA_INVALID */
-export function parseRecord<T>(text: string, path: string, schema: z.ZodType<T>): T {
+/**
+ * @param path what the text is called in messages
+ * @param hint what to do where it is damaged
+ * @throws T2IError DATA_INVALID
+ */
+export function parseRecord<T>(text: string, path: string, schema: z.ZodType<T>, hint = RESTORE): T {
   const problem = (message: string, cause?: unknown) =>
-    new T2IError('DATA_INVALID', `${path} is damaged: ${message}`, {
-      hint: 'Restore it (git, dvc checkout), or move it away if what it describes is to be forgotten.',
-      cause,
-    });
+    new T2IError('DATA_INVALID', `${path} is damaged: ${message}`, { hint, cause });
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -55,10 +55,10 @@ export function sourcesOf(place: Place): Source[] {
   return [fromVersions(place), fromRuns(place)];
 }
 
-/** What is done, after what it is was brought with {@link fetchModel}. */
+/** What is done, after the files of the last model of a history were brought with {@link fetchModel}. */
 export interface Change {
-  readonly action: 'promoted' | 'rolled-back';
-  readonly model: PromotedModel;
+  /** As it is from then on. */
+  readonly history: readonly HistoryEntry[];
   /** Versions before this one whose files are kept. */
   readonly keep: number;
   /** What is replaced is whole, and can be one of the versions. */
@@ -66,25 +66,25 @@ export interface Change {
 }
 
 /**
- * Makes another model the promoted one.
+ * Makes the last model of a history the promoted one.
  *
+ * @param before what is promoted until then
  * @throws T2IError IO_FAILED
  */
 export async function change(
   place: Place,
-  state: PromotionState,
-  { action, model, keep, intact }: Change,
+  before: PromotedModel | null,
+  { history, keep, intact }: Change,
 ): Promise<void> {
-  const { promoted } = state;
-  const from = promoted?.version ?? null;
-  const history = [...state.history, { time: new Date().toISOString(), action, from, model }];
+  const { action, model } = history.at(-1) as HistoryEntry;
   // A rollback is written down first: nobody may promote again what it goes back from, wherever it is stopped.
   if (action === 'rolled-back') await writeHistory(place.project, history);
-  await install(place, model, intact ? promoted : null);
-  if (action === 'promoted') await writeHistory(place.project, history);
+  await install(place, model, intact ? before : null);
+  if (action !== 'rolled-back') await writeHistory(place.project, history);
   const others = versionsOf(history).filter((other) => modelKey(other) !== modelKey(model));
-  const kept = others.filter(({ version }, at) => keep > 0 && (at >= others.length - keep || version === from));
-  await pruneVersions(place, new Set(kept.map(modelKey)));
+  const kept = new Set(others.slice(-keep).map(modelKey));
+  if (before !== null && modelKey(before) !== modelKey(model)) kept.add(modelKey(before));
+  await pruneVersions(place, keep === 0 ? new Set() : kept);
 }
 
 function lost({ run_name, version }: PromotedModel, cause: unknown): T2IError {

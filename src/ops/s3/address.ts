@@ -1,3 +1,4 @@
+import type { Issue } from '../../errors.js';
 import { refuse } from '../../fields.js';
 
 /** A place in S3: a bucket and a key, or the start of keys. */
@@ -23,12 +24,21 @@ export function isS3Address(text: string): boolean {
  * @throws T2IError OPTION_INVALID
  */
 export function parseS3Address(text: string, option: string): S3Address {
-  const [bucket = '', ...rest] = text.slice(SCHEME.length).split('/');
-  const key = rest.join('/').replace(/\/+$/, '');
+  refuse(s3AddressIssues(text, option));
+  return split(text);
+}
+
+/** What is wrong with an address. @param option whose value it is */
+export function s3AddressIssues(text: string, option: string): Issue[] {
+  const { bucket, key } = split(text);
   const problem = problemOf(text, bucket, key);
-  if (problem !== undefined)
-    refuse([{ option, expected: 's3://BUCKET/PREFIX', received: JSON.stringify(text), problem }]);
-  return { bucket, key };
+  if (problem === undefined) return [];
+  return [{ option, expected: 's3://BUCKET/PREFIX', received: JSON.stringify(text), problem }];
+}
+
+function split(text: string): S3Address {
+  const [bucket = '', ...rest] = text.slice(SCHEME.length).split('/');
+  return { bucket, key: rest.join('/').replace(/\/+$/, '') };
 }
 
 function problemOf(text: string, bucket: string, key: string): string | undefined {

@@ -69,15 +69,21 @@ export class S3Store {
     });
   }
 
-  /** The bytes of an object as they come; errors while they are read are the stream's. */
+  /**
+   * The bytes of an object as they come; errors while they are read are the stream's.
+   *
+   * @param start bytes at its start that are left out
+   */
   async open(
     address: S3Address,
     signal: AbortSignal,
+    start = 0,
   ): Promise<{ readonly body: NodeJS.ReadableStream; readonly bytes: number }> {
     const { GetObjectCommand } = await import('@aws-sdk/client-s3');
     const { bucket: Bucket, key: Key } = address;
     return this.call(`Cannot read ${formatS3Address(address)}`, signal, async () => {
-      const { Body, ContentLength } = await this.client.send(new GetObjectCommand({ Bucket, Key }), {
+      const Range = start === 0 ? undefined : `bytes=${start}-`;
+      const { Body, ContentLength } = await this.client.send(new GetObjectCommand({ Bucket, Key, Range }), {
         abortSignal: signal,
       });
       return { body: Body as unknown as NodeJS.ReadableStream, bytes: ContentLength ?? 0 };

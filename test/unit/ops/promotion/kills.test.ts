@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,44 +5,14 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
 import { T2IError } from '../../../../src/errors.js';
-import { type HistoryEntry, readHistory } from '../../../../src/ops/promotion/history.js';
+import { readHistory } from '../../../../src/ops/promotion/history.js';
 import { promote } from '../../../../src/ops/promotion/promote.js';
 import type { PromotedModel } from '../../../../src/ops/promotion/records.js';
 import { rollback } from '../../../../src/ops/promotion/rollback.js';
-import { writeRun } from './tiny-runs.js';
+import { lives } from './mortal-fs.js';
+import { expectNeverWorse, writeRun } from './tiny-runs.js';
 
-/** How many more writes a process makes before it is killed: from then on it changes nothing, cleans up nothing either. */
-const life = vi.hoisted(() => ({ left: null as null | AsyncLocalStorage<{ writes: number }> }));
-
-vi.mock('node:fs/promises', async (load) => {
-  const real = await load<typeof import('node:fs/promises')>();
-  const dies = () => {
-    const process = life.left?.getStore();
-    return process !== undefined && process.writes-- <= 0;
-  };
-  const killed = () => new Error('killed');
-  const mortal =
-    (work: (...args: never[]) => Promise<unknown>) =>
-    async (...args: never[]) => {
-      if (dies()) throw killed();
-      return work(...args);
-    };
-  const names = ['writeFile', 'rename', 'rm', 'mkdir', 'link', 'utimes'] as const;
-  const open = async (...args: Parameters<typeof real.open>) => {
-    if (args[1] !== undefined && args[1] !== 'r' && dies()) throw killed();
-    const file = await real.open(...args);
-    const write = file.writeFile.bind(file);
-    file.writeFile = async (data) => {
-      if (!dies()) return write(data);
-      // As much as was written when it ended.
-      await write((data as Buffer).subarray(0, (data as Buffer).length / 2));
-      throw killed();
-    };
-    return file;
-  };
-  return { ...real, ...Object.fromEntries(names.map((name) => [name, mortal(real[name] as never)])), open };
-});
-life.left = new AsyncLocalStorage();
+vi.mock('node:fs/promises', async (load) => (await import('./mortal-fs.js')).mortalFs(await load()));
 
 type Act =
   | { kind: 'train'; name: string; loss: number | null }
@@ -149,7 +118,7 @@ class Project {
   /** Runs work as a process of its own; returns whether it was killed. */
   async process(writes: number, work: () => Promise<unknown>): Promise<boolean> {
     const left = { writes };
-    await life.left?.run(left, work).catch((error) => {
+    await lives.run(left, work).catch((error) => {
       const killed = left.writes < 0;
       // Nothing to promote yet, and nothing to go back to.
       const fine = T2IError.is(error) && /no finished run|no earlier version/.test(error.message);
@@ -188,17 +157,10 @@ class Project {
     ).toEqual([]);
     const history = await readHistory(this.folder);
     expect(history.at(-1)?.model).toEqual(model);
-    for (const [at, entry] of history.entries()) expectBetter(entry, history[at - 1]);
+    expectNeverWorse(history);
   }
 
   remove(): void {
     rmSync(this.folder, { recursive: true });
   }
-}
-
-function expectBetter({ action, model }: HistoryEntry, before: HistoryEntry | undefined): void {
-  if (action !== 'promoted' || model.forced !== null || before === undefined) return;
-  const [loss, old] = [model, before.model].map((each) => each.best_val_diffuser_loss);
-  expect(loss).not.toBeNull();
-  if (old !== null) expect(loss).toBeLessThan(old as number);
 }

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { HistoryEntry } from '../../../../src/ops/promotion/history.js';
 import type { PromotedModel } from '../../../../src/ops/promotion/records.js';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -39,4 +41,15 @@ export function readPromotedModel(project: string): PromotedModel & { readonly w
     weights: readFileSync(join(folder, 'diffuser/unet/model.safetensors'), 'utf8'),
     ...JSON.parse(readFileSync(join(folder, 'model_metadata.json'), 'utf8')),
   };
+}
+
+/** Each promotion has a lower loss than what it replaces, unless it was forced. */
+export function expectNeverWorse(history: readonly HistoryEntry[]): void {
+  for (const [at, { action, model }] of history.entries()) {
+    const before = history[at - 1]?.model;
+    if (action !== 'promoted' || model.forced !== null || before === undefined) continue;
+    const [loss, old] = [model, before].map((each) => each.best_val_diffuser_loss);
+    expect(loss).not.toBeNull();
+    if (old !== null) expect(loss).toBeLessThan(old as number);
+  }
 }

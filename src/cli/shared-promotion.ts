@@ -1,0 +1,32 @@
+import type { Params } from '../ops/params/schema.js';
+import type { SharedPlace } from '../ops/promotion/shared/place.js';
+import type { Io } from './io.js';
+import { formatBytes } from './quantities.js';
+import { StatusLine } from './status-line.js';
+
+/** Does work with the place that a project promotes into together with others; with none where it promotes for itself. */
+export async function withSharedPromotion<T>(
+  project: string,
+  { remote }: Params['log_trained_model'],
+  io: Io,
+  work: (shared: SharedPlace | undefined) => Promise<T>,
+): Promise<T> {
+  if (remote === null) return work(undefined);
+  const [{ awsSettings }, { parseS3Address }, { S3Store }, { S3SharedPlace }] = await Promise.all([
+    import('../ops/aws/settings.js'),
+    import('../ops/s3/address.js'),
+    import('../ops/s3/store.js'),
+    import('../ops/promotion/shared/s3.js'),
+  ]);
+  const address = parseS3Address(remote, 'log_trained_model.remote');
+  const store = await S3Store.open(await awsSettings(project, io.env));
+  const status = new StatusLine(io);
+  try {
+    return await work(
+      new S3SharedPlace(store, address, (doing, { bytes }) => status.show(`${doing} a file of ${formatBytes(bytes)}`)),
+    );
+  } finally {
+    status.clear();
+    store.close();
+  }
+}
