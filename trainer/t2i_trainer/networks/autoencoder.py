@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..files import read_json, write_json
-from .weights import save_weights
+from .weights import load_whole, save_weights
 
 PATCH = 8
 
@@ -122,9 +122,9 @@ class TinyAutoencoder(nn.Module):
 
 
 def load_autoencoder(folder: Path) -> "TinyAutoencoder | AutoencoderKL":
-    """The autoencoder of a folder, ours or diffusers' own, from safetensors: without them diffusers would unpickle."""
+    """The autoencoder of a folder, ours or diffusers' own; raises StageError as `load_whole`."""
     if read_json(folder / "config.json").get("_class_name") == "AutoencoderKL":
-        return AutoencoderKL.from_pretrained(folder, use_safetensors=True)
+        return load_whole(AutoencoderKL, folder)
     return TinyAutoencoder.from_pretrained(folder)
 
 

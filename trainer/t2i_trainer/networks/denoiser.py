@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..files import read_json
+from .weights import load_whole
 
 
 class PlacedConv(nn.Module):
@@ -45,8 +46,8 @@ def unet_class(folder: Path) -> type[UNet2DConditionModel]:
 
 
 def load_unet(folder: Path) -> UNet2DConditionModel:
-    """The denoiser of a folder, from safetensors: without them diffusers would unpickle."""
-    return unet_class(folder).from_pretrained(folder, use_safetensors=True)
+    """The denoiser of a folder; raises StageError as `load_whole`."""
+    return load_whole(unet_class(folder), folder)
 
 
 def latent_size(unet: UNet2DConditionModel) -> tuple[int, int]:

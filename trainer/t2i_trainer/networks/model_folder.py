@@ -1,5 +1,6 @@
 """A complete text-to-image model in diffusers' layout, as a project promotes it: checked before it is loaded."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ def check_model_folder(folder: Path) -> None:
     issues += [Issue(f"{folder / part}", "weights in safetensors", found) for part, found in _without_weights(folder)]
     if not (folder / "tokenizer").is_dir():
         issues.append(Issue(str(folder / "tokenizer"), "a folder", "none"))
-    issues += _contradictions(folder) if not issues else []
+    issues += contradictions(folder) if not issues else []
     if issues:
         raise _invalid(folder, issues)
 
@@ -93,7 +94,11 @@ def _without_weights(folder: Path) -> list[tuple[str, str]]:
     return [(part, _instead(folder / part)) for part in parts]
 
 
-def _contradictions(folder: Path) -> list[Issue]:
+def contradictions(folder: Path, further_inputs: Mapping[str, tuple[object, ...]] = FURTHER_INPUTS) -> list[Issue]:
+    """What the configurations say that no model here has: other classes, sizes that differ, inputs that are not given.
+
+    `further_inputs`: fields of the denoiser's configuration that stand for such inputs, with what they may hold.
+    """
     text, unet, vae = (read_json(folder / part / "config.json") for part in PARTS)
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     issues = []
@@ -113,6 +118,6 @@ def _contradictions(folder: Path) -> list[Issue]:
         expect("unet/config.json", key, channels, unet.get(key, 4))
     width = (text.get("hidden_size", 512),)
     expect("unet/config.json", "cross_attention_dim", width, unet.get("cross_attention_dim", 1280))
-    for key, values in FURTHER_INPUTS.items():
+    for key, values in further_inputs.items():
         expect("unet/config.json", key, values, unet.get(key))
     return issues

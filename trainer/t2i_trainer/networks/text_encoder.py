@@ -10,7 +10,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ..files import read_json, write_json
 from .sketch import Sketch
-from .weights import save_weights
+from .weights import load_whole, save_weights
 
 CONTEXT = 32
 END = 49407
@@ -54,8 +54,8 @@ def load_text_encoder(folder: Path) -> TextEncoder | CLIPTextModel:
 
 
 def load_clip(folder: Path) -> CLIPTextModel:
-    """CLIP alone, from safetensors: without them transformers would unpickle."""
-    return CLIPTextModel.from_pretrained(folder, use_safetensors=True)
+    """CLIP alone; raises StageError as `load_whole`."""
+    return load_whole(CLIPTextModel, folder)
 
 
 def count_states(encoder: TextEncoder | CLIPTextModel) -> int:

@@ -1,13 +1,15 @@
-"""Networks as files: weights as safetensors in float32, and their configuration, written whole or not at all."""
+"""Networks as files: weights as safetensors in float32, and their configuration, whole or not at all."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 from diffusers import ModelMixin
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..files import write_atomically, write_json
+from ..stage import Issue, StageError
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
@@ -20,6 +22,21 @@ def save_config(module: ModelMixin, folder: Path) -> None:
     """Writes `config.json`, without the place that the network was loaded from."""
     config = json.loads(module.to_json_string())
     write_json(folder / "config.json", {name: value for name, value in config.items() if name != "_name_or_path"})
+
+
+def load_whole(kind: Any, folder: Path) -> Any:
+    """The network of class `kind`, of diffusers or transformers, that a folder holds; from safetensors alone: without
+    them these libraries would unpickle.
+
+    Raises StageError MODEL_INVALID where weights are missing, which they would fill with random numbers.
+    """
+    network, info = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True)
+    missing = sorted(info["missing_keys"])
+    if missing:
+        issues = tuple(Issue(f"{folder}: {name}", "weights", "none") for name in missing)
+        message = f"{folder}: {len(missing)} weights of {kind.__name__} are missing, first {missing[0]}"
+        raise StageError("MODEL_INVALID", message, "Copy or download the model again.", issues)
+    return network
 
 
 def _plain(tensor: Tensor) -> Tensor:
