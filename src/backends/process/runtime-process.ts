@@ -1,9 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import type { Socket } from 'node:net';
-import { dirname } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { T2IError, T2IInternalError } from '../../errors.js';
 import { askForReport } from '../../report-address.js';
+import { type Channel, type ChildStart, forkModule } from './channel.js';
 import type { Reply, Request } from './messages.js';
 
 /** How much of what the child last wrote to stderr an error message quotes. */
@@ -12,15 +11,13 @@ const QUOTED_STDERR = 2000;
 const ABORT_GRACE = 3000;
 
 /** Which child to start, and how to speak of it. */
-export interface ProcessKind {
-  /** Path of the built module that calls `serve`. */
-  readonly entry: string;
+export interface ProcessKind extends ChildStart {
   /** Name of the runtime in it, for messages. */
   readonly runtime: string;
   /** What helps where the runtime cannot be loaded. */
   readonly installHint: string;
-  /** Variables of the child's environment, besides those of the caller's process. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Starts it where it is no module of this package; it speaks the messages of messages.ts all the same. */
+  readonly connect?: (start: ChildStart, onReply: (reply: Reply) => void) => Channel;
 }
 
 /**
@@ -35,19 +32,6 @@ export function childEntry(url: string, file: string): string {
   return fileURLToPath(new URL(file, built));
 }
 
-/**
- * Undefined for the caller's, which the child may be in and yet not be allowed to enter; the folder of the child's module where that
- * was deleted, for Node starts no threads there.
- */
-function workingFolder(entry: string): string | undefined {
-  try {
-    process.cwd();
-    return undefined;
-  } catch {
-    return dirname(entry);
-  }
-}
-
 interface Pending {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -59,6 +43,7 @@ interface Pending {
  * which rejects what is under way; either way it is not used again.
  */
 export class RuntimeProcess {
+  readonly #channel: Channel;
   readonly #child: ChildProcess;
   readonly #exited: Promise<void>;
   #pending: Pending | null = null;
@@ -77,19 +62,11 @@ export class RuntimeProcess {
     private readonly kind: ProcessKind,
     private readonly onCrash: () => void = () => {},
   ) {
-    // Whom to watch: a caller that dies at once is gone before the child could ask whose child it is.
-    this.#child = fork(kind.entry, [String(process.pid)], {
-      serialization: 'advanced',
-      env: { ...process.env, ...kind.env },
-      // Flags of the caller's process (--inspect, loaders, a heap limit) are not for this one, which collects after large jobs.
-      execArgv: ['--expose-gc'],
-      cwd: workingFolder(kind.entry),
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
+    this.#channel = (kind.connect ?? forkModule)(kind, (reply) => this.#receive(reply));
+    this.#child = this.#channel.child;
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-QUOTED_STDERR);
     });
-    this.#child.on('message', (reply: Reply) => this.#receive(reply));
     this.#exited = new Promise((resolve) => {
       this.#child.once('close', (code, signal) => resolve(this.#end(signal ?? `exit code ${code}`)));
       this.#child.once('error', (error) => {
@@ -136,7 +113,7 @@ export class RuntimeProcess {
   /** Ends the running call as soon as the child can; the whole process, where that takes longer than three seconds. */
   abort(): void {
     if (this.#pending === null) return;
-    this.#send({ type: 'abort' });
+    this.#channel.send({ type: 'abort' });
     this.#deadline ??= setTimeout(() => void this.stop(), ABORT_GRACE);
   }
 
@@ -169,29 +146,20 @@ export class RuntimeProcess {
 
   /** Keeps the caller's process alive, as long as an answer is awaited. */
   hold(): void {
-    this.#child.ref();
-    this.#child.channel?.ref();
-    (this.#child.stderr as Socket | null)?.ref();
+    for (const part of this.#channel.parts) part?.ref();
   }
 
   /** Lets the caller's process exit; the child follows when its channel closes. */
   release(): void {
-    this.#child.unref();
-    this.#child.channel?.unref();
-    (this.#child.stderr as Socket | null)?.unref();
+    for (const part of this.#channel.parts) part?.unref();
   }
 
   #answer(request: Request | null, onEvent: Pending['onEvent'] = null): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject, onEvent };
       if (this.#ended) this.#end('before the request');
-      else if (request !== null) this.#send(request);
+      else if (request !== null) this.#channel.send(request);
     });
-  }
-
-  #send(request: Request): void {
-    // A failure to send means that the channel is closed: the process is ending, which `close` reports.
-    if (this.#child.connected) this.#child.send(request, () => {});
   }
 
   #receive(reply: Reply): void {
