@@ -18,6 +18,8 @@ export interface ProjectStage {
   readonly env?: Readonly<Record<string, string>>;
   /** It works on files that are named, in a project or not: no params.yaml is read. */
   readonly anywhere?: true;
+  /** It needs as many images as the parameters train on. */
+  readonly trains?: true;
   /** Parameters that flags of the command line replace. */
   readonly replace?: (params: Params) => Params;
 }
@@ -30,7 +32,7 @@ export interface ProjectStage {
  */
 export async function runProjectStage(stage: ProjectStage, { flags }: CommandInput, io: Io): Promise<unknown> {
   const project = projectFolder(io);
-  const read = stage.anywhere ? { params: PARAMS.parse({}), warnings: [] } : await readParams(project);
+  const read = stage.anywhere ? { params: PARAMS.parse({}), warnings: [] } : await readParams(project, stage);
   const params = stage.replace?.(read.params) ?? read.params;
   for (const warning of read.warnings) warn(io, warning);
   const status = new StageStatus(io);

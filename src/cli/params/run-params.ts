@@ -24,7 +24,7 @@ export async function runParams({ args, flags }: CommandInput, io: Io): Promise<
     return EXIT.ok;
   }
   refuseFile(action, file);
-  const { params, warnings } = await readParams(projectFolder(io));
+  const { params, warnings } = await readParams(projectFolder(io), { trains: action === 'check' });
   for (const warning of warnings) warn(io, warning);
   if (action === 'show') {
     if (json) printJson(io, params);

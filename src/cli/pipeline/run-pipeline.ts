@@ -21,7 +21,7 @@ export async function runPipeline(input: CommandInput, io: Io): Promise<number> 
   const on = flags.on as string | undefined;
   refuse(checkFields({ on }, FIELDS));
   const project = projectFolder(io);
-  const { params } = await readParams(project);
+  const { params } = await readParams(project, { trains: action === 'run' });
   const all = await readStages(project, params);
   const stages = between(all, flags.from as string | undefined, flags.to as string | undefined);
   if (action === 'status') return tellStatus(await lookAtStages(project, stages, io.signal), input, io);

@@ -9,6 +9,6 @@ export const trainVae: Command = {
   examples: ['t2i train-vae', 't2i train-vae --json'],
   async run(input, io) {
     const { runStageCommand } = await import('../run-project-stage.js');
-    return runStageCommand({ stage: 'train_vae_model' }, input, io);
+    return runStageCommand({ stage: 'train_vae_model', trains: true }, input, io);
   },
 };

@@ -1,5 +1,8 @@
+import { resolve } from 'node:path';
 import type { Issue } from '../../errors.js';
 import { checkFields, integer, oneOf, refuse, text } from '../../fields.js';
+import { UNET_FOLDER } from '../../ops/params/check.js';
+import { hasUnet } from '../../ops/params/facts.js';
 import { NAME } from '../../ops/params/name.js';
 import { AWAY, PLACES } from '../../ops/params/places.js';
 import { readParams } from '../../ops/params/read.js';
@@ -33,16 +36,21 @@ export async function runTrain(input: CommandInput, io: Io): Promise<number> {
   const issues = checkFields({ strategy, nproc: processes, initFrom, run, on: given, containerFormat }, FIELDS);
   const wrong = issues.length > 0;
   const on = given ?? (wrong ? 'here' : (await readParams(projectFolder(io))).params.pytorch_estimator.train_on);
-  refuse([...issues, ...checkPlace(on, input.flags)]);
+  refuse([...issues, ...checkPlace(on, input.flags), ...(await checkInitFrom(initFrom, io))]);
   const replace = (params: Params) => withFlags(params, strategy, initFrom, run);
   if ((AWAY as readonly string[]).includes(on)) {
     const { trainAway } = await import('./train-away.js');
     return trainAway(on as (typeof AWAY)[number], replace, input, io);
   }
   const launcher = () => (processes === 1 ? [] : torchrun(processes));
-  const value = await runProjectStage({ stage: 'train', replace, launcher }, input, io);
+  const value = await runProjectStage({ stage: 'train', trains: true, replace, launcher }, input, io);
   await writeReport(projectFolder(io), 'training', value);
   return tellResult(value, input, io);
+}
+
+async function checkInitFrom(initFrom: string | undefined, io: Io): Promise<Issue[]> {
+  if (!initFrom || (await hasUnet(resolve(projectFolder(io), initFrom)))) return [];
+  return [{ option: '--init-from', expected: UNET_FOLDER, received: initFrom }];
 }
 
 /** Flags that do not go together with where the training runs. */

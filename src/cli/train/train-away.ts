@@ -25,7 +25,7 @@ export async function trainAway(
 ): Promise<number> {
   const { flags } = input;
   const project = projectFolder(io);
-  const { params: own, warnings } = await readParams(project);
+  const { params: own, warnings } = await readParams(project, { trains: true });
   for (const warning of warnings) warn(io, warning);
   const params = replace(own);
   await refuseOtherRun(project, params.mlflow.run_name);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { T2IError } from '../../errors.js';
 import { type HttpRequest, request, requestJson } from '../../http/request.js';
+import { ADDRESS, isAddress } from './address.js';
 
 export interface MlflowOptions {
   /** Address of the server, as `mlflow.server_uri` has it; DagsHub's is https://dagshub.com/USER/REPOSITORY.mlflow. */
@@ -106,14 +107,11 @@ function hint(status: number): string | undefined {
 }
 
 function checkedAddress(address: string): string {
-  const url = URL.canParse(address) ? new URL(address) : null;
-  const usable = url !== null && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '';
-  if (usable && url.username === '' && url.password === '') return address.replace(/\/+$/, '');
+  if (isAddress(address)) return address.replace(/\/+$/, '');
   // Not repeated where it may hold a password.
   const received = address.includes('@') ? 'an address with @' : JSON.stringify(address);
-  const expected = 'an address such as https://host/path; user and password belong into the environment or .env';
-  const issue = { option: 'mlflow.server_uri', expected, received };
-  throw new T2IError('OPTION_INVALID', `mlflow.server_uri: expected ${expected}, received ${received}`, {
+  const issue = { option: 'mlflow.server_uri', expected: ADDRESS, received };
+  throw new T2IError('OPTION_INVALID', `mlflow.server_uri: expected ${ADDRESS}, received ${received}`, {
     issues: [issue],
   });
 }

@@ -13,6 +13,8 @@ export interface ModelFacts {
   readonly latentChannels?: number | undefined;
   /** Images below data.raw. */
   readonly images?: number | undefined;
+  /** Folders of models that are not there, by the parameters that name them. */
+  readonly missing?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface Findings {
@@ -20,12 +22,16 @@ export interface Findings {
   readonly warnings: readonly string[];
 }
 
+/** What can be trained further. */
+export const UNET_FOLDER = 'a diffusers folder with unet/config.json';
+
 const UNKNOWN_FACTOR = 8;
 const UNKNOWN_CHANNELS = 4;
 
 /** Rules between parameters: every one that is broken, and what is odd though allowed. */
 export function checkParams(params: Params, facts: ModelFacts): Findings {
   const rules = [
+    checkModels,
     checkUnet,
     checkLatents,
     checkText,
@@ -46,6 +52,16 @@ const issue = (option: string, expected: string, received: unknown): Issue => ({
   expected,
   received: String(received),
 });
+
+function checkModels(_: Params, { missing = {} }: ModelFacts): Issue[] {
+  return Object.entries(missing).map(([option, name]) =>
+    issue(
+      option,
+      option === 'unet.init_from' ? UNET_FOLDER : 'a folder, or a name on the Hub',
+      `${name}, where none is`,
+    ),
+  );
+}
 
 function checkUnet({ unet }: Params): Issue[] {
   if (unet.init_from !== null) return [];
@@ -130,7 +146,7 @@ function checkData({ data }: Params, { images }: ModelFacts): Issue[] {
   const wanted = data.train_size + data.val_size;
   if (images === undefined || images === 0 || wanted <= images) return [];
   const received = `${data.train_size} + ${data.val_size}`;
-  return [issue('data.train_size', `with val_size at most the ${images} images below ${data.raw}`, received)];
+  return [issue('data.train_size', `at most ${images} with val_size, the images below ${data.raw}`, received)];
 }
 
 function checkPromotion({ log_trained_model: { remote } }: Params): Issue[] {

@@ -18,13 +18,18 @@ export interface ReadParams {
   readonly warnings: readonly string[];
 }
 
+export interface ReadOptions {
+  /** Whether the images and models must be there that a training takes; other commands go without. */
+  readonly trains?: boolean;
+}
+
 /**
  * The parameters of a project, checked.
  *
  * @param folder of the project
  * @throws T2IError OPTION_INVALID with every mistake: unknown keys with the nearest name, values, secrets, and rules between keys
  */
-export async function readParams(folder: string): Promise<ReadParams> {
+export async function readParams(folder: string, { trains = false }: ReadOptions = {}): Promise<ReadParams> {
   const value = parseYaml(PARAMS_FILE, await readText(folder));
   const secrets = findSecrets(value);
   const parsed = PARAMS.safeParse(value);
@@ -33,7 +38,7 @@ export async function readParams(folder: string): Promise<ReadParams> {
   const issues = [...own.filter(({ option }) => !told.has(option)), ...secrets];
   // Rules between keys are worth telling only where each key is right by itself.
   const findings = parsed.success
-    ? checkParams(parsed.data, await factsOf(folder, parsed.data))
+    ? checkParams(parsed.data, await factsOf(folder, parsed.data, trains))
     : { issues: [], warnings: [] };
   refuseParams([...issues, ...findings.issues]);
   return { params: parsed.data as Params, warnings: findings.warnings };

@@ -1,7 +1,20 @@
 import { z } from 'zod';
 import { PLACES } from './places.js';
 import { STRATEGIES } from './strategies.js';
-import { below, flag, integer, line, list, modelName, oneOf, positive, real, size } from './values.js';
+import {
+  address,
+  below,
+  flag,
+  integer,
+  line,
+  list,
+  modelName,
+  oneOf,
+  positive,
+  real,
+  repoName,
+  size,
+} from './values.js';
 
 /** Block types of diffusers' UNet2DConditionModel that its text states can be given to, or that need none. */
 const DOWN_BLOCKS = ['DownBlock2D', 'CrossAttnDownBlock2D', 'AttnDownBlock2D'] as const;
@@ -147,7 +160,7 @@ const exporting = z.strictObject({
 });
 
 const mlflow = z.strictObject({
-  server_uri: line(500)
+  server_uri: address
     .nullable()
     .default(null)
     .describe('tracking server; runs are recorded in their folders alone where null'),
@@ -198,8 +211,8 @@ const estimator = z.strictObject({
 });
 
 const huggingface = z.strictObject({
-  model_repo: line(200).nullable().default(null).describe('OWNER/NAME of the model on the Hub'),
-  space_repo: line(200).nullable().default(null).describe('OWNER/NAME of the Space that shows it'),
+  model_repo: repoName.nullable().default(null).describe('OWNER/NAME of the model on the Hub'),
+  space_repo: repoName.nullable().default(null).describe('OWNER/NAME of the Space that shows it'),
 });
 
 const promotion = z.strictObject({

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { isRepoName } from '../../hub/repo-name.js';
+import { ADDRESS, isAddress } from '../mlflow/address.js';
 import { NAME } from './name.js';
 
 // The message of each check is what was expected; `readParams` says what came.
@@ -44,6 +46,12 @@ export function line(max: number) {
     .max(max, expected)
     .regex(/^\P{Cc}+$/u, expected);
 }
+
+/** OWNER/NAME, as the Hub allows. */
+export const repoName = line(200).refine(isRepoName, 'OWNER/NAME of a repository on the Hub');
+
+/** Address of a tracking server. */
+export const address = line(500).refine(isAddress, ADDRESS);
 
 /** A relative path below the project, with forward slashes. */
 export const below = line(500).regex(

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -28,6 +28,15 @@ async function data(...argv: string[]) {
 }
 
 describe('t2i data', () => {
+  it('imports and prepares more images where there are fewer than are trained on', async () => {
+    const images = join(project, 'data/raw/dataset/images');
+    mkdirSync(images, { recursive: true });
+    writeFileSync(join(images, 'a.png'), '');
+    expect((await data('import', 'more')).code).toBe(0);
+    for (const action of ['caption', 'embed', 'latents', 'check']) expect((await data(action)).code, action).toBe(0);
+    rmSync(images, { recursive: true });
+  });
+
   it.each(['caption', 'embed', 'latents'])('%s works in one process unless told', async (action) => {
     expect(await data(action)).toEqual({ code: 0, said: { options: [] } });
   });

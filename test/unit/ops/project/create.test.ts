@@ -119,6 +119,23 @@ describe('the commands of a project', () => {
     );
   });
 
+  it('look for images and models before a training, and for no more before anything else', async () => {
+    await t2i(root, 'init', 'flowers');
+    const cwd = join(root, 'flowers');
+    mkdirSync(join(cwd, 'data/raw/dataset/images'), { recursive: true });
+    writeFileSync(join(cwd, 'data/raw/dataset/images/a.png'), '');
+    for (const action of [['params', 'check'], ['train'], ['train-vae'], ['pipeline', 'run']])
+      expect(await t2i(cwd, ...action), action.join(' ')).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('data.train_size: expected at most 1 with val_size'),
+      });
+    expect((await t2i(cwd, 'train', '--init-from', 'nope')).err).toContain(
+      '--init-from: expected a diffusers folder with unet/config.json, received nope',
+    );
+    for (const action of [['params', 'show'], ['history']])
+      expect((await t2i(cwd, ...action)).code, action.join(' ')).toBe(0);
+  });
+
   it('convert an older configuration once, and never over another', async () => {
     writeFileSync(join(root, 'old.yaml'), 'ddpm_scheduler: {T: 300}\nmlflow: {tracking_password: sesame}\n');
     const first = await t2i(root, 'params', 'import', 'old.yaml', '--json');

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { mistakes, write } from './params-folder.js';
+
+describe('the parameters of a training', () => {
+  it('need as many images as are trained on, but only to train', async () => {
+    for (const name of ['a.png', 'b.JPG', 'notes.txt']) write(`data/raw/dataset/images/${name}`, '');
+    const params = { data: { train_size: 64, val_size: 1 } };
+    expect(await mistakes(params)).toEqual({});
+    expect(await mistakes(params, { trains: true })).toEqual({
+      'data.train_size': 'at most 2 with val_size, the images below data/raw/dataset, not 64 + 1',
+    });
+  });
+
+  it('name every folder of a model that is not there before a training', async () => {
+    write('sd/unet/config.json', {});
+    const params = {
+      clip: { model: '../texxt' },
+      vae: { model: 'runs/run_1-vae/vae' },
+      unet: { init_from: 'nope' },
+      evaluate: { clip_model: './sd' },
+    };
+    expect(await mistakes(params)).toEqual({});
+    expect(await mistakes(params, { trains: true })).toEqual({
+      'clip.model': 'a folder, or a name on the Hub, not ../texxt, where none is',
+      'vae.model': 'a folder, or a name on the Hub, not runs/run_1-vae/vae, where none is',
+      'unet.init_from': 'a diffusers folder with unet/config.json, not nope, where none is',
+    });
+    expect(await mistakes({ unet: { init_from: './sd' }, clip: { model: 'gpt2' } }, { trains: true })).toEqual({});
+  });
+});
