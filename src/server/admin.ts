@@ -3,12 +3,12 @@ import type { Dialect } from './http/operation.js';
 import type { ServerMetrics } from './metrics.js';
 import { openaiError } from './openai/errors.js';
 import { OPENAI_ERROR } from './openai/schema.js';
-import type { RequestQueue } from './queue/request-queue.js';
+import type { ServerQueue } from './queue/server-queue.js';
 
 const STATE = z.object({ status: z.enum(['ok', 'draining']) });
 
 /** What operators ask, on a listener of its own: under load the others' connections would keep it waiting. */
-export function adminDialect(queue: RequestQueue, metrics: ServerMetrics): Dialect {
+export function adminDialect(queue: ServerQueue, metrics: ServerMetrics): Dialect {
   return {
     name: 'admin',
     owns: () => true,

@@ -21,8 +21,9 @@ import { openapiDialect } from './openapi.js';
 import { checkServerOptions, type ServerOptions } from './options.js';
 import { pageDialect } from './page/dialect.js';
 import { type Clock, systemClock } from './queue/clock.js';
+import { drawBatch } from './queue/draw-batch.js';
 import { RequestQueue } from './queue/request-queue.js';
-import { runBatch } from './queue/run-batch.js';
+import type { ServerQueue } from './queue/server-queue.js';
 import { sagemakerDialect } from './sagemaker/dialect.js';
 import { ImageService } from './service.js';
 import { torchserveDialect } from './torchserve/dialect.js';
@@ -77,7 +78,7 @@ export interface Assembled {
   readonly app: App;
   readonly admin: App;
   readonly service: ImageService;
-  readonly queue: RequestQueue;
+  readonly queue: ServerQueue;
   readonly metrics: ServerMetrics;
 }
 
@@ -103,8 +104,7 @@ export async function assembleServer(
     batchWindow: options.batchWindow ?? 5,
     batchImages: options.batchImages ?? 8,
     clock,
-    run: (members) =>
-      service.runBatch(members, (batch, served) => pool.use(served, (pipeline) => runBatch(pipeline, batch))),
+    run: (members) => drawBatch({ models, pool, metrics, log }, members),
   });
   const logPrompts = options.logPrompts ?? false;
   const service: ImageService = new ImageService({ models, pool, queue, limits, metrics, log, logPrompts });
@@ -150,7 +150,7 @@ function openPool(
   });
 }
 
-function serverOf(app: App, admin: App, models: readonly string[], queue: RequestQueue, pool: ModelPool): Server {
+function serverOf(app: App, admin: App, models: readonly string[], queue: ServerQueue, pool: ModelPool): Server {
   let closed: Promise<void> | null = null;
   const close = () => {
     closed ??= queue.close().then(() => pool.close());

@@ -10,7 +10,7 @@ import type { ServerMetrics } from './metrics.js';
 import type { ModelPool } from './models/model-pool.js';
 import { limitsOfServed, type ServedModel, type ServedModels } from './models/served-model.js';
 import type { QueuedRequest, RequestListeners } from './queue/queued-request.js';
-import type { RequestQueue } from './queue/request-queue.js';
+import type { ServerQueue } from './queue/server-queue.js';
 import { traceRequest } from './tracing.js';
 
 /** Who asks, and how. */
@@ -43,7 +43,7 @@ export interface AcceptedRequest extends CheckedRequest {
 export interface ServiceParts {
   readonly models: ServedModels;
   readonly pool: ModelPool;
-  readonly queue: RequestQueue;
+  readonly queue: ServerQueue;
   readonly limits: ServerLimits;
   readonly metrics: ServerMetrics;
   readonly log: ServerLog;
@@ -58,7 +58,7 @@ export class ImageService {
     return this.parts.models;
   }
 
-  get queue(): RequestQueue {
+  get queue(): ServerQueue {
     return this.parts.queue;
   }
 
@@ -100,7 +100,7 @@ export class ImageService {
   }
 
   /**
-   * Puts a checked request into the queue.
+   * Puts a checked request into the queue. Who answers before its end awaits `accepted` first: a queue that is shared may refuse later.
    *
    * @throws Refusal queue_full, draining; the signal's reason where it is aborted already
    */
@@ -116,22 +116,6 @@ export class ImageService {
       return { ...checked, queued, result: queued.result };
     } catch (error) {
       metrics.requests.inc({ api, outcome: 'refused' });
-      throw error;
-    }
-  }
-
-  /** Carries out a batch of the queue. */
-  async runBatch(
-    members: readonly QueuedRequest[],
-    run: (members: readonly QueuedRequest[], served: ServedModel) => Promise<readonly string[]>,
-  ): Promise<void> {
-    const { metrics, log } = this.parts;
-    const model = members[0]?.model;
-    metrics.batches.observe(members.length);
-    try {
-      for (const message of await run(members, this.models.find(model))) log.warn({ model }, message);
-    } catch (error) {
-      if (T2IError.is(error) && error.code === 'BACKEND_CRASHED') metrics.restarts.inc({ model: String(model) });
       throw error;
     }
   }
@@ -152,7 +136,7 @@ export class ImageService {
     });
     queued.onSettled((spent) => {
       const { state } = queued;
-      metrics.requests.inc({ api, outcome: state });
+      metrics.requests.inc({ api, outcome: queued.wasRefused ? 'refused' : state });
       if (state === 'completed') {
         metrics.images.inc({ model }, seeds.length);
         metrics.phases.observe({ phase: 'generate' }, spent / 1000);

@@ -15,12 +15,16 @@ type Told =
   | { readonly image: number; readonly finished: GeneratedImage };
 
 /** The events of a generation: previews, then each image as it is done; or an error, after which there is nothing more. */
-export function streamGeneration(context: RequestContext, service: ImageService, generation: Generation): Response {
+export async function streamGeneration(
+  context: RequestContext,
+  service: ImageService,
+  generation: Generation,
+): Promise<Response> {
   const channel = new Channel<Told>();
   const partials = new Map<number, number>();
   const leave = new AbortController();
   const { signal } = context.req.raw;
-  const { result } = service.submit(generation, {
+  const { queued, result } = service.submit(generation, {
     ...askerOf(context, 'openai'),
     signal: AbortSignal.any([signal, leave.signal]),
     onStep: ({ image, seed, preview }) => {
@@ -35,6 +39,7 @@ export function streamGeneration(context: RequestContext, service: ImageService,
     () => channel.close(),
     (error) => channel.fail(error),
   );
+  await queued.accepted;
   const events = eventsOf(channel, generation, context.get('requestId'));
   return eventStream(events, () => leave.abort(new DOMException('The client left', 'AbortError')));
 }

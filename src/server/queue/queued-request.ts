@@ -35,6 +35,8 @@ export class QueuedRequest {
   readonly api: string;
   /** Requests of the same text are carried out together: everything that decides an image, but for the seed. */
   readonly likeness: string;
+  /** Resolves when the queue has taken it, and rejects where it ends before. */
+  readonly accepted: Promise<void>;
   /** One for each seed. */
   readonly result: Promise<readonly GeneratedImage[]>;
   /** A try that a crash ended is repeated once. */
@@ -46,6 +48,8 @@ export class QueuedRequest {
   readonly #settled: ((spent: number) => void)[] = [];
   readonly #acceptedAt: number;
   #startedAt: number | null = null;
+  #wasRefused = false;
+  #accept!: { resolve(): void; reject(reason: unknown): void };
   #settle!: { resolve(images: readonly GeneratedImage[]): void; reject(reason: unknown): void };
 
   constructor(
@@ -60,10 +64,14 @@ export class QueuedRequest {
     this.api = api;
     this.likeness = JSON.stringify([model, like]);
     this.#listeners = listeners;
+    this.accepted = new Promise((resolve, reject) => {
+      this.#accept = { resolve, reject };
+    });
     this.result = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    // Whoever asked awaits it; that it fails before must not count as unhandled.
+    // Whoever asked awaits them; that they fail before must not count as unhandled.
+    this.accepted.catch(() => {});
     this.result.catch(() => {});
     if (signal !== undefined) {
       const leave = () => this.cancel(signal.reason);
@@ -80,6 +88,11 @@ export class QueuedRequest {
     return this.#state !== 'queued' && this.#state !== 'generating';
   }
 
+  /** Whether the queue did not take it. */
+  get wasRefused(): boolean {
+    return this.#wasRefused;
+  }
+
   /** Called at the first start, with the milliseconds that it waited. */
   onStarted(call: (waited: number) => void): void {
     this.#started.push(call);
@@ -88,6 +101,17 @@ export class QueuedRequest {
   /** Called once, at the end, whatever it is, with the milliseconds since the start; 0 where it never started. */
   onSettled(call: (spent: number) => void): void {
     this.#settled.push(call);
+  }
+
+  /** The queue has taken it. */
+  accept(): void {
+    this.#accept.resolve();
+  }
+
+  /** The queue does not take it. */
+  refuse(reason: unknown): void {
+    this.#wasRefused = !this.settled;
+    this.fail(reason);
   }
 
   start(): void {
@@ -120,11 +144,16 @@ export class QueuedRequest {
   }
 
   fail(reason: unknown): void {
-    this.#end('failed', () => this.#settle.reject(reason));
+    this.#end('failed', () => this.#reject(reason));
   }
 
   cancel(reason: unknown): void {
-    this.#end('cancelled', () => this.#settle.reject(reason));
+    this.#end('cancelled', () => this.#reject(reason));
+  }
+
+  #reject(reason: unknown): void {
+    this.#accept.reject(reason);
+    this.#settle.reject(reason);
   }
 
   /** What a listener throws ends its own request, and no other of its batch. */

@@ -4,6 +4,7 @@ import type { Clock } from './clock.js';
 import { Estimate, workOf } from './estimate.js';
 import { FairQueue } from './fair-queue.js';
 import { QueuedRequest, type RequestOrder } from './queued-request.js';
+import type { ServerQueue } from './server-queue.js';
 
 export interface QueueOptions {
   /** Most requests that wait. */
@@ -23,7 +24,7 @@ export interface QueueOptions {
 const SHORT_WAIT = 1;
 
 /** Requests that wait for the one device, and the ones that have it. */
-export class RequestQueue {
+export class RequestQueue implements ServerQueue {
   readonly estimate = new Estimate();
   readonly #options: QueueOptions;
   readonly #waiting = new FairQueue<QueuedRequest>();
@@ -37,23 +38,19 @@ export class RequestQueue {
     this.#options = options;
   }
 
-  /** Most requests that wait. */
   get limit(): number {
     return this.#options.limit;
   }
 
-  /** Calls whenever requests may have come nearer to their turn, until what it returns is called. */
   onMove(call: () => void): () => void {
     this.#movers.add(call);
     return () => void this.#movers.delete(call);
   }
 
-  /** Requests that wait. */
   get length(): number {
     return this.#waiting.size;
   }
 
-  /** Requests that are being carried out. */
   get running(): number {
     return this.#running?.batch.filter(({ settled }) => !settled).length ?? 0;
   }
@@ -70,6 +67,7 @@ export class RequestQueue {
     this.#refuse(order.key);
     const { clock } = this.#options;
     const queued = new QueuedRequest(order, clock);
+    queued.accept();
     this.#waiting.push(queued);
     const forget = clock.after(order.timeout, () => queued.fail(tooLate(order.timeout)));
     queued.onSettled(() => {
@@ -82,7 +80,6 @@ export class RequestQueue {
     return queued;
   }
 
-  /** How many are before it; 0 for the next one, and for one that does not wait. */
   position(queued: QueuedRequest): number {
     let position = 0;
     for (const each of this.#waiting.inOrder()) {
@@ -92,7 +89,6 @@ export class RequestQueue {
     return 0;
   }
 
-  /** Milliseconds until it should be done, or null where nothing is known. */
   eta(queued: QueuedRequest): number | null {
     const before: QueuedRequest[] = [];
     if (queued.state === 'queued') {
