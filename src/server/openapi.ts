@@ -28,7 +28,7 @@ export function openapiDocument(dialects: readonly Dialect[]) {
   };
 }
 
-function describeOperation({ summary, path, body, answer, open }: Operation, dialect: Dialect) {
+function describeOperation({ summary, path, values, body, answer, open }: Operation, dialect: Dialect) {
   const { status, content } = answer;
   const types = content instanceof z.ZodType ? { 'application/json': { schema: schemaOf(content, 'output') } } : null;
   const others = Array.isArray(content) ? Object.fromEntries(content.map((type: string) => [type, {}])) : null;
@@ -36,7 +36,7 @@ function describeOperation({ summary, path, body, answer, open }: Operation, dia
     name,
     in: 'path',
     required: true,
-    schema: { type: 'string' },
+    schema: { type: 'string', ...(name !== undefined && values?.[name] && { enum: values[name] }) },
   }));
   return {
     summary,

@@ -17,6 +17,8 @@ export interface Operation {
   /** As the router takes it, for example `/v1/models/:id`. */
   readonly path: string;
   readonly summary: string;
+  /** Values that a part of the path can have, where they are known. */
+  readonly values?: Readonly<Record<string, readonly string[]>>;
   /** Of a JSON body. */
   readonly body?: z.ZodType;
   readonly answer: {

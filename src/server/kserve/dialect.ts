@@ -28,12 +28,13 @@ const INFER_ANSWER = z.object({
 /** KServe's open inference protocol, version 2, with Triton's extension for binary tensors. */
 export function kserveDialect(service: ImageService): Dialect {
   const { models, queue } = service;
+  const values = { model: models.ids };
   const find = (context: RequestContext) => models.find(context.req.param('model'));
   const get = (path: string, summary: string, content: z.ZodType, handle: Operation['handle']): Operation => ({
-    ...{ method: 'get', path, summary, answer: { status: 200, content }, handle },
+    ...{ method: 'get', path, summary, values, answer: { status: 200, content }, handle },
   });
   const post = (path: string): Operation => ({
-    ...{ method: 'post', path, summary: 'Make images of one prompt.', body: INFER_BODY },
+    ...{ method: 'post', path, summary: 'Make images of one prompt.', values, body: INFER_BODY },
     answer: { status: 200, content: INFER_ANSWER },
     handle: (context) => infer(context, service),
   });

@@ -49,6 +49,7 @@ export function openaiDialect(service: ImageService, store: ImageStore | null, s
         method: 'get',
         path: '/v1/models/:id',
         summary: 'One model.',
+        values: { id: service.models.ids },
         answer: { status: 200, content: MODEL_ANSWER },
         handle: (context) => context.json(describe(service.models.find(context.req.param('id')))),
       },

@@ -25,6 +25,7 @@ export function torchserveDialect(service: ImageService): Dialect {
     method,
     path,
     summary: 'Make images with a model: JSON, or with Accept: image/* the file of one.',
+    values: { model: service.models.ids },
     body: BODY,
     answer: { status: 200, content: IMAGES_ANSWER },
     async handle(context) {
