@@ -1,4 +1,3 @@
-import { refuse } from '../fields.js';
 import { DEFAULT_MODEL } from '../model/resolve.js';
 import { a1111Dialect } from './a1111/dialect.js';
 import { adminDialect } from './admin.js';
@@ -89,7 +88,7 @@ export async function assembleServer(
   clock: Clock = systemClock,
 ): Promise<Assembled> {
   const log = createLog({ destination: options.log });
-  const keys = readKeys(options.apiKeys);
+  const keys = options.apiKeys ? ApiKeys.read(options.apiKeys).keys : null;
   const models = new ServedModels(found);
   const limits = new ServerLimits(options.limits);
   const store = options.imageStore ? await ImageStore.open(options.imageStore) : null;
@@ -125,13 +124,6 @@ export async function assembleServer(
   const app = createApp({ ...common, dialects: [pageDialect(), openapiDialect(apis), ...apis] });
   const admin = createApp({ ...common, dialects: [adminDialect(queue, metrics)] });
   return { server: serverOf(app, admin, models.ids, queue, pool), app, admin, service, queue, metrics };
-}
-
-function readKeys(apiKeys: readonly string[] | undefined): ApiKeys | null {
-  if (apiKeys === undefined) return null;
-  const { keys, issues } = ApiKeys.read(apiKeys);
-  refuse(issues);
-  return keys;
 }
 
 function openPool(

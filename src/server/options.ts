@@ -3,6 +3,7 @@ import { type Issue, T2IError } from '../errors.js';
 import { checkFields, type Field, integer, isRecord, real, refuse, text } from '../fields.js';
 import type { LoadOptions } from '../options.js';
 import type { Pipeline } from '../pipeline.js';
+import { ApiKeys } from './http/keys.js';
 import type { LimitOptions } from './http/limits.js';
 import type { ImageStoreOptions } from './images/image-store.js';
 
@@ -102,6 +103,10 @@ export function checkServerOptions(options: ServerOptions): void {
   within('imageStore', STORE_FIELDS);
   if (Array.isArray(options.apiKeys) && options.apiKeys.length === 0) {
     issues.push({ option: 'apiKeys', expected: 'at least one key', received: 'none' });
+  }
+  const { apiKeys } = options;
+  if (Array.isArray(apiKeys) && apiKeys.every((key) => typeof key === 'string')) {
+    issues.push(...ApiKeys.read(apiKeys).issues);
   }
   if (Array.isArray(options.models) && options.models.length === 0) {
     throw new T2IError('OPTION_INVALID', 'models: expected at least one model, received none');

@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { main } from '../../../src/cli/main.js';
+import { parseBytes, parseDuration } from '../../../src/cli/quantities.js';
+import { readServeFlags } from '../../../src/cli/serve/flags.js';
+import { fakeIo } from '../../support/fake-io.js';
+
+const folder = mkdtempSync(join(tmpdir(), 't2i-serve-flags-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const read = (flags: Record<string, string | boolean | string[]>) => readServeFlags({ args: [], flags });
+
+describe('the flags of t2i serve', () => {
+  it('become the options of the server and its sockets', async () => {
+    const keys = join(folder, 'keys.txt');
+    writeFileSync(keys, '# mine\na-key-that-is-long-enough\n\n');
+    const { server, listen } = await read({
+      ...{ host: '::1', port: '0', adminPort: '9000', model: ['a', 'b=owner/name', './c=d/e'], apiKeyFile: keys },
+      ...{ queue: '16', batchWindow: '7ms', imageStore: 'images', ttl: '90s', memory: '1.5GiB', threads: '2' },
+      ...{ cors: ['https://example.org'], logPrompts: true },
+    });
+    expect(listen).toEqual({ host: '::1', port: 0, adminPort: 9000 });
+    expect(server).toMatchObject({
+      models: ['a', { id: 'b', model: 'owner/name' }, './c=d/e'],
+      apiKeys: ['a-key-that-is-long-enough'],
+      ...{ queue: 16, batchWindow: 7, memory: 1_610_612_736, preload: true, logPrompts: true },
+      imageStore: { dir: expect.stringMatching(/^\/.*images$/), ttl: 90_000 },
+      cors: ['https://example.org'],
+      load: { threads: 2 },
+    });
+    expect(server.hosts).toEqual(expect.arrayContaining(['localhost', '127.0.0.1', '[::1]']));
+  });
+
+  it('leave the defaults to the server', async () => {
+    const { server, listen } = await read({});
+    expect(listen).toEqual({ host: '127.0.0.1', port: undefined, adminPort: undefined });
+    expect(server).toMatchObject({ models: undefined, queue: undefined, apiKeys: undefined, logPrompts: false });
+    expect(server).not.toHaveProperty('imageStore');
+  });
+
+  it('ask for a key where other machines can come in, and let every name of the machine be used there', async () => {
+    for (const host of ['0.0.0.0', '192.168.1.2', '::', 'example.org', '127.0.0.1.example.org']) {
+      await expect(read({ host }), host).rejects.toMatchObject({ issues: [{ option: '--host' }] });
+      expect((await read({ host, insecure: true })).server.hosts).toBeUndefined();
+    }
+    for (const host of ['127.0.0.1', '127.8.0.1', 'localhost', '::1'])
+      expect((await read({ host })).server.hosts).toContain(host);
+  });
+
+  it('are refused together', async () => {
+    const wrong = { port: 'x', adminPort: '70000', batchWindow: '5 weeks', memory: 'much', ttl: '1h' };
+    const error = await read(wrong).catch((each) => each);
+    expect(error.issues.map(({ option }: { option: string }) => option)).toEqual([
+      ...['--ttl', '--memory', '--batch-window', '--port', '--admin-port'],
+    ]);
+  });
+
+  it('name the file of keys that cannot be read, and keep its keys to themselves', async () => {
+    await expect(read({ apiKeyFile: join(folder, 'none') })).rejects.toMatchObject({ code: 'IO_FAILED' });
+    const file = join(folder, 'short.txt');
+    writeFileSync(file, 'secret7\n');
+    const io = fakeIo();
+    const code = await main(['serve', '--api-key-file', file, '--model', 'test/fixtures/tiny'], io);
+    expect(code).toBe(2);
+    expect(io.err()).toContain('key 1');
+    expect(io.err() + io.out()).not.toContain('secret7');
+  });
+});
+
+describe('a quantity', () => {
+  it.each([
+    ['1048576', 1_048_576],
+    ['512MiB', 536_870_912],
+    ['1.5 GiB', 1_610_612_736],
+    ['0.1KiB', 102],
+    ['8GB', null],
+    ['-1', null],
+    ['', null],
+    [true, null],
+  ])('of bytes: %s', (text, bytes) => {
+    expect(parseBytes(text)).toBe(bytes);
+  });
+
+  it.each([
+    ['5ms', 5],
+    ['0', 0],
+    ['90s', 90_000],
+    ['1.5h', 5_400_000],
+    ['10min', 600_000],
+    ['1d', null],
+    ['h', null],
+  ])('of time: %s', (text, milliseconds) => {
+    expect(parseDuration(text)).toBe(milliseconds);
+  });
+});
