@@ -12,7 +12,7 @@ export const MAX_PROMPT_LENGTH = 10_000;
 /** The samplers that there are. */
 export type SamplerName = 'ddim' | 'ddpm' | 'euler' | 'euler-a' | 'dpmpp-2m' | 'lcm';
 /** The backends that there are, and `auto` for the best one that runs here. */
-export type BackendName = 'auto' | 'tensorrt' | 'onnxruntime';
+export type BackendName = 'auto' | 'tensorrt' | 'onnxruntime' | 'pytorch';
 
 /** What an image is made from; every field that is left out gets the model's default. */
 export interface RequestOptions {
@@ -73,14 +73,13 @@ export interface LoadOptions {
   model?: string | undefined;
   /** A backend, or `auto` for the best one that runs here; other strings compile and are checked. Default: `auto`. */
   backend?: BackendName | (string & Record<never, never>) | undefined;
+  /** Interpreter that has PyTorch, for `pytorch`. Default: that of the trainer's own environment. */
+  python?: string | undefined;
   /** Threads the runtime may use, on the CPU; more than there are processors are not, with a warning. Default: the runtime's own choice. */
   threads?: number | undefined;
   /** Index of the GPU, as CUDA counts them. Default: 0. */
   device?: number | undefined;
-  /**
-   * Where a GPU session runs: `none` for this process; `process` for a child, which a crash or a lost device ends in its place and
-   * which the next request starts again. Default: `none`. The CPU always has a child of its own.
-   */
+  /** Where TensorRT runs: in this process (`none`, the default) or in a child (`process`), started again after a crash or a lost GPU. */
   isolation?: 'none' | 'process' | undefined;
   /** Forbids every fallback: `auto` takes its first backend or fails, and what would be a BACKEND_FALLBACK warning is an error. */
   strict?: boolean | undefined;
@@ -173,6 +172,7 @@ function requestFields(
 export const LOAD_FIELDS: Record<keyof LoadOptions, Field> = {
   model: text('the path or name of a model', 1, 4096),
   backend: text('the name of a backend or auto', 1, 100),
+  python: text('the path of a Python interpreter', 1, 4096),
   threads: integer(1, 1024),
   device: integer(0, 255),
   isolation: oneOf(['none', 'process']),

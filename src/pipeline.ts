@@ -6,7 +6,7 @@ import { T2IError, T2IInternalError } from './errors.js';
 import { findModel } from './hub/find-model.js';
 import { GeneratedImage } from './image/generated-image.js';
 import { loadSharp } from './image/sharp.js';
-import type { ModelDescription } from './model/description.js';
+import type { ModelDescription, ModelWeights } from './model/description.js';
 import { describeModel } from './model/layout.js';
 import { loadTokenizer } from './model/tokenizer.js';
 import {
@@ -101,6 +101,7 @@ export class Pipeline implements AsyncDisposable {
       nameOrDir: string | undefined,
       signal: AbortSignal | undefined,
       onProgress: LoadOptions['onProgress'],
+      weights: ModelWeights | undefined,
     ) => Promise<ModelDescription>,
     options: LoadOptions,
   ): Promise<Pipeline> {
@@ -111,7 +112,7 @@ export class Pipeline implements AsyncDisposable {
     const opening = { ...open, threads };
     // Images that cannot be encoded would be drawn in vain.
     const [selection] = await Promise.all([selectBackend(wanted, opening), loadSharp()]);
-    const model = await describe(nameOrDir, signal, options.onProgress);
+    const model = await describe(nameOrDir, signal, options.onProgress, selection.backend.weights);
     const tokenizer = await loadTokenizer(model);
     signal?.throwIfAborted();
     const { backend, tried, session } = await openSelected(selection, model, opening);
@@ -261,6 +262,7 @@ async function findAndDescribe(
   nameOrDir: string | undefined,
   signal: AbortSignal | undefined,
   onProgress: LoadOptions['onProgress'],
+  weights: ModelWeights | undefined,
 ): Promise<ModelDescription> {
   const dir = await findModel(nameOrDir, {
     signal,
@@ -271,7 +273,7 @@ async function findAndDescribe(
         detail: `${bytes} of ${totalBytes} bytes`,
       }),
   });
-  return describeModel(dir, signal);
+  return describeModel(dir, signal, undefined, weights);
 }
 
 /** Adds the seed to each step event, and ends the request with what the listener throws. */

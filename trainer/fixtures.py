@@ -9,6 +9,7 @@ tiny-16ch   16 channels, factor 16, sample prediction, attention mask, int64 tim
             outputs, every size fixed, the UNet at batch 2
 tiny-lcm    a latent consistency model: the guidance scale as timestep_cond, LCM's schedule; its text encoder gives two
             states for each token
+diffusers/  the same without graphs, see t2i_trainer/golden/diffusers_models.py
 """
 
 import argparse
@@ -22,6 +23,7 @@ import onnx
 import torch
 from diffusers import DDIMScheduler, LCMScheduler
 
+from t2i_trainer.golden.diffusers_models import write_diffusers_models
 from t2i_trainer.golden.tiny_networks import (
     GUIDANCE_WIDTH,
     STATES_WIDTH,
@@ -55,10 +57,13 @@ def write_fixtures(out: Path) -> None:
     ):
         shutil.rmtree(out / name, ignore_errors=True)
         write(out / name)
-    write_reference_images(out)
+    images = reference_images(out)
+    (out / "reference-images.json").write_text(json.dumps(images, indent=1) + "\n")
+    shutil.rmtree(out / "diffusers", ignore_errors=True)
+    write_diffusers_models(out / "diffusers", images)
 
 
-def write_reference_images(out: Path) -> None:
+def reference_images(out: Path) -> list[dict[str, Any]]:
     size = len(vocabulary())
     prompt = [size - 2, 320, 540, 575, *[size - 1] * (CONTEXT - 4)]  # start, "a red apple", end as padding
     negative = [size - 2, *[size - 1] * (CONTEXT - 1)]
@@ -86,7 +91,7 @@ def write_reference_images(out: Path) -> None:
         )
         image = {"width": rgb.shape[1], "height": rgb.shape[0], "rgb": base64.b64encode(rgb.tobytes()).decode()}
         images.append({**request, "promptIds": prompt, "negativeIds": negative_ids, **image})
-    (out / "reference-images.json").write_text(json.dumps(images, indent=1) + "\n")
+    return images
 
 
 def write_tiny(folder: Path) -> None:

@@ -1,5 +1,5 @@
 import type { Plan } from '../diffusion/plan.js';
-import type { ModelDescription, NetworkName } from '../model/description.js';
+import type { ModelDescription, ModelWeights, NetworkName } from '../model/description.js';
 import type { LoadOptions } from '../options.js';
 
 export type { NetworkName } from '../model/description.js';
@@ -98,6 +98,10 @@ export interface Session {
 
 export interface Backend {
   readonly name: string;
+  /** `auto` never takes it. */
+  readonly onlyByName?: true;
+  /** Which of a model's files it runs where there is a choice, see `describeModel`; graphs when absent. */
+  readonly weights?: ModelWeights;
   /** Whether it can run here, with those options; throws nothing but the signal's reason when aborted. */
   probe(options?: LoadOptions): Promise<Probe>;
   /**

@@ -1,12 +1,18 @@
 import { type ErrorCode, T2IError } from '../errors.js';
-import type { ModelDescription } from '../model/description.js';
+import type { ModelDescription, ModelWeights } from '../model/description.js';
 import type { Backend, LoadOptions, Session } from './backend.js';
 import { onnxruntime } from './onnxruntime/onnxruntime.js';
 import { onnxruntimeReference } from './onnxruntime/reference.js';
+import { pytorch } from './pytorch/pytorch.js';
 import { createTensorrt } from './tensorrt/tensorrt.js';
 
 /** Every backend of this package, the one that `auto` prefers first. */
-export const BACKENDS: readonly Backend[] = [createTensorrt(onnxruntimeReference), onnxruntime];
+export const BACKENDS: readonly Backend[] = [createTensorrt(onnxruntimeReference), onnxruntime, pytorch];
+
+/** Which of a model's files the backend of that name runs, as `describeModel` takes it. */
+export function weightsOf(name: string | undefined): ModelWeights | undefined {
+  return BACKENDS.find((backend) => backend.name === name)?.weights;
+}
 
 /** The backend that will run, and why those before it will not. */
 export interface Selection {
@@ -54,7 +60,8 @@ export async function selectBackend(
   backends: readonly Backend[] = BACKENDS,
 ): Promise<Selection> {
   const named = backends.filter((backend) => backend.name === name);
-  const candidates = name === 'auto' ? (options.strict ? backends.slice(0, 1) : backends) : named;
+  const preferred = backends.filter(({ onlyByName }) => !onlyByName);
+  const candidates = name === 'auto' ? (options.strict ? preferred.slice(0, 1) : preferred) : named;
   if (candidates.length === 0) throw unknownName(name, backends);
   return firstUsable(name, candidates, options, []);
 }

@@ -55,7 +55,7 @@ export async function closeSubjects(subjects: readonly Subject[]): Promise<void>
 async function openBackends(options: SubjectOptions, subjects: Subject[]): Promise<FailedTry[]> {
   const { backends, load, open, options: request, concurrency } = options;
   const skipped: FailedTry[] = [];
-  for (const backend of BACKENDS.filter(({ name }) => backends?.includes(name) ?? true)) {
+  for (const backend of BACKENDS.filter(({ name, onlyByName }) => backends?.includes(name) ?? !onlyByName)) {
     const { name } = backend;
     const probe = await backend.probe(load);
     if (backends === null && !probe.available) {

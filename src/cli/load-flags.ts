@@ -10,9 +10,14 @@ export const LOAD_FLAGS: readonly Flag[] = [
   },
   {
     flags: '--backend <name>',
-    description: 'auto, tensorrt or onnxruntime (default: auto, the best that runs here)',
+    description: 'auto, tensorrt, onnxruntime or pytorch (default: auto, the best of the first two that runs here)',
     sets: ['backend'],
-    values: ['auto', 'tensorrt', 'onnxruntime'],
+    values: ['auto', 'tensorrt', 'onnxruntime', 'pytorch'],
+  },
+  {
+    flags: '--python <path>',
+    description: "interpreter with PyTorch, for --backend pytorch (default: the trainer's)",
+    sets: ['python'],
   },
   { flags: '--device <n>', description: 'GPU to use (default: 0)', sets: ['device'] },
   {
@@ -27,9 +32,9 @@ export const LOAD_FLAGS: readonly Flag[] = [
 
 /** The options of `Pipeline.load` among the flags. */
 export function readLoadFlags(flags: CommandInput['flags']): LoadOptions {
-  const { model, backend, isolation, strict } = flags;
+  const { model, backend, python, isolation, strict } = flags;
   const [device, threads] = [toNumber(flags.device), toNumber(flags.threads)];
-  const options = { model, backend, device, isolation, strict, threads };
+  const options = { model, backend, python, device, isolation, strict, threads };
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as LoadOptions;
 }
 

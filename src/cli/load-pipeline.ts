@@ -15,8 +15,8 @@ import { StatusLine } from './status-line.js';
 export async function loadPipeline(options: LoadOptions, io: Io, known?: ModelDescription): Promise<Pipeline> {
   const line = new StatusLine(io);
   const progress = new EngineProgress(io);
-  const describe = async (nameOrDir: string | undefined) => {
-    const model = known ?? (await readModel(nameOrDir, io));
+  const describe: Parameters<typeof Pipeline.loadWith>[0] = async (nameOrDir, _signal, _onProgress, weights) => {
+    const model = known ?? (await readModel(nameOrDir, io, weights));
     line.show(`loading the model ${model.name}`);
     return model;
   };

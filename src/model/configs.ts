@@ -1,5 +1,6 @@
 import { FieldReader } from '../diffusion/field-reader.js';
 import { describeValue } from '../fields.js';
+import type { ModelWeights } from './description.js';
 import type { ModelFiles } from './model-files.js';
 import type { Problems } from './problems.js';
 
@@ -35,8 +36,9 @@ export interface TextConfig {
 }
 
 /** Without a file: the factors of Stable Diffusion 1.x, which early ONNX exports leave out and diffusers assumes. */
-export async function readVaeConfig(files: ModelFiles, problems: Problems): Promise<VaeConfig> {
-  const path = (await files.has('vae_decoder/config.json')) ? 'vae_decoder/config.json' : 'vae/config.json';
+export async function readVaeConfig(files: ModelFiles, weights: ModelWeights, problems: Problems): Promise<VaeConfig> {
+  const beside = weights === 'onnx' && (await files.has('vae_decoder/config.json'));
+  const path = beside ? 'vae_decoder/config.json' : 'vae/config.json';
   const config = await readConfig(files, path, problems);
   const unsupported = 'null: latents are scaled by one number';
   config.reader.oneOf('latents_mean', [null], unsupported);

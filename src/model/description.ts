@@ -57,6 +57,9 @@ export type TokenizerDescription = {
 /** The networks of a model, by their names in {@link ModelDescription}. */
 export type NetworkName = 'textEncoder' | 'unet' | 'vaeDecoder';
 
+/** What a model's networks are read from: ONNX graphs, or weights of PyTorch, which the backend `pytorch` alone runs. */
+export type ModelWeights = 'onnx' | 'safetensors';
+
 /** In pixels. */
 export interface ImageSize {
   readonly width: number;
@@ -69,6 +72,7 @@ export interface ModelDescription {
   readonly dir: string;
   /** Directory name, or the manifest's name where there is one. */
   readonly name: string;
+  readonly weights: ModelWeights;
   readonly textEncoder: TextEncoderGraph;
   readonly unet: UnetGraph;
   readonly vaeDecoder: VaeDecoderGraph;

@@ -18,6 +18,14 @@ export interface Graphs {
   readonly shared: readonly string[];
 }
 
+/** Whether there is a graph of any network. */
+export async function hasGraphs(files: ModelFiles): Promise<boolean> {
+  const found = await Promise.all(
+    ['text_encoder', 'unet', 'vae_decoder'].map((name) => files.has(`${name}/model.onnx`)),
+  );
+  return found.some(Boolean);
+}
+
 /** Reads and checks `model.onnx` of text_encoder/, unet/ and vae_decoder/; notes everything that is wrong. */
 export async function readGraphs(files: ModelFiles, problems: Problems): Promise<Graphs> {
   const shared: string[] = [];

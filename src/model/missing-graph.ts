@@ -26,7 +26,8 @@ export async function missingGraph(files: ModelFiles, path: string): Promise<T2I
   return invalidModel(path, 'a file', `none; PyTorch weights: ${names(weights)}`, hint);
 }
 
-function names(paths: readonly string[]): string {
+/** Some of the paths, and how many more there are. */
+export function names(paths: readonly string[]): string {
   const rest = paths.length - MOST_NAMES;
   return paths.slice(0, MOST_NAMES).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }

@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Backend, ImageEvent, Job, Raster, Session, StepEvent } from '../../src/backends/backend.js';
 import { ImageNoise, noisyRows } from '../../src/diffusion/noise.js';
 import { hashArrays } from '../../src/image/receipt.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
-import { fixture, REFERENCE_IMAGES, tinyJob, tinyPrompt } from './tiny-jobs.js';
+import { type Lack, skipFor } from '../support/skip-for.js';
+import { difference, turnsDuring } from './observe.js';
+import { fixture, referenceImages, tinyJob, tinyPrompt } from './tiny-jobs.js';
 
 /** More steps than a test waits for. */
 const LONG = 500;
@@ -20,6 +22,8 @@ export interface Tolerance {
 export interface Subject {
   readonly name: string;
   readonly backend: Backend;
+  /** Folder of the fixtures with the models that it reads; their own by default. */
+  readonly models?: string;
   /** How models are opened; by default as they are. */
   readonly open?: (model: ModelDescription) => Promise<Session>;
   /** The images that a job must give; by default, those that diffusers and onnxruntime made. */
@@ -27,46 +31,59 @@ export interface Subject {
   readonly tolerance: Tolerance;
   /** Runs the images of a job side by side: steps of one image come in order, those of several in any. */
   readonly batches: boolean;
+  /** Takes seconds to open a model, and milliseconds a step of the tiny ones. */
+  readonly slow?: true;
+  /** What it needs and this machine has not. */
+  readonly lack?: Lack;
   /** Rounds otherwise by the number of images in a batch: an image alone is that of a batch within the tolerance only. */
   readonly roundsByBatch?: boolean;
 }
 
 /** What every backend promises, whatever it runs on. Call it in a test file of the backend. */
 export function backendContract(subject: Subject): void {
-  const { backend, tolerance, open = (model) => backend.open(model) } = subject;
+  const { backend, tolerance, models = '.', open = (model) => backend.open(model) } = subject;
+  const describeTiny = (name: string) =>
+    describeModel(fixture(`${models}/${name}`), undefined, undefined, backend.weights);
+  const runs = subject.slow ? 1 : 3;
 
-  describe(`the contract of a backend, ${subject.name}`, () => {
+  describe(`the contract of a backend, ${subject.name}`, skipFor(subject.lack ?? null), () => {
+    if (subject.slow) vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
     let model: ModelDescription;
     let session: Session;
+    /** Sessions beside that one, by a name of their own: opening takes a while. */
+    const others = new Map<string, Promise<Session>>();
+    const other = (name: string, described: ModelDescription): Promise<Session> => {
+      const known = others.get(name) ?? open(described);
+      others.set(name, known);
+      return known;
+    };
     const draw = async (job: Job): Promise<Raster[]> => [...(await session.generate(job)).images];
 
     beforeAll(async () => {
-      model = await describeModel(fixture('tiny'));
+      model = await describeTiny('tiny');
       session = await open(model);
     });
-    afterAll(() => session.close());
+    afterAll(async () => {
+      for (const each of [session, ...(await Promise.all(others.values()))]) await each.close();
+    });
 
     it('says that it can run here and names its runtime', async () => {
       expect(await backend.probe()).toMatchObject({ available: true, detail: expect.stringMatching(/\d/) });
       expect(session.runtime).toMatch(/^\S+ \d+\.\d+/);
     });
 
-    it.each(REFERENCE_IMAGES.map((image, index) => ({ index, name: image.model, image })))(
+    it.each(referenceImages(models).map((image, index) => ({ index, name: image.model, image })))(
       'draws reference image $index, of $name',
       async ({ image }) => {
-        const other = await describeModel(fixture(image.model));
-        const opened = await open(other);
-        try {
-          const job = tinyJob(other, { ...image, seeds: [image.seed] });
-          const { images } = await opened.generate(job);
-          expect(images[0]).toMatchObject({ width: image.width, height: image.height });
-          const expected = (await subject.expected?.(other, job))?.[0]?.rgb ?? Buffer.from(image.rgb, 'base64');
-          const { largest, share } = difference(images[0]?.rgb as Uint8Array, expected);
-          expect(largest).toBeLessThanOrEqual(tolerance.byte);
-          expect(share).toBeLessThanOrEqual(tolerance.share);
-        } finally {
-          await opened.close();
-        }
+        const described = await describeTiny(image.model);
+        const opened = image.model === 'tiny' ? session : await other(image.model, described);
+        const job = tinyJob(described, { ...image, seeds: [image.seed] });
+        const { images } = await opened.generate(job);
+        expect(images[0]).toMatchObject({ width: image.width, height: image.height });
+        const expected = (await subject.expected?.(described, job))?.[0]?.rgb ?? Buffer.from(image.rgb, 'base64');
+        const { largest, share } = difference(images[0]?.rgb as Uint8Array, expected);
+        expect(largest).toBeLessThanOrEqual(tolerance.byte);
+        expect(share).toBeLessThanOrEqual(tolerance.share);
       },
     );
 
@@ -93,11 +110,11 @@ export function backendContract(subject: Subject): void {
       });
 
       it('depend on the prompt and, with guidance alone, on the negative prompt', async () => {
-        const other = tinyPrompt(547);
+        const different = tinyPrompt(547);
         const [plain, prompt, negative] = await Promise.all([
           draw(tinyJob(model)),
-          draw(tinyJob(model, { promptIds: other })),
-          draw(tinyJob(model, { negativeIds: other })),
+          draw(tinyJob(model, { promptIds: different })),
+          draw(tinyJob(model, { negativeIds: different })),
         ]);
         expect(prompt).not.toEqual(plain);
         expect(negative).not.toEqual(plain);
@@ -195,22 +212,21 @@ export function backendContract(subject: Subject): void {
         // else the machine does, it does to both.
         const { timings } = await session.generate(long(1));
         const images = Math.min(50, Math.ceil(1000 / timings.total));
-        const beside = await open(model);
-        try {
-          const controller = new AbortController();
-          let [steps, third] = [0, Promise.resolve('')];
-          const onStep = () => {
-            if (++steps !== 3) return;
-            controller.abort(reason);
-            third = beside.generate(long(images)).then(() => 'a third', String);
-          };
-          await expect(session.generate(long(3 * images), { signal: controller.signal, onStep })).rejects.toBe(reason);
-          const next = draw(tinyJob(model, { steps: 1 })).then(() => 'the next job');
-          expect(await Promise.race([third, next])).toBe('the next job');
-          expect(steps).toBe(3);
-        } finally {
-          await beside.close();
-        }
+        const beside = await other('beside', model);
+        const controller = new AbortController();
+        const unneeded = new AbortController();
+        let [steps, third] = [0, Promise.resolve('')];
+        const onStep = () => {
+          if (++steps !== 3) return;
+          controller.abort(reason);
+          third = beside.generate(long(images), { signal: unneeded.signal }).then(() => 'a third', String);
+        };
+        await expect(session.generate(long(3 * images), { signal: controller.signal, onStep })).rejects.toBe(reason);
+        const next = draw(tinyJob(model, { steps: 1 })).then(() => 'the next job');
+        expect(await Promise.race([third, next])).toBe('the next job');
+        expect(steps).toBe(3);
+        unneeded.abort();
+        await third;
       });
 
       it('in the queue rejects at once and leaves the others alone', async () => {
@@ -248,53 +264,23 @@ export function backendContract(subject: Subject): void {
     it('leaves the event loop of the caller free: it turns many times a step', async () => {
       const job = tinyJob(model, { steps: LONG, latentSize: 16, previewEvery: 10 });
       const turns = await turnsDuring(async () => {
-        for (let run = 0; run < 3; run++) await session.generate(job, { onStep: () => {} });
+        for (let run = 0; run < runs; run++) await session.generate(job, { onStep: () => {} });
       });
       // A call that blocks gives it a turn or two a step, one that does not some hundred on a busy machine.
-      expect(turns).toBeGreaterThan(5 * 3 * LONG);
+      expect(turns).toBeGreaterThan(5 * runs * LONG);
     });
 
-    describe('closing', () => {
-      it('refuses new jobs, ends those under way, and may be called twice', async () => {
-        const closing = await open(model);
-        const jobs = [LONG, 1].map((steps) => closing.generate(tinyJob(model, { steps })));
-        const outcomes = Promise.allSettled(jobs);
-        await Promise.all([closing.close(), closing.close()]);
-        for (const outcome of await outcomes) {
-          expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CLOSED' } });
-        }
-        await closing.close();
-        await expect(closing.generate(tinyJob(model))).rejects.toMatchObject({ code: 'CLOSED' });
-      });
-
-      it('leaves other sessions alone', async () => {
-        const other = await open(model);
-        await other.close();
-        expect(await draw(tinyJob(model))).toHaveLength(1);
-      });
+    it('refuses new jobs once it is closed, ends those under way, may be closed twice, and leaves others alone', async () => {
+      const closing = await other('beside', model);
+      const jobs = [LONG, 1].map((steps) => closing.generate(tinyJob(model, { steps })));
+      const outcomes = Promise.allSettled(jobs);
+      await Promise.all([closing.close(), closing.close()]);
+      for (const outcome of await outcomes) {
+        expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CLOSED' } });
+      }
+      await closing.close();
+      await expect(closing.generate(tinyJob(model))).rejects.toMatchObject({ code: 'CLOSED' });
+      expect(await draw(tinyJob(model))).toHaveLength(1);
     });
   });
-}
-
-/** How often the event loop turns while something is awaited. */
-async function turnsDuring(action: () => Promise<unknown>): Promise<number> {
-  let turns = 0;
-  let next: NodeJS.Immediate;
-  const turn = () => {
-    turns++;
-    next = setImmediate(turn);
-  };
-  turn();
-  try {
-    await action();
-    return turns;
-  } finally {
-    clearImmediate(next!);
-  }
-}
-
-function difference(a: Uint8Array, b: Uint8Array): { largest: number; share: number } {
-  expect(a.length).toBe(b.length);
-  const differences = a.map((value, index) => Math.abs(value - (b[index] as number)));
-  return { largest: Math.max(...differences), share: differences.filter((value) => value > 0).length / a.length };
 }

@@ -26,7 +26,12 @@ export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 }
 
-export const REFERENCE_IMAGES = JSON.parse(readFileSync(fixture('reference-images.json'), 'utf8')) as ReferenceImage[];
+/** What diffusers and onnxruntime made of the models in a folder of the fixtures. */
+export function referenceImages(folder = '.'): ReferenceImage[] {
+  return JSON.parse(readFileSync(fixture(`${folder}/reference-images.json`), 'utf8'));
+}
+
+export const REFERENCE_IMAGES = referenceImages();
 
 /** "a red apple", and nothing, in the ids of the tiny tokenizer. */
 const PROMPT = REFERENCE_IMAGES[0]?.promptIds as readonly number[];

@@ -69,6 +69,13 @@ const LAYERS: readonly Layer[] = [
     ],
     packages: ['onnxruntime-common'],
   },
+  {
+    owns: 'backends/pytorch/',
+    imports: [
+      ...['errors.ts', 'trainer-folder.ts', 'python/', 'diffusion/', 'model/'],
+      ...['backends/backend.ts', 'backends/hashed-noise.ts', 'backends/job-queue.ts', 'backends/process/'],
+    ],
+  },
   { owns: 'backends/tensorrt/native.ts', imports: [], node: false },
   {
     owns: 'backends/tensorrt/',
@@ -91,7 +98,10 @@ const LAYERS: readonly Layer[] = [
   },
   {
     owns: 'backends/select.ts',
-    imports: ['errors.ts', 'model/', 'backends/backend.ts', 'backends/onnxruntime/', 'backends/tensorrt/'],
+    imports: [
+      ...['errors.ts', 'model/', 'backends/backend.ts'],
+      ...['backends/onnxruntime/', 'backends/pytorch/', 'backends/tensorrt/'],
+    ],
   },
   {
     owns: 'backends/engines.ts',

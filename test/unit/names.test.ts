@@ -14,7 +14,7 @@ describe('the names that an editor completes', () => {
       'dpmpp-2m': true,
       lcm: true,
     };
-    const backends: Record<BackendName, true> = { auto: true, tensorrt: true, onnxruntime: true };
+    const backends: Record<BackendName, true> = { auto: true, tensorrt: true, onnxruntime: true, pytorch: true };
     expect(Object.keys(samplers)).toEqual(SAMPLER_NAMES);
     expect(Object.keys(backends)).toEqual(['auto', ...BACKENDS.map(({ name }) => name)]);
   });

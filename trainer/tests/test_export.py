@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from diffusers import DDIMScheduler
+from safetensors.torch import load_file
 
 import fixtures
 from export import main
@@ -280,6 +281,9 @@ def test_the_committed_fixtures_are_what_the_script_writes(tmp_path):
         if relative.name == "model.weights":
             written, kept = (np.fromfile(file, np.float16) for file in (path, committed / relative))
             np.testing.assert_allclose(written, kept, rtol=2e-3, atol=1e-6, err_msg=str(relative))
+        elif relative.suffix == ".safetensors":
+            written, kept = (load_file(file) for file in (path, committed / relative))
+            torch.testing.assert_close(written, kept, rtol=2e-3, atol=1e-6)
         elif relative.name != "reference-images.json":
             assert path.read_bytes() == (committed / relative).read_bytes(), f"{relative}: run trainer/fixtures.py"
 

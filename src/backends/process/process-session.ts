@@ -7,13 +7,15 @@ import { type ProcessKind, RuntimeProcess } from './runtime-process.js';
 /** What a session runs. */
 export interface ProcessModel {
   readonly kind: ProcessKind;
-  /** Asked once the model is open. */
-  runtime(): string;
+  /** Asked once the model is open. @param loaded what the child's `load` returned */
+  runtime(loaded: unknown): string;
   readonly engines?: Readonly<Record<NetworkName, string>>;
   /** Value of the call `load` that opens the model in a fresh process; its `run` takes a Job and tells StepEvents and ImageEvents. */
   readonly load: unknown;
   /** Throws where the model is not what it was when the session was opened; asked before every restart. */
   readonly check: () => Promise<void>;
+  /** Carries out a job with the child; its call `run` when absent. */
+  readonly run?: (process: RuntimeProcess, queued: QueuedJob) => Promise<JobResult>;
 }
 
 /**
@@ -26,6 +28,7 @@ export class ProcessSession implements Session {
   readonly #backoff: Backoff;
   #closing: Promise<void> | null = null;
   #process: RuntimeProcess;
+  #loaded: unknown;
 
   private constructor(
     private readonly model: ProcessModel,
@@ -49,7 +52,7 @@ export class ProcessSession implements Session {
   }
 
   get runtime(): string {
-    return this.model.runtime();
+    return this.model.runtime(this.#loaded);
   }
 
   /** Id of the child process, for diagnosis; a crash changes it. */
@@ -82,12 +85,12 @@ export class ProcessSession implements Session {
     }
   }
 
-  async #call({ job, signal, report }: QueuedJob): Promise<JobResult> {
+  async #call(queued: QueuedJob): Promise<JobResult> {
     const process = this.#process;
     // The caller is told at once; the process ends its step first, and only then is it free for the next job.
-    signal.addEventListener('abort', () => process.abort(), { once: true });
+    queued.signal.addEventListener('abort', () => process.abort(), { once: true });
     try {
-      const result = (await process.call('run', job, report)) as JobResult;
+      const result = await (this.model.run ?? run)(process, queued);
       this.#backoff.succeeded();
       return result;
     } catch (error) {
@@ -115,12 +118,16 @@ export class ProcessSession implements Session {
   async #load(): Promise<void> {
     try {
       await this.#process.ready();
-      await this.#process.call('load', this.model.load);
+      this.#loaded = await this.#process.call('load', this.model.load);
     } catch (error) {
       await this.#process.stop();
       throw error;
     }
   }
+}
+
+async function run(process: RuntimeProcess, { job, report }: QueuedJob): Promise<JobResult> {
+  return (await process.call('run', job, report)) as JobResult;
 }
 
 function deviceLost(cause: T2IError): T2IError {

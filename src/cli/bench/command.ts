@@ -33,7 +33,7 @@ export const bench: Command = {
   flags: [
     ...GENERATE_FLAGS.filter((flag) => SHARED.includes(longName(flag))),
     ...FLAGS,
-    ...LOAD_FLAGS.filter((flag) => longName(flag) !== '--backend'),
+    ...LOAD_FLAGS.filter((flag) => !['--backend', '--python'].includes(longName(flag))),
     JSON_FLAG,
   ],
   examples: [

@@ -1,3 +1,4 @@
+import { weightsOf } from '../../backends/select.js';
 import { DEFAULT_MODEL } from '../../model/resolve.js';
 import type { Request } from '../../options.js';
 import type { CommandInput } from '../command.js';
@@ -37,7 +38,7 @@ async function settingsOf(
 ): Promise<[string, Default][]> {
   const flags = readFlags(input);
   const { output, format, preset } = input.flags as { output?: string; format?: string; preset?: string };
-  const model = await readModel(flags.load.model, io);
+  const model = await readModel(flags.load.model, io, weightsOf(flags.load.backend));
   const [task] = makeTasks({ prompt: '' }, flags, { output, format }, runLimitsOf(model));
   // A preset that is written down with steps beside it gives way to them.
   const replaced = new Set(

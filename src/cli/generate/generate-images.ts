@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { weightsOf } from '../../backends/select.js';
 import { T2IError } from '../../errors.js';
 import { cannotRead } from '../../files.js';
 import type { CommandInput } from '../command.js';
@@ -22,7 +23,7 @@ export async function generateImages(input: CommandInput, io: Io): Promise<numbe
     format?: string;
   } & CommandInput['flags'];
   // Checked against the model before the model is opened, which takes seconds.
-  const model = await readModel(flags.load.model, io);
+  const model = await readModel(flags.load.model, io, weightsOf(flags.load.backend));
   const tasks = makeTasks(source, flags, { output, format }, runLimitsOf(model));
   refuseMixedOutput(tasks, json === true);
   io.signal.throwIfAborted();

@@ -66,15 +66,24 @@ describe('selectBackend', () => {
     expect(asked).toEqual([{ tensorrtLibDir: '/there' }]);
   });
 
+  it('takes one that runs only by its name for no other: auto passes it over, also where nothing else runs', async () => {
+    const shy: Backend = { ...there, name: 'shy', onlyByName: true };
+    expect((await selectBackend('auto', {}, [shy, there])).backend).toBe(there);
+    expect((await selectBackend('auto', { strict: true }, [shy, there])).backend).toBe(there);
+    expect((await selectBackend('auto', {}, [there, shy])).rest).toEqual([]);
+    expect((await selectBackend('shy', {}, [there, shy])).backend).toBe(shy);
+    await expect(selectBackend('auto', {}, [missing, shy])).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+  });
+
   it('refuses an unknown name with the known ones', async () => {
     await expect(selectBackend('cuda')).rejects.toMatchObject({
       code: 'OPTION_INVALID',
-      issues: [{ option: 'backend', expected: 'one of auto, tensorrt, onnxruntime', received: '"cuda"' }],
+      issues: [{ option: 'backend', expected: 'one of auto, tensorrt, onnxruntime, pytorch', received: '"cuda"' }],
     });
   });
 
   it('knows the backends of this package', () => {
-    expect(BACKENDS.map(({ name }) => name)).toEqual(['tensorrt', 'onnxruntime']);
+    expect(BACKENDS.map(({ name }) => name)).toEqual(['tensorrt', 'onnxruntime', 'pytorch']);
   });
 });
 

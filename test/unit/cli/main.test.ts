@@ -157,7 +157,7 @@ describe('the command line', () => {
   });
 
   it('names every option of the SDK that its flags set, as the SDK does', () => {
-    const known = new Set(['model', 'backend', 'device', 'isolation', 'strict', 'threads']);
+    const known = new Set(['model', 'backend', 'python', 'device', 'isolation', 'strict', 'threads']);
     const set = LOAD_FLAGS.flatMap(({ sets = [] }) => sets);
     expect(new Set(set)).toEqual(known);
     expect(() => parseLoadOptions(Object.fromEntries(set.map((name) => [name, undefined])))).not.toThrow();

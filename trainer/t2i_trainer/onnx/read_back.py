@@ -17,6 +17,7 @@ from ..evaluation.sampling import Run
 from ..files import read_json
 from ..networks.autoencoder import TinyAutoencoder
 from ..networks.denoiser import unet_class
+from ..networks.model_folder import Networks
 from ..networks.sketch import Sketch
 from ..networks.text_encoder import TextEncoder
 
@@ -37,7 +38,14 @@ def load_parameters(module: nn.Module, graph: Path, prefix: str) -> None:
 
 
 def load_model_directory(folder: Path) -> Run:
-    """A model directory that `export.py` wrote, as PyTorch modules in float32 on the CPU."""
+    """A model directory that `export.py` wrote, with tokenizer and scheduler, in float32 on the CPU."""
+    networks = load_networks(folder)
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    return Run(tokenizer, *networks, DDIMScheduler.from_pretrained(folder / "scheduler"), "cpu")
+
+
+def load_networks(folder: Path) -> Networks:
+    """The networks of a model directory that `export.py` wrote, frozen, in float32 on the CPU."""
     clip = CLIPTextModel(CLIPTextConfig(**read_json(folder / "text_encoder/config.json")))
     sketch = folder / "text_encoder/sketch.json"
     text_encoder = TextEncoder(clip, Sketch(**read_json(sketch))) if sketch.exists() else clip
@@ -50,8 +58,7 @@ def load_model_directory(folder: Path) -> Run:
             load_parameters(part, folder / "vae_decoder/model.onnx", f"vae.{name}.")
     for module in (text_encoder, unet, vae):
         module.eval().requires_grad_(False)
-    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
-    return Run(tokenizer, text_encoder, unet, vae, DDIMScheduler.from_pretrained(folder / "scheduler"), "cpu")
+    return Networks(text_encoder, unet, vae)
 
 
 def new_autoencoder(config: dict) -> nn.Module:

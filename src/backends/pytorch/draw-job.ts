@@ -1,0 +1,55 @@
+import type { Plan } from '../../diffusion/plan.js';
+import type { ModelDescription } from '../../model/description.js';
+import type { JobResult, Raster, StepEvent, Timings } from '../backend.js';
+import { HashedNoise } from '../hashed-noise.js';
+import type { QueuedJob } from '../job-queue.js';
+import type { RuntimeProcess } from '../process/runtime-process.js';
+
+/** What the child's `draw` takes: one image of a job (trainer/t2i_trainer/backend/model.py). */
+interface DrawRequest {
+  readonly prompt: Int32Array;
+  readonly negative: Int32Array | null;
+  readonly guidanceScale: number;
+  readonly guidanceEmbedding: Float32Array | null;
+  readonly plan: Plan;
+  readonly latentHeight: number;
+  readonly latentWidth: number;
+  readonly previewEvery: number;
+  /** Every block that the plan reads, one after the other. */
+  readonly noise: Float32Array;
+}
+
+interface Drawn {
+  readonly raster: Raster;
+  readonly timings: Omit<Timings, 'total'>;
+}
+
+/**
+ * Has the child draw the images of a job one after the other. Their noise is drawn here, by the code of all backends: PyTorch's own
+ * generator gives other bits on processors with other vector units.
+ *
+ * @throws T2IError BACKEND_FAILED, BACKEND_CRASHED, OUT_OF_MEMORY, DEVICE_LOST; the signal's reason when aborted
+ */
+export async function drawJob(
+  { latentChannels }: ModelDescription,
+  process: RuntimeProcess,
+  { job, signal, report }: QueuedJob,
+): Promise<JobResult> {
+  const start = performance.now();
+  const { promptIds: prompt, negativeIds: negative, seeds, ...shared } = job;
+  const images: Raster[] = [];
+  const noiseSha256: string[] = [];
+  const spent = { textEncoder: 0, unet: 0, vaeDecoder: 0 };
+  for (const [image, seed] of seeds.entries()) {
+    const noise = new HashedNoise(seed, latentChannels * job.latentHeight * job.latentWidth);
+    const request: DrawRequest = { ...shared, prompt, negative, noise: await noise.all(job.plan, signal) };
+    const onEvent = report && ((event: Omit<StepEvent, 'image'>) => report({ image, ...event }));
+    const { raster, timings } = (await process.call('draw', request, onEvent)) as Drawn;
+    images.push(raster);
+    const sha256 = noise.sha256();
+    noiseSha256.push(sha256);
+    for (const network of ['textEncoder', 'unet', 'vaeDecoder'] as const) spent[network] += timings[network];
+    report?.({ image, raster, noiseSha256: sha256 });
+  }
+  return { images, noiseSha256, timings: { ...spent, total: performance.now() - start } };
+}

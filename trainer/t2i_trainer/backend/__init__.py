@@ -1,0 +1,1 @@
+"""The SDK's backend `pytorch`: what runs in its child process, which src/backends/pytorch/ starts."""
