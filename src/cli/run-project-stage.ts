@@ -32,7 +32,9 @@ export interface ProjectStage {
  */
 export async function runProjectStage(stage: ProjectStage, { flags }: CommandInput, io: Io): Promise<unknown> {
   const project = projectFolder(io);
-  const read = stage.anywhere ? { params: PARAMS.parse({}), warnings: [] } : await readParams(project, stage);
+  const read = stage.anywhere
+    ? { params: PARAMS.parse({}), warnings: [] }
+    : await readParams(project, { trains: stage.trains === true, place: 'here' });
   const params = stage.replace?.(read.params) ?? read.params;
   for (const warning of read.warnings) warn(io, warning);
   const status = new StageStatus(io);

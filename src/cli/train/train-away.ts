@@ -25,7 +25,7 @@ export async function trainAway(
 ): Promise<number> {
   const { flags } = input;
   const project = projectFolder(io);
-  const { params: own, warnings } = await readParams(project, { trains: true });
+  const { params: own, warnings } = await readParams(project, { trains: true, place: where });
   for (const warning of warnings) warn(io, warning);
   const params = replace(own);
   await refuseOtherRun(project, params.mlflow.run_name);

@@ -1,5 +1,6 @@
 import type { Issue } from '../../errors.js';
 import { s3AddressIssues } from '../s3/address.js';
+import type { Place } from './places.js';
 import type { Params } from './schema.js';
 
 /** What is known of the models that the parameters name, where they are at hand. */
@@ -28,18 +29,15 @@ export const UNET_FOLDER = 'a diffusers folder with unet/config.json';
 const UNKNOWN_FACTOR = 8;
 const UNKNOWN_CHANNELS = 4;
 
-/** Rules between parameters: every one that is broken, and what is odd though allowed. */
-export function checkParams(params: Params, facts: ModelFacts): Findings {
+/**
+ * Rules between parameters: every one that is broken, and what is odd though allowed.
+ *
+ * @param place where the training runs: SageMaker's machines matter nowhere else
+ */
+export function checkParams(params: Params, facts: ModelFacts, place: Place): Findings {
   const rules = [
-    checkModels,
-    checkUnet,
-    checkLatents,
-    checkText,
-    checkSchedule,
-    checkTraining,
-    checkData,
-    checkMachines,
-    checkPromotion,
+    ...[checkModels, checkUnet, checkLatents, checkText, checkSchedule, checkTraining, checkData, checkPromotion],
+    ...(place === 'here' ? [] : [checkMachines]),
   ];
   return {
     issues: rules.flatMap((rule) => rule(params, facts)),

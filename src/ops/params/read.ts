@@ -7,6 +7,7 @@ import { describeValue, isRecord, unknownOption } from '../../fields.js';
 import { cannotRead } from '../../files.js';
 import { checkParams } from './check.js';
 import { factsOf } from './facts.js';
+import type { Place } from './places.js';
 import { PARAMS, type Params } from './schema.js';
 import { findSecrets, isSecretKey } from './secrets.js';
 
@@ -21,6 +22,8 @@ export interface ReadParams {
 export interface ReadOptions {
   /** Whether the images and models must be there that a training takes; other commands go without. */
   readonly trains?: boolean;
+  /** Where the training runs, in place of pytorch_estimator.train_on. */
+  readonly place?: Place;
 }
 
 /**
@@ -29,7 +32,7 @@ export interface ReadOptions {
  * @param folder of the project
  * @throws T2IError OPTION_INVALID with every mistake: unknown keys with the nearest name, values, secrets, and rules between keys
  */
-export async function readParams(folder: string, { trains = false }: ReadOptions = {}): Promise<ReadParams> {
+export async function readParams(folder: string, { trains = false, place }: ReadOptions = {}): Promise<ReadParams> {
   const value = parseYaml(PARAMS_FILE, await readText(folder));
   const secrets = findSecrets(value);
   const parsed = PARAMS.safeParse(value);
@@ -38,7 +41,11 @@ export async function readParams(folder: string, { trains = false }: ReadOptions
   const issues = [...own.filter(({ option }) => !told.has(option)), ...secrets];
   // Rules between keys are worth telling only where each key is right by itself.
   const findings = parsed.success
-    ? checkParams(parsed.data, await factsOf(folder, parsed.data, trains))
+    ? checkParams(
+        parsed.data,
+        await factsOf(folder, parsed.data, trains),
+        place ?? parsed.data.pytorch_estimator.train_on,
+      )
     : { issues: [], warnings: [] };
   refuseParams([...issues, ...findings.issues]);
   return { params: parsed.data as Params, warnings: findings.warnings };

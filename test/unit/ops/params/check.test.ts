@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { describeIssue } from '../../../../src/errors.js';
 import { checkParams, type ModelFacts } from '../../../../src/ops/params/check.js';
+import type { Place } from '../../../../src/ops/params/places.js';
 import { PARAMS } from '../../../../src/ops/params/schema.js';
 
-const check = (params: object, facts: ModelFacts = {}) => {
-  const { issues, warnings } = checkParams(PARAMS.parse(params), facts);
+const check = (params: object, facts: ModelFacts = {}, place: Place = 'sagemaker') => {
+  const { issues, warnings } = checkParams(PARAMS.parse(params), facts, place);
   return { issues: issues.map(describeIssue), warnings };
 };
 

@@ -191,7 +191,7 @@ describe('rules between parameters', () => {
       { 'pytorch_estimator.max_wait': 'at least max_run 14400, not 3600' },
     ],
   ])('%s', async (_, params, expected) => {
-    expect(await mistakes(params)).toEqual(expected);
+    expect(await mistakes(params, { place: 'sagemaker' })).toEqual(expected);
   });
 
   it('allow what is only odd, with a warning', async () => {

@@ -2,6 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { mistakes, write } from './params-folder.js';
 
 describe('the parameters of a training', () => {
+  it('fit the machines of SageMaker where it trains there, and no others', async () => {
+    const wrong = { training: { precision: 'bf16', batch_size: 5 } };
+    const refused = {
+      'training.batch_size': 'a multiple of pytorch_estimator.instance_count 2, not 5',
+      'training.precision': 'fp16 on ml.g4dn.xlarge, whose GPU has no bf16, not bf16',
+    };
+    expect(await mistakes(wrong)).toEqual({});
+    expect(await mistakes(wrong, { place: 'local-sagemaker' })).toEqual(refused);
+    const away = { ...wrong, pytorch_estimator: { train_on: 'sagemaker' } };
+    expect(await mistakes(away)).toEqual(refused);
+    expect(await mistakes(away, { place: 'here' })).toEqual({});
+  });
+
   it('need as many images as are trained on, but only to train', async () => {
     for (const name of ['a.png', 'b.JPG', 'notes.txt']) write(`data/raw/dataset/images/${name}`, '');
     const params = { data: { train_size: 64, val_size: 1 } };

@@ -136,6 +136,19 @@ describe('the commands of a project', () => {
       expect((await t2i(cwd, ...action)).code, action.join(' ')).toBe(0);
   });
 
+  it('keep to the GPUs of SageMaker where they train there alone', async () => {
+    await t2i(root, 'init', 'flowers');
+    const cwd = join(root, 'flowers');
+    writeFileSync(join(cwd, 'params.yaml'), 'training: {precision: bf16}\n');
+    expect((await t2i(cwd, 'params', 'check')).code).toBe(0);
+    expect((await t2i(cwd, 'train', '--on', 'sagemaker', '--dry-run')).err).toContain(
+      'expected fp16 on ml.g4dn.xlarge',
+    );
+    writeFileSync(join(cwd, 'params.yaml'), 'training: {precision: bf16}\npytorch_estimator: {train_on: sagemaker}\n');
+    expect((await t2i(cwd, 'params', 'check')).err).toContain('expected fp16 on ml.g4dn.xlarge');
+    expect((await t2i(cwd, 'train', '--on', 'here', '--python', '/nope')).err).toContain('/nope cannot be started');
+  });
+
   it('convert an older configuration once, and never over another', async () => {
     writeFileSync(join(root, 'old.yaml'), 'ddpm_scheduler: {T: 300}\nmlflow: {tracking_password: sesame}\n');
     const first = await t2i(root, 'params', 'import', 'old.yaml', '--json');
