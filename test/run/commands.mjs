@@ -20,6 +20,7 @@ export const tool = (name, ...args) => ({ command: [join(ROOT, 'node_modules', '
 export const BUILD_STEP = 'build';
 export const PYTHON_STEP = 'Python environment';
 export const OPS_STEP = 'Python environment of DVC, MLflow and moto';
+export const CLIENTS_STEP = 'Python clients of the server';
 
 /** The program and the child processes, which tests start from dist/. */
 export const buildStep = { name: BUILD_STEP, action: () => tool('tsc', '-p', 'tsconfig.build.json') };
@@ -61,6 +62,15 @@ export const opsStep = {
   missingToolCode: MISSING_TOOL,
   action: () => ({
     command: ['python3', join(TRAINER, 'env.py'), '--lock', join(ROOT, 'test/ops/requirements.lock')],
+  }),
+};
+
+/** Python's clients of the server, and what holds it against its OpenAPI document. */
+export const clientsStep = {
+  name: CLIENTS_STEP,
+  missingToolCode: MISSING_TOOL,
+  action: () => ({
+    command: ['python3', join(TRAINER, 'env.py'), '--lock', join(ROOT, 'test/clients/requirements.lock')],
   }),
 };
 

@@ -2,6 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   buildStep,
+  CLIENTS_STEP,
+  clientsStep,
   lintStep,
   OPS_STEP,
   opsStep,
@@ -34,6 +36,7 @@ export function makeSteps(scratch) {
     // Those that wait for the network first: others compute meanwhile.
     pythonStep,
     opsStep,
+    clientsStep,
     buildStep,
     ...nativeSteps(scratch),
     {
@@ -51,7 +54,7 @@ export function makeSteps(scratch) {
     {
       ...vitest('TypeScript tests (vitest)', vitestReport, ['run'], { T2I_INSTALLED: installed }),
       // They use all of it: the program, every build of the addon, the package, the peer in PyTorch.
-      after: [PYTHON_STEP, OPS_STEP, INSTALL_STEP, ...BUILD_STEPS],
+      after: [PYTHON_STEP, OPS_STEP, CLIENTS_STEP, INSTALL_STEP, ...BUILD_STEPS],
     },
     {
       ...pythonModule('trainer tests (pytest)', 'pytest', `--junit-xml=${pytestReport}`),
