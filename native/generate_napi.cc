@@ -14,17 +14,28 @@ void GenerateRequest::run() {
   JobControl control{cancelled()};
   job_.watched = listened();
   if (job_.watched) {
-    const auto report = [this](auto&& each) {
-      {
-        const std::lock_guard lock(mutex_);
-        reports_.emplace_back(std::move(each));
-      }
-      notify();
-    };
-    control.on_step = report;
-    control.on_image = report;
+    control.on_step = [this](StepReport&& step) { gather(std::move(step)); };
+    control.on_image = [this](ImageReport&& image) { gather(std::move(image)); };
   }
   result_ = model_->pipeline->run(job_, control);
+}
+
+void GenerateRequest::gather(Report&& report) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto* step = std::get_if<StepReport>(&report); step != nullptr && step->preview)
+      drop_previews(step->image);
+    reports_.push_back(std::move(report));
+  }
+  notify();
+}
+
+/// While JavaScript is busy they would gather, megabytes each, and only the newest will be looked at.
+void GenerateRequest::drop_previews(int32_t image) {
+  for (Report& report : reports_) {
+    auto* step = std::get_if<StepReport>(&report);
+    if (step != nullptr && step->image == image) step->preview.reset();
+  }
 }
 
 Napi::Value GenerateRequest::progress(Napi::Env env) {

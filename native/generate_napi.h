@@ -21,6 +21,8 @@ class GenerateRequest : public Request {
   void run() override;
   Napi::Value progress(Napi::Env env) override;
   Napi::Value result(Napi::Env env) override;
+  void gather(Report&& report);
+  void drop_previews(int32_t image);
 
   Job job_;
   std::shared_ptr<SessionModel> model_;

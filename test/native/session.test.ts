@@ -113,6 +113,20 @@ describe('a native session', skipFor(noBuild('sim')), () => {
       expect(calls.length).toBeLessThanOrEqual(2);
     });
 
+    it('of the previews that gathered meanwhile an image’s newest alone', async () => {
+      addon.sim.failCall(0, 'none');
+      const told: NativeStep[] = [];
+      const job = tinyJob({ steps: 40, images: 2, previewEvery: 2 });
+      const result = session.generate(job, null, (news) => told.push(...stepsOf(news)));
+      spinUntil(jobDone);
+      await result;
+      expect(told).toHaveLength(80);
+      const seen = told.filter(({ preview }) => preview).map(({ image, step }) => [image, step]);
+      // One more of each where a delivery was under way already.
+      expect(seen.length).toBeLessThanOrEqual(4);
+      expect(seen).toEqual(expect.arrayContaining([0, 1].map((image) => [image, 40])));
+    });
+
     it('without waiting for a slow listener', async () => {
       addon.sim.failCall(0, 'none');
       const told: number[] = [];
