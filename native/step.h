@@ -1,8 +1,8 @@
 #pragma once
 
 // The update of the latents: twin of src/diffusion/step.ts, where each formula and its source is explained. Every
-// product and sum is rounded to float32 in the order written here, which needs -ffp-contract=off, and -fmad=false from
-// nvcc.
+// product and sum is rounded to float32 in the order written here, which needs -ffp-contract=off, and --fmad=false from
+// NVRTC.
 
 #include <cmath>
 

@@ -1,8 +1,8 @@
-#include <cuda_runtime_api.h>
-
 #include <string>
 
+#include "cuda/cuda_status.h"
 #include "cuda/device.h"
+#include "cuda/driver.h"
 
 // What there is to run on, and if nothing, why and what helps.
 
@@ -10,51 +10,64 @@ namespace t2i::cuda {
 
 namespace {
 
+/// A driver runs what was compiled with every minor version of its own major version of CUDA, and of older ones.
+constexpr int kOldestDriver = CUDA_VERSION / 1000 * 1000;
+
 /// CUDA counts 1000 * major + 10 * minor.
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
-void explain(cudaError_t status, DeviceProbe& found) {
-  if (status == cudaErrorInsufficientDriver && found.driver_version == 0) {
-    found.reason = "there is no NVIDIA driver on this machine";
-    found.hint = "Install NVIDIA's driver, and start a container with --gpus all; nvidia-smi must list the GPU.";
-  } else if (status == cudaErrorInsufficientDriver) {
-    // A driver runs every minor version of its major version of CUDA.
-    const std::string needed = version_text(found.runtime_version / 1000 * 1000);
+void explain(CUresult status, DeviceProbe& found) {
+  const std::string& missing = driver().missing;
+  if (found.driver_version != 0 && found.driver_version < kOldestDriver) {
     found.reason = "the NVIDIA driver is too old: it knows CUDA " + version_text(found.driver_version) +
-                   ", and this addon needs a driver for CUDA " + needed + " or newer";
+                   ", and this addon needs a driver for CUDA " + version_text(kOldestDriver) + " or newer";
     found.hint = "Update NVIDIA's driver; nvidia-smi shows its version and the CUDA it knows.";
-  } else if (status == cudaErrorNoDevice) {
+  } else if (!missing.empty() || status == CUDA_ERROR_STUB_LIBRARY) {
+    found.reason = "there is no NVIDIA driver on this machine";
+    if (found.driver_version != 0) found.reason = "the NVIDIA driver cannot be used: " + missing;
+    found.hint = "Install NVIDIA's driver, and start a container with --gpus all; nvidia-smi must list the GPU.";
+  } else if (status == CUDA_ERROR_NO_DEVICE) {
     found.reason = "the NVIDIA driver sees no GPU";
     found.hint = "Look at nvidia-smi, and at CUDA_VISIBLE_DEVICES, which may hide it.";
   } else {
-    found.reason = std::string("CUDA cannot be used: ") + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) +
-                   ", CUDA error " + std::to_string(static_cast<int>(status)) + ")";
+    found.reason = "CUDA cannot be used: " + describe(status);
     found.hint = "Look at nvidia-smi; a restart of the machine helps where the driver was updated beneath it.";
   }
 }
 
+CUresult describe_device(int index, DeviceProbe& found) {
+  const Driver& cuda = driver();
+  CUdevice device = 0;
+  char name[256] = {};
+  DeviceInfo info{index, "", 0, 0, 0};
+  const auto attribute = [&](int& value, CUdevice_attribute which) {
+    return cuda.device_attribute(&value, which, device);
+  };
+  CUresult status = cuda.device_get(&device, index);
+  if (status == CUDA_SUCCESS) status = cuda.device_name(name, sizeof name, device);
+  if (status == CUDA_SUCCESS) status = cuda.device_memory(&info.memory_bytes, device);
+  if (status == CUDA_SUCCESS) status = attribute(info.compute_major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
+  if (status == CUDA_SUCCESS) status = attribute(info.compute_minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+  info.name = name;
+  if (status == CUDA_SUCCESS) found.devices.push_back(info);
+  return status;
+}
+
 DeviceProbe ask() {
   DeviceProbe found{};
-  // Both answer without a driver: the driver's version is then 0.
-  if (cudaDriverGetVersion(&found.driver_version) != cudaSuccess) found.driver_version = 0;
-  if (cudaRuntimeGetVersion(&found.runtime_version) != cudaSuccess) found.runtime_version = CUDART_VERSION;
+  found.runtime_version = CUDA_VERSION;
+  if (driver().driver_version(&found.driver_version) != CUDA_SUCCESS) found.driver_version = 0;
   int count = 0;
-  cudaError_t status = cudaGetDeviceCount(&count);
-  if (status == cudaSuccess && count == 0) status = cudaErrorNoDevice;
-  for (int index = 0; status == cudaSuccess && index < count; index++) {
-    cudaDeviceProp properties;
-    status = cudaGetDeviceProperties(&properties, index);
-    if (status != cudaSuccess) break;
-    found.devices.push_back({index, properties.name, properties.major, properties.minor, properties.totalGlobalMem});
-  }
-  found.available = status == cudaSuccess;
+  CUresult status = driver_status();
+  if (status == CUDA_SUCCESS) status = driver().device_count(&count);
+  if (status == CUDA_SUCCESS && count == 0) status = CUDA_ERROR_NO_DEVICE;
+  for (int index = 0; status == CUDA_SUCCESS && index < count; index++) status = describe_device(index, found);
+  found.available = status == CUDA_SUCCESS && driver().missing.empty() && found.driver_version >= kOldestDriver;
   if (!found.available) {
     found.devices.clear();
     explain(status, found);
-    // CUDA shall not report it again at the next call.
-    cudaGetLastError();
   }
   return found;
 }

@@ -1,8 +1,10 @@
 #pragma once
 
-// From CUDA's error numbers to typed errors; for cuda.cc and step.cu.
+// From the driver's answers to typed errors; for cuda*.cc.
 
-#include <cuda_runtime_api.h>
+#include <cuda.h>
+
+#include <string>
 
 namespace t2i::cuda {
 
@@ -11,13 +13,13 @@ namespace t2i::cuda {
 /// @throws Error DEVICE_LOST
 void require_usable(const char* call);
 
-/// @param call name of the CUDA function that gave `status`
+/// @param call name of the function of the driver that gave `status`
 /// @throws Error OUT_OF_MEMORY, DEVICE_LOST (remembered for the current device), BACKEND_UNAVAILABLE (no driver, no
 /// device),
-///   BACKEND_FAILED, with the call's name and CUDA's text
-void check(const char* call, cudaError_t status);
+///   BACKEND_FAILED, with the call's name and the driver's text
+void check(const char* call, CUresult status);
 
-/// For functions that cannot throw: CUDA shall not report this failure again at the next call.
-void forget(cudaError_t status) noexcept;
+/// The driver's text for an answer, its name and its number.
+std::string describe(CUresult status);
 
 }  // namespace t2i::cuda

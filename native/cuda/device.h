@@ -1,6 +1,6 @@
 #pragma once
 
-// The device seam: all that the core asks of a device. Exactly one of cuda.cc (CUDA runtime), sim.cc (host memory,
+// The device seam: all that the core asks of a device. Exactly one of cuda.cc (CUDA driver), sim.cc (host memory,
 // streams as threads; for tests) and none.cc (an addon built without a CUDA compiler) is linked. Owners of what it
 // returns are in resources.h; nothing else calls create/destroy pairs.
 
@@ -28,7 +28,8 @@ struct DeviceProbe {
   /// Why not, and what helps; empty where it is available.
   std::string reason;
   std::string hint;
-  /// Versions of the driver's and the addon's CUDA as CUDA counts, for example 13010; 0 where unknown.
+  /// The newest CUDA that the driver knows, and the one that the addon was built with, as CUDA counts, for example
+  /// 13010; 0 where unknown.
   int driver_version;
   int runtime_version;
   std::vector<DeviceInfo> devices;
@@ -37,22 +38,16 @@ struct DeviceProbe {
 /// Never throws, never crashes; also without a driver.
 DeviceProbe probe() noexcept;
 
-/// A cudaStream_t, or a SimStream* (sim.h).
+/// A CUstream, which is a cudaStream_t, or a SimStream* (sim.h).
 using StreamHandle = void*;
 using GraphHandle = void*;
 using EventHandle = void*;
-
-struct MemoryInfo {
-  std::size_t free_bytes;
-  std::size_t total_bytes;
-};
 
 // Every function below throws Error: OUT_OF_MEMORY, DEVICE_LOST (once a sticky error came, always), BACKEND_FAILED.
 // Those marked noexcept do nothing on failure.
 
 /// Makes device `index` current for the calling thread.
 void use_device(int index);
-MemoryInfo memory_info();
 
 /// Device memory, aligned to 256 bytes.
 void* allocate(std::size_t bytes);

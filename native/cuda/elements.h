@@ -1,9 +1,9 @@
 #pragma once
 
-// What each kernel does for one element: shared by step.cu and sim_kernels.cc, so that the simulated device computes
+// What each kernel does for one element: shared by kernels.cu and sim_kernels.cc, so that the simulated device computes
 // the same addresses and the same bits.
 
-#include "cuda/kernels.h"
+#include "cuda/kernel_args.h"
 #include "half.h"
 #include "image.h"
 #include "step.h"

@@ -20,7 +20,6 @@ const char* device_kind() noexcept { return "none"; }
 DeviceProbe probe() noexcept { return {false, kReason, kHint, 0, 0, {}}; }
 
 void use_device(int) { refuse(); }
-MemoryInfo memory_info() { refuse(); }
 void* allocate(std::size_t) { refuse(); }
 void release(void*) noexcept {}
 void* allocate_pinned(std::size_t) { refuse(); }

@@ -159,12 +159,6 @@ void use_device(int index) {
   if (index != 0) sim_misuse("use_device", "expected 0, the only device, received " + std::to_string(index));
 }
 
-MemoryInfo memory_info() {
-  sim_call("memory_info");
-  std::lock_guard lock(sim_device().mutex);
-  return {kMemoryBytes - sim_device().used_bytes, kMemoryBytes};
-}
-
 void* allocate(std::size_t bytes) { return allocate_memory("allocate", bytes, false); }
 void release(void* memory) noexcept { release_memory("release", memory, false); }
 void* allocate_pinned(std::size_t bytes) { return allocate_memory("allocate_pinned", bytes, true); }

