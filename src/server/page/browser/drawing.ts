@@ -7,6 +7,8 @@ import { requestOf, type Settings } from './settings.js';
 export interface DrawingListener {
   /** Others are drawn first. */
   waits(position: number, etaSeconds: number | null): void;
+  /** The first step is under way. */
+  starts(): void;
   /** A step of an image is done. */
   steps(index: number, step: number): void;
   /** What an image looks like so far. */
@@ -63,6 +65,7 @@ async function follow(
     signal.throwIfAborted();
     const told = JSON.parse(data);
     if (type === 'status' && told.status === 'queued') listener.waits(told.queue_position, told.eta_seconds ?? null);
+    if (type === 'status' && told.status === 'generating') listener.starts();
     if (type === 'step') listener.steps(told.image, told.step);
     if (type === 'preview') listener.previews(told.image, imageOf(told.b64_json));
     if (type === 'failed' || type === 'cancelled') throw new ApiError(0, told.error.message);

@@ -27,7 +27,6 @@ export class Stage {
 
   /** How far all images are together. */
   progress(done: number, total: number): void {
-    if (done === 1) this.say('Drawing');
     this.#bar.max = total;
     this.#bar.value = done;
     this.#text.textContent = `${done} of ${total} steps`;

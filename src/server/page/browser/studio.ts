@@ -128,7 +128,11 @@ export class Studio {
   }
 
   #sketchListener(): DrawingListener {
-    return { waits: () => {}, steps: () => {}, previews: () => {}, done: async (_, drawn) => this.#show(drawn) };
+    const nothing = () => {};
+    return {
+      ...{ waits: nothing, starts: nothing, steps: nothing, previews: nothing },
+      done: async (_, drawn) => this.#show(drawn),
+    };
   }
 
   #listener(run: Run, allSteps: number): DrawingListener {
@@ -136,6 +140,7 @@ export class Studio {
     const steps = new Map<number, number>();
     return {
       waits: (position, eta) => stage.wait(position, eta),
+      starts: () => stage.say('Drawing'),
       steps: (index, step) => {
         steps.set(index, step);
         stage.progress(

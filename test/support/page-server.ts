@@ -1,0 +1,51 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Assembled, assembleServer } from '../../src/server/create-server.js';
+import { listen } from '../../src/server/listen.js';
+import { findModels } from '../../src/server/models/find-models.js';
+import type { ServerOptions } from '../../src/server/options.js';
+
+const TINY = fileURLToPath(new URL('../fixtures/tiny', import.meta.url));
+
+const MANIFEST = {
+  formatVersion: 1,
+  name: 'tiny',
+  files: {},
+  defaults: { steps: 30, guidanceScale: 3, sampler: 'ddim' },
+  presets: { fast: { steps: 2 } },
+  training: {},
+  dataFingerprint: 'x',
+  nullEmbeddingSha256: 'a'.repeat(64),
+  evaluation: null,
+  licence: 'Apache-2.0',
+};
+
+export interface PageServer extends Pick<Assembled, 'queue'> {
+  readonly url: string;
+  /** Directory of its model. */
+  readonly model: string;
+  close(): Promise<void>;
+}
+
+/** A server with a socket and the tiny model, which has a preset here. */
+export async function startPageServer(options: ServerOptions = {}): Promise<PageServer> {
+  const folder = mkdtempSync(join(tmpdir(), 't2i-page-'));
+  const model = join(folder, 'tiny');
+  cpSync(TINY, model, { recursive: true });
+  writeFileSync(join(model, 't2i.json'), JSON.stringify(MANIFEST));
+  const found = await findModels([{ id: 'tiny', model }], { backend: 'onnxruntime' });
+  const { server, queue } = await assembleServer(found, { limits: { steps: 1000 }, ...options });
+  const listening = await listen(server, { port: 0, adminPort: 0 });
+  return {
+    queue,
+    model,
+    url: `${listening.url}/`,
+    async close() {
+      await server.close();
+      await listening.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
