@@ -56,6 +56,8 @@ export const LAYERS = [
     mutate: ['src/bench/**/*.ts', '!src/bench/backend/first-image*.ts', '!src/bench/diffusers/*.ts'],
   },
   folder('hub', 85),
+  folder('python', 85),
+  { ...folder('server', 85), mutate: ['src/server/**/*.ts', '!src/server/page/browser/**/*.ts'] },
   folder('http', 85),
   { name: 'ops', mutate: ['src/ops/*.ts'], tests: ['test/unit/ops/aws/**/*.test.ts'], aim: 85 },
   ...readdirSync(new URL('../../src/ops', import.meta.url), { withFileTypes: true })

@@ -126,7 +126,10 @@ describe('the defaults of t2i.config.json', () => {
     [{ size: '7x7' }, 't2i.config.json: size: expected a multiple of 16 from 16 to 4096, received "7x7"'],
     [{ guidanceScale: 'x' }, 't2i.config.json: guidanceScale: expected a number from 0 to 1000, received "x"'],
     [{ format: 'gif' }, 't2i.config.json: format: expected one of png, jpeg, webp, received "gif"'],
-    [{ backend: 'cuda' }, 't2i.config.json: backend: expected one of auto, tensorrt, onnxruntime, received "cuda"'],
+    [
+      { backend: 'cuda' },
+      't2i.config.json: backend: expected one of auto, tensorrt, onnxruntime, pytorch, received "cuda"',
+    ],
   ])('are a typed error where they are %j', async (content, message) => {
     config(typeof content === 'string' || Array.isArray(content) ? content : { model: TINY, ...content });
     for (const argv of [['a cat'], ['config']]) {
