@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, launchChromium, noChromium, openPage } from '../support/browser.js';
 import { type PageServer, startPageServer } from '../support/page-server.js';
 import { skipFor } from '../support/skip-for.js';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let browser: Browser;
 let server: PageServer;
@@ -22,7 +19,7 @@ type Watched = Awaited<ReturnType<typeof openPage>>;
 
 /** What axe finds that is serious or critical, as sentences. */
 async function barriers({ page }: Pick<Watched, 'page'>): Promise<string[]> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   return page.evaluate<string[]>(`axe.run().then(({ violations }) =>
     violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')

@@ -1,79 +1,13 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.js';
-import { encodeImage } from '../../src/image/encode.js';
-import { insertPngChunks, textChunk } from '../../src/image/png.js';
+import { describe, expect, it } from 'vitest';
 import { readReceipt } from '../../src/image/read-receipt.js';
-import { eventually, launchChromium, noChromium, openPage, type WatchedPage } from '../support/browser.js';
-import { fakeIo } from '../support/fake-io.js';
-import { type PageServer, startPageServer } from '../support/page-server.js';
-import { gradient } from '../support/receipts.js';
-import { noPosix, skipFor } from '../support/skip-for.js';
-
-/** More steps than a test can wait for: only a cancel ends it. */
-const ENDLESS = { steps: 999, n: 10 };
-
-let browser: Browser;
-let server: PageServer;
-let opened: WatchedPage[] = [];
-
-beforeAll(async () => {
-  if (noChromium === null) [browser, server] = await Promise.all([launchChromium(), startPageServer()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
-afterEach(async () => {
-  const problems = opened.flatMap((each) => each.problems);
-  await Promise.all(opened.map((each) => each.close()));
-  opened = [];
-  expect(problems).toEqual([]);
-});
-
-async function open(options: BrowserContextOptions = {}, { url }: Pick<PageServer, 'url'> = server) {
-  const watched = await openPage(browser, url, options);
-  opened.push(watched);
-  return { ...watched, ...on(watched.page) };
-}
-
-/** The parts of the page, as people call them. */
-function on(page: Page) {
-  return {
-    prompt: page.getByLabel('Prompt', { exact: true }),
-    status: page.getByRole('status'),
-    // An empty one is hidden, and no alert then.
-    problem: page.locator('#problem[role=alert]'),
-    large: page.locator('#images img'),
-    history: page.locator('#history-images img'),
-    async set(label: string, value: string | number) {
-      await page.getByLabel(label, { exact: true }).fill(String(value));
-    },
-    /** Bytes of the file that "Save" would write. */
-    async saved(): Promise<Uint8Array> {
-      const download = page.waitForEvent('download');
-      await page.getByRole('link', { name: 'Save' }).click();
-      return readFileSync(await (await download).path());
-    },
-    async drop(name: string, type: string, bytes: Uint8Array) {
-      const base64 = Buffer.from(bytes).toString('base64');
-      await page.evaluate(`(() => {
-        const bytes = Uint8Array.from(atob('${base64}'), (unit) => unit.charCodeAt(0));
-        const dataTransfer = new DataTransfer();
-        dataTransfer.items.add(new File([bytes], '${name}', { type: '${type}' }));
-        const drop = new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true });
-        document.body.dispatchEvent(drop);
-      })()`);
-    },
-  };
-}
+import { eventually, noChromium } from '../support/browser.js';
+import { ENDLESS, usePages } from '../support/drawing-page.js';
+import { startPageServer } from '../support/page-server.js';
+import { skipFor } from '../support/skip-for.js';
 
 describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
+  const { open, server } = usePages();
+
   it('draws what is typed, with steps and previews, and keeps it through a reload', async () => {
     const { page, prompt, status, large, history, seen, saved } = await open();
     await prompt.fill('a red apple');
@@ -117,151 +51,16 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     await second.prompt.fill('second');
     await second.prompt.press('Enter');
     await eventually(() => second.status.textContent()).toMatch(/^Next in the queue/);
-    expect(server.queue.length).toBe(1);
+    expect(server().queue.length).toBe(1);
     await second.page.getByRole('button', { name: 'Cancel' }).click();
     expect(await second.status.textContent()).toBe('Cancelled');
-    await eventually(() => server.queue.length).toBe(0);
-    expect(server.queue.running).toBe(1);
+    await eventually(() => server().queue.length).toBe(0);
+    expect(server().queue.running).toBe(1);
     await first.page.keyboard.press('Escape');
-    await eventually(() => server.queue.running).toBe(0);
+    await eventually(() => server().queue.running).toBe(0);
     expect(await first.history.count()).toBe(0);
     await second.prompt.press('Enter');
     await eventually(() => second.status.textContent()).toMatch(/^Drawn/);
-  });
-
-  it('loads the settings of an image that is dropped: of our receipt, and of what other programs write', async () => {
-    const { prompt, status, set, saved, drop, page } = await open();
-    await set('Steps', 7);
-    await set('Seed', 42);
-    await set('Negative prompt', 'grey');
-    await prompt.fill('a fox');
-    await prompt.press('Enter');
-    await eventually(() => status.textContent()).toMatch(/^Drawn/);
-    const ours = await saved();
-    await page.getByRole('button', { name: "Back to the model's defaults" }).click();
-    await prompt.fill('');
-    await drop('fox.png', 'image/png', ours);
-    await eventually(() => prompt.inputValue()).toBe('a fox');
-    const fieldValue = (label: string) => page.getByLabel(label, { exact: true }).inputValue();
-    expect(await Promise.all(['Steps', 'Seed', 'Negative prompt', 'Sampler'].map(fieldValue))).toEqual([
-      '7',
-      '42',
-      'grey',
-      'ddim',
-    ]);
-    const text = 'a cat\nSteps: 9, Sampler: Euler a, CFG scale: 4.5, Seed: 1, Size: 512x512, Model: other';
-    const theirs = insertPngChunks(await encodeImage(gradient(), null), [textChunk('parameters', text)]);
-    await drop('cat.png', 'image/png', theirs);
-    await eventually(() => prompt.inputValue()).toBe('a cat');
-    expect(await Promise.all(['Steps', 'Guidance', 'Sampler', 'Seed', 'Negative prompt'].map(fieldValue))).toEqual([
-      '9',
-      '4.5',
-      'euler-a',
-      '1',
-      '',
-    ]);
-    expect(await status.textContent()).toContain('It was drawn by other, which is not here.');
-    await drop('plain.png', 'image/png', await encodeImage(gradient(), null));
-    await eventually(() => status.textContent()).toBe('plain.png carries no settings.');
-    expect(await prompt.inputValue()).toBe('a cat');
-  });
-
-  it('copies code that makes the same image: by curl and by the command line', skipFor(noPosix), async () => {
-    const { page, prompt, status, saved } = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
-    await prompt.fill('it\'s a "red" apple');
-    await prompt.press('Enter');
-    await eventually(() => status.textContent()).toMatch(/^Drawn/);
-    const { rgbSha256 } = await readReceipt(await saved());
-    await page.getByText('The same from code').click();
-    const folder = mkdtempSync(join(tmpdir(), 't2i-code-'));
-    const codeOf = async (kind: string) => {
-      await page.getByRole('radio', { name: kind }).check();
-      await page.getByRole('button', { name: 'Copy' }).click();
-      await eventually(() => page.locator('#copy').textContent()).toBe('Copied');
-      return page.evaluate<string>('navigator.clipboard.readText()');
-    };
-    try {
-      const shell = async (code: string) => (await promisify(execFile)('sh', ['-c', code], { cwd: folder })).stdout;
-      await shell(await codeOf('curl'));
-      expect((await readReceipt(join(folder, 'image.png'))).rgbSha256).toBe(rgbSha256);
-      const words = await shell(`npx() { printf '%s\\0' "$@"; }; ${await codeOf('CLI')}`);
-      const [, ...argv] = words.split('\0').slice(0, -1);
-      const place = (word: string) =>
-        word.replace('--model=tiny', `--model=${server.model}`).replace('=image.png', `=${join(folder, 'cli.png')}`);
-      expect(await main(argv.map(place), fakeIo({}))).toBe(0);
-      expect((await readReceipt(join(folder, 'cli.png'))).rgbSha256).toBe(rgbSha256);
-      expect(await codeOf('TypeScript')).toContain("import { Pipeline } from '@t2i/sdk';");
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
-
-  it('draws while one types, under the fast preset alone, and keeps only what is asked for', async () => {
-    const { page, prompt, large, history, status, seen } = await open();
-    await prompt.pressSequentially('a red');
-    await page.getByRole('radio', { name: 'Fast' }).check();
-    expect(await page.getByLabel('Steps', { exact: true }).inputValue()).toBe('2');
-    await prompt.pressSequentially(' apple');
-    await eventually(() => large.getAttribute('alt')).toBe('a red apple');
-    expect(await seen()).not.toContain('Preview of the image being drawn');
-    expect(await history.count()).toBe(0);
-    await prompt.press('Enter');
-    await eventually(() => status.textContent()).toMatch(/^Drawn/);
-    expect(await history.count()).toBe(1);
-    await page.getByLabel('Draw while I type').uncheck();
-    const requests: string[] = [];
-    page.on('request', (request) => requests.push(request.url()));
-    await prompt.fill('a cat');
-    await page.getByLabel('Draw while I type').check();
-    await eventually(() => large.getAttribute('alt')).toBe('a cat');
-    expect(requests.filter((url) => url.endsWith('/v1/jobs'))).toHaveLength(1);
-  });
-
-  it('can be used by the keyboard alone', async () => {
-    const { page, prompt, status, history, large } = await open();
-    const { keyboard } = page;
-    const focused = () =>
-      page.evaluate<string>('document.activeElement.id || document.activeElement.textContent.trim()');
-    const tabTo = async (id: string, key = 'Tab') => {
-      for (let presses = 0; (await focused()) !== id; presses++) {
-        expect(presses, `Tab never reaches ${id}`).toBeLessThan(60);
-        await keyboard.press(key);
-      }
-    };
-    await eventually(focused).toBe('prompt');
-    for (const word of ['one', 'two']) {
-      await keyboard.press('ControlOrMeta+a');
-      await keyboard.type(word);
-      await keyboard.press('Enter');
-      await eventually(() => history.count()).toBe(word === 'one' ? 1 : 2);
-      await eventually(() => status.textContent()).toMatch(/^Drawn/);
-    }
-    await tabTo('draw');
-    await page.getByLabel('Steps', { exact: true }).fill(String(ENDLESS.steps));
-    await page.getByLabel('Images', { exact: true }).fill(String(ENDLESS.n));
-    await tabTo('draw', 'Shift+Tab');
-    await keyboard.press('Enter');
-    await eventually(focused).toBe('cancel');
-    await keyboard.press('Enter');
-    await eventually(() => status.textContent()).toBe('Cancelled');
-    expect(await focused()).toBe('draw');
-    await tabTo('reuse');
-    await tabTo('clear');
-    await keyboard.press('Tab');
-    await keyboard.press('ArrowRight');
-    await keyboard.press('Space');
-    expect(await large.getAttribute('alt')).toBe('one');
-    await keyboard.press('Delete');
-    await eventually(() => history.count()).toBe(1);
-    expect(await large.count()).toBe(0);
-    await tabTo('clear', 'Shift+Tab');
-    await keyboard.press('Enter');
-    await keyboard.press('Tab');
-    await keyboard.press('Enter');
-    await eventually(() => history.count()).toBe(0);
-    await page.reload();
-    await prompt.waitFor();
-    expect(await history.count()).toBe(0);
   });
 
   it('loses nothing of what was typed when a request fails, and says why', async () => {
@@ -281,7 +80,7 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     await page.getByText('Settings', { exact: true }).click();
     await prompt.press('Enter');
     await eventually(() => page.getByLabel('Steps', { exact: true }).isVisible()).toBe(true);
-    expect(server.queue.running).toBe(0);
+    expect(server().queue.running).toBe(0);
     await set('Steps', 2);
     await prompt.press('Enter');
     await eventually(() => status.textContent()).toMatch(/^Drawn/);
@@ -293,7 +92,7 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     const key = 'a-key-that-is-long-enough';
     const closed = await startPageServer({ apiKeys: [key] });
     try {
-      const { page, prompt, status, problems } = await open({}, closed);
+      const { page, prompt, status, problems } = await open({}, closed.url);
       const field = page.getByLabel('API key');
       await field.fill('wrong-key-wrong-key');
       await page.keyboard.press('Escape');
