@@ -1,6 +1,6 @@
-// A stand-in for the CUDA driver, libcuda.so.1, for machines without one: device memory is host memory, whatever is queued runs at
-// once, a capture records, and our kernels run as the host functions that they share. The environment variable T2I_FAKE_DRIVER says
-// what it is like, with commas between:
+// A stand-in for the CUDA driver, libcuda.so.1, for machines without one: device memory is host memory, whatever is
+// queued runs at once, a capture records, and our kernels run as the host functions that they share. The environment
+// variable T2I_FAKE_DRIVER says what it is like, with commas between:
 //
 //     version=12040      the newest CUDA that it knows
 //     devices=0          how many GPUs there are; one where it is left out
