@@ -5,6 +5,7 @@ import type { LoadOptions, Request, RequestOptions } from '../options.js';
 import type { Pipeline } from '../pipeline.js';
 import { backendSubject } from './backend/backend-subject.js';
 import { diffusersSubjects } from './diffusers/diffusers-subjects.js';
+import { serveSubject } from './serve/serve-subject.js';
 import type { Subject } from './subject.js';
 
 /** What is to be measured. */
@@ -22,6 +23,8 @@ export interface SubjectOptions {
   readonly concurrency: readonly number[];
   /** Interpreter for diffusers, and the threads that it gets; null where the SDK is measured alone. */
   readonly diffusers: { readonly python: string; readonly threads: number } | null;
+  /** Also ask the same over HTTP, of a server where so many requests may wait; null where not. */
+  readonly serve: { readonly queue: number } | null;
   readonly signal: AbortSignal;
 }
 
@@ -40,6 +43,7 @@ export async function openSubjects(options: SubjectOptions): Promise<OpenSubject
   const subjects: Subject[] = [];
   try {
     const skipped = await openBackends(options, subjects);
+    if (options.serve) await openServers(options, options.serve, subjects);
     if (options.diffusers) await openDiffusers(options, options.diffusers, subjects);
     return { subjects, skipped };
   } catch (error) {
@@ -78,13 +82,26 @@ async function openBackends(options: SubjectOptions, subjects: Subject[]): Promi
   });
 }
 
+/** A server beside each backend that was opened. */
+async function openServers(
+  { model, load, request, concurrency, signal }: SubjectOptions,
+  { queue }: NonNullable<SubjectOptions['serve']>,
+  subjects: Subject[],
+): Promise<void> {
+  const { backend: _, model: __, ...same } = load;
+  for (const { name, runsOn } of [...subjects]) {
+    const options = { model: model.dir, load: same, queue, backend: name, runsOn, request, concurrency };
+    subjects.push(await serveSubject(options, signal));
+  }
+}
+
 /** PyTorch runs where the backends do, to be a fair match. */
 async function openDiffusers(
   { model, request, signal }: SubjectOptions,
   { python, threads }: NonNullable<SubjectOptions['diffusers']>,
   subjects: Subject[],
 ): Promise<void> {
-  const devices = new Set(subjects.map(({ name }) => (name === 'tensorrt' ? 'cuda' : 'cpu')));
+  const devices = new Set(subjects.map(({ name }) => (name.includes('tensorrt') ? 'cuda' : 'cpu')));
   for (const device of devices) {
     subjects.push(...(await diffusersSubjects({ python, device, threads }, model, request, signal)));
   }

@@ -5,8 +5,8 @@ import type { PeakMemory } from './memory.js';
 export interface ImageTimes {
   /** From the moment all requests were sent until this one's image was there. */
   readonly ms: number;
-  /** All forwards of the UNet; on a GPU the whole denoising loop. */
-  readonly unetMs: number;
+  /** All forwards of the UNet; on a GPU the whole denoising loop; null where nobody counts them. */
+  readonly unetMs: number | null;
   /** All forwards of all networks; null where nobody counts them. */
   readonly networksMs: number | null;
 }
@@ -15,7 +15,10 @@ export interface ImageTimes {
 export interface Draw {
   /** Until the last image was there, in milliseconds. */
   readonly wallMs: number;
+  /** Of the requests that were carried out. */
   readonly images: readonly ImageTimes[];
+  /** Requests that were turned away because too many waited; absent where none can be. */
+  readonly refused?: number;
   /** Of this process while it waited, in milliseconds, 99th percentile; null where the images were drawn elsewhere. */
   readonly eventLoopDelayMs: number | null;
   /** The image of the first request. */

@@ -39,6 +39,7 @@ const measured = z.strictObject({
           count: z.int().positive(),
           values: z.array(positive).min(1),
         }),
+        refusedShare: z.null(),
         eventLoopDelayMs: delays.extend({ values: z.array(z.number().min(0)) }).nullable(),
       }),
     )

@@ -129,7 +129,15 @@ const LAYERS: readonly Layer[] = [
   { owns: 'verify.ts', imports: [...CORE, 'pipeline.ts', 'pipeline/', 'verify/'] },
   {
     owns: 'bench/',
-    imports: [...CORE, 'trainer-folder.ts', 'backends/process/', 'backends/select.ts', 'pipeline.ts', 'pipeline/'],
+    imports: [
+      ...CORE,
+      'trainer-folder.ts',
+      'backends/process/',
+      'backends/select.ts',
+      'pipeline.ts',
+      'pipeline/',
+      'server/',
+    ],
   },
   {
     owns: 'ops/',

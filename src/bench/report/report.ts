@@ -14,6 +14,8 @@ export interface ConcurrencyReport {
   readonly imagesPerSecond: Summary;
   /** Milliseconds from sending all requests to each one's image. */
   readonly latencyMs: Percentiles & { readonly values: readonly number[] };
+  /** Share of the requests that were turned away, 0 to 1; null where none can be. */
+  readonly refusedShare: number | null;
   /** Milliseconds, the 99th percentile of each round; null where another program draws. */
   readonly eventLoopDelayMs: Summary | null;
 }
@@ -104,7 +106,7 @@ export function makeReport(context: BenchContext, logs: readonly SubjectLog[]): 
 }
 
 function measuredOf({ subject, draws, firstImages }: SubjectLog, steps: number) {
-  const single = draws.filter(({ images }) => images.length === 1).flatMap(({ images }) => images);
+  const single = draws.filter((draw) => requestsOf(draw) === 1).flatMap(({ images }) => images);
   const outside = single.flatMap(({ ms, networksMs }) => (networksMs === null ? [] : [{ ms, own: ms - networksMs }]));
   const ownMs = summarise(outside.map(({ own }) => own));
   const share = summarise(outside.map(({ ms, own }) => own / ms));
@@ -114,7 +116,7 @@ function measuredOf({ subject, draws, firstImages }: SubjectLog, steps: number) 
     runsOn: subject.runsOn,
     warnings: [...subject.warnings],
     imageMs: summarise(single.map(({ ms }) => ms)),
-    unetStepMs: summarise(single.map(({ unetMs }) => unetMs / steps)),
+    unetStepMs: summarise(single.flatMap(({ unetMs }) => (unetMs === null ? [] : [unetMs / steps]))),
     outsideNetworks: ownMs && share && { ms: ownMs, share },
     firstImageMs: summarise(firstImages.map(({ ms }) => ms)),
     loadMs: summarise(firstImages.map(({ loadMs }) => loadMs)),
@@ -125,13 +127,21 @@ function measuredOf({ subject, draws, firstImages }: SubjectLog, steps: number) 
 
 /** Empty where nothing was measured yet. */
 function concurrencyOf(requests: number, all: SubjectLog['draws']): ConcurrencyReport[] {
-  const draws = all.filter(({ images }) => images.length === requests);
+  const draws = all.filter((draw) => requestsOf(draw) === requests);
   const values = draws.flatMap(({ images }) => images.map(({ ms }) => ms));
-  const imagesPerSecond = summarise(draws.map(({ wallMs }) => (requests * 1000) / wallMs));
+  const imagesPerSecond = summarise(draws.map(({ wallMs, images }) => (images.length * 1000) / wallMs));
   const latency = percentiles(values);
   if (imagesPerSecond === null || latency === null) return [];
   const eventLoopDelayMs = summarise(draws.flatMap(({ eventLoopDelayMs }) => eventLoopDelayMs ?? []));
-  return [{ requests, imagesPerSecond, latencyMs: { ...latency, values }, eventLoopDelayMs }];
+  const refused = draws.flatMap((draw) => draw.refused ?? []);
+  const refusedShare =
+    refused.length === 0 ? null : refused.reduce((sum, count) => sum + count, 0) / (requests * draws.length);
+  return [{ requests, imagesPerSecond, latencyMs: { ...latency, values }, refusedShare, eventLoopDelayMs }];
+}
+
+/** Requests that were sent at once. */
+function requestsOf({ images, refused = 0 }: SubjectLog['draws'][number]): number {
+  return images.length + refused;
 }
 
 function ratio(own: Summary | null, first: Summary | null | undefined): number | null {

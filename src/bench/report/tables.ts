@@ -53,14 +53,15 @@ export function imageTable({ subjects }: BenchReport): TextTable {
 /** Images a second and times of single requests, a row for each number of requests that were sent at once. */
 export function concurrencyTable({ subjects }: BenchReport): TextTable {
   return {
-    head: ['', 'at once', 'images/s', 'p50', 'p95', 'p99', 'requests', 'event-loop delay, p99'],
+    head: ['', 'at once', 'images/s', 'p50', 'p95', 'p99', 'requests', 'refused', 'event-loop delay, p99'],
     rows: subjects.flatMap(({ name, concurrency }) =>
-      concurrency.map(({ requests, imagesPerSecond, latencyMs, eventLoopDelayMs }) => [
+      concurrency.map(({ requests, imagesPerSecond, latencyMs, refusedShare, eventLoopDelayMs }) => [
         name,
         String(requests),
         formatSummary(imagesPerSecond, threeDigits),
         ...[latencyMs.p50, latencyMs.p95, latencyMs.p99].map(formatMs),
         String(latencyMs.count),
+        refusedShare === null ? '-' : formatShare(refusedShare),
         formatSummary(eventLoopDelayMs, formatMs),
       ]),
     ),

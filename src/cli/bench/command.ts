@@ -11,7 +11,7 @@ const FLAGS: readonly Flag[] = [
   { flags: '--rounds <n>', description: 'how often each case is measured, 1 to 1000 (default: 5)' },
   {
     flags: '--concurrency <list>',
-    description: 'requests to send at once, each 1 to 64, for example 1,4,16; 1 is always measured (default: 1,4)',
+    description: 'requests to send at once, each 1 to 256, for example 1,4,16; 1 is always measured (default: 1,4)',
   },
   {
     flags: '--against <library>',
@@ -19,6 +19,8 @@ const FLAGS: readonly Flag[] = [
       'diffusers: also draw with PyTorch, by the same weights, seed, sampler and threads, where the trainer is installed',
     values: ['diffusers'],
   },
+  { flags: '--serve', description: 'also ask the same over HTTP, of a t2i serve in a process of its own' },
+  { flags: '--queue <n>', description: 'with --serve: requests that may wait there; others are refused (default: 64)' },
   { flags: '--python <path>', description: "interpreter with torch and diffusers (default: the trainer's)" },
   { flags: '--html <file>', description: 'also write a page with plots; a file of that name is replaced' },
 ];
@@ -39,6 +41,7 @@ export const bench: Command = {
   examples: [
     't2i bench',
     't2i bench --steps 10 --rounds 9 --concurrency 1,8 --html bench.html',
+    't2i bench --serve --concurrency 1,8,32 --queue 16',
     't2i bench --against diffusers --json',
   ],
   async run(input, io) {

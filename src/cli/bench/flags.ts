@@ -13,6 +13,7 @@ export interface BenchFlags {
   readonly concurrency: readonly number[];
   readonly against: 'diffusers' | null;
   readonly python: string | undefined;
+  readonly serve: { readonly queue: number } | null;
   /** Absolute path. */
   readonly html: string | null;
 }
@@ -20,7 +21,7 @@ export interface BenchFlags {
 /** @returns what the flags say, and every mistake in them; with any, the rest must not be used */
 export function readBenchFlags(flags: CommandInput['flags']): BenchFlags & { readonly issues: readonly Issue[] } {
   const issues: Issue[] = [];
-  const { backend = 'all', rounds = '5', concurrency = '1,4', against, python, html } = flags;
+  const { backend = 'all', rounds = '5', concurrency = '1,4', against, python, html, queue = '64' } = flags;
   const check = (option: string, value: unknown, field: Field, shown: unknown = value) => {
     if (!field.accepts(value)) issues.push({ option, expected: field.expected, received: describeValue(shown) });
   };
@@ -31,7 +32,7 @@ export function readBenchFlags(flags: CommandInput['flags']): BenchFlags & { rea
   }
   check('--rounds', toInteger(rounds), integer(1, 1000), rounds);
   const requests = listOf(concurrency).map(toInteger);
-  const each = integer(1, 64, 'whole numbers from 1 to 64, for example 1,4');
+  const each = integer(1, 256, 'whole numbers from 1 to 256, for example 1,4');
   check('--concurrency', requests, { ...each, accepts: () => requests.every(each.accepts) }, concurrency);
   if (against !== undefined) check('--against', against, oneOf(['diffusers']));
   if (python !== undefined && against === undefined) {
@@ -41,7 +42,12 @@ export function readBenchFlags(flags: CommandInput['flags']): BenchFlags & { rea
       received: describeValue(python),
     });
   }
+  check('--queue', toInteger(queue), integer(1, 100_000), queue);
+  if (flags.queue !== undefined && flags.serve !== true) {
+    issues.push({ option: '--queue', expected: 'nothing without --serve', received: describeValue(queue) });
+  }
   return {
+    serve: flags.serve === true ? { queue: Number(queue) } : null,
     backends: backend === 'all' ? null : [...new Set(backends)],
     rounds: Number(rounds),
     concurrency: [...new Set([1, ...requests.map(Number)])].sort((a, b) => a - b),

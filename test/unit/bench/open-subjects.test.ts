@@ -36,6 +36,7 @@ async function open(
     request: request as unknown as Request,
     concurrency: [1, 2],
     diffusers: null,
+    serve: null,
     signal: new AbortController().signal,
     ...options,
   });

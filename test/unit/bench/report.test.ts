@@ -52,6 +52,17 @@ describe('a report', () => {
     expect(subject?.outsideNetworks?.share.median).toBeCloseTo(0.1, 12);
   });
 
+  it('counts what was turned away as refused, and not as images', async () => {
+    const server = fakeSubject({ name: 'serve', room: 1, concurrency: [1, 4] });
+    const [alone, crowded] = (await reportOf(server)).subjects[0]?.concurrency ?? [];
+    expect(alone).toMatchObject({ requests: 1, refusedShare: 0 });
+    expect(crowded).toMatchObject({ requests: 4, refusedShare: 0.75, imagesPerSecond: { median: 10 } });
+    expect(crowded?.latencyMs.count).toBe(2);
+    const { rows } = concurrencyTable(await reportOf(server, ours()));
+    expect(rows.map((cells) => cells[7])).toEqual(['0.00 %', '75.0 %', '-', '-']);
+    expect((await reportOf(server)).subjects[0]?.imageMs?.values).toEqual([100, 100]);
+  });
+
   it('counts images a second by the wall, and latency by request', async () => {
     const [subject] = (await reportOf(ours())).subjects;
     expect(subject?.concurrency.map(({ requests }) => requests)).toEqual([1, 2]);
