@@ -24,7 +24,7 @@ export function tarSegments(files: readonly ArchiveFile[]): Segments {
     segments.push(header(name, Math.min(bytes, LARGEST_OCTAL), '0'), content, padding(bytes));
   }
   segments.push(Buffer.alloc(2 * BLOCK));
-  return segments.filter((segment) => !Buffer.isBuffer(segment) || segment.length > 0);
+  return segments;
 }
 
 /** Eleven octal digits. */
@@ -55,8 +55,8 @@ function paxRecords(records: Readonly<Record<string, string>>): Buffer {
   const lines = Object.entries(records).map(([key, value]) => {
     const rest = ` ${key}=${value}\n`;
     const bytes = Buffer.byteLength(rest);
-    let length = bytes + String(bytes).length;
-    if (bytes + String(length).length !== length) length = bytes + String(length).length;
+    // With its own digits the length may have one more of them.
+    const length = bytes + String(bytes + String(bytes).length).length;
     return `${length}${rest}`;
   });
   return Buffer.from(lines.join(''));

@@ -121,7 +121,7 @@ function text(block: Buffer, start: number, length: number): string {
 
 /** As `stays_inside` of the trainer (trainer/t2i_trainer/pack.py). */
 function staysInside(path: string): boolean {
-  return path !== '' && !/[\\:\0]/.test(path) && path.split('/').every((part) => !/^\.{0,2}$/.test(part));
+  return !/[\\:\0]/.test(path) && path.split('/').every((part) => !/^\.{0,2}$/.test(part));
 }
 
 async function writeFile(reader: Reader, path: string, size: number): Promise<FileRecord> {

@@ -42,17 +42,13 @@ export function zipSegments(files: readonly ZipFile[]): Segments {
     );
     segments.push(local, file.content);
     at += local.length + bytes;
-    if (bytes > MOST_BYTES || at > MOST_BYTES) refuseSize(files.length);
+    if (at > MOST_BYTES) refuseSize(files.length);
   }
   if (files.length > MOST_FILES) refuseSize(files.length);
   const central = Buffer.concat(directory);
   const count = uint16(files.length);
   const end = [uint32(0x06054b50), Buffer.alloc(4), count, count, uint32(central.length), uint32(at), uint16(0)];
-  return [
-    ...segments.filter((segment) => !Buffer.isBuffer(segment) || segment.length > 0),
-    central,
-    Buffer.concat(end),
-  ];
+  return [...segments, central, Buffer.concat(end)];
 }
 
 /** What a local header and an entry of the directory share, from the version on. */

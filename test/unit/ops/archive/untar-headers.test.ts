@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { untar } from '../../../../src/ops/archive/untar.js';
+import { noLinux, skipFor } from '../../../support/skip-for.js';
 
 let folder: string;
 beforeEach(() => {
@@ -140,6 +141,19 @@ describe('an archive', () => {
     }
   });
 
+  it('leaves no file open', skipFor(noLinux), async () => {
+    await unpack([file('a', 'abc'), file('b'), end]);
+    await expect(unpack([file('c', 'abc').subarray(0, 513)])).rejects.toThrow();
+    const open = readdirSync('/proc/self/fd').map((name) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${name}`);
+      } catch {
+        return '';
+      }
+    });
+    expect(open.filter((path) => path.startsWith(folder))).toEqual([]);
+  });
+
   it('does not write over what is in the folder', async () => {
     await unpack([file('a', 'abc'), end]);
     await expect(unpack([file('a', 'de'), end])).rejects.toMatchObject({ code: 'EEXIST' });
@@ -176,7 +190,7 @@ describe('a header in front of another', () => {
     expect(await unpacked(...parts)).toEqual({ a: 'abc' });
   });
 
-  it.each(['', 'path=evil', '0 path=evil\n', '-7 path=evil\n', 'x path=evil\n', '1.5 path=evil\n'])(
+  it.each(['', 'path=evil', '0 path=evil\n', '-7 path=evil\n', 'x path=evil\n', '15.5 path=evil\n\n'])(
     'is passed over from where it is damaged: %j',
     async (damaged) => {
       expect(await unpacked(extension('x', damaged), file('a', 'abc'))).toEqual({ a: 'abc' });
@@ -192,6 +206,12 @@ describe('a header in front of another', () => {
   it.each(['a\0b', '../a', '/a', 'a/', '.', 'a:b'])('is refused with the path %j', async (path) => {
     await expect(unpack([extension('x', record(`path=${path}`)), file('a')])).rejects.toEqual(
       received(`${JSON.stringify(path)}, which leads out of the folder`),
+    );
+  });
+
+  it('is refused with a zero byte in a name', async () => {
+    await expect(unpack([extension('L', 'a\0b'), file('a')])).rejects.toEqual(
+      received('"a\\u0000b", which leads out of the folder'),
     );
   });
 
