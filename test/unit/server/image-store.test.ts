@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -34,19 +34,17 @@ describe('the image store', () => {
   });
 
   it('gives away nothing else of the disk', async () => {
-    await withStore(async (dir) => {
+    await withStore(async (root) => {
+      const dir = join(root, 'store');
       const server = await memoryServer({ imageStore: { dir, ttl: 60_000 } });
-      const names = [
-        '../package.json',
-        '%2e%2e%2fpackage.json',
-        '..%5cpackage.json',
-        '%00',
-        'x'.repeat(22),
-        '/etc/passwd',
-      ];
-      for (const name of names) {
-        const answer = await server.get(`/v1/images/files/${name}`);
-        expect([404, 400]).toContain(answer.status);
+      const names = ['secret.png', 'store/own.txt', `store/${'x'.repeat(21)}.png`];
+      for (const name of names) writeFileSync(join(root, name), 'secret');
+      for (const name of ['own.txt', `${'x'.repeat(21)}.png`, '../secret.png', '..%2fsecret.png', '..%5csecret.png']) {
+        const { status, body } = await server.get(`/v1/images/files/${name}`);
+        expect([status, JSON.stringify(body).includes('secret"')], name).toEqual([404, false]);
+      }
+      for (const name of ['%00', '%2fetc%2fpasswd', '%ff', '.', '']) {
+        expect((await server.get(`/v1/images/files/${name}`)).status, name).toBe(404);
       }
     });
   });
