@@ -25,8 +25,18 @@ export interface Caller {
   childGone(): Promise<void>;
 }
 
-/** Starts caller.mjs on the built package, in a process group of its own, as a terminal gives each program one. */
-export function startCaller(backend: string, scene: string, model: ModelDescription, job: Job): Caller {
+/**
+ * Starts caller.mjs on the built package, in a process group of its own, as a terminal gives each program one.
+ *
+ * @param patience milliseconds to wait for what it writes, for backends that take longer to open
+ */
+export function startCaller(
+  backend: string,
+  scene: string,
+  model: ModelDescription,
+  job: Job,
+  patience = PATIENCE.timeout,
+): Caller {
   const input = join(mkdtempSync(join(tmpdir(), 't2i-caller-')), 'input');
   writeFileSync(input, serialize({ backend, model, job }));
   const child: ChildProcess = spawn(process.execPath, [SCRIPT, scene, input], {
@@ -36,7 +46,7 @@ export function startCaller(backend: string, scene: string, model: ModelDescript
   const lines: string[] = [];
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => lines.push(line));
   const until = async (what: string, holds: () => boolean) => {
-    await vi.waitUntil(holds, PATIENCE).catch(() => {
+    await vi.waitUntil(holds, { ...PATIENCE, timeout: patience }).catch(() => {
       throw new Error(`${what} did not come; the caller wrote: ${lines}`);
     });
   };

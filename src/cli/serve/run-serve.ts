@@ -15,7 +15,7 @@ const DRAIN = 25_000;
 export async function runServe(input: CommandInput, io: Io): Promise<number> {
   const { server: options, listen: where } = await readServeFlags(input);
   const log = { write: (line: string) => void io.stderr.write(line) };
-  await using server = await createServerWith((name) => readModel(name, io), { ...options, log });
+  await using server = await createServerWith((name, weights) => readModel(name, io, weights), { ...options, log });
   const listening = await listen(server, where);
   const { url, adminUrl } = listening;
   if (input.flags.json === true) printJson(io, { url, adminUrl, models: server.models });

@@ -1,5 +1,6 @@
+import { weightsOf } from '../../backends/select.js';
 import { findModel } from '../../hub/find-model.js';
-import type { ModelDescription } from '../../model/description.js';
+import type { ModelDescription, ModelWeights } from '../../model/description.js';
 import { describeModel } from '../../model/layout.js';
 import { loadTokenizer } from '../../model/tokenizer.js';
 import { Pipeline } from '../../pipeline.js';
@@ -9,10 +10,11 @@ import type { ServedModel } from './served-model.js';
 /** Weights are stored in half precision, and the CPU computes with twice the bytes. */
 const OPEN_PER_STORED = 2;
 
-/** Finds, reads and checks a model. */
-export type Describe = (nameOrDir: string) => Promise<ModelDescription>;
+/** Finds, reads and checks a model, by those of its files that the backend runs. */
+export type Describe = (nameOrDir: string, weights: ModelWeights | undefined) => Promise<ModelDescription>;
 
-const findAndDescribe: Describe = async (nameOrDir) => describeModel(await findModel(nameOrDir));
+const findAndDescribe: Describe = async (nameOrDir, weights) =>
+  describeModel(await findModel(nameOrDir), undefined, undefined, weights);
 
 /**
  * Reads the models of a server; none is opened yet.
@@ -42,7 +44,7 @@ async function findServed(
       open: async () => pipeline,
     };
   }
-  const model = await describe(typeof source === 'string' ? source : source.model);
+  const model = await describe(typeof source === 'string' ? source : source.model, weightsOf(load.backend));
   return {
     id: typeof source === 'string' ? model.name : source.id,
     model,
