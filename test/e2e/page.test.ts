@@ -85,7 +85,8 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     await prompt.press('Enter');
     await eventually(() => status.textContent()).toMatch(/^Drawn/);
     expect(await problem.textContent()).toBe('');
-    expect(problems.splice(0)).toHaveLength(2);
+    // Chromium writes down each request that failed.
+    expect(problems.splice(0).filter((said) => !said.includes('Failed to load resource'))).toEqual([]);
   });
 
   it('asks for the key of a server that wants one, keeps it in the tab, and never shows it', async () => {

@@ -21,7 +21,9 @@ describe('docs/serving.md', () => {
   it('shows every route', async () => {
     const server = await memoryServer({ imageStore: { dir: join(tmpdir(), 't2i-serving-docs'), ttl: 1000 } });
     const routes = [server.app, server.admin].flatMap(({ routes }) => routes.map(({ path }) => path));
-    const paths = new Set(routes.filter((path) => path !== '/*' && path !== '*' && !/^\/($|page\/)|\/files\//.test(path)));
+    const paths = new Set(
+      routes.filter((path) => path !== '/*' && path !== '*' && !/^\/($|page\/)|\/files\//.test(path)),
+    );
     expect(paths.size).toBeGreaterThan(20);
     for (const path of paths) {
       const shown = new RegExp(

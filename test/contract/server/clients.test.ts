@@ -70,8 +70,9 @@ describe('Schemathesis', skipFor(lack), () => {
           '25',
           '--seed',
           '1',
+          // Python 3.11's parser is not safe in several threads.
           '--workers',
-          '2',
+          '1',
           '--phases',
           'examples,coverage,fuzzing',
         ],
@@ -83,9 +84,9 @@ describe('Schemathesis', skipFor(lack), () => {
     child.stdout.on('data', (chunk) => (output += chunk));
     child.stderr.on('data', (chunk) => (output += chunk));
     const [code] = await once(child, 'exit');
-    expect(code, output).toBe(0);
+    expect(code, output.slice(-4000)).toBe(0);
     const operations = [...output.matchAll(/Tested: +(\d+)/g)].map(([, count]) => Number(count));
     const routes = server.app.routes.filter(({ path }) => path !== '/*' && path !== '*');
-    expect(operations, output).toEqual([routes.length]);
+    expect(operations, output.slice(-4000)).toEqual([routes.length]);
   });
 });
