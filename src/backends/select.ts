@@ -1,5 +1,5 @@
 import { type ErrorCode, T2IError } from '../errors.js';
-import type { ModelDescription, ModelWeights } from '../model/description.js';
+import type { ModelDescription } from '../model/description.js';
 import type { Backend, LoadOptions, Session } from './backend.js';
 import { onnxruntime } from './onnxruntime/onnxruntime.js';
 import { onnxruntimeReference } from './onnxruntime/reference.js';
@@ -8,11 +8,6 @@ import { createTensorrt } from './tensorrt/tensorrt.js';
 
 /** Every backend of this package, the one that `auto` prefers first. */
 export const BACKENDS: readonly Backend[] = [createTensorrt(onnxruntimeReference), onnxruntime, pytorch];
-
-/** Which of a model's files the backend of that name runs, as `describeModel` takes it. */
-export function weightsOf(name: string | undefined): ModelWeights | undefined {
-  return BACKENDS.find((backend) => backend.name === name)?.weights;
-}
 
 /** The backend that will run, and why those before it will not. */
 export interface Selection {

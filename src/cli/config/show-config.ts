@@ -1,6 +1,6 @@
-import { weightsOf } from '../../backends/select.js';
 import { DEFAULT_MODEL } from '../../model/resolve.js';
 import type { Request } from '../../options.js';
+import { weightsOf } from '../../pipeline/weights-of.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { withFlagNames } from '../flag-names.js';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { weightsOf } from '../../backends/select.js';
 import { T2IError } from '../../errors.js';
 import { cannotRead } from '../../files.js';
+import { weightsOf } from '../../pipeline/weights-of.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { type Io, readStdin } from '../io.js';

@@ -1,8 +1,8 @@
-import { weightsOf } from '../../backends/select.js';
 import { findModel } from '../../hub/find-model.js';
 import type { ModelDescription, ModelWeights } from '../../model/description.js';
 import { describeModel } from '../../model/layout.js';
 import { loadTokenizer } from '../../model/tokenizer.js';
+import { weightsOf } from '../../pipeline/weights-of.js';
 import { Pipeline } from '../../pipeline.js';
 import type { ModelSource, ServerOptions } from '../options.js';
 import type { ServedModel } from './served-model.js';
