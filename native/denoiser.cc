@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "half.h"
 
@@ -16,9 +17,10 @@ struct Counters {
 
 }  // namespace
 
-Denoiser::Denoiser(Engine& unet, const ModelFacts& model, bool use_graph)
+Denoiser::Denoiser(Engine& unet, const ModelFacts& model, bool use_graph, Activations& activations)
     : model_(model),
-      network_(unet, model.unet.output),
+      activations_(activations),
+      network_(unet, model.unet.output, activations),
       rows_(range_of(unet.tensor(model.unet.sample), 0)),
       graph_(use_graph) {}
 
@@ -74,6 +76,7 @@ void Denoiser::shape_network(const Dims& latent, const Dims& states, const Batch
     changed |= guidance_.reserve(guidance_bytes());
   }
   changed |= network_.reshape(shapes);
+  changed |= std::exchange(moves_, activations_.moves()) != activations_.moves();
   network_.require_shape(names.output, rows_of_latents);
   const auto images = static_cast<std::size_t>(batching.images);
   const auto rows = static_cast<std::size_t>(batching.rows), forwards = static_cast<std::size_t>(batching.forwards);
@@ -147,7 +150,7 @@ void Denoiser::upload_noise(const Job& job, const Pass& pass, cuda::StreamHandle
 }
 
 void Denoiser::step(cuda::StreamHandle stream, bool again, std::vector<std::string>& warnings) {
-  graph_.run([&] { queue_step(stream); }, stream, again, warnings);
+  graph_.run([&] { queue_step(stream); }, stream, again && network_.capturable(stream), warnings);
 }
 
 void Denoiser::queue_step(cuda::StreamHandle stream) {

@@ -34,7 +34,7 @@ struct Pass {
 /// without; engines whose batch is below the number of conditions run one forward for each condition.
 class Denoiser {
  public:
-  Denoiser(Engine& unet, const ModelFacts& model, bool use_graph);
+  Denoiser(Engine& unet, const ModelFacts& model, bool use_graph, Activations& activations);
 
   DataType states_type() const { return network_.tensor(model_.unet.states).type; }
   /// The fewest passes that the engine's largest batch allows, of nearly equal size; the last may be short.
@@ -83,6 +83,9 @@ class Denoiser {
   cuda::StepArgs step_args() const;
 
   ModelFacts model_;
+  Activations& activations_;
+  /// Of the activations, when a step was captured with their address.
+  int64_t moves_ = 0;
   Network network_;
   Range rows_;
   StepGraph graph_;

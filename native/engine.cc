@@ -55,6 +55,8 @@ struct Engine::Impl {
       : library(std::move(opened)), runtime(library->create_runtime(log), library->slots()) {}
   ~Impl() {
     const tensorrt::Listening listening = listen();
+    cache = {};
+    config = {};
     engine = {};
     runtime = {};
   }
@@ -67,14 +69,35 @@ struct Engine::Impl {
   tensorrt::Log log;
   tensorrt::Runtime runtime;
   tensorrt::CudaEngine engine;
+  // Empty but for TensorRT-RTX.
+  tensorrt::RuntimeConfig config;
+  tensorrt::RuntimeCache cache;
   std::vector<TensorSpec> tensors;
+
+  bool is_rtx() const { return library->info().kind == tensorrt::Kind::rtx; }
+
+  /// How TensorRT-RTX is to compile kernels, and what it compiled before.
+  void configure(Bytes known) {
+    config = engine.create_runtime_config();
+    if (!config) throw tensorrt::failure(log, ErrorCode::backend_failed, "TensorRT-RTX made no runtime configuration");
+    config.set_allocation_strategy(tensorrt::AllocationStrategy::user_managed);
+    config.set_specialization(tensorrt::Specialization::eager);
+    cache = config.create_runtime_cache();
+    if (!cache) return;
+    if (known.size > 0) cache.deserialize(known.data, known.size);
+    config.set_runtime_cache(cache);
+  }
+
+  tensorrt::ExecutionContext create_context() {
+    return is_rtx() ? engine.create_execution_context(config) : engine.create_execution_context();
+  }
 };
 
-Engine::Engine(std::shared_ptr<tensorrt::Library> library, const void* plan, std::size_t bytes) {
+Engine::Engine(std::shared_ptr<tensorrt::Library> library, Bytes plan, Bytes runtime_cache) {
   const std::shared_lock lock(cuda::capture_mutex());
   impl_ = std::make_unique<Impl>(std::move(library));
   const tensorrt::Listening listening = impl_->listen();
-  impl_->engine = impl_->runtime.deserialize_cuda_engine(plan, bytes);
+  impl_->engine = impl_->runtime.deserialize_cuda_engine(plan.data, plan.size);
   if (!impl_->engine) {
     const bool invalid = speaks_of_plan(impl_->log);
     throw tensorrt::failure(impl_->log, invalid ? ErrorCode::engine_invalid : ErrorCode::backend_failed,
@@ -83,6 +106,7 @@ Engine::Engine(std::shared_ptr<tensorrt::Library> library, const void* plan, std
   for (int32_t i = 0; i < impl_->engine.get_nb_io_tensors(); i++) {
     impl_->tensors.push_back(read_tensor(impl_->engine, impl_->engine.get_io_tensor_name(i)));
   }
+  if (impl_->is_rtx()) impl_->configure(runtime_cache);
 }
 
 Engine::Engine(Engine&&) noexcept = default;
@@ -99,6 +123,15 @@ Engine::~Engine() {
 const std::vector<TensorSpec>& Engine::tensors() const { return impl_->tensors; }
 
 const TensorSpec& Engine::tensor(const std::string& name) const { return impl_->tensor(name); }
+
+std::vector<uint8_t> Engine::runtime_cache() const {
+  if (!impl_->cache) return {};
+  const tensorrt::Listening listening = impl_->listen();
+  const tensorrt::HostMemory memory = impl_->cache.serialize();
+  if (!memory) return {};
+  const auto* bytes = static_cast<const uint8_t*>(memory.data());
+  return {bytes, bytes + memory.size()};
+}
 
 const TensorSpec& Engine::Impl::tensor(const std::string& name) const {
   std::string known;
@@ -125,7 +158,7 @@ struct Context::Impl {
 Context::Context(Engine& engine) {
   const std::shared_lock lock(cuda::capture_mutex());
   const tensorrt::Listening listening = engine.impl_->listen();
-  impl_.reset(new Impl{*engine.impl_, engine.impl_->engine.create_execution_context()});
+  impl_.reset(new Impl{*engine.impl_, engine.impl_->create_context()});
   if (!impl_->context) {
     throw tensorrt::failure(impl_->engine.log, ErrorCode::backend_failed, "TensorRT gave no execution context");
   }
@@ -161,6 +194,22 @@ Dims Context::shape(const std::string& tensor) const {
   if (known && dims.size() == impl_->engine.tensor(tensor).dims.size()) return dims;
   throw tensorrt::failure(impl_->engine.log, ErrorCode::backend_failed,
                           "the shape of " + tensor + " is not known before every input has one");
+}
+
+std::size_t Context::activation_bytes() {
+  const tensorrt::Listening listening = impl_->engine.listen();
+  return impl_->context.update_device_memory_size();
+}
+
+void Context::set_activations(void* memory) {
+  const tensorrt::Listening listening = impl_->engine.listen();
+  impl_->context.set_device_memory(memory);
+}
+
+bool Context::capturable(cuda::StreamHandle stream) const {
+  if (!impl_->engine.is_rtx()) return true;
+  const tensorrt::Listening listening = impl_->engine.listen();
+  return impl_->context.is_stream_capturable(stream);
 }
 
 void Context::set_address(const std::string& tensor, void* memory) {

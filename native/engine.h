@@ -28,12 +28,19 @@ struct TensorSpec {
   Dims max;
 };
 
+/// Bytes of somebody else's.
+struct Bytes {
+  const void* data = nullptr;
+  std::size_t size = 0;
+};
+
 /// A deserialised TensorRT engine. Keeps its library open; the bytes it was made from are not needed afterwards.
 class Engine {
  public:
-  /// @param plan bytes whose hash was checked; what TensorRT cannot read is refused
+  /// @param plan whose hash was checked; what TensorRT cannot read is refused
+  /// @param runtime_cache of an earlier process, whose hash was checked; one that does not fit is left aside
   /// @throws Error ENGINE_INVALID with TensorRT's own words, OUT_OF_MEMORY, BACKEND_UNAVAILABLE
-  Engine(std::shared_ptr<tensorrt::Library> library, const void* plan, std::size_t bytes);
+  Engine(std::shared_ptr<tensorrt::Library> library, Bytes plan, Bytes runtime_cache = {});
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
   ~Engine();
@@ -41,6 +48,9 @@ class Engine {
   const std::vector<TensorSpec>& tensors() const;
   /// @throws Error ENGINE_INVALID, naming the tensors that there are
   const TensorSpec& tensor(const std::string& name) const;
+  /// What TensorRT-RTX compiled for the shapes that ran, for the next process; empty for TensorRT, which compiles
+  /// nothing then.
+  std::vector<uint8_t> runtime_cache() const;
 
   struct Impl;
 
@@ -62,8 +72,15 @@ class Context {
   void set_shape(const std::string& input, const Dims& shape);
   /// Shape of any tensor once all inputs have theirs.
   Dims shape(const std::string& tensor) const;
+  /// Bytes of device memory that a forward of these shapes works in, once all inputs have theirs.
+  std::size_t activation_bytes();
+  /// Where it works from now on: `activation_bytes` from `memory` on, aligned to 256 bytes, which nobody else may use
+  /// while a forward is on the device.
+  void set_activations(void* memory);
   /// Device memory, aligned to 256 bytes.
   void set_address(const std::string& tensor, void* memory);
+  /// Whether the next forward may be captured on that stream, after one outside a capture.
+  bool capturable(cuda::StreamHandle stream) const;
   /// Queues one forward; may be captured, after one run outside a capture.
   /// @throws Error BACKEND_FAILED, OUT_OF_MEMORY, DEVICE_LOST
   void enqueue(cuda::StreamHandle stream);

@@ -53,6 +53,7 @@ std::map<std::string, HostTensor> forward(Engine& engine, const std::map<std::st
   refuse_unknown(engine, inputs);
   Context context(engine);
   std::map<std::string, Binding> bindings;
+  cuda::DeviceBuffer activations;
   // Last, so that it is the first to go: it waits for what is queued, which works in all of the above.
   const cuda::Stream stream = cuda::Stream::create();
   const auto bind = [&](const std::string& name, std::size_t bytes) -> Binding& {
@@ -80,6 +81,9 @@ std::map<std::string, HostTensor> forward(Engine& engine, const std::map<std::st
     outputs.emplace(spec.name, HostTensor{spec.type, dims, std::vector<uint8_t>(bytes)});
   }
 
+  const std::size_t bytes = context.activation_bytes();
+  if (bytes > 0) activations = cuda::DeviceBuffer(bytes);
+  context.set_activations(activations.get());
   context.enqueue(stream.get());
   for (auto& [name, output] : outputs) {
     const Binding& binding = bindings.at(name);

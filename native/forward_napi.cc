@@ -77,7 +77,7 @@ class ForwardRequest : public Request {
 
   void run() override {
     cuda::use_device(device_);
-    Engine engine(tensorrt::Library::open(library_), plan_.data(), plan_.size());
+    Engine engine(tensorrt::Library::open(library_), {plan_.data(), plan_.size()});
     outputs_ = forward(engine, inputs_);
   }
 

@@ -17,9 +17,9 @@ constexpr std::size_t kImages = align(sizeof(int32_t));
 
 }  // namespace
 
-ImageDecoder::ImageDecoder(Engine& decoder, const ModelFacts& model)
+ImageDecoder::ImageDecoder(Engine& decoder, const ModelFacts& model, Activations& activations)
     : model_(model),
-      network_(decoder, model.vae_decoder.image),
+      network_(decoder, model.vae_decoder.image, activations),
       rows_(range_of(decoder.tensor(model.vae_decoder.latents), 0)) {}
 
 void ImageDecoder::reserve(const Job& job, int32_t images) {

@@ -17,7 +17,7 @@ class ImageDecoder {
   /// Gets images `first` to `first + rasters.size()` of those to decode.
   using OnRasters = std::function<void(int32_t first, std::vector<Raster>&& rasters)>;
 
-  ImageDecoder(Engine& decoder, const ModelFacts& model);
+  ImageDecoder(Engine& decoder, const ModelFacts& model, Activations& activations);
 
   /// Makes room for images of a job. The stream must be past every earlier one.
   void reserve(const Job& job, int32_t images);

@@ -19,7 +19,8 @@ int64_t volume(const Dims& shape) {
   return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
 }
 
-Network::Network(Engine& engine, std::string output) : engine_(engine), context_(engine), output_(std::move(output)) {
+Network::Network(Engine& engine, std::string output, Activations& activations)
+    : engine_(engine), activations_(activations), context_(engine), output_(std::move(output)) {
   for (const TensorSpec& tensor : engine.tensors()) {
     if (!tensor.is_input && tensor.name != output_) unread_[tensor.name];
   }
@@ -36,8 +37,17 @@ bool Network::reshape(const Shapes& inputs) {
     memory.reserve(std::max<std::size_t>(1, values * size_of(tensor(name).type)));
     bind(name, memory.as<void>());
   }
+  activations_.reserve(context_.activation_bytes());
+  // A change of shapes may forget them.
+  moves_ = -1;
   shapes_ = inputs;
   return true;
+}
+
+void Network::enqueue(cuda::StreamHandle stream) {
+  if (moves_ != activations_.moves()) context_.set_activations(activations_.memory());
+  moves_ = activations_.moves();
+  context_.enqueue(stream);
 }
 
 void Network::require_shape(const std::string& tensor, const Dims& expected) const {

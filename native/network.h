@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "activations.h"
 #include "engine.h"
 #include "growing_buffer.h"
 
@@ -27,8 +28,9 @@ int64_t volume(const Dims& shape);
 /// An engine with one context. Shapes are set when they change; outputs that nobody reads get memory of their own.
 class Network {
  public:
-  /// @param output the one that will be bound; the engine must outlive the network
-  Network(Engine& engine, std::string output);
+  /// @param output the one that will be bound
+  /// @param activations what it works in; that and the engine must outlive the network
+  Network(Engine& engine, std::string output, Activations& activations);
 
   const TensorSpec& tensor(const std::string& name) const { return engine_.tensor(name); }
   /// Sets the shapes of all inputs.
@@ -40,11 +42,16 @@ class Network {
   /// @throws Error ENGINE_INVALID where the tensor has another shape for the inputs' shapes
   void require_shape(const std::string& tensor, const Dims& expected) const;
   void bind(const std::string& tensor, void* memory) { context_.set_address(tensor, memory); }
-  void enqueue(cuda::StreamHandle stream) { context_.enqueue(stream); }
+  void enqueue(cuda::StreamHandle stream);
+  /// Whether the next enqueue may be captured.
+  bool capturable(cuda::StreamHandle stream) const { return context_.capturable(stream); }
   void free_memory() noexcept;
 
  private:
   Engine& engine_;
+  Activations& activations_;
+  /// Of the activations, when the context was last told where they are.
+  int64_t moves_ = -1;
   Context context_;
   std::string output_;
   Shapes shapes_;

@@ -51,7 +51,7 @@ class OpenRequest : public Request {
   void run() override {
     cuda::use_device(options_.pipeline.device);
     const auto library = tensorrt::Library::open(options_.library);
-    const auto engine = [&](const HeldBytes& plan) { return Engine(library, plan.data(), plan.size()); };
+    const auto engine = [&](const HeldBytes& plan) { return Engine(library, {plan.data(), plan.size()}); };
     Engines engines{engine(options_.text_encoder), engine(options_.unet), engine(options_.vae_decoder)};
     model_->pipeline = std::make_unique<Pipeline>(std::move(engines), options_.facts, options_.pipeline);
   }

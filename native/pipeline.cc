@@ -25,13 +25,13 @@ bool uses_guidance(const Job& job) { return job.negative_ids.has_value() && job.
 
 struct Pipeline::Impl {
   Impl(Engines given_engines, ModelFacts given_model, PipelineOptions given_options)
-      : options(given_options), model(std::move(given_model)), engines(std::move(given_engines)) {
+      : options(given_options), model(std::move(given_model)), engines(std::move(given_engines)), activations(stream) {
     require_fit(engines, model);
     cuda::use_device(options.device);
     stream = cuda::Stream::create();
-    denoiser = std::make_unique<Denoiser>(engines.unet, model, options.use_graph);
-    text = std::make_unique<TextStates>(engines.text_encoder, model, denoiser->states_type());
-    decoder = std::make_unique<ImageDecoder>(engines.vae_decoder, model);
+    denoiser = std::make_unique<Denoiser>(engines.unet, model, options.use_graph, activations);
+    text = std::make_unique<TextStates>(engines.text_encoder, model, denoiser->states_type(), activations);
+    decoder = std::make_unique<ImageDecoder>(engines.vae_decoder, model, activations);
   }
 
   JobResult run(const Job& job, const JobControl& control);
@@ -43,6 +43,7 @@ struct Pipeline::Impl {
   PipelineOptions options;
   ModelFacts model;
   Engines engines;
+  Activations activations;
   // Destroyed before the engines; the stream, which waits for what is queued, before the memory that the work uses.
   std::unique_ptr<Denoiser> denoiser;
   std::unique_ptr<TextStates> text;
@@ -155,6 +156,7 @@ std::exception_ptr Pipeline::Impl::recover(bool keep_memory) noexcept {
   text->free_memory();
   denoiser->free_memory();
   decoder->free_memory();
+  activations.free_memory();
   timeline.free_memory();
   return lost;
 }

@@ -33,8 +33,8 @@ void copy_as(const void* source, void* target, std::size_t count) {
 
 }  // namespace
 
-TextStates::TextStates(Engine& encoder, const ModelFacts& model, DataType type)
-    : model_(model), network_(encoder, model.text_encoder.states), type_(type) {
+TextStates::TextStates(Engine& encoder, const ModelFacts& model, DataType type, Activations& activations)
+    : model_(model), network_(encoder, model.text_encoder.states, activations), type_(type) {
   input_shape_ = {range_of(network_.tensor(model.text_encoder.ids), 0).min, model.context_length};
 }
 

@@ -17,7 +17,7 @@ using Ids = std::vector<int32_t>;
 class TextStates {
  public:
   /// @param type element type of the states that it hands out, float32 or float16: the one that the UNet takes
-  TextStates(Engine& encoder, const ModelFacts& model, DataType type);
+  TextStates(Engine& encoder, const ModelFacts& model, DataType type, Activations& activations);
 
   /// Queues what is needed to have the states of `prompts`, at most two. They stay valid until the next call.
   ///

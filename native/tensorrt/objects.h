@@ -67,16 +67,51 @@ class ExecutionContext : public Object {
   bool set_tensor_address(const char* tensor, void* memory) {
     return method<bool>(slots().set_tensor_address, tensor, memory);
   }
+  /// Bytes of the memory to work in, for the shapes of all inputs as they are; 0 also where one has none.
+  std::size_t update_device_memory_size() { return method<std::size_t>(slots().update_device_memory_size); }
+  /// What it works in from an enqueue until that is done; aligned to 256 bytes.
+  void set_device_memory(void* memory) { method<void>(slots().set_device_memory, memory); }
+  /// TensorRT-RTX only: whether the next enqueue may be captured.
+  bool is_stream_capturable(void* stream) const { return method<bool>(slots().is_stream_capturable, stream); }
   /// @param stream a cudaStream_t
   bool enqueue_v3(void* stream) { return method<bool>(slots().enqueue_v3, stream); }
+};
+
+/// TensorRT-RTX only: the kernels that it compiled for the shapes of an engine, to be kept from process to process.
+class RuntimeCache : public Object {
+ public:
+  using Object::Object;
+  HostMemory serialize() const { return {method<void*>(slots().serialize_runtime_cache), slots()}; }
+  /// False where it is of another version, GPU or driver; then the cache is as before.
+  bool deserialize(const void* blob, std::size_t bytes) {
+    return method<bool>(slots().deserialize_runtime_cache, blob, bytes);
+  }
+};
+
+/// TensorRT-RTX only: what a context is made with.
+class RuntimeConfig : public Object {
+ public:
+  using Object::Object;
+  void set_allocation_strategy(AllocationStrategy strategy) { method<void>(slots().set_allocation_strategy, strategy); }
+  void set_specialization(Specialization strategy) { method<void>(slots().set_specialization, strategy); }
+  RuntimeCache create_runtime_cache() const { return {method<void*>(slots().create_runtime_cache), slots()}; }
+  bool set_runtime_cache(const RuntimeCache& cache) {
+    return method<bool>(slots().set_runtime_cache, static_cast<const void*>(cache.get()));
+  }
 };
 
 /// Must not outlive its runtime.
 class CudaEngine : public Object {
  public:
   using Object::Object;
+  /// One that works in memory that is set.
   ExecutionContext create_execution_context() {
-    return {method<void*>(slots().create_execution_context, AllocationStrategy::at_creation), slots()};
+    return {method<void*>(slots().create_execution_context, AllocationStrategy::user_managed), slots()};
+  }
+  /// TensorRT-RTX only.
+  RuntimeConfig create_runtime_config() { return {method<void*>(slots().create_runtime_config), slots()}; }
+  ExecutionContext create_execution_context(const RuntimeConfig& config) {
+    return {method<void*>(slots().create_context_with_config, config.get()), slots()};
   }
   int32_t get_nb_io_tensors() const { return method<int32_t>(slots().get_nb_io_tensors); }
   const char* get_io_tensor_name(int32_t index) const { return method<const char*>(slots().get_io_tensor_name, index); }

@@ -17,7 +17,18 @@ const jni = noCompiler || noDisassembler ? null : nvidiaFolder('jni10');
 const ours = noCompiler ? null : ourFacts();
 
 /** Methods that TensorRT-RTX alone has. */
-const RTX_ONLY = ['set_nb_compute_capabilities', 'set_compute_capability', 'BuilderFlag::require_user_allocation'];
+const RTX_ONLY = [
+  'set_nb_compute_capabilities',
+  'set_compute_capability',
+  'BuilderFlag::require_user_allocation',
+  'create_runtime_cache',
+  'set_runtime_cache',
+  'set_specialization',
+  'serialize_runtime_cache',
+  'deserialize_runtime_cache',
+  'is_stream_capturable',
+  'Specialization::eager',
+];
 
 describe('slots of TensorRT 11 and TensorRT-RTX, from their headers', skipFor(noCompiler, noNvidia('headers')), () => {
   test.each([

@@ -241,7 +241,7 @@ TEST_F(RtxBuilderTest, BuildsForTheDeviceAtHand) {
     setenv("T2I_SIM_COMPUTE", std::to_string(capability).c_str(), 1);
     const BuildResult result = build({});
     EXPECT_EQ(capabilities_of(result), std::vector<int64_t>{capability});
-    const Engine engine(test::stand_in(test::kRtx), result.plan.data(), result.plan.size());
+    const Engine engine(test::stand_in(test::kRtx), {result.plan.data(), result.plan.size()});
     EXPECT_FALSE(engine.tensors().empty()) << "it runs where it was built";
   }
 }

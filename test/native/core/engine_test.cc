@@ -25,7 +25,8 @@ using test::StandInFails;
 /// A text encoder for 1 to 3 prompts of 4 tokens; or, in half precision, a decoder with static shapes.
 fake::ToyPlan text_encoder(int major) {
   fake::ToyPlan plan;
-  plan.version = major == 10 ? 101501 : 110400;
+  plan.version = major == 10 ? 101501 : major == test::kRtx ? 10701 : 110400;
+  if (major == test::kRtx) plan.capabilities = {89};
   plan.role = fake::Role::text_encoder;
   plan.salt = 5;
   plan.inputs = {{"ids", DataType::int32, {-1, 4}}};
@@ -54,7 +55,9 @@ class EngineTest : public testing::TestWithParam<int> {
   }
 
   int counter(const char* name) const { return test::stand_in_counter(GetParam(), name); }
-  Engine open(const std::string& bytes) const { return Engine(test::stand_in(GetParam()), bytes.data(), bytes.size()); }
+  Engine open(const std::string& bytes) const {
+    return Engine(test::stand_in(GetParam()), {bytes.data(), bytes.size()});
+  }
   Engine open_text_encoder() const { return open(fake::serialize(text_encoder(GetParam()))); }
 
  private:
@@ -67,6 +70,7 @@ struct Runner {
     std::memset(in.get(), 0, in.bytes());
     context.set_address(input, in.get());
     context.set_address(output, out.get());
+    context.set_activations(activations.get());
   }
   void run() {
     context.enqueue(stream.get());
@@ -81,9 +85,11 @@ struct Runner {
   }
 
   Context context;
-  cuda::Stream stream = cuda::Stream::create();
   cuda::DeviceBuffer in{4096};
   cuda::DeviceBuffer out{4096};
+  cuda::DeviceBuffer activations{4096};
+  // Last, so that it is the first to go: it waits for what works in all of the above.
+  cuda::Stream stream = cuda::Stream::create();
 };
 
 TEST_P(EngineTest, ListsItsTensorsWithTheirProfile) {
@@ -220,6 +226,7 @@ TEST_P(EngineTest, SaysWhatIsMissingBeforeARun) {
   expect_error(error_of([&] { runner.run(); }), ErrorCode::backend_failed, "the shape of ids is not set");
   Context bare(engine);
   bare.set_shape("ids", {1, 4});
+  bare.set_activations(runner.activations.get());
   const Error error = error_of([&] { bare.enqueue(runner.stream.get()); });
   expect_error(error, ErrorCode::backend_failed, "Address is not set for tensor ids");
   // Each error has its own words alone.
@@ -262,6 +269,36 @@ TEST_P(EngineTest, RefusesATensorInHostMemoryByName) {
   expect_error(error_of([&] { open_text_encoder(); }), ErrorCode::engine_invalid, "wants ids in host memory");
 }
 
+TEST_P(EngineTest, WorksInMemoryThatItIsGiven) {
+  Engine engine = open_text_encoder();
+  Context context(engine);
+  context.set_shape("ids", {1, 4});
+  const std::size_t one = context.activation_bytes();
+  context.set_shape("ids", {3, 4});
+  EXPECT_EQ(context.activation_bytes(), 3 * one) << "of the shape, not of the largest one";
+}
+
+TEST(RtxEngine, CompilesForAShapeBeforeItsFirstForwardAndRemembersInTheNextProcess) {
+  const std::string plan = fake::serialize(text_encoder(test::kRtx));
+  const auto counter = [](const char* name) { return test::stand_in_counter(test::kRtx, name); };
+  const auto run = [&](const std::vector<uint8_t>& known) {
+    Engine engine(test::stand_in(test::kRtx), {plan.data(), plan.size()}, {known.data(), known.size()});
+    Runner runner(engine, "ids", "states");
+    for (const int64_t prompts : {1, 2, 1}) {
+      runner.context.set_shape("ids", {prompts, 4});
+      runner.run();
+    }
+    return engine.runtime_cache();
+  };
+  const int fallbacks = counter("fake_fallbacks"), before = counter("fake_compilations");
+  const std::vector<uint8_t> cache = run({});
+  EXPECT_EQ(counter("fake_compilations"), before + 2);
+  EXPECT_EQ(run(cache), cache);
+  EXPECT_EQ(counter("fake_compilations"), before + 2) << "they were in the cache";
+  EXPECT_EQ(run({1, 2, 3}), cache) << "what is no cache is left aside";
+  EXPECT_EQ(counter("fake_fallbacks"), fallbacks);
+}
+
 TEST_P(EngineTest, StandsInForNetworksThatGoWrong) {
   Engine engine = open(fake::serialize(decoder(GetParam())));
   const auto first_value = [&](const char* failure) {
@@ -277,7 +314,7 @@ TEST_P(EngineTest, StandsInForNetworksThatGoWrong) {
   EXPECT_EQ(first_value("inaccurate"), from_half(to_half((0.25f + 5.0f / 1024.0f) * 1.1f)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Major, EngineTest, testing::Values(10, 11));
+INSTANTIATE_TEST_SUITE_P(Major, EngineTest, testing::Values(test::kRtx, 10, 11));
 
 }  // namespace
 }  // namespace t2i

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cuda/sim.h"
+#include "support_failures.h"
 #include "support_runs.h"
 
 namespace t2i::test {
@@ -53,6 +54,38 @@ TEST_F(FusedLoop, CapturesOnlyWhatIsReplayed) {
     EXPECT_EQ(cuda::sim_calls_of("end_capture"), captures);
     EXPECT_EQ(cuda::sim_calls_of("launch"), captures) << "the last step replays";
   }
+}
+
+TEST_F(FusedLoop, CapturesNoFallbackKernelsOfTensorRtRtx) {
+  model_.major = kRtx;
+  Pipeline pipeline = make_pipeline(model_);
+  const int before = stand_in_counter(kRtx, "fake_fallbacks");
+  for (const int32_t images : {1, 2, 1}) {
+    const Job job = with_guidance(make_job(model_, images, 6));
+    expect_right(model_, job, run(pipeline, job));
+  }
+  EXPECT_EQ(stand_in_counter(kRtx, "fake_fallbacks"), before);
+}
+
+TEST_F(FusedLoop, ItsNetworksWorkInOneBlockOfMemory) {
+  Pipeline pipeline = make_pipeline(model_);
+  // The largest first; every prompt is new, so that each network runs.
+  run(pipeline, make_job(model_, 5, 3));
+  for (const uint32_t seed : {2, 3}) {
+    const Job job = make_job(model_, static_cast<int32_t>(seed), 3, {}, seed);
+    expect_right(model_, job, run(pipeline, job));
+    EXPECT_EQ(stand_in_counter(model_.major, "fake_activation_blocks"), 1);
+  }
+}
+
+TEST_F(FusedLoop, CapturesNothingWhereTensorRtRtxSaysThatItCannotBe) {
+  model_.major = kRtx;
+  const StandInFails forbids("not-capturable");
+  Pipeline pipeline = make_pipeline(model_);
+  const Job job = make_job(model_, 1, 6);
+  cuda::sim_fail_call(0, cuda::SimFailure::none);
+  expect_right(model_, job, run(pipeline, job));
+  EXPECT_EQ(cuda::sim_calls_of("begin_capture"), 0);
 }
 
 /// Each pair differs in one thing that the captured step holds.

@@ -13,7 +13,9 @@ Shapes shapes_for(int64_t rows, int64_t side) {
 
 TEST(NetworkTest, SaysWhetherTheShapesChanged) {
   Engines engines = make_engines({});
-  Network unet(engines.unet, "out_sample");
+  cuda::Stream stream;
+  Activations activations(stream);
+  Network unet(engines.unet, "out_sample", activations);
   EXPECT_TRUE(unet.reshape(shapes_for(2, 8)));
   EXPECT_FALSE(unet.reshape(shapes_for(2, 8)));
   EXPECT_TRUE(unet.reshape(shapes_for(1, 8)));
@@ -22,7 +24,9 @@ TEST(NetworkTest, SaysWhetherTheShapesChanged) {
 
 TEST(NetworkTest, ShapesThatWereRefusedHalfwayAreSetAgain) {
   Engines engines = make_engines({});
-  Network unet(engines.unet, "out_sample");
+  cuda::Stream stream;
+  Activations activations(stream);
+  Network unet(engines.unet, "out_sample", activations);
   unet.reshape(shapes_for(2, 8));
   expect_error(error_of([&] { unet.reshape(shapes_for(4, 1000)); }), ErrorCode::backend_failed, "sample");
   EXPECT_TRUE(unet.reshape(shapes_for(2, 8)));
@@ -31,7 +35,9 @@ TEST(NetworkTest, ShapesThatWereRefusedHalfwayAreSetAgain) {
 
 TEST(NetworkTest, RefusesAnOutputOfAnotherShape) {
   Engines engines = make_engines({});
-  Network unet(engines.unet, "out_sample");
+  cuda::Stream stream;
+  Activations activations(stream);
+  Network unet(engines.unet, "out_sample", activations);
   unet.reshape(shapes_for(2, 8));
   unet.require_shape("out_sample", {2, 4, 8, 8});
   expect_error(error_of([&] { unet.require_shape("out_sample", {2, 4, 8, 9}); }), ErrorCode::engine_invalid,

@@ -22,6 +22,7 @@ void PrintTo(const Case& test, std::ostream* out) { *out << test.name; }
 const Case kModels[] = {
     {"Plain", [](ToyModel&) {}},
     {"TensorRt11", [](ToyModel& model) { model.major = 11; }},
+    {"TensorRtRtx", [](ToyModel& model) { model.major = kRtx; }},
     {"Float16",
      [](ToyModel& model) {
        model.unet_type = model.states_type = model.decoder_type = model.encoded_type = DataType::float16;

@@ -49,7 +49,7 @@ TEST(StepGraph, EndsTheCaptureWhateverIsThrownWithin) {
 
 /// A text encoder of one prompt, and memory for its tensors.
 struct Encoder {
-  Encoder() : engine(test::stand_in(11), plan().data(), plan().size()) {}
+  Encoder() : engine(test::stand_in(11), {plan().data(), plan().size()}) {}
   static const std::string& plan() {
     static const std::string bytes = fake::serialize([] {
       fake::ToyPlan text;
@@ -115,8 +115,9 @@ TEST_F(CaptureTest, NobodyOpensAnEngineMeanwhile) {
 TEST_F(CaptureTest, NobodyQueuesTheFirstForwardOfAShapeMeanwhile) {
   Encoder encoder;
   Context context(encoder.engine);
-  const cuda::DeviceBuffer ids(256), states(256);
+  const cuda::DeviceBuffer ids(256), states(256), activations(context.activation_bytes());
   const cuda::Stream stream = cuda::Stream::create();
+  context.set_activations(activations.get());
   context.set_address("ids", ids.get());
   context.set_address("states", states.get());
   std::unique_ptr<test::OtherThread> other;

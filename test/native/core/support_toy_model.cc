@@ -44,7 +44,7 @@ Engine make_engine(const ToyModel& model, fake::ToyPlan plan, const Batch& batch
   if (model.major == kRtx) plan.capabilities = {89};
   add_profile(plan, batch, model.largest);
   const std::string bytes = fake::serialize(plan);
-  return Engine(library, bytes.data(), bytes.size());
+  return Engine(library, {bytes.data(), bytes.size()});
 }
 
 Engine make_text_encoder(const ToyModel& model) {

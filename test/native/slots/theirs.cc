@@ -3,8 +3,15 @@
 #include <NvInfer.h>
 #include <NvOnnxParser.h>
 
+#include <utility>
+
 #include "print.h"
 #include "tensorrt/interfaces.h"
+
+/// TensorRT-RTX alone has it.
+namespace nvinfer1::apiv {
+class VRuntimeCache;
+}
 
 namespace {
 
@@ -34,6 +41,15 @@ template <typename Flag>
 void print_require_user_allocation() {
   if constexpr (requires { Flag::kREQUIRE_USER_ALLOCATION; }) {
     print("BuilderFlag::require_user_allocation", static_cast<long long>(Flag::kREQUIRE_USER_ALLOCATION));
+  }
+}
+
+/// So has it this enumeration.
+template <typename Config>
+void print_eager() {
+  if constexpr (requires(Config config) { config.getDynamicShapesKernelSpecializationStrategy(); }) {
+    using Strategy = decltype(std::declval<Config>().getDynamicShapesKernelSpecializationStrategy());
+    print("Specialization::eager", static_cast<long long>(Strategy::kEAGER));
   }
 }
 
@@ -87,7 +103,8 @@ int main() {
   PRINT_ENUM("ProfileSelector::opt", nvinfer1::OptProfileSelector::kOPT)
   PRINT_ENUM("ProfileSelector::max", nvinfer1::OptProfileSelector::kMAX)
   PRINT_ENUM("MemoryPool::workspace", nvinfer1::MemoryPoolType::kWORKSPACE)
-  PRINT_ENUM("AllocationStrategy::at_creation", nvinfer1::ExecutionContextAllocationStrategy::kSTATIC)
+  PRINT_ENUM("AllocationStrategy::user_managed", nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED)
+  print_eager<nvinfer1::apiv::VRuntimeConfig>();
   print_require_user_allocation<nvinfer1::BuilderFlag>();
   PRINT_ENUM("ParserErrorCode::out_of_memory", nvonnxparser::ErrorCode::kMEM_ALLOC_FAILED)
   PRINT_ENUM("ParserErrorCode::model_not_read", nvonnxparser::ErrorCode::kMODEL_DESERIALIZE_FAILED)

@@ -15,6 +15,7 @@ namespace t2i::fake {
  *     null-engine      a good plan is refused
  *     host-input       every engine wants its first input in host memory
  *     open-waits-for=F deserialisation waits while the file F exists, for a minute at most
+ *     not-capturable   TensorRT-RTX says of every stream that a forward cannot be captured on it
  *     null-context     the engine makes no context, because memory ran out
  *     enqueue-false    enqueueV3 logs an error and returns false
  *     crash-enqueue    enqueueV3 ends the process

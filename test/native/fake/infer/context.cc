@@ -1,5 +1,9 @@
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <set>
 
 #include "cuda/sim.h"
 #include "infer/engine.h"
@@ -28,11 +32,17 @@ bool lies_within(const Range& range, const Shape& shape) {
 struct Queued {
   ToyForward forward;
   std::shared_ptr<std::atomic<bool>> context_alive;
+  void* activations;
+  std::size_t activation_bytes;
+  bool fallback;
 
   static void run(void* argument) {
     auto& queued = *static_cast<Queued*>(argument);
     // A graph must not outlive the context whose memory it uses.
     if (!*queued.context_alive) warnings++;
+    if (queued.fallback) fallbacks++;
+    // A forward leaves there what it likes.
+    std::memset(queued.activations, 0xa5, queued.activation_bytes);
     queued.forward.run();
   }
   static void drop(void* argument) { delete static_cast<Queued*>(argument); }
@@ -40,7 +50,47 @@ struct Queued {
 
 }  // namespace
 
-Context::Context(const Engine& engine) : engine_(engine) {
+namespace {
+
+/// Where each context works.
+struct Workplaces {
+  std::mutex mutex;
+  std::map<const Context*, void*> memory;
+};
+Workplaces& workplaces() {
+  static Workplaces instance;
+  return instance;
+}
+
+}  // namespace
+
+Context::~Context() {
+  *alive_ = false;
+  const std::lock_guard<std::mutex> lock(workplaces().mutex);
+  workplaces().memory.erase(this);
+}
+
+void Context::set_memory(void* memory) {
+  memory_ = memory;
+  const std::lock_guard<std::mutex> lock(workplaces().mutex);
+  workplaces().memory[this] = memory;
+}
+
+int Context::blocks() {
+  const std::lock_guard<std::mutex> lock(workplaces().mutex);
+  std::set<void*> blocks;
+  for (const auto& [context, memory] : workplaces().memory) blocks.insert(memory);
+  return static_cast<int>(blocks.size());
+}
+
+Context::Context(const Engine& engine, const RuntimeConfig* config) : engine_(engine) {
+  if (config != nullptr) {
+    eager_ = config->eager;
+    kernels_ = config->kernels;
+  } else if (kRtx) {
+    eager_ = false;
+    kernels_ = std::make_shared<Kernels>();
+  }
   for (const Tensor& input : engine.plan.inputs) {
     if (!input.is_dynamic()) shapes_[input.name] = input.dims;
   }
@@ -81,13 +131,32 @@ bool Context::set_address(const char* name, void* memory) {
   return true;
 }
 
+std::size_t Context::activation_bytes() const {
+  // As TensorRT says it where a shape is not known yet.
+  if (shapes_.empty()) return 0;
+  const auto& [name, shape] = *shapes_.begin();
+  std::size_t bytes = 64;
+  for (const int64_t size : shape) bytes *= static_cast<std::size_t>(size);
+  return bytes;
+}
+
+bool Context::specialised() {
+  if (kernels_ == nullptr) return true;
+  std::string key = std::to_string(static_cast<int>(engine_.plan.role)) + "/" + std::to_string(engine_.plan.salt);
+  for (const auto& [name, shape] : shapes_) key += " " + name + text_of(shape);
+  const bool known = !kernels_->insert(key).second;
+  if (!known) compilations++;
+  return known || eager_;
+}
+
 bool Context::enqueue(void* stream) {
   if (failures_.has("crash-enqueue")) std::abort();
   if (failures_.has("enqueue-false")) {
     engine_.log.error("IExecutionContext::enqueueV3: Error Code 1: Cuda Runtime (the stand-in was told to fail)");
     return false;
   }
-  auto queued = std::make_unique<Queued>(Queued{{engine_.plan, failures_, shapes_, addresses_}, alive_});
+  auto queued = std::make_unique<Queued>(
+      Queued{{engine_.plan, failures_, shapes_, addresses_}, alive_, memory_, activation_bytes(), false});
   for (const auto* tensors : {&engine_.plan.inputs, &engine_.plan.outputs}) {
     for (const Tensor& tensor : *tensors) {
       Shape known = shape(tensor.name);
@@ -98,7 +167,9 @@ bool Context::enqueue(void* stream) {
         return refuse("enqueueV3", "Address is not set for tensor " + tensor.name);
     }
   }
+  if (memory_ == nullptr) return refuse("enqueueV3", "the device memory is not set");
   auto* queue = static_cast<cuda::SimStream*>(stream);
+  queued->fallback = !specialised();
   if (first_ && !queue->synchronize_device(queue)) {
     engine_.log.error(
         "IExecutionContext::enqueueV3: Error Code 1: Cuda Runtime (operation not permitted when stream is capturing)");
@@ -109,9 +180,23 @@ bool Context::enqueue(void* stream) {
   return true;
 }
 
+namespace {
+
+MethodTable rtx_methods() {
+  if (!kRtx) return MethodTable();
+  return MethodTable().set(
+      kSlots.is_stream_capturable, +[](void* self, void*) { return Context::of(self).capturable(); });
+}
+
+}  // namespace
+
 const MethodTable& Context::methods() {
   static const MethodTable table =
-      MethodTable()
+      rtx_methods()
+          .set(
+              kSlots.update_device_memory_size, +[](void* self) { return of(self).activation_bytes(); })
+          .set(
+              kSlots.set_device_memory, +[](void* self, void* memory) { of(self).set_memory(memory); })
           .set(
               kSlots.set_input_shape,
               +[](void* self, const char* name, const tensorrt::Dims64* dims) {

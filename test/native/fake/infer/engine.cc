@@ -53,14 +53,20 @@ void* deserialize_cuda_engine(void* self, const void* blob, std::size_t bytes) {
   }
 }
 
-void* create_context(void* self, tensorrt::AllocationStrategy) {
-  const Engine& engine = Engine::of(self);
+/// @param config of TensorRT-RTX, null elsewhere
+void* make_context(const Engine& engine, const RuntimeConfig* config) {
   if (Failures().has("null-context")) {
     engine.log.error(
         "ICudaEngine::createExecutionContext: Error Code 2: OutOfMemory (Requested size was 1048576 bytes.)");
     return nullptr;
   }
-  return (new Context(engine))->facade();
+  return (new Context(engine, config))->facade();
+}
+
+void* create_context(void* self, tensorrt::AllocationStrategy) { return make_context(Engine::of(self), nullptr); }
+
+void* create_context_with_config(void* self, void* config) {
+  return make_context(Engine::of(self), &RuntimeConfig::of_facade(config));
 }
 
 const char* io_tensor_name(void* self, int32_t index) {
@@ -101,9 +107,21 @@ const MethodTable& Runtime::methods() {
   return table;
 }
 
+namespace {
+
+MethodTable rtx_methods() {
+  if (!kRtx) return MethodTable();
+  return MethodTable()
+      .set(
+          kSlots.create_runtime_config, +[](void*) { return (new RuntimeConfig)->facade(); })
+      .set(kSlots.create_context_with_config, &create_context_with_config);
+}
+
+}  // namespace
+
 const MethodTable& Engine::methods() {
   static const MethodTable table =
-      MethodTable()
+      rtx_methods()
           .set(kSlots.create_execution_context, &create_context)
           .set(
               kSlots.get_nb_io_tensors,

@@ -8,6 +8,7 @@
 #include "common/failures.h"
 #include "common/object.h"
 #include "common/toy_network.h"
+#include "infer/runtime_config.h"
 
 namespace t2i::fake {
 
@@ -31,26 +32,43 @@ class Engine : public Object<Engine> {
 /// Times that a caller broke a rule which the real library does not check: see `fake_warnings`.
 inline std::atomic<int> warnings{0};
 
+/// Forwards that ran by kernels which are made for no shape, as TensorRT-RTX has them until others are compiled.
+inline std::atomic<int> fallbacks{0};
+/// Kernels that were compiled for a shape.
+inline std::atomic<int> compilations{0};
+
 /// IExecutionContext.
 class Context : public Object<Context> {
  public:
-  explicit Context(const Engine& engine);
-  ~Context() { *alive_ = false; }
+  /// @param config of TensorRT-RTX, null elsewhere
+  Context(const Engine& engine, const RuntimeConfig* config);
+  ~Context();
+  /// In how many blocks of memory those that there are work.
+  static int blocks();
   static const MethodTable& methods();
 
   bool set_shape(const char* name, Shape shape);
   /// Empty where it is not known yet.
   Shape shape(const std::string& name) const;
   bool set_address(const char* name, void* memory);
+  /// Bytes that a forward of these shapes works in.
+  std::size_t activation_bytes() const;
+  void set_memory(void* memory);
+  bool capturable() const { return !failures_.has("not-capturable"); }
   bool enqueue(void* stream);
 
  private:
   bool refuse(const std::string& method, const std::string& why) const;
+  /// Whether a kernel for these shapes is there, or is compiled at once.
+  bool specialised();
 
   const Engine& engine_;
   Failures failures_;
   std::map<std::string, Shape> shapes_;
   std::map<std::string, void*> addresses_;
+  void* memory_ = nullptr;
+  bool eager_ = true;
+  std::shared_ptr<Kernels> kernels_;
   /// Whether the next forward is the first with these shapes: it waits for the device.
   bool first_ = true;
   std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);

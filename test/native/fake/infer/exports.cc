@@ -24,6 +24,11 @@ T2I_EXPORT void* createInferBuilder_INTERNAL(void* logger, int) noexcept {
 
 T2I_EXPORT void* getLogger() noexcept { return t2i::fake::global_logger(nullptr); }
 
+/// See infer/engine.h.
+T2I_EXPORT int fake_fallbacks() noexcept { return t2i::fake::fallbacks; }
+T2I_EXPORT int fake_activation_blocks() noexcept { return t2i::fake::Context::blocks(); }
+T2I_EXPORT int fake_compilations() noexcept { return t2i::fake::compilations; }
+
 /// Objects that were made and not destroyed.
 T2I_EXPORT int fake_live_objects() noexcept { return t2i::fake::live_objects; }
 
