@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { untar } from '../../../../src/ops/archive/untar.js';
+import { openFilesIn } from '../../../support/open-files.js';
 import { noLinux, skipFor } from '../../../support/skip-for.js';
 
 let folder: string;
@@ -144,14 +145,7 @@ describe('an archive', () => {
   it('leaves no file open', skipFor(noLinux), async () => {
     await unpack([file('a', 'abc'), file('b'), end]);
     await expect(unpack([file('c', 'abc').subarray(0, 513)])).rejects.toThrow();
-    const open = readdirSync('/proc/self/fd').map((name) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${name}`);
-      } catch {
-        return '';
-      }
-    });
-    expect(open.filter((path) => path.startsWith(folder))).toEqual([]);
+    expect(openFilesIn(folder)).toEqual([]);
   });
 
   it('does not write over what is in the folder', async () => {

@@ -1,9 +1,21 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { pushFolders } from '../../../../src/ops/transfer/push-folders.js';
 import { copyFile, hashOf, sameFile } from '../../../../src/ops/transfer/tree.js';
+import { openFilesIn } from '../../../support/open-files.js';
+import { noLinux, skipFor } from '../../../support/skip-for.js';
 
 let project: string;
 beforeEach(() => {
@@ -67,11 +79,13 @@ describe('a push', () => {
   });
 
   it('refuses an address that it cannot reach', async () => {
-    await expect(push('gs://bucket/prefix')).rejects.toMatchObject({
-      code: 'OPTION_INVALID',
-      message: expect.stringContaining('data.remote'),
-      issues: [{ option: 'data.remote', received: 'gs://' }],
-    });
+    for (const scheme of ['gs://', 'X+1.-a://', 'q://']) {
+      await expect(push(`${scheme}bucket/prefix`)).rejects.toMatchObject({
+        code: 'OPTION_INVALID',
+        message: expect.stringContaining('data.remote'),
+        issues: [{ option: 'data.remote', received: scheme }],
+      });
+    }
     // A folder may have such a name within.
     expect(await push('kept/gs://bucket')).toMatchObject({ copied: 2 });
   });
@@ -96,18 +110,35 @@ describe('a push', () => {
 });
 
 describe('a copied file', () => {
-  it('that changes while it is read is refused, and not kept', async () => {
+  const appendTo = (path: string) => {
+    const { atime, mtime } = statSync(path);
+    appendFileSync(path, 'more');
+    utimesSync(path, atime, mtime);
+  };
+  it.each<[string, (path: string) => void]>([
+    ['its time', (path) => utimesSync(path, 1, 1)],
+    ['its length', appendTo],
+  ])('of which %s changes while it is read is refused, and not kept', async (_, change) => {
     const big = join(project, 'big.bin');
     writeFileSync(big, Buffer.alloc(8 << 20));
+    // Times are kept whole here: some disks cut them, and set back it would be another.
+    utimesSync(big, 7, 7);
     const copying = copyFile(big, join(project, 'copy.bin'), signal);
     // Once the copy is there under its temporary name, the original was looked at.
     while (readdirSync(project).length < 3) await new Promise(setImmediate);
-    writeFileSync(big, Buffer.alloc(9 << 20, 1));
+    change(big);
     await expect(copying).rejects.toMatchObject({
       code: 'DATA_INVALID',
       message: expect.stringContaining('changed while it was read'),
+      hint: expect.stringContaining('run this again'),
     });
     expect(readdirSync(project).sort()).toEqual(['big.bin', 'data']);
+  });
+
+  it('is left open by nobody', skipFor(noLinux), async () => {
+    write('abc', 'abc');
+    await copyFile(join(project, 'abc'), join(project, 'x/y'), signal);
+    expect(openFilesIn(project)).toEqual([]);
   });
 
   it('has the hash of its bytes', async () => {
@@ -141,8 +172,9 @@ describe('a copied file', () => {
       cause: expect.any(Error),
     });
     await expect(hashOf(from, signal)).rejects.toMatchObject({ code: 'IO_FAILED' });
-    await expect(hashOf(from, AbortSignal.abort('stop'))).rejects.toBe('stop');
     expect(readdirSync(project)).toEqual(['data']);
+    const there = join(project, 'data/raw/images/a.png');
+    for (const path of [from, there]) await expect(hashOf(path, AbortSignal.abort('stop'))).rejects.toBe('stop');
   });
 
   it('is another where one of the two is missing or longer', async () => {
