@@ -34,6 +34,11 @@ describe("the trainer's interpreter", () => {
     expect(said).toEqual([expect.stringMatching(/^installing, .*env\.py$/)]);
   });
 
+  it('is set up without a question that nobody would answer', async () => {
+    python3('read answer', 'echo /cache/bin/python');
+    expect(await trainerPython(undefined, () => undefined, signal)).toBe('/cache/bin/python');
+  });
+
   it('is not set up where only an installed one will do', async () => {
     python3('echo "$*" >&2', 'echo "not installed" >&2', 'exit 69');
     await expect(installedPython(signal)).rejects.toMatchObject({
@@ -49,6 +54,12 @@ describe("the trainer's interpreter", () => {
     ['a tool is missing', ['echo "no venv module" >&2', 'exit 69'], 'no venv module'],
     ['pip fails', ['echo "pip failed" >&2', 'exit 1'], "the trainer's environment could not be set up: pip failed"],
     ['nothing is said', ['exit 3'], "the trainer's environment could not be set up: env.py ended with 3"],
+    ['nothing is named', ['exit 0'], "the trainer's environment could not be set up: env.py ended with 0"],
+    [
+      'it fails behind the name',
+      ['echo /cache/bin/python', 'exit 1'],
+      "the trainer's environment could not be set up: env.py ended with 1",
+    ],
   ])('is refused where %s', async (_, lines, message) => {
     python3(...lines);
     const refused = { code: 'PYTHON_UNAVAILABLE', message, hint: expect.stringContaining('--python PATH') };
@@ -56,7 +67,7 @@ describe("the trainer's interpreter", () => {
   });
 
   it('is refused where there is no python3', async () => {
-    const refused = { code: 'PYTHON_UNAVAILABLE', message: expect.stringContaining('python3 cannot be started') };
+    const refused = { code: 'PYTHON_UNAVAILABLE', message: expect.stringMatching(/^python3 cannot be started/) };
     await expect(trainerPython(undefined, () => undefined, signal)).rejects.toMatchObject(refused);
     await expect(installedPython(signal)).rejects.toMatchObject(refused);
   });

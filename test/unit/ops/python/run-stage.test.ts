@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { getEventListeners } from 'node:events';
+import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -46,18 +47,32 @@ const PROGRESS: StageProgress = {
 describe('a stage', () => {
   it('gets project, parameters and options, and says what it made', async () => {
     const value = await run(
-      `emit('result', { value: { argv, params: JSON.parse(fs.readFileSync(params)), cwd: process.cwd() } });`,
+      `emit('result', { value: { argv, params: JSON.parse(fs.readFileSync(params)), cwd: process.cwd(), env: process.env } });`,
       {
         options: ['--strict'],
         env: { LOCAL_SIZE: '2' },
       },
     );
-    expect(value).toMatchObject({ params: { data: { train_size: 5, raw: 'data/raw/dataset' }, unet: { dropout: 0 } } });
+    expect(value).toMatchObject({
+      params: { data: { train_size: 5, raw: 'data/raw/dataset' }, unet: { dropout: 0 } },
+      cwd: realpathSync(folder),
+      env: { PATH: process.env.PATH, LOCAL_SIZE: '2', PYTHONUNBUFFERED: '1' },
+    });
     const { argv } = value as { argv: string[] };
     expect(argv[0]).toMatch(/trainer[\\/]stages[\\/]embed\.py$/);
     expect(argv.slice(1, 3)).toEqual(['--project', folder]);
     expect(argv.at(-1)).toBe('--strict');
     expect(() => readFileSync(argv[4] as string)).toThrow(/ENOENT/);
+  });
+
+  it('has parameters that nobody else may read, no further options and no input, and may tell what nobody hears', async () => {
+    const value = await run(
+      `const mode = fs.statSync(params).mode & 0o777;
+       fs.rmSync(params);
+       emit('progress', ${JSON.stringify(PROGRESS)}); emit('warning', { message: 'two captions are long' });
+       emit('result', { value: { mode, arguments: argv.length, input: fs.fstatSync(0).isCharacterDevice() } });`,
+    );
+    expect(value).toEqual({ mode: 0o600, arguments: 5, input: true });
   });
 
   it('tells progress and warnings as they come, whatever else its libraries print', async () => {
@@ -89,11 +104,16 @@ describe('a stage', () => {
       `for (let i = 0; i < 50; i++) console.error('line ' + i); process.exitCode = 7;`,
       /ended with 7\nline 20\n(.*\n)+line 49$/,
     ],
-    ['with 0, but no result', '', /the stage embed ended with 0/],
+    ['with 0, but no result', '', /^the stage embed ended with 0$/],
     ['with a result, then a crash', `emit('result', { value: 1 }); process.exitCode = 1;`, /ended with 1/],
+    ['with a result among its errors', `console.error('{"event":"result","value":1}');`, /ended with 0\n\{"event"/],
     ['by a signal', `process.kill(process.pid, 'SIGKILL'); setInterval(() => {}, 1000);`, /was ended by SIGKILL/],
-  ])('that ends %s is STAGE_FAILED', async (_, code, message) => {
-    await expect(run(code)).rejects.toMatchObject({ code: 'STAGE_FAILED', message: expect.stringMatching(message) });
+  ])('that ends %s is STAGE_FAILED', async (how, code, message) => {
+    await expect(run(code)).rejects.toMatchObject({
+      code: 'STAGE_FAILED',
+      message: expect.stringMatching(message),
+      hint: expect.stringContaining(how === 'by a signal' ? 'batch_size' : 'goes on where it stopped'),
+    });
   });
 
   it('is told of an abort, may keep what it has, and is waited for', async () => {
@@ -106,6 +126,12 @@ describe('a stage', () => {
     );
     await expect(stage).rejects.toThrow('enough');
     expect(readFileSync(kept, 'utf8')).toBe('checkpoint');
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+  });
+
+  it('is told at once of an abort that came before', async () => {
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(run('setInterval(() => {}, 1000);', { signal })).rejects.toThrow('enough');
   });
 
   it('says which interpreter cannot be started', async () => {
@@ -113,6 +139,8 @@ describe('a stage', () => {
     await expect(run('', { python })).rejects.toMatchObject({
       code: 'PYTHON_UNAVAILABLE',
       message: expect.stringMatching(/no-python/),
+      hint: expect.stringContaining('--python'),
+      cause: expect.any(Error),
     });
     writeFileSync(python[0] as string, '');
     chmodSync(python[0] as string, 0o600);
