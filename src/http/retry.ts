@@ -23,6 +23,8 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 30_000;
 /** A server that asks for more is believed, but not waited for. */
 const LONGEST_ASKED = 120_000;
+/** With which all forms of a date begin. */
+const DAY = /^\s*(mon|tue|wed|thu|fri|sat|sun)/i;
 
 /**
  * Does something until it succeeds: between tries it waits as long as the server asks, else for a random time that doubles
@@ -66,7 +68,8 @@ function pauseAfter(error: unknown, attempt: number, idempotent: boolean, random
 export function readRetryAfter(header: string | null, now: number = Date.now()): number | undefined {
   if (header === null) return undefined;
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
-  const date = Date.parse(header);
+  // `Date.parse` would take 1.5 for a day of the year 2001.
+  const date = DAY.test(header) ? Date.parse(header) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 

@@ -72,6 +72,11 @@ it.each([
   ['Thu, 01 Jan 1970 00:00:10 GMT', 0],
   ['soon', undefined],
   ['7 minutes', undefined],
+  ['in 7', undefined],
+  ['1.5', undefined],
+  ['-1', undefined],
+  ['Sunday', undefined],
+  [' thursday, 01-Jan-70 00:01:40 GMT', 60_000],
   ['', undefined],
   [null, undefined],
 ])('a Retry-After of %j is a wait of %j ms', (header, expected) => {
