@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { readChunks, readJson, readText } from '../../../src/http/body.js';
 
@@ -56,6 +57,12 @@ describe('a body', () => {
     const reading = readText(answerOf(['ab'], { open: true }).response, { signal: control.signal });
     setImmediate(() => control.abort('meanwhile'));
     await expect(reading).rejects.toBe('meanwhile');
+  });
+
+  it('leaves nothing behind at its signal', async () => {
+    const { signal } = new AbortController();
+    await readText(answerOf(['ab', 'cde']).response, { signal });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('is told apart from JSON', async () => {

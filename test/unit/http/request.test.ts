@@ -133,6 +133,15 @@ describe('a request', () => {
     await expect(failed).rejects.toBe('stop');
   });
 
+  it('ends with the reason of its signal while the server says nothing', async () => {
+    const controller = new AbortController();
+    server.fail(/\/a/, () => {});
+    const failed = request(`${server.url}/a`, { signal: controller.signal });
+    while (server.requests.length === 0) await new Promise(setImmediate);
+    controller.abort('stop');
+    await expect(failed).rejects.toBe('stop');
+  });
+
   it('gives up on a server that says nothing', async () => {
     server.fail(/\/a/, () => {}, 2);
     const failed = request(`${server.url}/a`, { timeout: 20, attempts: 2, wait });
@@ -162,6 +171,7 @@ describe('a redirect', () => {
   it.each([
     'file:///etc/passwd',
     'ftp://127.0.0.1/x',
+    'xhttp://127.0.0.1/x',
     'http://169.254.169.254/latest/meta-data',
     'http://[fe80::1]/',
     'http://',
@@ -171,8 +181,19 @@ describe('a redirect', () => {
   });
 
   it('from an encrypted connection to an open one is refused', () => {
-    expect(redirectTarget('https://b/', 'http://a/', 'GET')).toBe('https://b/');
+    for (const from of ['http://a/', 'https://a/'])
+      expect(redirectTarget('https://b/', from, 'GET')).toBe('https://b/');
     expect(() => redirectTarget('http://a/', 'https://a/', 'GET')).toThrow(/without encryption/);
+  });
+
+  it('to an address that only resembles one of this machine alone is followed', () => {
+    expect(redirectTarget('http://1.169.254.1/', 'http://a/', 'GET')).toBe('http://1.169.254.1/');
+  });
+
+  it('is followed for the headers alone', async () => {
+    server.fail(/HEAD \/a/, FAULTS.redirect('/b'));
+    expect((await request(`${server.url}/a`, { method: 'HEAD' })).status).toBe(200);
+    expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual(['HEAD /a', 'HEAD /b']);
   });
 
   it('without end is refused', async () => {
@@ -194,19 +215,28 @@ describe('a redirect', () => {
 describe('the error of a request', () => {
   const repeat = { error: `no account for ${CANARY}` };
 
-  it.each([
+  it.each<[string, Record<string, string>, string?, string?]>([
     ['a bearer token', { authorization: `Bearer ${CANARY}` }],
     ['a password', { authorization: `Basic ${Buffer.from(`me:${CANARY}`).toString('base64')}` }],
+    ['a bearer token behind two spaces', { authorization: `Bearer  ${CANARY}` }],
     ['a key', { 'x-api-key': CANARY }],
-  ])('does not repeat %s that the server repeats', async (_, headers) => {
-    server.fail(/\/a/, (response) => answer(response, 401, repeat));
-    const error = await request(`${server.url}/a`, { headers }).catch((caught: Error) => caught);
-    expect(error).toMatchObject({ message: `GET ${server.url}/a was answered with 401: no account for ***` });
-  });
+    ['a key of two parts', { 'x-api-key': `for-me ${CANARY}` }, `no account for-me ${CANARY}`, 'no account ***'],
+  ])(
+    'does not repeat %s that the server repeats',
+    async (_, headers, said = repeat.error, shown = 'no account for ***') => {
+      server.fail(/\/a/, (response) => answer(response, 401, { error: said }));
+      const error = await request(`${server.url}/a`, { headers }).catch((caught: Error) => caught);
+      expect(error).toMatchObject({ message: `GET ${server.url}/a was answered with 401: ${shown}` });
+    },
+  );
 
-  it('is whole where there was no secret to hide', async () => {
+  it.each([
+    ['Basic', 'me:'],
+    // What a token is made of is its own business.
+    ['Bearer', 'me:account'],
+  ])('is whole where there was no secret to hide: %s', async (scheme, inner) => {
     server.fail(/\/a/, (response) => answer(response, 401, repeat));
-    const headers = { authorization: `Basic ${Buffer.from('me:').toString('base64')}`, 'x-trace': 'account' };
+    const headers = { authorization: `${scheme} ${Buffer.from(inner).toString('base64')}`, 'x-trace': 'account' };
     const error = await request(`${server.url}/a`, { headers }).catch((caught: Error) => caught);
     expect(error).toMatchObject({ message: `GET ${server.url}/a was answered with 401: no account for ${CANARY}` });
   });
@@ -222,11 +252,31 @@ describe('the error of a request', () => {
     ['lines', (response) => response.writeHead(404).end(' no \n\n such  page\n'), 'no such page'],
     ['a page', (response) => response.writeHead(404).end('\n<html>secrets of a proxy</html>'), 'an HTML page'],
     ['a comparison', (response) => response.writeHead(404).end('1 < 2'), '1 < 2'],
+    ['a page at once', (response) => response.writeHead(404).end('<html>secrets of a proxy</html>'), 'an HTML page'],
     ['a novel', (response) => response.writeHead(404).end('x'.repeat(5000)), 'x'.repeat(300)],
+    [
+      'a novel in a header',
+      (response) => response.writeHead(404, { 'x-error-message': 'x'.repeat(5000) }).end(),
+      'x'.repeat(300),
+    ],
   ])('says what %s says', async (_, reply, said) => {
     server.fail(/\/a/, reply);
     await expect(request(`${server.url}/a`)).rejects.toMatchObject({
       message: `GET ${server.url}/a was answered with 404: ${said}`,
+    });
+  });
+
+  it('says nothing of what a library would hold', async () => {
+    server.fail(/\/a/, (response) => response.writeHead(404).end('x'.repeat(65 * 1024)));
+    await expect(request(`${server.url}/a`)).rejects.toMatchObject({
+      message: `GET ${server.url}/a was answered with 404`,
+    });
+  });
+
+  it('says what a header says where there is no body', async () => {
+    server.fail(/\/a/, (response) => response.writeHead(404, { 'x-error-message': 'no such file' }).end());
+    await expect(request(`${server.url}/a`, { method: 'HEAD' })).rejects.toMatchObject({
+      message: `HEAD ${server.url}/a was answered with 404: no such file`,
     });
   });
 });
