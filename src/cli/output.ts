@@ -3,6 +3,9 @@ import { printable } from '../printable.js';
 import { askForReport } from '../report-address.js';
 import type { Io, TextOutput } from './io.js';
 
+/** Mistakes that are told to people; more are a page that nobody reads. */
+const MOST_LINES = 20;
+
 const ESCAPES = { red: 31, yellow: 33, green: 32, dim: 2 } as const;
 
 /** Colours the text on a terminal; plain elsewhere, and wherever NO_COLOR is set (no-color.org). */
@@ -66,16 +69,28 @@ function isUserError(error: unknown): error is T2IError {
 
 function describeError(error: unknown): { text: string; hint?: string | undefined } {
   if (isUserError(error)) {
-    const text = error.code === 'OPTION_INVALID' && error.issues.length > 0 ? issueLines(error.issues) : error.message;
-    return { text, hint: error.hint };
+    const { code, issues, message, hint } = error;
+    if (code === 'OPTION_INVALID' && issues.length > 0) return { text: issueLines(issues), hint };
+    // A stage's message is a summary of what its issues tell one by one; other messages hold them.
+    const untold = issues.filter((issue) => !message.includes(describeIssue(issue)));
+    return { text: [message, ...someLines(untold)].join('\n  '), hint };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { text, hint: `This is a bug in t2i.${askForReport('the lines above')}` };
 }
 
 function issueLines(issues: readonly Issue[]): string {
-  const lines = issues.map(describeIssue);
-  return lines.length === 1 ? (lines[0] as string) : `${lines.length} mistakes\n  ${lines.join('\n  ')}`;
+  const [first] = issues;
+  return issues.length === 1
+    ? describeIssue(first as Issue)
+    : [`${issues.length} mistakes`, ...someLines(issues)].join('\n  ');
+}
+
+/** A line for each, as far as they can be read. */
+function someLines(issues: readonly Issue[]): string[] {
+  const lines = issues.slice(0, MOST_LINES).map(describeIssue);
+  const more = issues.length - lines.length;
+  return more > 0 ? [...lines, `and ${more} more: --json tells all`] : lines;
 }
 
 function errorToJson(error: unknown): unknown {

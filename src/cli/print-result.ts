@@ -1,3 +1,4 @@
+import { describeIssue, type Issue } from '../errors.js';
 import { isRecord } from '../fields.js';
 import { printable } from '../printable.js';
 import type { CommandInput } from './command.js';
@@ -12,24 +13,44 @@ export function tellResult(value: unknown, { flags }: CommandInput, io: Io): num
   return EXIT.ok;
 }
 
-/** What a stage made, as a table of its fields; lists and objects within are counted or told a line each. */
+/** What a stage made, as a table of its fields; what stands in lists takes a line each. */
 function printResult(io: Io, value: unknown): void {
   if (isRecord(value)) {
-    const rows = Object.entries(value).map(([name, field]) => [name.replaceAll('_', ' '), describe(field)] as const);
+    const rows = Object.entries(value).map(([name, field]) => [words(name), describe(field)] as const);
     if (rows.length > 0) io.stdout.write(table(rows));
   } else if (value !== null) io.stdout.write(`${printable(String(value))}\n`);
 }
 
+/** A name of JSON in words: `best_step` and `bestStep` are best step. */
+function words(name: string): string {
+  return name.replaceAll('_', ' ').replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
 function describe(field: unknown): string {
   if (Array.isArray(field)) return field.length === 0 ? 'none' : field.map(describe).join('\n');
-  if (!isRecord(field)) return typeof field === 'number' ? shorten(field) : String(field);
-  const entries = Object.entries(field).map(
-    ([name, inner]) => `${name}: ${isRecord(inner) ? JSON.stringify(inner) : describe(inner)}`,
-  );
+  if (isIssue(field)) return describeIssue(field);
+  if (!isRecord(field)) return scalar(field);
+  const entries = Object.entries(field).map(([name, inner]) => `${name}: ${inLine(inner)}`);
   return entries.join(Object.values(field).some(isRecord) ? '\n' : ', ');
 }
 
+/** What stands inside of a field of a field: in one line, whatever it is. */
+function inLine(inner: unknown): string {
+  if (Array.isArray(inner)) return inner.map(inLine).join(', ') || 'none';
+  if (!isRecord(inner)) return scalar(inner);
+  return Object.entries(inner)
+    .map(([name, value]) => `${name} ${inLine(value)}`)
+    .join(', ');
+}
+
 /** Six significant digits of what is no whole number. */
-function shorten(value: number): string {
-  return String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+function scalar(value: unknown): string {
+  if (value === null) return 'none';
+  if (typeof value !== 'number' || Number.isInteger(value)) return String(value);
+  return String(Number(value.toPrecision(6)));
+}
+
+function isIssue(field: unknown): field is Issue {
+  if (!isRecord(field)) return false;
+  return ['option', 'expected', 'received'].every((key) => typeof field[key] === 'string');
 }

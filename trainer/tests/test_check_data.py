@@ -73,8 +73,7 @@ def test_every_mistake_is_told_at_once(project: Path):
         "image-1.txt": "unexpected end of data at byte 3",
         "image-2.png": "is not an image of a known format (JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, JPEG2000, AVIF)",
         "image-3.png": "that of Image-3.png",
-        "data.train_size": "9",
-        "data.val_size": "1",
+        "data.train_size": "9 + 1",
         "embeddings": "2 missing or damaged: run the stage embed",
         "latents": "12 missing or damaged: run the stage latents",
     }

@@ -239,7 +239,7 @@ def test_an_added_image_never_moves_one_from_one_part_to_the_other():
 def test_a_split_of_more_images_than_there_are_names_both_numbers(train: int, val: int):
     with pytest.raises(StageError) as caught:
         split([f"image-{i}" for i in range(50)], train, val)
-    assert [(issue.option, issue.received) for issue in caught.value.issues] == [
-        ("data.train_size", str(train)), ("data.val_size", str(val)),
-    ]  # fmt: skip
+    [issue] = caught.value.issues
+    assert (issue.option, issue.received) == ("data.train_size", f"{train} + {val}")
+    assert issue.expected == "at most 50 with data.val_size, the images with captions"
     assert "50" in caught.value.hint

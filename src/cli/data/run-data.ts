@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import type { Issue } from '../../errors.js';
-import { checkFields, integer, oneOf, refuse, text } from '../../fields.js';
+import { checkFields, integer, isRecord, oneOf, refuse, text } from '../../fields.js';
 import { readParams } from '../../ops/params/read.js';
 import type { PushFormat } from '../../ops/s3/push.js';
 import { checkAction, refuseFile, requireFile } from '../actions.js';
 import { type CommandInput, flagOfKey } from '../command.js';
+import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { toNumber } from '../load-flags.js';
 import { tellResult } from '../print-result.js';
@@ -28,7 +29,7 @@ const STAGES: Readonly<Record<Exclude<Action, 'push'>, string>> = {
 /** How a push to S3 packs the files. */
 const ARCHIVES = ['shards', 'zip'];
 
-/** The handler of `t2i data`. */
+/** The handler of `t2i data`; a check that found errors ends with 1. */
 export async function runData(input: CommandInput, io: Io): Promise<number> {
   const [given = 'check', source] = input.args;
   const action = checkAction(given, ACTIONS);
@@ -37,7 +38,8 @@ export async function runData(input: CommandInput, io: Io): Promise<number> {
     action === 'push'
       ? await pushData(input, io)
       : await runProjectStage({ stage: STAGES[action], options }, input, io);
-  return tellResult(value, input, io);
+  const code = tellResult(value, input, io);
+  return isRecord(value) && value.ok === false ? EXIT.failure : code;
 }
 
 /** Copies images, captions and what was prepared of them to `data.remote`. */

@@ -1,13 +1,14 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../../../src/cli/main.js';
 import { fakeIo } from '../../support/fake-io.js';
 
 /** Stands for the trainer's interpreter: its result is what the stage was started with. */
 const PYTHON = `#!${process.execPath}
-console.log(JSON.stringify({ event: 'result', value: { options: process.argv.slice(7) } }));
+const value = { options: process.argv.slice(7), ...JSON.parse(process.env.T2I_TEST_FOUND ?? '{}') };
+console.log(JSON.stringify({ event: 'result', value }));
 `;
 
 let project: string;
@@ -44,6 +45,14 @@ describe('t2i data', () => {
   it.each(['caption', 'embed', 'latents'])('%s goes to a Ray cluster on request', async (action) => {
     const flags = ['--on', 'ray', '--ray-address', '10.0.0.5:6379', '--ray-workers', '4'];
     expect(await data(action, ...flags)).toEqual({ code: 0, said: { options: flags } });
+  });
+
+  it('ends with 1 where a check finds errors', async () => {
+    vi.stubEnv('T2I_TEST_FOUND', '{"ok": true, "errors": []}');
+    expect((await data('check')).code).toBe(0);
+    vi.stubEnv('T2I_TEST_FOUND', '{"ok": false, "errors": ["a caption"]}');
+    expect(await data('check')).toMatchObject({ code: 1, said: { ok: false, errors: ['a caption'] } });
+    vi.unstubAllEnvs();
   });
 
   it('refuses everything that is wrong with where it works at once', async () => {

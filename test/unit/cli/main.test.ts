@@ -212,6 +212,29 @@ describe('errors', () => {
     expect(text).toBe('error: 2 mistakes\n  --x: expected a, received b\n  --y: expected a, received b\n');
   });
 
+  it('say what a message sums up, and not again what it says', () => {
+    const issue = (option: string) => ({ option, expected: 'a caption', received: 'none' });
+    const summary = print(
+      new T2IError('DATA_INVALID', '2 of 9 images cannot be used', { issues: [issue('x'), issue('y')] }),
+    );
+    expect(summary).toBe(
+      'error: 2 of 9 images cannot be used\n  x: expected a caption, received none\n  y: expected a caption, received none\n',
+    );
+    const whole = 'The model cannot be used: x: expected a caption, received none.';
+    expect(print(new T2IError('MODEL_INVALID', whole, { issues: [issue('x')] }))).toBe(`error: ${whole}\n`);
+  });
+
+  it('stay a page where there are thousands of mistakes', () => {
+    const issues = Array.from({ length: 7000 }, (_, at) => ({ option: `image-${at}`, expected: 'a', received: 'b' }));
+    for (const code of ['OPTION_INVALID', 'DATA_INVALID'] as const) {
+      const lines = print(new T2IError(code, 'summary', { issues }))
+        .trimEnd()
+        .split('\n');
+      expect(lines).toHaveLength(22);
+      expect(lines.at(-1)).toBe('  and 6980 more: --json tells all');
+    }
+  });
+
   it('are red on a terminal alone, and never under NO_COLOR', () => {
     const error = new T2IError('CLOSED', 'x');
     expect(print(error)).not.toContain('\u001b');

@@ -50,7 +50,7 @@ def import_images(options: ImportOptions, data: DataFolder) -> dict[str, object]
     `strict`, for anything to skip, before it writes."""
     with opened(options.source, options.class_captions) as found:
         if options.strict:
-            _refuse_skipped(_run(options, data, found, write=False).skipped)
+            _refuse_skipped(_run(options, data, found, write=False).skipped, len(found))
         report = _run(options, data, found, write=True)
     path = data.root / "import-report.json"
     write_json(path, dataclasses.asdict(report))
@@ -60,11 +60,11 @@ def import_images(options: ImportOptions, data: DataFolder) -> dict[str, object]
     return {**dataclasses.asdict(report), "report": str(path)}
 
 
-def _refuse_skipped(skipped: list[Skipped]) -> None:
+def _refuse_skipped(skipped: list[Skipped], count: int) -> None:
     if skipped:
         raise StageError(
             "DATA_INVALID",
-            f"{len(skipped)} files cannot be imported; nothing was imported",
+            f"{len(skipped)} of {count} files cannot be imported; nothing was imported",
             "Mend or remove these files, or import the rest without --strict.",
             tuple(Issue(file.file, "a file that can be imported", file.reason) for file in skipped),
         )

@@ -70,7 +70,8 @@ class DataFolder:
         samples = []
         issues = []
         stems: dict[str, Path] = {}
-        for image in self.require_images():
+        images = self.require_images()
+        for image in images:
             if (other := stems.setdefault(image.stem, image)) is not image:
                 issues.append(Issue(f"images/{image.name}", "a stem of its own", f"that of {other.name}"))
             try:
@@ -84,8 +85,8 @@ class DataFolder:
         if issues:
             raise StageError(
                 "DATA_INVALID",
-                f"{len(issues)} images cannot be used",
-                "Write the captions, or let a model write them: the stage caption.",
+                f"{len(issues)} of {len(images)} images cannot be used",
+                "Write the captions, or let a model write them: t2i data caption",
                 tuple(issues),
             )
         return samples

@@ -100,9 +100,14 @@ def _download(name: str, option: str, patterns: tuple[str, ...]) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(patterns)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        issue = Issue(
+            option,
+            "a folder, or a model of huggingface.co that can be downloaded",
+            f"{name}: {str(error).strip().splitlines()[0]}",
+        )
         raise StageError(
             "MODEL_NOT_FOUND",
-            f"{option}: {name} is no folder, and could not be downloaded: {str(error).strip().splitlines()[0]}",
+            f"{option}: expected {issue.expected}, received {issue.received}",
             "Name a folder of the project, or a model on huggingface.co; a download needs the network once.",
-            (Issue(option, "a folder or the name of a model", name),),
+            (issue,),
         ) from error

@@ -16,8 +16,11 @@ def split(stems: Sequence[str], train_size: int, val_size: int) -> tuple[list[st
             f"the data cannot be split into {train_size} images for training and {val_size} for validation",
             f"Set data.train_size and data.val_size to a sum of at most {len(stems)}.",
             (
-                Issue("data.train_size", f"1 to {len(stems) - val_size}", str(train_size)),
-                Issue("data.val_size", f"0 to {len(stems) - train_size}", str(val_size)),
+                Issue(
+                    "data.train_size",
+                    f"at most {len(stems)} with data.val_size, the images with captions",
+                    f"{train_size} + {val_size}",
+                ),
             ),
         )
     ordered = sorted(stems, key=lambda stem: hashlib.sha256(stem.encode()).digest())
