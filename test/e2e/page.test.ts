@@ -38,9 +38,17 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     await page.getByRole('button', { name: 'two dogs, seed 8' }).click();
     expect(await large.count()).toBe(1);
     expect(await page.locator('#facts').textContent()).toContain('seed 8');
+    await page.getByRole('button', { name: 'Use its settings' }).click();
+    await set('Images', 2);
+    await prompt.press('Enter');
+    await eventually(() => status.textContent()).toMatch(/^2 images drawn/);
+    await page.getByRole('button', { name: 'two dogs', exact: true }).nth(1).click();
+    expect(await large.count()).toBe(1);
+    expect(await page.locator('#facts').textContent()).toContain('seed 9');
   });
 
   it('tells its place in the queue, and leaves it when it is cancelled', async () => {
+    const before = await server().cancelled();
     const first = await open();
     await first.set('Steps', ENDLESS.steps);
     await first.set('Images', ENDLESS.n);
@@ -58,9 +66,22 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     expect(server().queue.running).toBe(1);
     await first.page.keyboard.press('Escape');
     await eventually(() => server().queue.running).toBe(0);
+    expect(await server().cancelled()).toBe(before + 2);
     expect(await first.history.count()).toBe(0);
     await second.prompt.press('Enter');
     await eventually(() => second.status.textContent()).toMatch(/^Drawn/);
+  });
+
+  it('leaves the queue when it is left', async () => {
+    const { page, prompt, status, set } = await open();
+    await set('Steps', ENDLESS.steps);
+    await set('Images', ENDLESS.n);
+    await prompt.fill('a red apple');
+    await prompt.press('Enter');
+    await eventually(() => status.textContent()).toBe('Drawing');
+    const before = await server().cancelled();
+    await page.reload();
+    await eventually(() => server().cancelled()).toBe(before + 1);
   });
 
   it('loses nothing of what was typed when a request fails, and says why', async () => {

@@ -24,6 +24,8 @@ const MANIFEST = {
 
 export interface PageServer extends Pick<Assembled, 'queue'> {
   readonly url: string;
+  /** Requests that were cancelled so far. */
+  cancelled(): Promise<number>;
   /** Directory of its model. */
   readonly model: string;
   close(): Promise<void>;
@@ -36,12 +38,16 @@ export async function startPageServer(options: ServerOptions = {}): Promise<Page
   cpSync(TINY, model, { recursive: true });
   writeFileSync(join(model, 't2i.json'), JSON.stringify(MANIFEST));
   const found = await findModels([{ id: 'tiny', model }], { backend: 'onnxruntime' });
-  const { server, queue } = await assembleServer(found, { limits: { steps: 1000 }, ...options });
+  const { server, queue, metrics } = await assembleServer(found, { limits: { steps: 1000 }, ...options });
   const listening = await listen(server, { port: 0, adminPort: 0 });
   return {
     queue,
     model,
     url: `${listening.url}/`,
+    async cancelled() {
+      const { values } = await metrics.aborts.get();
+      return values.reduce((sum, { value }) => sum + value, 0);
+    },
     async close() {
       await server.close();
       await listening.close();

@@ -18,6 +18,12 @@ export interface KeySource {
   ask(wasWrong: boolean): Promise<void>;
 }
 
+interface CallOptions {
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  readonly keepalive?: boolean;
+}
+
 /** The server that this page came from. */
 export class Api {
   constructor(private readonly keys: KeySource) {}
@@ -27,9 +33,10 @@ export class Api {
    *
    * @param path below the folder of the page, for example `v1/models`
    * @param body sent as JSON by POST; without one the request is a GET
+   * @param keepalive lets the request go on when the page is left
    * @throws ApiError for every answer that is no success; the signal's reason when aborted
    */
-  async call(path: string, options: { body?: unknown; signal?: AbortSignal } = {}): Promise<Response> {
+  async call(path: string, options: CallOptions = {}): Promise<Response> {
     for (;;) {
       const { key } = this.keys;
       const response = await this.#send(path, key, options);
@@ -40,7 +47,7 @@ export class Api {
     }
   }
 
-  async #send(path: string, key: string | null, { body, signal }: { body?: unknown; signal?: AbortSignal }) {
+  async #send(path: string, key: string | null, { body, signal, keepalive = false }: CallOptions): Promise<Response> {
     const headers = {
       ...(key !== null && { authorization: `Bearer ${key}` }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -51,6 +58,7 @@ export class Api {
         ...content,
         headers,
         credentials: 'omit',
+        keepalive,
         signal: signal ?? null,
       });
     } catch (error) {

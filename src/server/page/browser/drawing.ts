@@ -42,7 +42,7 @@ export async function drawImages(
   // Its answer is needed to cancel the job, so that this request is not aborted.
   const job: Job = await (await api.call('v1/jobs', { body })).json();
   // A job that is over by then is not worth an error.
-  const cancel = () => void api.call(job.cancel_url.slice(1), { body: {} }).catch(() => {});
+  const cancel = () => void api.call(job.cancel_url.slice(1), { body: {}, keepalive: true }).catch(() => {});
   if (signal.aborted) cancel();
   signal.addEventListener('abort', cancel);
   try {

@@ -36,8 +36,13 @@ export class Stage {
     this.#fill(image, preview, 'Preview of the image being drawn');
   }
 
-  finish(image: number, { blob, settings }: DrawnImage): void {
+  /** @param choose called where it is one of several and is clicked */
+  finish(image: number, { blob, settings }: DrawnImage, choose: () => void): void {
     this.#fill(image, blob, settings.prompt);
+    const place = this.#images.children[image];
+    if (!(place instanceof HTMLButtonElement)) return;
+    place.disabled = false;
+    place.addEventListener('click', choose, { once: true });
   }
 
   /** No more is coming. */
@@ -72,7 +77,9 @@ export class Stage {
     const places = Array.from({ length: n }, () => {
       const image = make('img', { width, height, alt: '' });
       image.hidden = true;
-      return make('div', { className: 'place' }, image);
+      return n === 1
+        ? make('div', { className: 'place' }, image)
+        : make('button', { type: 'button', className: 'place', disabled: true }, image);
     });
     this.#images.replaceChildren(...places);
     this.#images.style.setProperty('--ratio', `${width} / ${height}`);

@@ -39,6 +39,11 @@ export class Studio {
     document.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') this.cancel();
     });
+    // Nobody would see what is drawn for a page that was left.
+    addEventListener('pagehide', () => {
+      this.cancel();
+      this.#run?.controller.abort();
+    });
     this.#draw.disabled = false;
   }
 
@@ -154,7 +159,7 @@ export class Studio {
       done: async (index, drawn) => {
         const kept = await this.#keep(drawn);
         if (!run.isWatched) return;
-        stage.finish(index, drawn);
+        stage.finish(index, drawn, () => this.#show(kept));
         if (index === 0) this.#caption(kept);
       },
     };
