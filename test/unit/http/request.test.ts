@@ -267,14 +267,18 @@ describe('the error of a request', () => {
   });
 
   it('says nothing of what a library would hold', async () => {
-    server.fail(/\/a/, (response) => response.writeHead(404).end('x'.repeat(65 * 1024)));
+    server.fail(/\/a/, (response) => {
+      response.writeHead(404).end('x'.repeat(65 * 1024));
+    });
     await expect(request(`${server.url}/a`)).rejects.toMatchObject({
       message: `GET ${server.url}/a was answered with 404`,
     });
   });
 
   it('says what a header says where there is no body', async () => {
-    server.fail(/\/a/, (response) => response.writeHead(404, { 'x-error-message': 'no such file' }).end());
+    server.fail(/\/a/, (response) => {
+      response.writeHead(404, { 'x-error-message': 'no such file' }).end();
+    });
     await expect(request(`${server.url}/a`, { method: 'HEAD' })).rejects.toMatchObject({
       message: `HEAD ${server.url}/a was answered with 404: no such file`,
     });
