@@ -98,6 +98,12 @@ export const fromRuns =
   (model, to, signal) =>
     copyModel(join(project, 'runs', model.run_name, 'best'), model, to, signal);
 
+/** The files of what is promoted now. */
+export const fromPromoted =
+  (place: Place): Source =>
+  (model, to, signal) =>
+    copyModel(modelFolder(place), model, to, signal);
+
 /** The files of a version that was promoted before. */
 export const fromVersions =
   (place: Place): Source =>

@@ -2,7 +2,7 @@ import { join as joinPath } from 'node:path';
 import { T2IError } from '../../errors.js';
 import { refuse } from '../../fields.js';
 import { rejectedModels, versionsOf, withEntry } from './history.js';
-import { fetchModel, holds, type Place, type Source, withPlace } from './place.js';
+import { fetchModel, fromPromoted, holds, type Place, type Source, withPlace } from './place.js';
 import { modelKey, type PromotedModel } from './records.js';
 import { join as joinShared, readSharedState, type SharedState, sendFirst } from './shared/join.js';
 import { fromShared, sendModel } from './shared/models.js';
@@ -88,7 +88,10 @@ async function goBack(
   { keep, signal, shared, elsewhere = [] }: RollbackOptions,
 ): Promise<boolean> {
   const there = shared === undefined ? [] : [fromShared(shared)];
-  const files = await fetchModel(place, model, [...sourcesOf(place), ...there, ...elsewhere], signal);
+  // The same model may have been promoted twice: it is no version beside what is promoted then.
+  const same = state.promoted !== null && modelKey(state.promoted) === modelKey(model);
+  const own = same ? [fromPromoted(place)] : [];
+  const files = await fetchModel(place, model, [...own, ...sourcesOf(place), ...there, ...elsewhere], signal);
   const history = withEntry(state, 'rolled-back', model);
   if (shared !== undefined) {
     if (state.tag === null) await sendFirst(shared, place, state, signal);

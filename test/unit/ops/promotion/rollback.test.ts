@@ -35,6 +35,15 @@ const promoteAll = async (...names: string[]) => {
 };
 
 describe('going back', () => {
+  it('brings back a version of the very model that is promoted, though its run is no longer there', async () => {
+    writeRun(project, 'one', 0.5);
+    await take();
+    await take({ force: 'again' });
+    rmSync(join(project, 'runs'), { recursive: true });
+    expect(await back()).toMatchObject({ rolledBack: true, version: 1, from: 2 });
+    expect(readPromotedModel(project)).toMatchObject({ weights: 'weights of one', version: 1 });
+  });
+
   it('brings back the files and the very record of the version before, each time one further', async () => {
     writeRun(project, 'one', 0.5);
     await take();
