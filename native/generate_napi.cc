@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "bytes_napi.h"
 #include "job_napi.h"
 #include "pipeline.h"
 
@@ -46,6 +47,22 @@ Napi::Value GenerateRequest::progress(Napi::Env env) {
   }
   if (reports.empty()) return {};
   return to_js(env, std::move(reports), job_.plan.steps);
+}
+
+CachesRequest::CachesRequest(const Napi::Promise::Deferred& promise, std::shared_ptr<SessionModel> model)
+    : Request(promise), model_(std::move(model)) {}
+
+void CachesRequest::run() { caches_ = model_->pipeline->runtime_caches(); }
+
+Napi::Value CachesRequest::result(Napi::Env env) {
+  const auto value = [&](std::vector<uint8_t>& cache) {
+    return cache.empty() ? env.Null() : to_js(env, std::move(cache)).As<Napi::Value>();
+  };
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("textEncoder", value(caches_.text_encoder));
+  object.Set("unet", value(caches_.unet));
+  object.Set("vaeDecoder", value(caches_.vae_decoder));
+  return object;
 }
 
 Napi::Value GenerateRequest::result(Napi::Env env) { return to_js(env, std::move(result_)); }

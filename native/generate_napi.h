@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "job.h"
+#include "pipeline.h"
 #include "request_napi.h"
 #include "session.h"
 
@@ -30,6 +31,19 @@ class GenerateRequest : public Request {
   std::mutex mutex_;
   /// What the listener has not heard of.
   std::vector<Report> reports_;
+};
+
+/// One call of `runtimeCaches`.
+class CachesRequest : public Request {
+ public:
+  CachesRequest(const Napi::Promise::Deferred& promise, std::shared_ptr<SessionModel> model);
+
+ private:
+  void run() override;
+  Napi::Value result(Napi::Env env) override;
+
+  std::shared_ptr<SessionModel> model_;
+  RuntimeCaches caches_;
 };
 
 }  // namespace t2i

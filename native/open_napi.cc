@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bytes_napi.h"
 #include "cuda/device.h"
@@ -25,7 +26,10 @@ struct OpenOptions {
         facts(read_model(options["model"])),
         text_encoder(options["engines"]["textEncoder"]),
         unet(options["engines"]["unet"]),
-        vae_decoder(options["engines"]["vaeDecoder"]) {
+        vae_decoder(options["engines"]["vaeDecoder"]),
+        text_encoder_cache(read_cache(options["runtimeCaches"]["textEncoder"])),
+        unet_cache(read_cache(options["runtimeCaches"]["unet"])),
+        vae_decoder_cache(read_cache(options["runtimeCaches"]["vaeDecoder"])) {
     pipeline.device = static_cast<int32_t>(options["device"].integer(0, std::numeric_limits<int32_t>::max()));
     pipeline.use_graph = options["useGraph"].boolean();
   }
@@ -39,6 +43,14 @@ struct OpenOptions {
   HeldBytes text_encoder;
   HeldBytes unet;
   HeldBytes vae_decoder;
+  std::vector<uint8_t> text_encoder_cache;
+  std::vector<uint8_t> unet_cache;
+  std::vector<uint8_t> vae_decoder_cache;
+
+ private:
+  static std::vector<uint8_t> read_cache(const Argument& cache) {
+    return cache.absent() ? std::vector<uint8_t>() : cache.bytes().copy();
+  }
 };
 
 class OpenRequest : public Request {
@@ -51,8 +63,12 @@ class OpenRequest : public Request {
   void run() override {
     cuda::use_device(options_.pipeline.device);
     const auto library = tensorrt::Library::open(options_.library);
-    const auto engine = [&](const HeldBytes& plan) { return Engine(library, {plan.data(), plan.size()}); };
-    Engines engines{engine(options_.text_encoder), engine(options_.unet), engine(options_.vae_decoder)};
+    const auto engine = [&](const HeldBytes& plan, const std::vector<uint8_t>& cache) {
+      return Engine(library, {plan.data(), plan.size()}, {cache.data(), cache.size()});
+    };
+    Engines engines{engine(options_.text_encoder, options_.text_encoder_cache),
+                    engine(options_.unet, options_.unet_cache),
+                    engine(options_.vae_decoder, options_.vae_decoder_cache)};
     model_->pipeline = std::make_unique<Pipeline>(std::move(engines), options_.facts, options_.pipeline);
   }
 

@@ -166,6 +166,11 @@ Pipeline::Pipeline(Engines engines, ModelFacts model, PipelineOptions options)
 
 Pipeline::~Pipeline() = default;
 
+RuntimeCaches Pipeline::runtime_caches() const {
+  const Engines& engines = impl_->engines;
+  return {engines.text_encoder.runtime_cache(), engines.unet.runtime_cache(), engines.vae_decoder.runtime_cache()};
+}
+
 JobResult Pipeline::run(const Job& job, const JobControl& control) { return impl_->run(job, control); }
 
 }  // namespace t2i

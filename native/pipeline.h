@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "engine.h"
 #include "job.h"
@@ -12,6 +14,13 @@ struct Engines {
   Engine text_encoder;
   Engine unet;
   Engine vae_decoder;
+};
+
+/// What TensorRT-RTX compiled for each network; see Engine::runtime_cache.
+struct RuntimeCaches {
+  std::vector<uint8_t> text_encoder;
+  std::vector<uint8_t> unet;
+  std::vector<uint8_t> vae_decoder;
 };
 
 struct PipelineOptions {
@@ -33,6 +42,7 @@ class Pipeline {
   /// engines'
   ///   profile, an image with NaN), DEVICE_LOST
   JobResult run(const Job& job, const JobControl& control);
+  RuntimeCaches runtime_caches() const;
 
  private:
   struct Impl;

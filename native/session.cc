@@ -15,10 +15,10 @@ namespace t2i {
 SessionModel::~SessionModel() = default;
 
 void Session::export_class(Napi::Env env, Napi::Object exports) {
-  const Napi::Function constructor =
-      DefineClass(env, "Session",
-                  {StaticMethod("open", &Session::open), InstanceMethod("generate", &Session::generate),
-                   InstanceMethod("close", &Session::close)});
+  const Napi::Function constructor = DefineClass(
+      env, "Session",
+      {StaticMethod("open", &Session::open), InstanceMethod("generate", &Session::generate),
+       InstanceMethod("runtimeCaches", &Session::runtime_caches), InstanceMethod("close", &Session::close)});
   Environment::of(env).session_constructor = Napi::Persistent(constructor);
   exports.Set("Session", constructor);
 }
@@ -46,6 +46,14 @@ Napi::Value Session::generate(const Napi::CallbackInfo& info) {
         std::make_shared<GenerateRequest>(promise, read_job(Argument(info[0], "job"), parts_.facts), parts_.model);
     request->listen(Argument(info[2], "onEvents"));
     request->watch(Argument(info[1], "signal"));
+    request->keep(info.This().As<Napi::Object>());
+    parts_.worker->submit(info.Env(), std::move(request));
+  });
+}
+
+Napi::Value Session::runtime_caches(const Napi::CallbackInfo& info) {
+  return promised(info.Env(), [&](const auto& promise) {
+    auto request = std::make_shared<CachesRequest>(promise, parts_.model);
     request->keep(info.This().As<Napi::Object>());
     parts_.worker->submit(info.Env(), std::move(request));
   });

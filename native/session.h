@@ -39,6 +39,7 @@ class Session : public Napi::ObjectWrap<Session> {
  private:
   static Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value generate(const Napi::CallbackInfo& info);
+  Napi::Value runtime_caches(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   Napi::Env env_;

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,10 +9,12 @@ import { createTensorrt } from '../../src/backends/tensorrt/tensorrt.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import type { LoadOptions } from '../../src/options.js';
+import { tinyJob } from '../contract/tiny-jobs.js';
 import { engineFolder } from '../support/engines.js';
 import { buildFolder, noBuild } from '../support/native.js';
 import { skipFor } from '../support/skip-for.js';
 import { toyReference } from '../support/toy-networks.js';
+import { ensureWideEngines } from '../support/wide-engines.js';
 
 // What opening a model asks of libraries and engine files.
 
@@ -68,6 +70,48 @@ describe('opening a model', skipFor(noBuild('sim')), () => {
       expect((await listEngines(cache)).map((each) => 'damage' in each)).toEqual([false, false, false]);
     },
   );
+
+  describe('by TensorRT-RTX', () => {
+    beforeEach(() => vi.stubEnv('T2I_TENSORRT_LIB_DIR', join(sim as string, 'fake-1')));
+
+    /** Draws one image of that size in a session of its own. */
+    const draw = async (latentSize: number) => {
+      const session = await openModel(model);
+      const { images } = await session.generate(tinyJob(model, { latentSize }));
+      await session.close();
+      return images;
+    };
+    const kernels = () => readdirSync(cache).filter((name) => name.endsWith('.kernels'));
+    /** Shapes that kernels of the UNet were compiled for. */
+    const shapes = () => {
+      const name = kernels().find((each) => each.startsWith('unet')) as string;
+      return readFileSync(join(cache, name)).toString('latin1').split('\n').length - 2;
+    };
+
+    it('keeps what it compiles beside the engines, and takes it into the next session', async () => {
+      await ensureWideEngines(model, toyReference);
+      const first = await draw(4);
+      expect(kernels()).toHaveLength(3);
+      expect(shapes()).toBe(1);
+      await draw(6);
+      expect(shapes()).toBe(2);
+      expect(await draw(4)).toEqual(first);
+      expect(shapes()).toBe(2);
+    });
+
+    it('leaves kernels aside whose hash is another, and compiles again', async () => {
+      await ensureWideEngines(model, toyReference);
+      await draw(4);
+      await draw(6);
+      for (const name of kernels()) {
+        const bytes = readFileSync(join(cache, name));
+        bytes[bytes.length - 2]! ^= 1;
+        writeFileSync(join(cache, name), bytes);
+      }
+      await draw(6);
+      expect(shapes()).toBe(1);
+    });
+  });
 
   describe('where the newest TensorRT has no parser', () => {
     let libraries: string;

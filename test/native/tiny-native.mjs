@@ -71,7 +71,8 @@ export async function sessionOptions(library = LIBRARY) {
     unet: await plan('unet'),
     vaeDecoder: await plan('vae_decoder'),
   };
-  return { device: 0, library, engines: plans, model: MODEL, useGraph: true };
+  const runtimeCaches = { textEncoder: null, unet: null, vaeDecoder: null };
+  return { device: 0, library, engines: plans, runtimeCaches, model: MODEL, useGraph: true };
 }
 
 export const MODEL = {

@@ -68,6 +68,8 @@ export interface NativeSessionOptions {
   readonly library: string;
   /** Plans whose hashes were checked; read in place during `open`, so they must not change and must lie in JavaScript's own memory. */
   readonly engines: { readonly textEncoder: Uint8Array; readonly unet: Uint8Array; readonly vaeDecoder: Uint8Array };
+  /** What an earlier session gave, its hashes checked; null for none. One that does not fit is left aside. */
+  readonly runtimeCaches: NativeRuntimeCaches;
   readonly model: NativeModel;
   /** Replay a captured step; false queues every step. */
   readonly useGraph: boolean;
@@ -122,6 +124,13 @@ export interface NativeResult {
   readonly warnings: readonly string[];
 }
 
+/** What TensorRT-RTX compiled for the shapes that ran, by network; null for TensorRT, which compiles nothing then. */
+export interface NativeRuntimeCaches {
+  readonly textEncoder: Uint8Array | null;
+  readonly unet: Uint8Array | null;
+  readonly vaeDecoder: Uint8Array | null;
+}
+
 /** One model on one native thread; jobs run in the order of their calls. */
 export interface NativeSession {
   /**
@@ -133,6 +142,8 @@ export interface NativeSession {
     signal: AbortSignal | null,
     onEvents: ((events: readonly (NativeStep | NativeImage)[]) => void) | null,
   ): Promise<NativeResult>;
+  /** As they are after the jobs before the call. */
+  runtimeCaches(): Promise<NativeRuntimeCaches>;
   /** Refuses new jobs, ends those under way with CLOSED, waits and frees. May be called twice. */
   close(): Promise<void>;
 }

@@ -2,6 +2,8 @@ import { T2IError } from '../../errors.js';
 import type { ModelDescription } from '../../model/description.js';
 import type { NetworkName } from '../backend.js';
 import { readEngineFile } from './engines/engine-file.js';
+import { readKernels } from './engines/kernel-cache.js';
+import { KernelKeeper } from './kernel-keeper.js';
 import type { NativeAddon, NativeModel } from './native.js';
 import { fromNative } from './native-error.js';
 import { type SessionFacts, TensorrtSession } from './session.js';
@@ -29,9 +31,16 @@ export async function openNative(addon: NativeAddon, request: SessionRequest): P
     unet: await readPlan(request, 'unet'),
     vaeDecoder: await readPlan(request, 'vaeDecoder'),
   };
+  const kernels = (network: NetworkName) => readKernels(request.files[network], facts.engines[network]);
+  const runtimeCaches = {
+    textEncoder: await kernels('textEncoder'),
+    unet: await kernels('unet'),
+    vaeDecoder: await kernels('vaeDecoder'),
+  };
   try {
-    const native = await addon.Session.open({ device, library, engines, model, useGraph: true });
-    return new TensorrtSession(native, facts, model.latentChannels);
+    const native = await addon.Session.open({ device, library, engines, runtimeCaches, model, useGraph: true });
+    const keeper = new KernelKeeper(native, request.files, facts.engines, runtimeCaches);
+    return new TensorrtSession(native, facts, model.latentChannels, keeper);
   } catch (error) {
     throw fromNative(error);
   }

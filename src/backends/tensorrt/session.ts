@@ -3,6 +3,7 @@ import { T2IError } from '../../errors.js';
 import type { GenerateControl, Job, JobResult, NetworkName, Session } from '../backend.js';
 import { HashedNoise } from '../hashed-noise.js';
 import { JobQueue, type QueuedJob } from '../job-queue.js';
+import type { KernelKeeper } from './kernel-keeper.js';
 import type { NativeImage, NativeJob, NativeResult, NativeSession, NativeStep } from './native.js';
 import { fromNative } from './native-error.js';
 
@@ -36,6 +37,7 @@ export class TensorrtSession implements Session {
     private readonly native: NativeSession,
     private readonly facts: SessionFacts,
     private readonly latentChannels: number,
+    private readonly keeper: KernelKeeper,
   ) {
     this.runtime = facts.runtime;
     this.engines = facts.engines;
@@ -47,7 +49,8 @@ export class TensorrtSession implements Session {
 
   close(): Promise<void> {
     this.#queue.close();
-    this.#closing ??= this.native.close();
+    // What the last job had compiled is on its way to the disk.
+    this.#closing ??= this.keeper.idle().then(() => this.native.close());
     return this.#closing;
   }
 
@@ -73,6 +76,7 @@ export class TensorrtSession implements Session {
   }
 
   #finish(queued: QueuedJob, { images, timings, warnings: own }: NativeResult, noiseSha256: readonly string[]): void {
+    this.keeper.after(queued.job);
     if (this.facts.strict && own.length > 0) queued.reject(fallbackRefused(own));
     else queued.resolve({ images, noiseSha256, timings, warnings: [...this.facts.warnings, ...own] });
   }

@@ -7,6 +7,7 @@ import { type Engine, readEngineHeader, verifyEngineFile, writeEngineFile } from
 import { type EngineIdentity, type EngineWish, engineKey, mismatch } from './engine-key.js';
 import type { EngineHeader } from './header.js';
 import { invalidEngine } from './invalid-engine.js';
+import { kernelCachePath } from './kernel-cache.js';
 
 const NAME = /^(text_encoder|unet|vae_decoder)-[0-9a-f]{64}\.engine$/;
 
@@ -68,7 +69,7 @@ export class EngineCache {
   }
 
   async remove(path: string): Promise<void> {
-    await rm(path, { force: true });
+    await removeEngine(path);
   }
 
   /**
@@ -85,6 +86,12 @@ export class EngineCache {
     }
     return found.sort((a, b) => b.modified.getTime() - a.modified.getTime());
   }
+}
+
+/** With the kernels that were compiled for it. */
+export async function removeEngine(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await rm(kernelCachePath(path), { force: true });
 }
 
 /** Every engine file of the folder, every byte of it checked; none where there is no folder. Damaged ones say why. */

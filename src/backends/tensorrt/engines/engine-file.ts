@@ -66,14 +66,17 @@ export function sealHeader(header: Omit<EngineHeader, 'plan'>, plan: Uint8Array)
  *
  * @throws T2IError IO_FAILED; the temporary file is removed. ENGINE_INVALID for a header that no reader would take
  */
-export async function writeEngineFile(path: string, { header, plan }: Engine): Promise<void> {
+export function writeEngineFile(path: string, { header, plan }: Engine): Promise<void> {
+  return writeWhole(path, encodePrefix(header), plan);
+}
+
+/** Writes a file of these parts in the same way. @throws T2IError IO_FAILED; the temporary file is removed */
+export async function writeWhole(path: string, ...parts: readonly Uint8Array[]): Promise<void> {
   const temporary = join(dirname(path), temporaryName(basename(path)));
-  const prefix = encodePrefix(header);
   try {
     const file = await open(temporary, 'wx', 0o600);
     try {
-      await file.writeFile(prefix);
-      await file.writeFile(plan);
+      for (const part of parts) await file.writeFile(part);
       await file.sync();
     } finally {
       await file.close();
@@ -177,7 +180,8 @@ function allocate(bytes: number, path: string): Uint8Array {
   }
 }
 
-async function withFile<T>(path: string, read: (file: FileHandle, size: number) => Promise<T>): Promise<T> {
+/** Opens a file that nobody else may have put there; see `readEngineFile`. @throws T2IError ENGINE_INVALID, IO_FAILED */
+export async function withFile<T>(path: string, read: (file: FileHandle, size: number) => Promise<T>): Promise<T> {
   // O_NONBLOCK: opening a named pipe must not wait for a writer.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (cause: NodeJS.ErrnoException) => {

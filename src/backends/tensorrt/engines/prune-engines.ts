@@ -1,8 +1,8 @@
-import { lstat, readdir, rm } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { T2IError } from '../../../errors.js';
 import type { RuntimeName } from '../libraries.js';
-import { listEngines } from './engine-cache.js';
+import { listEngines, removeEngine } from './engine-cache.js';
 import { isTemporaryName } from './engine-file.js';
 import type { EngineHeader } from './header.js';
 import { NewerFormat } from './invalid-engine.js';
@@ -35,7 +35,7 @@ export async function pruneEngines(dir: string, options: PruneOptions): Promise<
     const reason = 'damage' in entry ? damageOf(entry.damage) : staleReason(entry.header, options);
     if (reason !== null) stale.push({ path: entry.path, bytes: entry.bytes, reason });
   }
-  if (!options.dryRun) for (const { path } of stale) await rm(path, { force: true });
+  if (!options.dryRun) for (const { path } of stale) await removeEngine(path);
   return stale;
 }
 

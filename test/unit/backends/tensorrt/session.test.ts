@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ImageEvent, StepEvent } from '../../../../src/backends/backend.js';
+import { KernelKeeper } from '../../../../src/backends/tensorrt/kernel-keeper.js';
 import type {
   NativeImage,
   NativeJob,
@@ -47,10 +48,20 @@ class ScriptedNative implements NativeSession {
     return new Promise<NativeResult>((resolve, reject) => this.calls.push({ job, signal, onEvents, resolve, reject }));
   }
 
+  async runtimeCaches() {
+    return NO_KERNELS;
+  }
+
   async close() {
     this.closes++;
   }
 }
+
+const NO_KERNELS = { textEncoder: null, unet: null, vaeDecoder: null };
+const keeperOf = (native: NativeSession) => {
+  const files = { textEncoder: '/gone/a', unet: '/gone/b', vaeDecoder: '/gone/c' };
+  return new KernelKeeper(native, files, FACTS.engines, NO_KERNELS);
+};
 
 const nativeError = (code: string, message = 'it broke', hint?: string) =>
   Object.assign(new Error(message), { code, ...(hint && { hint }) });
@@ -71,7 +82,7 @@ describe('a tensorrt session', () => {
   });
   beforeEach(() => {
     native = new ScriptedNative();
-    session = new TensorrtSession(native, FACTS, model.latentChannels);
+    session = new TensorrtSession(native, FACTS, model.latentChannels, keeperOf(native));
   });
 
   it('passes the job on with its noise, without what has no effect', async () => {
@@ -196,11 +207,16 @@ describe('a tensorrt session', () => {
   });
 
   it('warns with every result of what the session fell back to, and refuses it in a job under strict', async () => {
-    const warned = new TensorrtSession(native, { ...FACTS, warnings: ['The decoder runs in fp32.'] }, 4);
+    const warned = new TensorrtSession(
+      native,
+      { ...FACTS, warnings: ['The decoder runs in fp32.'] },
+      4,
+      keeperOf(native),
+    );
     const job = warned.generate(tinyJob(model));
     (await next()).resolve({ ...RESULT, warnings: ['No graph.'] });
     expect((await job).warnings).toEqual(['The decoder runs in fp32.', 'No graph.']);
-    const strict = new TensorrtSession(native, { ...FACTS, strict: true }, 4);
+    const strict = new TensorrtSession(native, { ...FACTS, strict: true }, 4, keeperOf(native));
     const refused = strict.generate(tinyJob(model));
     (await next()).resolve({ ...RESULT, warnings: ['No graph.'] });
     await expect(refused).rejects.toMatchObject({ code: 'BACKEND_FAILED', message: expect.stringMatching(/No graph/) });
