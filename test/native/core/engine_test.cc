@@ -12,39 +12,19 @@
 #include "cuda/resources.h"
 #include "cuda/sim.h"
 #include "half.h"
+#include "support_engines.h"
 #include "support_failures.h"
 #include "support_toy_model.h"
 
 namespace t2i {
 namespace {
 
+using test::decoder;
 using test::error_of;
 using test::expect_error;
+using test::Runner;
 using test::StandInFails;
-
-/// A text encoder for 1 to 3 prompts of 4 tokens; or, in half precision, a decoder with static shapes.
-fake::ToyPlan text_encoder(int major) {
-  fake::ToyPlan plan;
-  plan.version = major == 10 ? 101501 : major == test::kRtx ? 10701 : 110400;
-  if (major == test::kRtx) plan.capabilities = {89};
-  plan.role = fake::Role::text_encoder;
-  plan.salt = 5;
-  plan.inputs = {{"ids", DataType::int32, {-1, 4}}};
-  plan.outputs = {{"states", DataType::float32, {-1, 4, 2}}};
-  plan.profile["ids"] = {{1, 4}, {2, 4}, {3, 4}};
-  return plan;
-}
-
-fake::ToyPlan decoder(int major) {
-  fake::ToyPlan plan = text_encoder(major);
-  plan.role = fake::Role::vae_decoder;
-  plan.factor = 2;
-  plan.half = true;
-  plan.inputs = {{"latents", DataType::float16, {1, 1, 1, 2}}};
-  plan.outputs = {{"image", DataType::float16, {1, 3, 2, 4}}};
-  plan.profile.clear();
-  return plan;
-}
+using test::text_encoder;
 
 class EngineTest : public testing::TestWithParam<int> {
  protected:
@@ -62,34 +42,6 @@ class EngineTest : public testing::TestWithParam<int> {
 
  private:
   int live_before_ = 0;
-};
-
-/// A context with memory for its two tensors, which host code may read: the device is simulated.
-struct Runner {
-  Runner(Engine& engine, const std::string& input, const std::string& output) : context(engine) {
-    std::memset(in.get(), 0, in.bytes());
-    context.set_address(input, in.get());
-    context.set_address(output, out.get());
-    context.set_activations(activations.get());
-  }
-  void run() {
-    context.enqueue(stream.get());
-    cuda::synchronize(stream.get());
-  }
-  template <typename T>
-  std::vector<float> values(std::size_t count) const {
-    const T* begin = static_cast<const T*>(out.get());
-    std::vector<float> result;
-    for (std::size_t i = 0; i < count; ++i) result.push_back(widen(begin[i]));
-    return result;
-  }
-
-  Context context;
-  cuda::DeviceBuffer in{4096};
-  cuda::DeviceBuffer out{4096};
-  cuda::DeviceBuffer activations{4096};
-  // Last, so that it is the first to go: it waits for what works in all of the above.
-  cuda::Stream stream = cuda::Stream::create();
 };
 
 TEST_P(EngineTest, ListsItsTensorsWithTheirProfile) {
@@ -276,27 +228,6 @@ TEST_P(EngineTest, WorksInMemoryThatItIsGiven) {
   const std::size_t one = context.activation_bytes();
   context.set_shape("ids", {3, 4});
   EXPECT_EQ(context.activation_bytes(), 3 * one) << "of the shape, not of the largest one";
-}
-
-TEST(RtxEngine, CompilesForAShapeBeforeItsFirstForwardAndRemembersInTheNextProcess) {
-  const std::string plan = fake::serialize(text_encoder(test::kRtx));
-  const auto counter = [](const char* name) { return test::stand_in_counter(test::kRtx, name); };
-  const auto run = [&](const std::vector<uint8_t>& known) {
-    Engine engine(test::stand_in(test::kRtx), {plan.data(), plan.size()}, {known.data(), known.size()});
-    Runner runner(engine, "ids", "states");
-    for (const int64_t prompts : {1, 2, 1}) {
-      runner.context.set_shape("ids", {prompts, 4});
-      runner.run();
-    }
-    return engine.runtime_cache();
-  };
-  const int fallbacks = counter("fake_fallbacks"), before = counter("fake_compilations");
-  const std::vector<uint8_t> cache = run({});
-  EXPECT_EQ(counter("fake_compilations"), before + 2);
-  EXPECT_EQ(run(cache), cache);
-  EXPECT_EQ(counter("fake_compilations"), before + 2) << "they were in the cache";
-  EXPECT_EQ(run({1, 2, 3}), cache) << "what is no cache is left aside";
-  EXPECT_EQ(counter("fake_fallbacks"), fallbacks);
 }
 
 TEST_P(EngineTest, StandsInForNetworksThatGoWrong) {
