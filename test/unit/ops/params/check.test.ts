@@ -29,6 +29,7 @@ describe('parameters at a limit', () => {
       'bf16 on a GPU that has it',
       { training: { precision: 'bf16' }, pytorch_estimator: { instance_type: 'ml.g5.xlarge' } },
     ],
+    ['betas that rise', { DDPMScheduler: { beta_schedule: 'linear' } }],
     [
       'betas of a schedule that computes its own',
       { DDPMScheduler: { beta_schedule: 'squaredcos_cap_v2', beta_start: 0.02, beta_end: 0.01 } },
@@ -42,7 +43,13 @@ describe('parameters at a limit', () => {
     expect(check(params, facts).issues).toEqual([]);
   });
 
-  it.each<[string, object, string[]]>([
+  it.each<[string, object, string[], ModelFacts?]>([
+    [
+      'one image fewer than all of both sets',
+      { data: { train_size: 64, val_size: 7 } },
+      ['data.train_size: expected at most 70 with val_size, the images below data/raw/dataset, received 64 + 7'],
+      { images: 70 },
+    ],
     [
       'a height that the autoencoder does not divide',
       { vae: { image_size: [100, 128] } },
@@ -71,13 +78,13 @@ describe('parameters at a limit', () => {
         'training.precision: expected fp16 on ml.p2.xlarge, whose GPU has no bf16, received bf16',
       ],
     ],
-  ])('are refused: %s', (_, params, issues) => {
-    expect(check(params).issues).toEqual(issues);
+  ])('are refused: %s', (_, params, issues, facts) => {
+    expect(check(params, facts).issues).toEqual(issues);
   });
 
   it('are no warning where heads divide the channels, or where the model is trained further', () => {
     expect(check({ unet: { attention_head_dim: 8, block_out_channels: [64, 128, 256] } }).warnings).toEqual([]);
-    expect(check({ unet: { attention_head_dim: 12, init_from: './sd' } }).warnings).toEqual([]);
+    expect(check({ unet: { attention_head_dim: 7, init_from: './sd' } }).warnings).toEqual([]);
     expect(check({ unet: { attention_head_dim: 6, block_out_channels: [96, 128, 192] } }).warnings).toEqual([
       'unet.attention_head_dim: 6 heads do not divide 128 channels: the rest is left out',
     ]);

@@ -93,6 +93,19 @@ describe('an older configuration', () => {
     ]);
   });
 
+  it('names an archive or weights elsewhere as it did', () => {
+    const old = 'mlflow: {run_name: flowers.zip}\npytorch_estimator: {source_dir: models/diffuser.pth}\n';
+    const { text, notes } = importConfig('old.yaml', old);
+    expect([parse(text), notes]).toEqual([parse(old), []]);
+  });
+
+  it('says of a secret only that it was left out, in whatever section it stood', () => {
+    const { notes } = importConfig('old.yaml', 'sagemaker: {aws_secret_access_key: sesame}\n');
+    expect(notes).toEqual([
+      'sagemaker.aws_secret_access_key was not copied: set it in .env, and take it out of old.yaml',
+    ]);
+  });
+
   it('is refused with a value that a folder cannot be', () => {
     for (const wrong of ['data: {raw: 7}', 'log_trained_model: {diffuser_dir: 7}']) {
       expect(() => importConfig('old.yaml', wrong)).toThrow(/(raw|diffuser_dir): expected/);

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readParams } from '../../../../src/ops/params/read.js';
@@ -17,6 +18,10 @@ describe('params.yaml', () => {
   it('is what the template says, which has every key', async () => {
     const template = parse(renderTemplate());
     expect(template).toEqual(PARAMS.parse({}));
+    // Each key on a line with its description.
+    const keys = renderTemplate().match(/^ {2}\w+:.*$/gm) ?? [];
+    expect(keys).toHaveLength(Object.values(template).flatMap((section) => Object.keys(section as object)).length);
+    expect(keys.filter((line) => !/ {2}# \S/.test(line))).toEqual([]);
     expect((await read(renderTemplate())).params).toEqual(PARAMS.parse({}));
     expect((await read(renderTemplate())).warnings).toEqual([]);
   });
@@ -61,6 +66,9 @@ describe('params.yaml', () => {
       'training.precision': 'one of fp32, bf16, fp16, not "bf32"',
       'training.use_ema': 'true or false, not "yes"',
     });
+    expect(await mistakes({ unet: { block_out_channels: [64, 'wide'] } })).toEqual({
+      'unet.block_out_channels.1': 'an integer from 1 to 8192, not "wide"',
+    });
   });
 
   it('tells a secret once, and that a key of one does not belong there', async () => {
@@ -84,6 +92,7 @@ describe('params.yaml', () => {
     await expect(read(text)).rejects.toMatchObject({
       code: 'OPTION_INVALID',
       message: expect.stringContaining(problem),
+      hint: 'Correct params.yaml.',
     });
   });
 
@@ -99,7 +108,8 @@ describe('params.yaml', () => {
   });
 
   it('says what to do where there is none', async () => {
-    await expect(readParams(project())).rejects.toMatchObject({ code: 'OPTION_INVALID', hint: /t2i init/ });
+    for (const without of [project(), join(project(), 'gone')])
+      await expect(readParams(without)).rejects.toMatchObject({ code: 'OPTION_INVALID', hint: /t2i init/ });
     write('params.yaml.template', '');
     await expect(readParams(project())).rejects.toMatchObject({ hint: 'cp params.yaml.template params.yaml' });
     write('params.yaml/file', '');
@@ -208,8 +218,20 @@ describe('rules between parameters', () => {
   });
 
   it('leave the keys of a UNet alone that is trained further', async () => {
-    const unet = { init_from: './sd', cross_attention_dim: 5, in_channels: 3, image_size: 7, block_out_channels: [5] };
+    const unet = {
+      init_from: './sd',
+      cross_attention_dim: 5,
+      in_channels: 3,
+      image_size: 7,
+      block_out_channels: [5, 5],
+    };
     expect(await mistakes({ unet })).toEqual({});
+  });
+
+  it('ask nothing of a text encoder of which nothing is known', async () => {
+    write('text/config.json', { hidden_size: 'wide', max_position_embeddings: null });
+    for (const model of ['own/encoder', 'text'])
+      expect(await mistakes({ clip: { model, max_length: 4096 }, unet: { cross_attention_dim: 5 } })).toEqual({});
   });
 
   it('take what the models at hand say', async () => {

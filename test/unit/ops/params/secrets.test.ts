@@ -19,7 +19,7 @@ describe('secrets in params.yaml', () => {
     ['an address with a password', { mlflow: { server_uri: 'https://me:geheim@host/x' } }, 'mlflow.server_uri'],
   ])('are known by sight: %s', (form, params, option) => {
     const issues = findSecrets(params);
-    expect(issues).toMatchObject([{ option, received: form }]);
+    expect(issues).toMatchObject([{ option, received: form, problem: expect.stringContaining('a variable in .env') }]);
     for (const secret of JSON.stringify(params).match(/[\w-]{10,}/g) ?? [])
       if (!option.includes(secret)) expect(JSON.stringify(issues)).not.toContain(secret);
   });
