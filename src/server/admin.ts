@@ -1,14 +1,15 @@
 import { z } from 'zod';
+import type { Health } from './health.js';
 import type { Dialect } from './http/operation.js';
 import type { ServerMetrics } from './metrics.js';
 import { openaiError } from './openai/errors.js';
 import { OPENAI_ERROR } from './openai/schema.js';
 import type { ServerQueue } from './queue/server-queue.js';
 
-const STATE = z.object({ status: z.enum(['ok', 'draining']) });
+const STATE = z.object({ status: z.enum(['ok', 'draining', 'broken']) });
 
 /** What operators ask, on a listener of its own: under load the others' connections would keep it waiting. */
-export function adminDialect(queue: ServerQueue, metrics: ServerMetrics): Dialect {
+export function adminDialect(queue: ServerQueue, metrics: ServerMetrics, health: Health): Dialect {
   return {
     name: 'admin',
     owns: () => true,
@@ -18,10 +19,11 @@ export function adminDialect(queue: ServerQueue, metrics: ServerMetrics): Dialec
       {
         method: 'get',
         path: '/healthz',
-        summary: 'Whether the process lives.',
+        summary: 'Whether the process lives and can go on; 503 where the model crashed too often in a row.',
         answer: { status: 200, content: STATE },
         open: true,
-        handle: (context) => context.json({ status: 'ok' }),
+        handle: (context) =>
+          health.isBroken ? context.json({ status: 'broken' }, 503) : context.json({ status: 'ok' }),
       },
       {
         method: 'get',

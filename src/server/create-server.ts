@@ -1,8 +1,10 @@
+import type { T2IError } from '../errors.js';
 import { DEFAULT_MODEL } from '../model/resolve.js';
 import { a1111Dialect } from './a1111/dialect.js';
 import { adminDialect } from './admin.js';
 import { type App, createApp } from './app.js';
 import { capabilitiesDialect } from './capabilities.js';
+import { Health } from './health.js';
 import { ApiKeys } from './http/keys.js';
 import { ServerLimits } from './http/limits.js';
 import type { Dialect } from './http/operation.js';
@@ -35,6 +37,11 @@ export interface Server extends AsyncDisposable {
   readonly admin: { readonly fetch: (request: Request, env?: unknown) => Promise<Response> };
   /** Ids of the models, the default first. */
   readonly models: readonly string[];
+  /**
+   * Resolves with the reason when it cannot go on, since the process that runs the model ended too often in a row; `/healthz` is 503 then.
+   * What runs here is best ended, for whoever started it to start it anew.
+   */
+  readonly broken: Promise<T2IError>;
   /**
    * Refuses new requests with 503 and resolves when those that are here are done; after so many milliseconds they are ended.
    *
@@ -94,6 +101,7 @@ export async function assembleServer(
   const store = options.imageStore ? await ImageStore.open(options.imageStore) : null;
   const startedAt = new Date();
   const metrics: ServerMetrics = new ServerMetrics(() => queue);
+  const health = new Health();
   const pool = openPool(found, options, metrics, log);
   const queueLimit = options.queue ?? 64;
   if (options.preload) await pool.use(models.find(undefined), async () => {});
@@ -103,7 +111,7 @@ export async function assembleServer(
     batchWindow: options.batchWindow ?? 5,
     batchImages: options.batchImages ?? 8,
     clock,
-    run: (members) => drawBatch({ models, pool, metrics, log }, members),
+    run: (members) => drawBatch({ models, pool, metrics, health, log }, members),
   });
   const logPrompts = options.logPrompts ?? false;
   const service: ImageService = new ImageService({ models, pool, queue, limits, metrics, log, logPrompts });
@@ -112,7 +120,7 @@ export async function assembleServer(
     jobsDialect(service, jobs),
     capabilitiesDialect(service, store !== null),
     a1111Dialect(service),
-    sagemakerDialect(service),
+    sagemakerDialect(service, health),
     torchserveDialect(service),
     kserveDialect(service),
     // Owns what none before it does.
@@ -122,8 +130,15 @@ export async function assembleServer(
     ...{ keys, hosts: options.hosts ?? null, origins: options.cors ?? [], bodyBytes: limits.bodyBytes, metrics, log },
   };
   const app = createApp({ ...common, dialects: [pageDialect(), openapiDialect(apis), ...apis] });
-  const admin = createApp({ ...common, dialects: [adminDialect(queue, metrics)] });
-  return { server: serverOf(app, admin, models.ids, queue, pool), app, admin, service, queue, metrics };
+  const admin = createApp({ ...common, dialects: [adminDialect(queue, metrics, health)] });
+  return {
+    server: { ...serverOf(app, admin, models.ids, queue, pool), broken: health.broken },
+    app,
+    admin,
+    service,
+    queue,
+    metrics,
+  };
 }
 
 function openPool(
@@ -142,7 +157,13 @@ function openPool(
   });
 }
 
-function serverOf(app: App, admin: App, models: readonly string[], queue: ServerQueue, pool: ModelPool): Server {
+function serverOf(
+  app: App,
+  admin: App,
+  models: readonly string[],
+  queue: ServerQueue,
+  pool: ModelPool,
+): Omit<Server, 'broken'> {
   let closed: Promise<void> | null = null;
   const close = () => {
     closed ??= queue.close().then(() => pool.close());

@@ -23,9 +23,20 @@ export async function runServe(input: CommandInput, io: Io): Promise<number> {
   if (options.apiKeys === undefined && input.flags.insecure === true)
     warn(io, 'no key is asked for: everybody is let in');
   note(io, `health and metrics are at ${adminUrl}; Ctrl-C finishes what is here and ends, twice ends at once`);
-  if (!io.signal.aborted) await once(io.signal, 'abort');
+  const broken = await Promise.race([server.broken, aborted(io.signal)]);
+  if (broken !== null) {
+    await server.close();
+    await listening.close();
+    throw broken;
+  }
   note(io, `finishing what is here, for ${DRAIN / 1000} s at most`);
   const done = await server.drain(DRAIN);
   await listening.close();
   return done ? EXIT.ok : EXIT.failure;
+}
+
+/** Resolves with null when the program is to end. */
+async function aborted(signal: AbortSignal): Promise<null> {
+  if (!signal.aborted) await once(signal, 'abort');
+  return null;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Health } from '../health.js';
 import { askerOf } from '../http/asker.js';
 import { jsonBody, jsonLines } from '../http/json-body.js';
 import type { Dialect, RequestContext } from '../http/operation.js';
@@ -16,8 +17,8 @@ const LINES = /^application\/(?:x-)?(?:jsonlines|ndjson)\b/i;
  * What a container of SageMaker answers: `/ping`, and `/invocations` with one request, or with one a line for batch transforms.
  * TorchServe's `/ping` is the same.
  */
-export function sagemakerDialect(service: ImageService): Dialect {
-  const draining = () => service.queue.draining;
+export function sagemakerDialect(service: ImageService, health: Pick<Health, 'isBroken'>): Dialect {
+  const isHealthy = () => !service.queue.draining && !health.isBroken;
   return {
     name: 'sagemaker',
     owns: (path) => path === '/invocations' || path === '/ping',
@@ -31,7 +32,7 @@ export function sagemakerDialect(service: ImageService): Dialect {
         answer: { status: 200, content: z.object({ status: z.enum(['Healthy', 'Unhealthy']) }) },
         open: true,
         handle: (context) =>
-          draining() ? context.json({ status: 'Unhealthy' }, 503) : context.json({ status: 'Healthy' }),
+          isHealthy() ? context.json({ status: 'Healthy' }) : context.json({ status: 'Unhealthy' }, 503),
       },
       {
         method: 'post',

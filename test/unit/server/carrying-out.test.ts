@@ -152,6 +152,29 @@ describe('a model that fails', () => {
   });
 });
 
+describe('a model that crashes again and again', () => {
+  it('makes the server unhealthy, but not where it draws in between', async () => {
+    const model = memoryModel('formula');
+    const server = await memoryServer({}, { models: [model] });
+    const health = async () => [(await server.admin.request('/healthz')).status, (await server.get('/ping')).status];
+    let isBroken = false;
+    void server.server.broken.then(() => {
+      isBroken = true;
+    });
+    const crash = () => {
+      throw new T2IError('BACKEND_CRASHED', 'gone');
+    };
+    for (const onStep of [crash, crash, () => {}, crash, crash]) {
+      model.onStep = onStep;
+      await server.post(PATH, request);
+    }
+    expect([isBroken, await health()]).toEqual([false, [200, 200]]);
+    await server.post(PATH, request);
+    expect([isBroken, await health()]).toEqual([true, [503, 503]]);
+    expect(await server.server.broken).toMatchObject({ code: 'BACKEND_CRASHED' });
+  });
+});
+
 describe('several models', () => {
   it('are opened when they are needed, and the least recently used is closed where memory is short', async () => {
     const models = ['a', 'b', 'c'].map((id) => memoryModel(id, { bytes: 100 }));
