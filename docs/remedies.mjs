@@ -28,6 +28,8 @@ export const REMEDIES = {
   PYTHON_UNAVAILABLE:
     'Install Python 3.11 or newer with its venv module, or give `--python` an interpreter that has the packages of trainer/requirements.lock.',
   DATA_INVALID: 'Read `issues`: each names a file or parameter; `t2i data check` lists all of them.',
+  EVALUATION_WORSE:
+    'Look at reports/evaluation.html, then go back (`t2i rollback`) or accept it (`t2i evaluate --accept REASON`); see [Promotion](promotion.md#the-gate).',
   CHECKPOINT_INVALID:
     'Start another run (`mlflow.run_name`), or put the parameters back that the checkpoint was made with.',
   TRAINING_DIVERGED:

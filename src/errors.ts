@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   BUDGET_EXCEEDED: 'Making the image of a receipt again takes more work than was allowed.',
   PYTHON_UNAVAILABLE: 'What runs the trainer, Python with its packages, is missing on this machine.',
   DATA_INVALID: 'Training data are missing, damaged or contradict the parameters.',
+  EVALUATION_WORSE: 'A model measures worse than the one promoted before it, by more than is allowed.',
   CHECKPOINT_INVALID: 'A checkpoint cannot be continued: it is damaged, or was made with other parameters.',
   TRAINING_DIVERGED: 'The loss of a training is no number any more.',
   STAGE_FAILED: 'A stage of a project ended without saying why.',

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,15 @@ def write_json(path: Path, value: object) -> None:
     write_atomically(
         path, lambda temporary: temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
     )
+
+
+def without_nan(value: Any) -> Any:
+    """A JSON value with null for each number that JSON does not have."""
+    if isinstance(value, dict):
+        return {name: without_nan(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def json_sha256(values: object) -> str:

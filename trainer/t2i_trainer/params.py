@@ -181,6 +181,10 @@ class EvaluateParams(Section):
     """CLIP for the CLIP score, with its image side; not measured where null."""
     fid_images: Annotated[int, Field(ge=0, le=1000000)] = 0
     """Images for FID and KID; not measured where 0."""
+    max_clip_score_drop: Annotated[float, Field(ge=0, le=100)] | None = 1
+    """By which the CLIP score may be lower than that of the version before; not compared where null."""
+    max_judge_drop: Annotated[float, Field(ge=0, le=1)] | None = 0.1
+    """By which the share of images that CLIP gives their own prompt may be lower; not compared where null."""
 
 
 class ExportParams(Section):

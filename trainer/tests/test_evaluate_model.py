@@ -9,6 +9,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from model_folders import RECORD, parameters, write_clip, write_data, write_project
@@ -43,14 +44,15 @@ def model(tmp_path_factory) -> Path:
     return project
 
 
-def evaluate(project: Path, **options: object) -> list[dict]:
-    """What the stage prints."""
+def evaluate(project: Path, *flags: str, code: int = 0, **options: object) -> list[dict]:
+    """What the stage prints before it ends with `code`."""
     (project / "params.json").write_text(json.dumps(parameters(evaluate=options)))
     with pytest.MonkeyPatch.context() as patch:
         lines: list[str] = []
         patch.setattr("t2i_trainer.stage.emit", lambda event, **fields: lines.append({"event": event, **fields}))
-        code = main("", evaluate_model.stage, ["--project", str(project), "--params", str(project / "params.json")])
-    assert code == 0, lines[-1]
+        arguments = ["--project", str(project), "--params", str(project / "params.json"), *flags]
+        ended = main("", evaluate_model.stage, arguments, evaluate_model.add_flags)
+    assert ended == code, lines[-1]
     return lines
 
 
@@ -74,12 +76,15 @@ def test_every_number_says_how_many_images_it_is_of_and_by_what(measured):
         "clip_score": 12,
         "fid": 6,
         "kid": 6,
+        "judge": 10,
         "variety": 10,
     }
     assert numbers["clip_score"]["prompts"] == list(CLIP_PROMPTS) and numbers["clip_score"]["seeds"] == [0, 1]
     assert 0 <= numbers["clip_score"]["value"] <= 100 and numbers["clip_score"]["confidence_95"] > 0
     assert numbers["fid"]["value"] > 0 and numbers["fid"]["features"] == numbers["clip_score"]["by"]
     assert 0 < numbers["variety"]["value"] < 1
+    assert 0 <= numbers["judge"]["value"] <= 1 and numbers["judge"]["prompts"] == list(GALLERY)
+    assert report["gate"]["verdict"] == "not compared" and report["gate"]["with"] is None
     assert re.fullmatch("[0-9a-f]{64}", numbers["clip_score"]["by"]["sha256"])
     assert report["run"] == RECORD and report["validation_set"] == "ef" * 32
     assert report["model"] == model_hashes(project / "saved_models" / "diffuser")
@@ -149,7 +154,7 @@ def test_no_number_of_the_card_is_without_its_run(measured):
     header = yaml.safe_load(text.split("---")[1])
     assert header["pipeline_tag"] == "text-to-image" and header["library_name"] == "diffusers"
     rows = [row for row in text.splitlines() if row.startswith("| ")][2:]
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert all(row.endswith(f"| `run_1` ({'cd' * 6}) |") for row in rows)
     assert "| Validation loss | 0.25 | step 40 |" in text
 
@@ -187,10 +192,11 @@ def test_what_is_not_measured_says_so_and_why(model, tmp_path):
     reasons = {name: value["reason"] for name, value in report["measured"].items()}
     assert reasons == {
         "clip_score": "evaluate.clip_model is null", "fid": "it takes evaluate.clip_model",
-        "kid": "it takes evaluate.clip_model", "variety": "it takes evaluate.seeds of 2 or more",
+        "kid": "it takes evaluate.clip_model",
+        "judge": "evaluate.clip_model is null", "variety": "it takes evaluate.seeds of 2 or more",
     }  # fmt: skip
     card = (project / "saved_models" / "README.md").read_text()
-    assert card.count("| not measured |") == 5
+    assert card.count("| not measured |") == 6
     page = Page((project / "reports" / "evaluation.html").read_text())
     assert "Not recorded." in page.text and "script" not in page.seen and page.open == []
     names = {path.name for path in (project / "samples").iterdir()}
@@ -225,3 +231,60 @@ def test_prompts_that_cannot_be_read_are_refused(model, tmp_path):
         (tmp_path / "prompts.txt").write_bytes(content)
         with pytest.raises(StageError, match=r"prompts\.txt: expected a prompt on each line"):
             gallery_prompts(tmp_path)
+
+
+def test_a_model_that_measures_worse_is_told_after_its_report_is_written(measured, tmp_path):
+    project = measured[0]
+    before = read_json(project / "reports" / "evaluation.json")
+    before["run"] = {**before["run"], "run_name": "run_0", "version": 1}
+    before["measured"]["clip_score"]["value"] += 50
+    (tmp_path / "before.json").write_text(json.dumps(before))
+    flags = ("--before", str(tmp_path / "before.json"))
+    report, page, card = (
+        project / name for name in ("reports/evaluation.json", "reports/evaluation.html", "saved_models/README.md")
+    )
+    report.unlink()
+    error = evaluate(project, *flags, code=1, clip_model="clip", fid_images=8)[-1]
+    assert error["code"] == "EVALUATION_WORSE" and "version 1, run_0: CLIP score fell from" in error["message"]
+    failed = read_json(report)
+    assert failed["gate"]["verdict"] == "failed" and failed["gate"]["with"]["version"] == 1
+    assert '<p role="alert">Compared with version 1, run_0' in page.read_text()
+    assert "Gate: failed." in card.read_text()
+
+    result = evaluate(project, *flags, "--accept", "<a> new style", clip_model="clip", fid_images=8)[-1]
+    assert result["value"]["gate"] == "accepted"
+    assert read_json(report)["gate"]["accepted"] == "<a> new style"
+    assert "accepted: &lt;a&gt; new style." in page.read_text() and "&lt;a&gt; new style" in card.read_text()
+    assert 'role="alert"' not in page.read_text()
+
+    shutil.copy(report, tmp_path / "kept.json")
+    again = evaluate(project, *flags, "--kept", str(tmp_path / "kept.json"), clip_model="clip", fid_images=8)[-1]
+    assert again["value"]["gate"] == "accepted"
+
+
+def test_a_report_of_other_settings_is_told_and_not_compared(model, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(model, project)
+    evaluate(project, seeds=1, clip_model="clip")
+    report = read_json(project / "reports" / "evaluation.json")
+    report["measured"]["clip_score"]["value"] = 101.0
+    (tmp_path / "before.json").write_text(json.dumps(report))
+    lines = evaluate(project, "--before", str(tmp_path / "before.json"), seeds=1, steps=3, clip_model="clip")
+    assert lines[-1]["value"]["gate"] == "not compared"
+    assert [line["message"] for line in lines if line["event"] == "warning"] == [
+        "not compared with the report of the version before: sampler steps 3, not 2"
+    ]
+
+
+def test_a_score_that_is_no_number_is_null_and_no_better_than_one_before(model, tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    shutil.copytree(model, project)
+    report = project / "reports" / "evaluation.json"
+    evaluate(project, clip_model="clip")
+    shutil.copy(report, tmp_path / "before.json")
+    monkeypatch.setattr("t2i_trainer.evaluation.measures.clip_score", lambda *_: np.full(12, np.nan))
+    assert evaluate(project, clip_model="clip")[-1]["value"]["measured"]["clip_score"]["value"] is None
+    assert read_json(report)["measured"]["clip_score"]["value"] is None
+    error = evaluate(project, "--before", str(tmp_path / "before.json"), code=1, clip_model="clip")[-1]
+    assert error["code"] == "EVALUATION_WORSE" and "to nan" in error["message"]
+    assert read_json(report)["gate"]["compared"]["clip_score"]["now"] is None

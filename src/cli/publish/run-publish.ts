@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describeValue, refuse } from '../../fields.js';
 import { refuseUnexported } from '../../ops/hub/model-sources.js';
 import { readParams } from '../../ops/params/read.js';
+import { refuseWorse } from '../../ops/promotion/reports.js';
 import type { CommandInput } from '../command.js';
 import type { Io } from '../io.js';
 import { tellResult } from '../print-result.js';
@@ -23,13 +24,21 @@ export async function runPublish(input: CommandInput, io: Io): Promise<number> {
   const { model_repo: modelRepo, space_repo: spaceRepo } = params.huggingface;
   const place = targetOf(flags, modelRepo);
   refuseOthers(flags, place);
+  const folder = params.log_trained_model.diffuser_dir;
+  if (place !== 'space') await refuseWorse({ project, folder: join(project, folder) });
   if (place === 'folder') {
-    const model = params.log_trained_model.diffuser_dir;
-    await refuseUnexported(join(project, model));
+    await refuseUnexported(join(project, folder));
     const to = flags.to as string | undefined;
     const target = to ?? `${params.data.remote.replace(/\/+$/, '')}/models/${params.export.name}`;
     const option = to === undefined ? 'data.remote' : '--to';
-    const push = { folders: [model], target, option, format: 'files', what: 'model', name: 'push_completion' } as const;
+    const push = {
+      folders: [folder],
+      target,
+      option,
+      format: 'files',
+      what: 'model',
+      name: 'push_completion',
+    } as const;
     return tellResult(await pushWithReport(project, push, io), input, io);
   }
   const { publishModelToHub, publishSpaceToHub } = await import('./to-hub.js');
@@ -39,7 +48,7 @@ export async function runPublish(input: CommandInput, io: Io): Promise<number> {
           { project, space: typeof flags.space === 'string' ? flags.space : (spaceRepo ?? ''), modelRepo, flags },
           io,
         )
-      : await publishModelToHub({ project, folder: params.log_trained_model.diffuser_dir, modelRepo, flags }, io);
+      : await publishModelToHub({ project, folder, modelRepo, flags }, io);
   return tellResult(result, input, io);
 }
 

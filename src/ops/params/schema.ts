@@ -148,6 +148,14 @@ const evaluate = z.strictObject({
     .default(null)
     .describe('CLIP for the CLIP score, with its image side; not measured where null'),
   fid_images: integer(0, 1e6).default(0).describe('images for FID and KID; not measured where 0'),
+  max_clip_score_drop: real(0, 100)
+    .nullable()
+    .default(1)
+    .describe('by which the CLIP score may be lower than that of the version before; not compared where null'),
+  max_judge_drop: real(0, 1)
+    .nullable()
+    .default(0.1)
+    .describe('by which the share of images that CLIP gives their own prompt may be lower; not compared where null'),
 });
 
 const exporting = z.strictObject({

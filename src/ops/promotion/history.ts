@@ -73,6 +73,20 @@ export function versionsOf(history: readonly HistoryEntry[]): PromotedModel[] {
   return [...versions.values()].sort((one, other) => one.version - other.version);
 }
 
+/** What a version took the place of when it was promoted, and what that one did before it: the last first. */
+export function replacedBy(history: readonly HistoryEntry[], version: number): PromotedModel[] {
+  const models = new Map(history.map(({ model }) => [model.version, model]));
+  const found: PromotedModel[] = [];
+  for (let at = version; ; ) {
+    // The first entry of a version is that of its promotion.
+    const from = history.find(({ model }) => model.version === at)?.from;
+    const model = models.get(from ?? at);
+    if (model === undefined || model.version >= at) return found;
+    found.push(model);
+    at = model.version;
+  }
+}
+
 /** The number of the next promotion. */
 export function nextVersion(history: readonly HistoryEntry[]): number {
   return Math.max(0, ...history.map(({ model }) => model.version)) + 1;

@@ -6,6 +6,7 @@ from string import Template
 from typing import Any
 
 from .gallery import cell
+from .gate import in_words
 from .measures import NOT_MEASURED
 from .tables import NAMES, facts_of, value_of
 
@@ -34,6 +35,8 @@ DDIM, $steps steps, guidance $guidance, on $device. Model `$model`.
 $rows
 
 FID and KID are in the features of CLIP, and are not to be compared with values in those of Inception.
+
+$gate
 
 ## Training
 
@@ -78,6 +81,7 @@ def model_card(report: dict[str, Any]) -> str:
         device=report["device"],
         model=report["model_sha256"][:12],
         rows="\n".join(rows),
+        gate=cell(in_words(report["gate"])),
         validation=run["validation"].get("validation_set", "not recorded"),
         licence=_header(report["licence"]),
         terms=_terms(report["licence"]),

@@ -13,6 +13,7 @@ from ..data.layout import DataFolder, Sample
 from ..stage import StageProgress, warn
 from .clip import OPTION, Clip, clip_score, interval
 from .distances import ENOUGH, distances
+from .matching import matched_share
 from .prompts import CLIP_PROMPTS
 from .sampling import Run, generate
 from .variety import mean_distance
@@ -69,6 +70,19 @@ def measure_clip_score(drawing: Drawing, clip: Clip | None, seeds: int) -> dict[
     return {
         "value": float(means.mean()), "confidence_95": NOT_MEASURED if half is None else half,
         "n": len(each), "seeds": list(range(seeds)), "prompts": list(CLIP_PROMPTS), "by": clip.record,
+    }  # fmt: skip
+
+
+def measure_judge(groups: np.ndarray, prompts: Sequence[str], clip: Clip | None) -> dict[str, Any]:
+    """Share of images that CLIP finds nearest to their own prompt; `groups` is uint8 [prompts, seeds, h, w, 3]."""
+    # Of a prompt that is there twice nobody can tell which one an image is of.
+    firsts = [index for index, prompt in enumerate(prompts) if prompt not in prompts[:index]]
+    if clip is None or len(firsts) < 2:
+        return not_measured(f"{OPTION} is null" if clip is None else "it takes two prompts")
+    chosen, seeds = [prompts[index] for index in firsts], groups.shape[1]
+    value = matched_share(clip, groups[firsts], chosen)
+    return {
+        "value": value, "n": len(chosen) * seeds, "seeds": list(range(seeds)), "prompts": chosen, "by": clip.record,
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from string import Template
 from typing import Any
 
 from .curves import SERIES, loss_curves
+from .gate import in_words
 from .tables import NAMES, facts_of, value_of
 
 PAGE = Template("""\
@@ -40,6 +41,7 @@ polyline { fill: none; stroke-width: 2; }
 .training { stroke: var(--train); fill: none; stroke-dasharray: 6 3; }
 .validation { stroke: var(--val); fill: none; }
 circle { stroke-dasharray: none !important; }
+[role=alert] { border: 2px solid var(--val); padding: .5rem .75rem; }
 pre { overflow-x: auto; font-size: .8125rem; }
 </style>
 </head>
@@ -56,6 +58,7 @@ $gallery
 <tbody>
 $rows
 </tbody></table></div>
+<p$failed>$gate</p>
 <h2>Loss</h2>
 $curves
 <h2>Record of the run</h2>
@@ -91,6 +94,8 @@ def html_page(report: dict[str, Any], samples: Path, losses: dict[str, list[tupl
         gallery="\n".join(figures),
         rows="\n".join(rows),
         curves=curves,
+        failed=' role="alert"' if report["gate"]["verdict"] == "failed" else "",
+        gate=html.escape(in_words(report["gate"])),
         record=html.escape(json.dumps(report["run"], indent=1, ensure_ascii=False)),
     )
 

@@ -10,7 +10,7 @@ from diffusers import DDIMScheduler
 from transformers import CLIPTokenizer
 
 from ..data.pretrained import default_device
-from ..files import json_sha256, read_json, write_atomically, write_json
+from ..files import json_sha256, read_json, without_nan, write_atomically, write_json
 from ..networks.autoencoder import compression_factor
 from ..networks.denoiser import latent_size
 from ..networks.model_folder import check_model_folder, load_model, model_hashes
@@ -20,7 +20,8 @@ from .card import model_card
 from .clip import Clip
 from .curves import read_losses
 from .gallery import write_gallery
-from .measures import Drawing, measure_clip_score, measure_distances, measure_variety
+from .gate import GateOptions, judge_report
+from .measures import Drawing, measure_clip_score, measure_distances, measure_judge, measure_variety
 from .page import html_page
 from .prompts import gallery_prompts
 from .sampling import Run
@@ -43,10 +44,27 @@ class EvaluateOptions:
     fid_images: int = dataclasses.field(default=0, metadata=described("images for FID and KID, 2 or more; 0: none"))
 
 
-def evaluate_project(options: EvaluateOptions, project: Path, saved: Path, data: Path, licence: str) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What a report is compared with: see `judge_report`."""
+
+    options: GateOptions
+    before: dict[str, Any] | None = None
+    kept: dict[str, Any] | None = None
+    accept: str | None = None
+
+
+def evaluate_project(
+    options: EvaluateOptions,
+    project: Path,
+    saved: Path,
+    data: Path,
+    licence: str,
+    comparison: Comparison,
+) -> dict[str, Any]:
     """Draws with the model in `saved`, measures it, and writes `samples/` and `reports/evaluation.json` and `.html` of
     the project, and the model card in `saved`. `data`: the project's images and captions; `licence`: what the card
-    states. Returns the report.
+    states. Returns the report, which is not refused: what it says under `gate` is the caller's to act on.
 
     Raises StageError for a folder, record, prompts, CLIP or data that cannot be used; the reports are written last.
     """
@@ -67,10 +85,11 @@ def evaluate_project(options: EvaluateOptions, project: Path, saved: Path, data:
     measured = {
         "clip_score": measure_clip_score(drawing, clip, options.seeds),
         **measure_distances(drawing, clip, data, options.fid_images),
+        "judge": measure_judge(groups, prompts, clip),
         "variety": measure_variety(groups),
     }
     caption = f"DDIM, {options.steps} steps, guidance {options.guidance_scale:g}, seed 0."
-    report = {
+    report: dict[str, Any] = {
         "formatVersion": 1,
         "run": record,
         "model": hashes,
@@ -85,11 +104,12 @@ def evaluate_project(options: EvaluateOptions, project: Path, saved: Path, data:
         "measured": measured,
         "gallery": write_gallery(project / "samples", prompts, groups[:, 0], caption),
     }
+    report["gate"] = judge_report(report, comparison.options, comparison.before, comparison.kept, comparison.accept)
     page = html_page(report, project / "samples", read_losses(project / "runs" / record["run_name"] / "metrics.jsonl"))
     card = model_card(report)
     for path, content in ((project / "reports" / "evaluation.html", page), (saved / "README.md", card)):
         write_atomically(path, partial(Path.write_text, data=content, encoding="utf-8"))
-    write_json(project / "reports" / "evaluation.json", report)
+    write_json(project / "reports" / "evaluation.json", without_nan(report))
     return report
 
 

@@ -6,6 +6,7 @@ NAMES = {
     "clip_score": "CLIP score",
     "fid": "FID, in features of CLIP",
     "kid": "KID, in features of CLIP",
+    "judge": "Images that CLIP gives their own prompt",
     "variety": "Variety of a prompt's images",
 }
 
