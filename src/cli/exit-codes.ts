@@ -16,7 +16,7 @@ export const EXIT = {
 
 const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'Done.',
-  failure: 'Failed; also: `verify` found a different image, `doctor --gpu` a check that failed.',
+  failure: 'Failed; also: `verify` found a different image, `data check` errors, `doctor --gpu` a check that failed.',
   usage: 'The command line is wrong; nothing was done.',
   model: 'The model or an engine is missing, invalid or inaccurate, or the model is worse than the one before.',
   device: 'The backend or the device cannot do it, TensorRT could not build an engine, or memory ran out.',

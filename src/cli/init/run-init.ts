@@ -14,7 +14,7 @@ export async function runInit({ args, flags }: CommandInput, io: Io): Promise<nu
   if (flags.json === true) printJson(io, { folder, files });
   else {
     io.stdout.write(files.map((file) => `${file}\n`).join(''));
-    io.stderr.write(`Next: cd ${given}; t2i data import YOUR_FOLDER; t2i params check; dvc repro\n`);
+    io.stderr.write(`Next: cd ${given}; t2i data import YOUR_FOLDER; t2i params check; t2i pipeline run\n`);
   }
   return EXIT.ok;
 }
