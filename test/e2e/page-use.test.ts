@@ -17,7 +17,7 @@ import { noPosix, skipFor } from '../support/skip-for.js';
 describe('the page, in use', { ...skipFor(noChromium), timeout: 60_000 }, () => {
   const { open, server } = usePages();
 
-  it('loads the settings of an image that is dropped: of our receipt, and of what other programs write', async () => {
+  it('loads the settings of an image that is dropped or chosen: of our receipt, and of what other programs write', async () => {
     const { prompt, status, set, saved, drop, page } = await open();
     await set('Steps', 7);
     await set('Seed', 42);
@@ -39,7 +39,8 @@ describe('the page, in use', { ...skipFor(noChromium), timeout: 60_000 }, () => 
     ]);
     const text = 'a cat\nSteps: 9, Sampler: Euler a, CFG scale: 4.5, Seed: 1, Size: 512x512, Model: other';
     const theirs = insertPngChunks(await encodeImage(gradient(), null), [textChunk('parameters', text)]);
-    await drop('cat.png', 'image/png', theirs);
+    const file = { name: 'cat.png', mimeType: 'image/png', buffer: Buffer.from(theirs) };
+    await page.locator('#image-file').setInputFiles(file);
     await eventually(() => prompt.inputValue()).toBe('a cat');
     expect(await Promise.all(['Steps', 'Guidance', 'Sampler', 'Seed', 'Negative prompt'].map(fieldValue))).toEqual([
       '9',

@@ -110,6 +110,32 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     expect(problems.splice(0).filter((said) => !said.includes('Failed to load resource'))).toEqual([]);
   });
 
+  it('offers what the model takes that is chosen', async () => {
+    const several = await startPageServer({}, ['tiny-lcm']);
+    try {
+      const { page, prompt, status, saved } = await open({}, several.url);
+      const field = (label: string) => page.getByLabel(label, { exact: true });
+      await prompt.fill('a red apple');
+      expect(await field('Sampler').inputValue()).toBe('ddim');
+      expect(await field('Fresh noise (eta)').isVisible()).toBe(true);
+      await field('Sampler').selectOption('dpmpp-2m');
+      expect(await field('Fresh noise (eta)').isVisible()).toBe(false);
+      await field('Step spacing').selectOption('karras');
+      await prompt.press('Enter');
+      await eventually(() => status.textContent()).toMatch(/^Drawn/);
+      expect(await readReceipt(await saved())).toMatchObject({ plan: { sampler: 'dpmpp-2m', sigmas: 'karras' } });
+      await field('Model').selectOption('tiny-lcm');
+      expect(await field('Sampler').inputValue()).toBe('lcm');
+      expect(await field('Step spacing').isVisible()).toBe(false);
+      expect(await page.getByRole('radio', { name: 'Fast' }).isVisible()).toBe(false);
+      await prompt.press('Enter');
+      await eventually(() => page.locator('#facts').textContent()).toContain('tiny-lcm');
+      expect(await readReceipt(await saved())).toMatchObject({ plan: { sampler: 'lcm', sigmas: null } });
+    } finally {
+      await several.close();
+    }
+  });
+
   it('asks for the key of a server that wants one, keeps it in the tab, and never shows it', async () => {
     const key = 'a-key-that-is-long-enough';
     const closed = await startPageServer({ apiKeys: [key] });

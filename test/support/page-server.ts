@@ -7,7 +7,7 @@ import { listen } from '../../src/server/listen.js';
 import { findModels } from '../../src/server/models/find-models.js';
 import type { ServerOptions } from '../../src/server/options.js';
 
-const TINY = fileURLToPath(new URL('../fixtures/tiny', import.meta.url));
+const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
 const MANIFEST = {
   formatVersion: 1,
@@ -31,13 +31,21 @@ export interface PageServer extends Pick<Assembled, 'queue'> {
   close(): Promise<void>;
 }
 
-/** A server with a socket and the tiny model, which has a preset here. */
-export async function startPageServer(options: ServerOptions = {}): Promise<PageServer> {
+/**
+ * A server with a socket and the tiny model, which has a preset here.
+ *
+ * @param others more models, by the names of their fixtures
+ */
+export async function startPageServer(
+  options: ServerOptions = {},
+  others: readonly string[] = [],
+): Promise<PageServer> {
   const folder = mkdtempSync(join(tmpdir(), 't2i-page-'));
   const model = join(folder, 'tiny');
-  cpSync(TINY, model, { recursive: true });
+  cpSync(fixture('tiny'), model, { recursive: true });
   writeFileSync(join(model, 't2i.json'), JSON.stringify(MANIFEST));
-  const found = await findModels([{ id: 'tiny', model }], { backend: 'onnxruntime' });
+  const sources = others.map((id) => ({ id, model: fixture(id) }));
+  const found = await findModels([{ id: 'tiny', model }, ...sources], { backend: 'onnxruntime' });
   const { server, queue, metrics } = await assembleServer(found, { limits: { steps: 1000 }, ...options });
   const listening = await listen(server, { port: 0, adminPort: 0 });
   return {
