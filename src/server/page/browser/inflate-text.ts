@@ -11,7 +11,7 @@ export async function inflateText(packed: Uint8Array, decode: (bytes: Uint8Array
   let length = 0;
   try {
     for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
-      if (length + chunk.value.length > MAX_TEXT) return null;
+      // Throws where it does not fit.
       text.set(chunk.value, length);
       length += chunk.value.length;
     }

@@ -68,7 +68,8 @@ export class Studio {
 
   /** Shows an image that was chosen, whatever is drawn meanwhile. */
   choose(drawn: StoredImage): void {
-    if (this.#run !== null) this.#run.isWatched = false;
+    if (this.#run === null) this.parts.stage.say('');
+    else this.#run.isWatched = false;
     this.#show(drawn);
   }
 
