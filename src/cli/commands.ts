@@ -25,6 +25,7 @@ import { serve } from './serve/command.js';
 import { train } from './train/command.js';
 import { trainVae } from './train-vae/command.js';
 import { verify } from './verify/command.js';
+import { worker } from './worker/command.js';
 
 /** Every command, in the order that help and the reference show. A new one is one file and one line here. */
 export const COMMANDS: readonly Command[] = [
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   pull,
   models,
   serve,
+  worker,
   config,
   buildEngine,
   engines,

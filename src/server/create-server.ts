@@ -12,18 +12,17 @@ import { ImageStore } from './images/image-store.js';
 import { jobsDialect } from './jobs/dialect.js';
 import { JobStore } from './jobs/job-store.js';
 import { kserveDialect } from './kserve/dialect.js';
-import { createLog, type ServerLog } from './log.js';
+import { createLog } from './log.js';
 import { ServerMetrics } from './metrics.js';
 import { type Describe, findModels } from './models/find-models.js';
-import { ModelPool } from './models/model-pool.js';
 import { type ServedModel, ServedModels } from './models/served-model.js';
 import { openaiDialect } from './openai/dialect.js';
 import { openapiDialect } from './openapi.js';
 import { checkServerOptions, type ServerOptions } from './options.js';
 import { pageDialect } from './page/dialect.js';
 import { type Clock, systemClock } from './queue/clock.js';
-import { drawBatch } from './queue/draw-batch.js';
-import { RequestQueue } from './queue/request-queue.js';
+import { openQueue } from './queue/open-queue.js';
+import { Running } from './queue/running.js';
 import type { ServerQueue } from './queue/server-queue.js';
 import { sagemakerDialect } from './sagemaker/dialect.js';
 import { ImageService } from './service.js';
@@ -102,17 +101,13 @@ export async function assembleServer(
   const startedAt = new Date();
   const metrics: ServerMetrics = new ServerMetrics(() => queue);
   const health = new Health();
-  const pool = openPool(found, options, metrics, log);
-  const queueLimit = options.queue ?? 64;
-  if (options.preload) await pool.use(models.find(undefined), async () => {});
-  const queue: RequestQueue = new RequestQueue({
-    limit: queueLimit,
-    limitPerKey: options.queuePerKey ?? ((keys?.count ?? 0) > 1 ? Math.ceil(queueLimit / 2) : queueLimit),
-    batchWindow: options.batchWindow ?? 5,
-    batchImages: options.batchImages ?? 8,
-    clock,
-    run: (members) => drawBatch({ models, pool, metrics, health, log }, members),
-  });
+  const limit = options.queue ?? 64;
+  const limitPerKey = options.queuePerKey ?? ((keys?.count ?? 0) > 1 ? Math.ceil(limit / 2) : limit);
+  const { queue, pool, worker } = await openQueue(
+    options,
+    { models, limits, metrics, health, log, clock },
+    { limit, limitPerKey },
+  );
   const logPrompts = options.logPrompts ?? false;
   const service: ImageService = new ImageService({ models, pool, queue, limits, metrics, log, logPrompts });
   const jobs = new JobStore({ ttl: JOBS_KEPT, maxBytes: JOBS_BYTES, clock });
@@ -131,59 +126,15 @@ export async function assembleServer(
   };
   const app = createApp({ ...common, dialects: [pageDialect(), openapiDialect(apis), ...apis] });
   const admin = createApp({ ...common, dialects: [adminDialect(queue, metrics, health)] });
-  return {
-    server: { ...serverOf(app, admin, models.ids, queue, pool), broken: health.broken },
-    app,
-    admin,
-    service,
-    queue,
-    metrics,
-  };
-}
-
-function openPool(
-  models: readonly ServedModel[],
-  { memory = null }: { memory?: number | null | undefined },
-  metrics: ServerMetrics,
-  log: ServerLog,
-): ModelPool {
-  return new ModelPool(models, {
-    memory,
-    onOpen: (model, milliseconds) => {
-      metrics.phases.observe({ phase: 'load' }, milliseconds / 1000);
-      log.info({ model, milliseconds: Math.round(milliseconds) }, 'model opened');
-    },
-    onClose: (model) => log.info({ model }, 'model closed'),
-  });
-}
-
-function serverOf(
-  app: App,
-  admin: App,
-  models: readonly string[],
-  queue: ServerQueue,
-  pool: ModelPool,
-): Omit<Server, 'broken'> {
-  let closed: Promise<void> | null = null;
-  const close = () => {
-    closed ??= queue.close().then(() => pool.close());
-    return closed;
-  };
-  return {
+  const running = new Running(queue, worker, pool);
+  const server: Server = {
+    broken: health.broken,
     fetch: async (request, env) => app.fetch(request, env as object),
     admin: { fetch: async (request, env) => admin.fetch(request, env as object) },
-    models,
-    async drain(timeout) {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<false>((resolve) => {
-        timer = setTimeout(() => resolve(false), timeout);
-      });
-      const done = await Promise.race([queue.drain().then(() => true), late]);
-      clearTimeout(timer);
-      if (!done) await queue.close();
-      return done;
-    },
-    close,
-    [Symbol.asyncDispose]: close,
+    models: models.ids,
+    drain: (timeout) => running.drain(timeout),
+    close: () => running.close(),
+    [Symbol.asyncDispose]: () => running.close(),
   };
+  return { server, app, admin, service, queue, metrics };
 }

@@ -17,6 +17,11 @@ export class ServerMetrics {
   readonly images = this.#counter('t2i_images_total', 'Images that were made.', ['model']);
   readonly aborts = this.#counter('t2i_aborts_total', 'Requests whose client left.', ['state']);
   readonly restarts = this.#counter('t2i_backend_restarts_total', 'Ends of the process that runs a model.', ['model']);
+  readonly orders = this.#counter(
+    't2i_shared_orders_total',
+    'Orders of the shared queue that came up here: taken, repeated after the end of another process, refused.',
+    ['outcome'],
+  );
   readonly batches = this.#histogram(
     't2i_batch_requests',
     'Requests that were carried out together.',
@@ -36,6 +41,12 @@ export class ServerMetrics {
   constructor(queue: () => QueueState) {
     this.#gauge('t2i_queue_length', 'Requests that wait.', () => queue().length);
     this.#gauge('t2i_requests_running', 'Requests that are being carried out.', () => queue().running);
+  }
+
+  /** What of a shared queue is measured when somebody looks. */
+  share(queue: { readonly workers: number; readonly isUp: boolean }): void {
+    this.#gauge('t2i_shared_workers', 'Processes that draw for the shared queue.', () => queue.workers);
+    this.#gauge('t2i_shared_up', 'Whether the shared queue can be reached.', () => Number(queue.isUp));
   }
 
   #counter<T extends string>(name: string, help: string, labelNames: readonly T[]): Counter<T> {

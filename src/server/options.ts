@@ -6,6 +6,7 @@ import type { Pipeline } from '../pipeline.js';
 import { ApiKeys } from './http/keys.js';
 import type { LimitOptions } from './http/limits.js';
 import type { ImageStoreOptions } from './images/image-store.js';
+import { addressIssues, type RedisOptions } from './redis/address.js';
 
 /** A model to serve: its directory or name as `Pipeline.load` takes it, or that under an id, or a pipeline that is open. */
 export type ModelSource =
@@ -36,6 +37,11 @@ export interface ServerOptions {
   limits?: LimitOptions | undefined;
   /** Keeps images that are asked for by url. Default: none are. */
   imageStore?: ImageStoreOptions | undefined;
+  /**
+   * Shares the queue, its bounds and the jobs with other servers and workers over a Redis. Needs the packages bullmq and ioredis.
+   * Default: none.
+   */
+  redis?: RedisOptions | undefined;
   /** Origins of pages elsewhere that may use the server, for example `https://example.org`. Default: none. */
   cors?: readonly string[] | undefined;
   /** Names that the Host header may have. Default: any. */
@@ -67,6 +73,7 @@ const FIELDS: Record<keyof ServerOptions, Field> = {
   batchImages: integer(1, 100),
   limits: record('an object of limits'),
   imageStore: record('a folder and the milliseconds that images are kept: { dir, ttl }'),
+  redis: record('an address and whether this process draws: { url, draws }'),
   cors: list('origins such as https://example.org, without path or *', origin),
   hosts: list('names of hosts', (value) => typeof value === 'string' && /^[\w.:[\]-]+$/.test(value)),
   log: record('a stream to write to'),
@@ -79,6 +86,12 @@ const LIMIT_FIELDS: Record<keyof LimitOptions, Field> = {
   steps: integer(1, 1000),
   bodyBytes: integer(1000, 1 << 30),
   timeout: integer(1000, 24 * 3600 * 1000),
+};
+
+const REDIS_FIELDS: Record<keyof RedisOptions, Field> = {
+  // Checked by itself: it is not quoted.
+  url: { expected: 'an address', accepts: () => true },
+  draws: flag,
 };
 
 const STORE_FIELDS: Record<keyof ImageStoreOptions, Field> = {
@@ -94,11 +107,13 @@ const STORE_FIELDS: Record<keyof ImageStoreOptions, Field> = {
  */
 export function checkServerOptions(options: ServerOptions): void {
   const issues: Issue[] = [...checkFields(options, FIELDS)];
-  const within = (name: 'limits' | 'imageStore', fields: Readonly<Record<string, Field>>) => {
+  const within = (name: 'limits' | 'imageStore' | 'redis', fields: Readonly<Record<string, Field>>) => {
     const value = options[name];
     if (!isRecord(value)) return;
     issues.push(...checkFields(value, fields).map((issue) => ({ ...issue, option: `${name}.${issue.option}` })));
   };
+  within('redis', REDIS_FIELDS);
+  if (isRecord(options.redis)) issues.push(...addressIssues('redis.url', options.redis.url));
   within('limits', LIMIT_FIELDS);
   within('imageStore', STORE_FIELDS);
   if (Array.isArray(options.apiKeys) && options.apiKeys.length === 0) {

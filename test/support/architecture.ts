@@ -165,7 +165,7 @@ const LAYERS: readonly Layer[] = [
   {
     owns: 'server/',
     imports: [...CORE, 'printable.ts', 'unbundled.ts', 'hub/', 'pipeline.ts', 'pipeline/'],
-    packages: ['zod', 'hono', '@hono/node-server', 'pino', 'prom-client', '@opentelemetry/api'],
+    packages: ['zod', 'hono', '@hono/node-server', 'pino', 'prom-client', '@opentelemetry/api', 'bullmq', 'ioredis'],
   },
   { owns: 'index.ts', imports: [...CORE, 'unbundled.ts', 'pipeline.ts', 'pipeline/', 'verify.ts'] },
   {

@@ -1,5 +1,6 @@
-import { type Command, JSON_FLAG, longName } from '../command.js';
-import { LOAD_FLAGS } from '../load-flags.js';
+import { type Command, JSON_FLAG } from '../command.js';
+import { SERVED_MODEL_FLAGS } from './model-flags.js';
+import { REDIS_FLAGS } from './redis-flags.js';
 
 export const serve: Command = {
   name: 'serve',
@@ -10,33 +11,16 @@ export const serve: Command = {
     { flags: '--port <n>', description: 'port to listen on; 0 takes a free one (default: 8080)' },
     { flags: '--admin-port <n>', description: 'port for /healthz, /readyz and /metrics (default: 8081)' },
     {
-      flags: '--model <name...>',
-      description:
-        'models that clients may name, as DIR, a name, OWNER/NAME of the Hub, or ID=one of these; the first is the default',
-      sets: ['models'],
-    },
-    {
       flags: '--api-key-file <file>',
       description: 'keys that clients must send one of, one a line, each the key or sha256:HASH',
       sets: ['apiKeys'],
     },
     { flags: '--queue <n>', description: 'requests that may wait; one more gets 429 (default: 64)', sets: ['queue'] },
     {
-      flags: '--batch-window <time>',
-      description:
-        'how long an idle server waits for requests like the first, for example 5ms; 0 for not (default: 5ms)',
-      sets: ['batchWindow'],
-    },
-    {
       flags: '--image-store <dir>',
       description: 'folder for images that are asked for by url, and for nothing else (default: none are)',
     },
     { flags: '--ttl <time>', description: 'how long an image is kept there, for example 90s or 1h (default: 1h)' },
-    {
-      flags: '--memory <bytes>',
-      description: 'for all open models, for example 8GiB; the least recently used is closed (default: no limit)',
-      sets: ['memory'],
-    },
     {
       flags: '--cors <origin...>',
       description: 'pages elsewhere that may use the server, for example https://example.org (default: none)',
@@ -44,7 +28,9 @@ export const serve: Command = {
     },
     { flags: '--log-prompts', description: 'write prompts to the log, too', sets: ['logPrompts'] },
     { flags: '--insecure', description: 'listen for other machines without a key' },
-    ...LOAD_FLAGS.filter((flag) => longName(flag) !== '--model'),
+    ...REDIS_FLAGS,
+    { flags: '--no-worker', description: 'with --redis: draw nothing here, and leave that to others' },
+    ...SERVED_MODEL_FLAGS,
     JSON_FLAG,
   ],
   examples: [

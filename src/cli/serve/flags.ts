@@ -4,11 +4,13 @@ import { describeValue, integer, refuse } from '../../fields.js';
 import { absolutePath, cannotRead } from '../../files.js';
 import { linesOfKeys } from '../../server/http/keys.js';
 import type { ListenOptions } from '../../server/listen.js';
-import type { ModelSource, ServerOptions } from '../../server/options.js';
+import type { ServerOptions } from '../../server/options.js';
 import type { CommandInput } from '../command.js';
-import { readLoadFlags, toNumber } from '../load-flags.js';
-import { parseBytes, parseDuration } from '../quantities.js';
+import { toNumber } from '../load-flags.js';
+import { parseDuration } from '../quantities.js';
 import { decodeText } from '../text-file.js';
+import { flagReader, listOf, readServedModelFlags, TIMES } from './model-flags.js';
+import { readRedisUrl } from './redis-flags.js';
 
 const HOUR = 3_600_000;
 /** Names of this machine that only it understands. */
@@ -19,42 +21,30 @@ const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
  *
  * @throws T2IError OPTION_INVALID with every mistake in `issues`; IO_FAILED where the file of keys cannot be read
  */
-export async function readServeFlags({
-  flags,
-}: CommandInput): Promise<{ server: ServerOptions; listen: ListenOptions }> {
+export async function readServeFlags(
+  { flags }: CommandInput,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<{ server: ServerOptions; listen: ListenOptions }> {
   const issues: Issue[] = [];
-  /** The value of a flag, or of its default where it is left out. */
-  const read = <T>(name: string, key: string, parse: (value: unknown) => T | null, expected: string) => {
-    const value = flags[key];
-    if (value === undefined) return undefined;
-    const parsed = parse(value);
-    if (parsed === null) issues.push({ option: name, expected, received: describeValue(value) });
-    return parsed ?? undefined;
-  };
+  const read = flagReader(flags, issues);
   const port = (value: unknown) => {
     const number = toNumber(value);
     return integer(0, 65_535).accepts(number) ? (number as number) : null;
   };
   const ports = 'an integer from 0 to 65535';
-  const times = 'a time such as 5ms, 90s or 1h';
   const host = typeof flags.host === 'string' ? flags.host : '127.0.0.1';
   const isLocal = LOOPBACK.includes(host) || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
   if (!isLocal && flags.apiKeyFile === undefined && flags.insecure !== true) {
     const expected = `a loopback address, or --api-key-file, or --insecure to let in everybody who reaches ${host}`;
     issues.push({ option: '--host', expected, received: describeValue(host) });
   }
-  const ttl = read('--ttl', 'ttl', parseDuration, times);
+  const ttl = read('--ttl', 'ttl', parseDuration, TIMES);
   if (flags.ttl !== undefined && flags.imageStore === undefined) {
     issues.push({ option: '--ttl', expected: 'nothing without --image-store', received: describeValue(flags.ttl) });
   }
-  const { model: _, ...load } = readLoadFlags(flags);
   const server: ServerOptions = {
-    models: listOf(flags.model)?.map(modelSource),
-    load,
-    preload: true,
-    memory: read('--memory', 'memory', parseBytes, 'a number of bytes such as 8GiB'),
+    ...readServedModelFlags(flags, issues),
     queue: toNumber(flags.queue) as number | undefined,
-    batchWindow: read('--batch-window', 'batchWindow', parseDuration, times),
     cors: listOf(flags.cors),
     hosts: isLocal ? [...LOOPBACK, host] : undefined,
     logPrompts: flags.logPrompts === true,
@@ -69,7 +59,12 @@ export async function readServeFlags({
   };
   refuse(issues);
   const apiKeys = typeof flags.apiKeyFile === 'string' ? await readKeyFile(flags.apiKeyFile) : undefined;
-  return { server: { ...server, apiKeys }, listen };
+  const url = await readRedisUrl(flags, env);
+  if (url === undefined && flags.worker === false) {
+    refuse([{ option: '--no-worker', expected: 'nothing without --redis', received: 'no worker' }]);
+  }
+  const redis = url === undefined ? undefined : { url, draws: flags.worker !== false };
+  return { server: { ...server, apiKeys, redis }, listen };
 }
 
 async function readKeyFile(path: string): Promise<string[]> {
@@ -77,14 +72,4 @@ async function readKeyFile(path: string): Promise<string[]> {
     throw cannotRead(path, cause);
   });
   return linesOfKeys(decodeText(bytes));
-}
-
-/** A flag that may be given several times. */
-function listOf(value: CommandInput['flags'][string]): string[] | undefined {
-  return Array.isArray(value) ? [...value] : undefined;
-}
-
-function modelSource(text: string): ModelSource {
-  const [, id, model] = /^([\w.-]+)=(.+)$/.exec(text) ?? [];
-  return id !== undefined && model !== undefined ? { id, model } : text;
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createServerWith } from '../../server/create-server.js';
 import { listen } from '../../server/listen.js';
 import type { CommandInput } from '../command.js';
@@ -7,13 +6,11 @@ import type { Io } from '../io.js';
 import { note, printJson, warn } from '../output.js';
 import { readModel } from '../read-model.js';
 import { readServeFlags } from './flags.js';
-
-/** Milliseconds for what runs and waits when the program is to end: container services kill it after 30 seconds. */
-const DRAIN = 25_000;
+import { DRAIN, untilEnded } from './until-ended.js';
 
 /** The handler of `t2i serve`. The first signal lets it finish what it has, a second one ends it at once. */
 export async function runServe(input: CommandInput, io: Io): Promise<number> {
-  const { server: options, listen: where } = await readServeFlags(input);
+  const { server: options, listen: where } = await readServeFlags(input, io.env);
   const log = { write: (line: string) => void io.stderr.write(line) };
   await using server = await createServerWith((name, weights) => readModel(name, io, weights), { ...options, log });
   const listening = await listen(server, where);
@@ -23,7 +20,7 @@ export async function runServe(input: CommandInput, io: Io): Promise<number> {
   if (options.apiKeys === undefined && input.flags.insecure === true)
     warn(io, 'no key is asked for: everybody is let in');
   note(io, `health and metrics are at ${adminUrl}; Ctrl-C finishes what is here and ends, twice ends at once`);
-  const broken = await Promise.race([server.broken, aborted(io.signal)]);
+  const broken = await untilEnded(server.broken, io);
   if (broken !== null) {
     await server.close();
     await listening.close();
@@ -33,10 +30,4 @@ export async function runServe(input: CommandInput, io: Io): Promise<number> {
   const done = await server.drain(DRAIN);
   await listening.close();
   return done ? EXIT.ok : EXIT.failure;
-}
-
-/** Resolves with null when the program is to end. */
-async function aborted(signal: AbortSignal): Promise<null> {
-  if (!signal.aborted) await once(signal, 'abort');
-  return null;
 }

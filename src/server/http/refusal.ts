@@ -22,6 +22,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   BUDGET_EXCEEDED: 500,
   PYTHON_UNAVAILABLE: 500,
   DATA_INVALID: 500,
+  EVALUATION_WORSE: 500,
   CHECKPOINT_INVALID: 500,
   TRAINING_DIVERGED: 500,
   STAGE_FAILED: 500,
@@ -54,6 +55,7 @@ const REFUSALS = {
   queue_full: 429,
   draining: 503,
   overloaded: 503,
+  queue_unavailable: 503,
   deadline_exceeded: 504,
 } as const;
 

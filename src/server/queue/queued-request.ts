@@ -1,6 +1,7 @@
 import type { GeneratedImage } from '../../image/generated-image.js';
 import type { Request } from '../../options.js';
 import type { StepProgress } from '../../pipeline/events.js';
+import type { SharedJobFacts } from '../redis/order.js';
 import type { Clock } from './clock.js';
 
 export type RequestState = 'queued' | 'generating' | 'completed' | 'failed' | 'cancelled';
@@ -10,6 +11,16 @@ export interface RequestListeners {
   readonly onStart?: (() => void) | undefined;
   readonly onStep?: ((event: StepProgress) => void) | undefined;
   readonly onImage?: ((index: number, image: GeneratedImage) => void) | undefined;
+}
+
+/** A request that can be asked after, at every server that shares the queue, and outlives the one that took it. */
+export interface JobOrder {
+  readonly id: string;
+  /** Milliseconds that it can be asked after its end. */
+  readonly kept: number;
+  readonly facts: SharedJobFacts;
+  /** Hashes of who repeats what, and of the body that came with it. */
+  readonly repeat?: { readonly place: string; readonly body: string } | undefined;
 }
 
 /** What is asked of the queue. */
@@ -25,6 +36,7 @@ export interface RequestOrder extends RequestListeners {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds after which nobody wants it any more. */
   readonly timeout: number;
+  readonly job?: JobOrder | undefined;
 }
 
 /** A request from its acceptance to its end. The first to settle it wins. */

@@ -10,7 +10,7 @@ import { fakeIo } from '../../support/fake-io.js';
 const folder = mkdtempSync(join(tmpdir(), 't2i-serve-flags-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const read = (flags: Record<string, string | boolean | string[]>) => readServeFlags({ args: [], flags });
+const read = (flags: Record<string, string | boolean | string[]>) => readServeFlags({ args: [], flags }, {});
 
 describe('the flags of t2i serve', () => {
   it('become the options of the server and its sockets', async () => {

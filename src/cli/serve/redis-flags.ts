@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises';
+import { refuse } from '../../fields.js';
+import { absolutePath, cannotRead } from '../../files.js';
+import { addressIssues, hasSecret } from '../../server/redis/address.js';
+import type { CommandInput, Flag } from '../command.js';
+import { decodeText } from '../text-file.js';
+
+/** Where the address stands that no flag names: one with a password belongs there. */
+const VARIABLE = 'T2I_REDIS_URL';
+
+export const REDIS_FLAGS: readonly Flag[] = [
+  {
+    flags: '--redis <url>',
+    description: `share the queue over a Redis, for example redis://HOST:6379; one with a password in ${VARIABLE} or a file`,
+    sets: ['redis.url'],
+  },
+  { flags: '--redis-file <file>', description: 'the same, with the address in a file' },
+];
+
+/**
+ * The address of the Redis: that of a flag, else of the environment; undefined for none.
+ *
+ * @throws T2IError OPTION_INVALID, IO_FAILED
+ */
+export async function readRedisUrl(
+  { redis, redisFile }: CommandInput['flags'],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string | undefined> {
+  if (typeof redis === 'string') {
+    const secret = {
+      option: '--redis',
+      expected: `no password; set ${VARIABLE}, or use --redis-file`,
+      received: 'one',
+    };
+    const twice = { option: '--redis-file', expected: 'nothing beside --redis', received: 'a file' };
+    refuse([
+      ...addressIssues('--redis', redis),
+      // Who lists the processes of the machine sees the values of flags.
+      ...(hasSecret(redis) ? [secret] : []),
+      ...(redisFile === undefined ? [] : [twice]),
+    ]);
+    return redis;
+  }
+  if (typeof redisFile === 'string') {
+    const bytes = await readFile(absolutePath(redisFile)).catch((cause) => {
+      throw cannotRead(redisFile, cause);
+    });
+    const url = decodeText(bytes).trim();
+    refuse(addressIssues('--redis-file', url));
+    return url;
+  }
+  const url = env[VARIABLE] || undefined;
+  if (url !== undefined) refuse(addressIssues(VARIABLE, url));
+  return url;
+}

@@ -1,0 +1,48 @@
+/** What takes nothing more and finishes what it has, or ends it. */
+interface Ends {
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The parts of a process that serves or draws, and the order in which they end. */
+export class Running {
+  #closed: Promise<void> | null = null;
+
+  constructor(
+    private readonly queue: Ends | null,
+    private readonly worker: Ends | null,
+    private readonly pool: { close(): Promise<void> },
+  ) {}
+
+  /**
+   * Refuses what comes, and resolves when what is here is done; after so many milliseconds it is ended.
+   *
+   * @returns whether all was done
+   */
+  async drain(timeout: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), timeout);
+    });
+    const done = await Promise.race([this.#drained().then(() => true), late]);
+    clearTimeout(timer);
+    if (!done) await this.#end();
+    return done;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#end().then(() => this.pool.close());
+    return this.#closed;
+  }
+
+  /** The worker draws to the end what the clients of this server wait for: there may be no other. */
+  async #drained(): Promise<void> {
+    await this.queue?.drain();
+    await this.worker?.drain();
+  }
+
+  async #end(): Promise<void> {
+    await this.queue?.close();
+    await this.worker?.close();
+  }
+}

@@ -1,0 +1,274 @@
+import { randomBytes } from 'node:crypto';
+import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { refusal, refusalOf } from '../http/refusal.js';
+import type { ServerLog } from '../log.js';
+import type { ServedModels } from '../models/served-model.js';
+import type { Clock } from '../queue/clock.js';
+import { workOf } from '../queue/estimate.js';
+import { QueuedRequest, type RequestOrder } from '../queue/queued-request.js';
+import type { ServerQueue } from '../queue/server-queue.js';
+import { BULL_PREFIX, DRAW } from './bull.js';
+import type { RedisPackages } from './connection.js';
+import { FollowedOrder } from './followed-order.js';
+import { Follower } from './follower.js';
+import type { SharedOrder } from './order.js';
+import type { OrderStore } from './order-store.js';
+import { queueName } from './queue-name.js';
+import { SharedView } from './shared-view.js';
+
+export interface SharedQueueParts {
+  readonly packages: RedisPackages;
+  /** Fails at once where Redis is away. */
+  readonly client: Redis;
+  readonly subscriber: Redis;
+  readonly store: OrderStore;
+  readonly models: ServedModels;
+  readonly limit: number;
+  readonly limitPerKey: number;
+  readonly clock: Clock;
+  readonly log: ServerLog;
+}
+
+/** Milliseconds that an order without a job is kept after its end, where its server does not fetch it. */
+const KEPT = 60_000;
+/** A request that is waited for here, and followed there. */
+interface Here {
+  readonly queued: QueuedRequest;
+  readonly followed: FollowedOrder;
+  /** Whether it can be asked after at other servers, and goes on without this one. */
+  readonly outlives: boolean;
+}
+
+/** Seconds a client is told to wait where nothing is known. */
+const SHORT_WAIT = 1;
+/** BullMQ takes no larger one; from there on it is first come, first served until the queue was empty. */
+const LAST_ROUND = 2_000_000;
+
+/** What is carried out elsewhere: who waits for it here is told as if it were done here. */
+export class SharedQueue implements ServerQueue {
+  readonly #parts: SharedQueueParts;
+  readonly #follower: Follower;
+  readonly #queues = new Map<string, Queue>();
+  /** What is followed here, by its id. */
+  readonly #here = new Map<string, Here>();
+  readonly #ids = new WeakMap<QueuedRequest, string>();
+  /** Ids to cancel when Redis is back. */
+  readonly #toCancel = new Set<string>();
+  readonly #view: SharedView;
+  #draining = false;
+  #closing = false;
+
+  private constructor(parts: SharedQueueParts) {
+    this.#parts = parts;
+    this.#view = new SharedView(parts.store);
+    const { store, subscriber, clock, log, client } = parts;
+    this.#follower = new Follower(store, subscriber, clock, log, () => void this.#view.look());
+    client.on('ready', () => this.#catchUp());
+  }
+
+  /** @throws what Redis answers */
+  static async open(parts: SharedQueueParts): Promise<SharedQueue> {
+    const queue = new SharedQueue(parts);
+    await queue.#follower.open();
+    await queue.#view.look();
+    return queue;
+  }
+
+  get limit(): number {
+    return this.#parts.limit;
+  }
+
+  get length(): number {
+    return this.#view.waiting;
+  }
+
+  get running(): number {
+    return this.#view.running;
+  }
+
+  /** Processes that draw. */
+  get workers(): number {
+    return this.#view.workers;
+  }
+
+  /** Whether Redis can be reached. */
+  get isUp(): boolean {
+    return this.#parts.client.status === 'ready';
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  onMove(call: () => void): () => void {
+    return this.#view.onMove(call);
+  }
+
+  add(order: RequestOrder): QueuedRequest {
+    order.signal?.throwIfAborted();
+    if (this.#draining) throw shuttingDown();
+    if (!this.isUp) throw unavailable();
+    const id = order.job?.id ?? `order_${randomBytes(16).toString('base64url')}`;
+    const here = this.#enter(id, order);
+    const { queued } = here;
+    this.#put(id, here, order).catch((error: unknown) => queued.refuse(redisError(error)));
+    return queued;
+  }
+
+  /** Follows an order that another server, or this one before, has taken. */
+  attach(id: string, order: RequestOrder): QueuedRequest {
+    const { queued, followed } = this.#enter(id, order);
+    queued.accept();
+    void this.#follower.follow(id, followed);
+    return queued;
+  }
+
+  position(queued: QueuedRequest): number {
+    return this.#view.position(this.#ids.get(queued));
+  }
+
+  eta(queued: QueuedRequest): number | null {
+    return this.#view.eta(this.#ids.get(queued));
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    // Jobs go on elsewhere, and are asked after there.
+    const ours = [...this.#here.values()].filter(({ outlives }) => !outlives);
+    await Promise.all(ours.map(({ queued }) => queued.result.catch(() => {})));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#draining = true;
+    this.#closing = true;
+    const left = [...this.#here].map(async ([id, here]) => {
+      here.queued.fail(shuttingDown());
+      if (!here.outlives) await this.#leaveThere(id, here);
+    });
+    await Promise.all(left);
+    this.#follower.close();
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close().catch(() => {})));
+    this.#parts.client.disconnect();
+  }
+
+  #enter(id: string, order: RequestOrder): Here {
+    const { clock, store, log } = this.#parts;
+    const queued = new QueuedRequest(order, clock);
+    const here = { queued, followed: new FollowedOrder(id, queued, store, log), outlives: order.job !== undefined };
+    this.#here.set(id, here);
+    this.#ids.set(queued, id);
+    const forget = clock.after(order.timeout, () => {
+      queued.fail(refusal('deadline_exceeded', `The request was not done within ${order.timeout / 1000} s`));
+    });
+    queued.onSettled(() => {
+      forget();
+      this.#follower.unfollow(id);
+      this.#here.delete(id);
+      if (!this.#closing) void this.#leaveThere(id, here);
+    });
+    return here;
+  }
+
+  async #put(id: string, here: Here, order: RequestOrder): Promise<void> {
+    const { queued, followed } = here;
+    const { store, models, limit, limitPerKey } = this.#parts;
+    const { model, key, request, api, timeout, job } = order;
+    const queue = queueName(models.find(model));
+    const shared: SharedOrder = { model, key, api, request, ...(job && { job: job.facts }) };
+    const kept = job?.kept ?? KEPT;
+    const work = workOf(request);
+    const asked = { id, order: shared, queue, work, timeout, kept, limit, limitPerKey, repeat: job?.repeat };
+    const answer = await store.accept(asked);
+    if (answer.kind === 'repeated') return queued.refuse(new RepeatedJob(answer.id, answer.body));
+    if (answer.kind !== 'accepted') return queued.refuse(this.#full(answer.kind));
+    const options = { jobId: id, priority: Math.min(answer.round, LAST_ROUND) };
+    try {
+      await this.#queue(queue).add(DRAW, {}, options);
+    } catch (error) {
+      this.#toCancel.add(id);
+      throw error;
+    }
+    await this.#view.look();
+    queued.accept();
+    // Left meanwhile, before anybody could be told.
+    if (queued.settled) await this.#leaveThere(id, here);
+    else await this.#follower.follow(id, followed);
+  }
+
+  /** Nobody waits here any more: where it is not over there, it is cancelled there; else nobody asks for it any more. */
+  async #leaveThere(id: string, { queued, followed, outlives }: Here): Promise<void> {
+    const { store, models } = this.#parts;
+    try {
+      if (!followed.isOver && (await store.cancel(id))) {
+        await store.finish(id, null, { kind: 'cancelled' });
+        await this.#queue(queueName(models.find(queued.model))).remove(id);
+      } else if (followed.isOver && !outlives) await store.forget(id);
+    } catch {
+      if (!followed.isOver) this.#toCancel.add(id);
+    }
+  }
+
+  #catchUp(): void {
+    void this.#view.look();
+    for (const id of this.#toCancel) {
+      this.#toCancel.delete(id);
+      this.#parts.store.cancel(id).catch(() => this.#toCancel.add(id));
+    }
+  }
+
+  #queue(name: string): Queue {
+    const { packages, client } = this.#parts;
+    const known = this.#queues.get(name);
+    if (known !== undefined) return known;
+    const queue = new packages.bullmq.Queue(name, {
+      connection: client,
+      prefix: BULL_PREFIX,
+      defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
+    });
+    // Each call tells its own errors.
+    queue.on('error', () => {});
+    this.#queues.set(name, queue);
+    return queue;
+  }
+
+  #full(kind: 'full' | 'full of key') {
+    const { limit, limitPerKey } = this.#parts;
+    const most = kind === 'full' ? `${limit} requests wait` : `${limitPerKey} requests of this key wait`;
+    return refusal('queue_full', `${most} already, as many as may`, {
+      retryAfter: SHORT_WAIT,
+      hint: 'Send it again after the time that Retry-After says.',
+    });
+  }
+}
+
+/** Not taken, since the same caller started a job with the same idempotency key before. */
+export class RepeatedJob extends Error {
+  override readonly name = 'RepeatedJob';
+
+  constructor(
+    readonly id: string,
+    /** Hash of the body that came with it. */
+    readonly body: string,
+  ) {
+    super('The job was started before');
+  }
+}
+
+function shuttingDown() {
+  return refusal('draining', 'The server is shutting down', { retryAfter: SHORT_WAIT });
+}
+
+function unavailable(cause?: unknown) {
+  return refusal('queue_unavailable', 'The queue cannot be reached; nothing was started', {
+    retryAfter: SHORT_WAIT,
+    cause,
+  });
+}
+
+/** What Redis or its client threw; everything else stays as it is. */
+function redisError(error: unknown): unknown {
+  const refused = refusalOf(error);
+  return refused.code === 'internal' ? unavailable(error) : refused;
+}

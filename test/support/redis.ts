@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { onTestFinished } from 'vitest';
+
+/** A redis-server of one test, which the test may end and start again. */
+export interface RedisServer {
+  readonly url: string;
+  /** For what the test itself looks up or plants. */
+  readonly client: Redis;
+  /** Ends it as a crash would; what it knew is lost. */
+  stop(): Promise<void>;
+  /** Starts it again on the same port. */
+  start(): Promise<void>;
+}
+
+/**
+ * Starts Debian's redis-server on a free port.
+ *
+ * @param args more of its options
+ */
+export async function startRedis(args: readonly string[] = []): Promise<RedisServer> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 't2i-redis-'));
+  let child: ChildProcess;
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  };
+  const start = async () => {
+    const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder, ...args];
+    child = spawn('redis-server', options, { stdio: 'ignore' });
+    await answers(port, child);
+  };
+  await start();
+  const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50, lazyConnect: true });
+  client.on('error', () => {});
+  onTestFinished(async () => {
+    client.disconnect();
+    await stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return { url: `redis://127.0.0.1:${port}`, client, stop, start };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Resolves when it takes commands, or wants a password for them. */
+async function answers(port: number, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null) {
+    const probe = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null });
+    probe.on('error', () => {});
+    const up = await probe
+      .connect()
+      .then(() => probe.ping())
+      .then(
+        () => true,
+        (error: Error) => error.message.startsWith('NOAUTH'),
+      );
+    probe.disconnect();
+    if (up) return;
+    await delay(20);
+  }
+  throw new Error('redis-server ended');
+}
