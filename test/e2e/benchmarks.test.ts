@@ -22,3 +22,17 @@ it('benchmarks/verify-margins.mjs runs, and measures every format and edit', asy
     expect(Object.keys(edits)).toHaveLength(4);
   }
 });
+
+it('benchmarks/serve-overload.mjs runs, and tells what was carried out from what was refused', async () => {
+  const flags = ['--model', TINY, '--connections', '30', '--seconds', '1', '--queue', '2', '--steps', '20'];
+  const { stdout } = await promisify(execFile)(process.execPath, ['benchmarks/serve-overload.mjs', ...flags], {
+    cwd: ROOT,
+  });
+  const { carriedOutMs, refusedMs, healthMs, failed, serviceMs } = JSON.parse(stdout);
+  expect(failed).toBe(0);
+  for (const { count, p50, p99 } of [carriedOutMs, refusedMs, healthMs]) {
+    expect(count).toBeGreaterThan(0);
+    expect(p99).toBeGreaterThanOrEqual(p50);
+  }
+  expect(serviceMs).toBeGreaterThan(0);
+});

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
 const ENTRY = new URL('../../dist/index.js', import.meta.url).href;
+const SERVER = new URL('../../dist/server/index.js', import.meta.url).href;
 const ENCODE = new URL('../../dist/image/encode.js', import.meta.url).href;
 
 /** Runs a module in a node of its own and lists every file outside the package that it loaded, ES module or native. */
@@ -22,6 +23,20 @@ function loadedBy(source: string): string[] {
   });
   return output.split('\n').filter((line) => /node_modules|\.node$/.test(line));
 }
+
+describe("import '@t2i/sdk/server'", () => {
+  it('loads what serves, and neither clients of clouds, nor an image codec, nor a runtime', () => {
+    const loaded = loadedBy(`import ${JSON.stringify(SERVER)};`);
+    expect(loaded).toContainEqual(expect.stringMatching(/node_modules\/hono\//));
+    expect(loaded.filter((path) => /aws-sdk|smithy|huggingface|sharp|onnxruntime|\.node$/.test(path))).toEqual([]);
+  });
+
+  it('gives exactly the public names', () => {
+    const script = `console.log(Object.keys(await import(${JSON.stringify(SERVER)})).sort().join(' '))`;
+    const names = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }).trim();
+    expect(names).toBe('createServer listen');
+  });
+});
 
 describe("import '@t2i/sdk'", () => {
   it('loads no dependency', () => {
