@@ -32,6 +32,7 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     await page.getByRole('button', { name: 'Draw' }).click();
     await eventually(() => status.textContent()).toMatch(/^3 images drawn/);
     expect(await large.count()).toBe(3);
+    expect(await page.getByLabel('Seed', { exact: true }).inputValue()).toBe('7');
     expect(await history.evaluateAll((all) => all.map((each) => each.getAttribute('alt')))).toEqual(
       [9, 8, 7].map((seed) => `two dogs, seed ${seed}`),
     );
@@ -144,6 +145,7 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
       const field = page.getByLabel('API key');
       await field.fill('wrong-key-wrong-key');
       await page.keyboard.press('Escape');
+      expect(await field.inputValue()).toBe('wrong-key-wrong-key');
       await field.press('Enter');
       await page.getByText('That key was not let in').waitFor();
       await field.fill(key);
