@@ -57,6 +57,8 @@ describe('the check of the layers', () => {
     ['src/backends/process/serve.ts', "import { x } from '../tensorrt/session.js';", /tensorrt\/session\.ts/],
     ['src/backends/select.ts', "import { x } from './engines.js';", /backends\/engines\.ts/],
     ['src/pipeline.ts', "import { main } from './cli/main.js';", /cli\/main\.ts/],
+    ['src/ai/provider.ts', "import { APICallError } from '@ai-sdk/provider';", /package @ai-sdk\/provider/],
+    ['src/pipeline.ts', "import type { ImageModelV3 } from '@ai-sdk/provider';", /package @ai-sdk\/provider/],
     ['src/cli/main.ts', "import { x } from '../../test/support/x.js';", /outside src/],
     ['src/cli/main.ts', "import { x } from '../backends/onnxruntime/session.js';", /onnxruntime\/session\.ts/],
     ['src/model/layout.ts', "type X = import('../cli/main.js').X;", /cli\/main\.ts/],
@@ -78,6 +80,7 @@ describe('the check of the layers', () => {
     ['src/diffusion/plan.ts', "import { T2IError } from '../errors.js'; import { x } from './schedule.js';"],
     ['src/backends/backend.ts', "import type { Plan } from '../diffusion/plan.js';"],
     ['src/backends/onnxruntime/child.ts', "import ort from 'onnxruntime-common'; import { fork } from 'node:process';"],
+    ['src/ai/provider.ts', "import type { ProviderV3 } from '@ai-sdk/provider';"],
     ['src/cli/generate/command.ts', "const { Pipeline } = await import('../../pipeline.js');"],
   ];
 

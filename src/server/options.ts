@@ -19,7 +19,9 @@ export interface ServerOptions {
   /** What clients may name; the first is the default. Default: the model that ships. */
   models?: readonly ModelSource[] | undefined;
   /** How models are opened. */
-  load?: Pick<LoadOptions, 'backend' | 'threads' | 'device' | 'isolation' | 'strict' | 'tensorrtLibDir'> | undefined;
+  load?:
+    | Pick<LoadOptions, 'backend' | 'python' | 'threads' | 'device' | 'isolation' | 'strict' | 'tensorrtLibDir'>
+    | undefined;
   /** Bytes that open models may take together, by an estimate from their files; the least recently used is closed. Default: no limit. */
   memory?: number | undefined;
   /** Open the first model at once, and fail where that fails. Default: false. */
