@@ -22,7 +22,7 @@ describe('the repository', () => {
 
   it('is seen by this test', () => {
     expect(files.map(({ path }) => path)).toEqual(
-      expect.arrayContaining(['src/errors.ts', 'bin/t2i.mjs', 'native/step.h']),
+      expect.arrayContaining(['src/errors.ts', 'bin/t2i.mjs', 'native/base/step.h']),
     );
   });
 
@@ -91,19 +91,19 @@ describe('the check of the layers', () => {
 
 describe('the check of the native layers', () => {
   const refused: [path: string, text: string, problem: RegExp][] = [
-    ['native/step.h', '#include <vector>', /only math/],
-    ['native/step.h', '#include "error.h"', /step may not see/],
-    ['native/error.cc', '#include "engine.h"', /base may not see/],
-    ['native/cuda/device.h', '#include "engine.h"', /cuda may not see/],
-    ['native/cuda/kernels.cu', '#include "pipeline.h"', /cuda may not see/],
-    ['native/engine.h', '#include "pipeline.h"', /engine may not see/],
-    ['native/pipeline.cc', '#include <napi.h>', /Node's API/],
-    ['native/pipeline.cc', '#include "napi.h"', /Node's API/],
-    ['native/denoiser.cc', '  # include "tensorrt/library.h"', /pipeline may not see/],
-    ['native/denoiser.cc', '#include <cuda_runtime.h>', /CUDA's API/],
-    ['native/pipeline.h', '#include "worker.h"', /pipeline may not see/],
-    ['native/worker.cc', '#include "tensorrt/objects.h"', /node may not see/],
-    ['native/tensorrt/library.cc', '#include "job_napi.h"', /tensorrt may not see/],
+    ['native/base/step.h', '#include <vector>', /only math/],
+    ['native/base/step.h', '#include "base/error.h"', /step may not see/],
+    ['native/base/error.cc', '#include "engine/engine.h"', /base may not see/],
+    ['native/cuda/device.h', '#include "engine/engine.h"', /cuda may not see/],
+    ['native/cuda/kernels.cu', '#include "pipeline/pipeline.h"', /cuda may not see/],
+    ['native/engine/engine.h', '#include "pipeline/pipeline.h"', /engine may not see/],
+    ['native/pipeline/pipeline.cc', '#include <napi.h>', /Node's API/],
+    ['native/pipeline/pipeline.cc', '#include "napi.h"', /Node's API/],
+    ['native/pipeline/denoiser.cc', '  # include "tensorrt/library.h"', /pipeline may not see/],
+    ['native/pipeline/denoiser.cc', '#include <cuda_runtime.h>', /CUDA's API/],
+    ['native/pipeline/pipeline.h', '#include "node/worker.h"', /pipeline may not see/],
+    ['native/node/worker.cc', '#include "tensorrt/objects.h"', /node may not see/],
+    ['native/tensorrt/library.cc', '#include "node/job.h"', /tensorrt may not see/],
     ['native/tensorrt/library.cc', '#include <NvInfer.h>', /NVIDIA's TensorRT headers/],
     ['native/utils/all.h', '', /belongs to no layer/],
   ];
@@ -113,11 +113,11 @@ describe('the check of the native layers', () => {
   });
 
   const allowed: [path: string, text: string][] = [
-    ['native/step.h', '#include <cmath>'],
-    ['native/cuda/cuda.cc', '#include <cuda.h>\n#include "error.h"'],
-    ['native/engine.cc', '#include "tensorrt/objects.h"\n#include "cuda/device.h"'],
-    ['native/denoiser.h', '#include "engine.h"\n#include <vector>'],
-    ['native/session.cc', '#include <napi.h>\n#include "tensorrt/library.h"\n#include "pipeline.h"'],
+    ['native/base/step.h', '#include <cmath>'],
+    ['native/cuda/cuda.cc', '#include <cuda.h>\n#include "base/error.h"'],
+    ['native/engine/engine.cc', '#include "tensorrt/objects.h"\n#include "cuda/device.h"'],
+    ['native/pipeline/denoiser.h', '#include "engine/engine.h"\n#include <vector>'],
+    ['native/node/session.cc', '#include <napi.h>\n#include "tensorrt/library.h"\n#include "pipeline/pipeline.h"'],
   ];
 
   it.each(allowed)('allows in %s: %s', (path, text) => {

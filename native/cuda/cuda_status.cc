@@ -2,9 +2,9 @@
 
 #include <atomic>
 
+#include "base/error.h"
 #include "cuda/device.h"
 #include "cuda/driver.h"
-#include "error.h"
 
 namespace t2i::cuda {
 

@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include "dtype.h"
-#include "error.h"
-#include "half.h"
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/half.h"
 
 namespace t2i::cuda {
 

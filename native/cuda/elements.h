@@ -3,10 +3,10 @@
 // What each kernel does for one element: shared by kernels.cu and sim_kernels.cc, so that the simulated device computes
 // the same addresses and the same bits.
 
+#include "base/half.h"
+#include "base/image.h"
+#include "base/step.h"
 #include "cuda/kernel_args.h"
-#include "half.h"
-#include "image.h"
-#include "step.h"
 
 namespace t2i::cuda {
 

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "dtype.h"
+#include "base/dtype.h"
 
 namespace t2i::cuda {
 

@@ -1,6 +1,6 @@
+#include "base/error.h"
 #include "cuda/device.h"
 #include "cuda/kernels.h"
-#include "error.h"
 
 // An addon that was built without a CUDA compiler: it finds TensorRT and builds engines ahead of time, and runs none.
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "error.h"
+#include "base/error.h"
 
 namespace t2i::cuda {
 

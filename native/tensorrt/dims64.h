@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
-#include "dims.h"
-#include "error.h"
+#include "base/dims.h"
+#include "base/error.h"
 #include "tensorrt/interfaces.h"
 
 namespace t2i::tensorrt {

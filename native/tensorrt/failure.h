@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "error.h"
+#include "base/error.h"
 #include "tensorrt/log.h"
 
 namespace t2i::tensorrt {

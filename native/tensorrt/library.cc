@@ -2,8 +2,8 @@
 
 #include <dlfcn.h>
 
+#include "base/error.h"
 #include "cuda/device.h"
-#include "error.h"
 #include "tensorrt/failure.h"
 #include "tensorrt/inspect.h"
 #include "tensorrt/interfaces.h"

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-#include "dtype.h"
+#include "base/dtype.h"
 #include "tensorrt/interfaces.h"
 
 namespace t2i::tensorrt {

@@ -8,8 +8,8 @@ set(T2I_KERNELS ${CMAKE_BINARY_DIR}/kernels)
 add_custom_command(
   OUTPUT ${T2I_KERNELS}/kernel_images.cc
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/native/tools/kernels.py ${T2I_CUDA_HOME} ${T2I_KERNELS}
-  DEPENDS native/tools/kernels.py native/cuda/kernels.cu native/cuda/elements.h native/cuda/kernel_args.h native/dtype.h native/half.h
-    native/image.h native/step.h
+  DEPENDS native/tools/kernels.py native/cuda/kernels.cu native/cuda/elements.h native/cuda/kernel_args.h native/base/dtype.h native/base/half.h
+    native/base/image.h native/base/step.h
   VERBATIM)
 target_sources(t2i_core PRIVATE ${T2I_KERNELS}/kernel_images.cc
   native/cuda/cuda.cc native/cuda/cuda_kernels.cc native/cuda/cuda_probe.cc native/cuda/cuda_status.cc native/cuda/driver.cc)

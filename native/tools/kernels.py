@@ -15,7 +15,7 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[1]
 # The oldest is what the portable code is written for.
 GENERATIONS = (75, 80, 86, 89, 90, 100, 120)
-# --fmad=false: native/step.h. The other three are NVRTC's defaults, said because bit-equality rests on them.
+# --fmad=false: native/base/step.h. The other three are NVRTC's defaults, said because bit-equality rests on them.
 ROUNDING = ("--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
 # NVRTC knows no standard library, and has the mathematical functions and memcpy built in.
 INTEGERS = "\n".join(

@@ -13,20 +13,20 @@ interface NativeLayer {
   readonly onlySystem?: RegExp;
 }
 
-/** From the lowest to the highest; the first that matches owns a file. */
+/** From the lowest to the highest, each a folder; the first that matches owns a file. */
 const LAYERS: readonly NativeLayer[] = [
-  { name: 'step', owns: /^step$/, includes: [], onlySystem: /^cmath$/ },
-  { name: 'base', owns: /^(error|dtype|dims|half|image|job|input_profile)$/, includes: ['step'] },
+  { name: 'step', owns: /^base\/step$/, includes: [], onlySystem: /^cmath$/ },
+  { name: 'base', owns: /^base\//, includes: ['step'] },
   { name: 'cuda', owns: /^cuda\//, includes: ['step', 'base'] },
   { name: 'tensorrt', owns: /^tensorrt\//, includes: ['base', 'cuda'] },
-  { name: 'engine', owns: /^(engine|builder)$/, includes: ['base', 'cuda', 'tensorrt'] },
+  { name: 'engine', owns: /^engine\//, includes: ['base', 'cuda', 'tensorrt'] },
+  { name: 'pipeline', owns: /^pipeline\//, includes: ['step', 'base', 'cuda', 'engine'] },
   {
     name: 'node',
-    owns: /^(addon|session|worker|\w+_napi)$/,
+    owns: /^node\//,
     includes: ['step', 'base', 'cuda', 'engine', 'pipeline'],
     files: ['tensorrt/library'],
   },
-  { name: 'pipeline', owns: /^\w+$/, includes: ['step', 'base', 'cuda', 'engine'] },
 ];
 
 /** Headers that only some layers may include. */

@@ -1,4 +1,4 @@
-/** What the addon exports (native/addon.cc), as types. Errors it throws carry `code` and `hint` as T2IError does. */
+/** What the addon exports (native/node/addon.cc), as types. Errors it throws carry `code` and `hint` as T2IError does. */
 
 /** A device that runs engines. */
 export interface NativeDevice {
@@ -42,7 +42,7 @@ export interface NativeSearch {
   readonly more?: readonly string[] | undefined;
 }
 
-/** What the native pipeline must know of a model; see ModelFacts in native/job.h. */
+/** What the native pipeline must know of a model; see ModelFacts in native/base/job.h. */
 export interface NativeModel {
   readonly latentChannels: number;
   readonly vaeFactor: number;
@@ -207,7 +207,7 @@ export interface NativeAddon {
     inputs: Readonly<Record<string, NativeTensor>>,
   ): Promise<Readonly<Record<string, NativeTensor>>>;
   /**
-   * One plan row on arrays of equal length by the host function of native/step.h; `x` and `x0` are overwritten. `out` is the
+   * One plan row on arrays of equal length by the host function of native/base/step.h; `x` and `x0` are overwritten. `out` is the
    * network's output before guidance: the conditional one and, with guidance, the unconditional one.
    */
   stepHost(step: NativeStepArrays): void;

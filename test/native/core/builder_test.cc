@@ -1,6 +1,6 @@
 // Builds with the stand-ins for TensorRT: what is asked of the library, and what its answers become.
 
-#include "builder.h"
+#include "engine/builder.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "common/toy_plan.h"
-#include "engine.h"
+#include "engine/engine.h"
 #include "support_failures.h"
 #include "support_scratch.h"
 #include "support_toy_model.h"

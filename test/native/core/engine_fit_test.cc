@@ -1,4 +1,4 @@
-#include "engine_fit.h"
+#include "pipeline/engine_fit.h"
 
 #include <string>
 #include <utility>

@@ -1,6 +1,6 @@
 // Engines and their contexts over the stand-ins for TensorRT.
 
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <gtest/gtest.h>
 
@@ -8,10 +8,10 @@
 #include <cstring>
 #include <utility>
 
+#include "base/half.h"
 #include "common/toy_plan.h"
 #include "cuda/resources.h"
 #include "cuda/sim.h"
-#include "half.h"
 #include "support_engines.h"
 #include "support_failures.h"
 #include "support_toy_model.h"

@@ -10,11 +10,11 @@
 #include <limits>
 #include <vector>
 
+#include "base/error.h"
+#include "base/half.h"
+#include "base/image.h"
+#include "base/step.h"
 #include "cuda/resources.h"
-#include "error.h"
-#include "half.h"
-#include "image.h"
-#include "step.h"
 
 namespace t2i::cuda {
 namespace {

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "error.h"
+#include "base/error.h"
 #include "support_scratch.h"
 #include "tensorrt/build_objects.h"
 #include "tensorrt/elf.h"

@@ -1,4 +1,4 @@
-#include "network.h"
+#include "pipeline/network.h"
 
 #include "support_failures.h"
 #include "support_toy_model.h"

@@ -1,7 +1,7 @@
 // The pipeline over the stand-ins for TensorRT gives the plain loop's images, bit for bit, whatever the engines look
 // like.
 
-#include "pipeline.h"
+#include "pipeline/pipeline.h"
 
 #include <ostream>
 

@@ -1,6 +1,6 @@
 // Captures of a step: what they exclude, and what a failure within leaves behind.
 
-#include "step_graph.h"
+#include "pipeline/step_graph.h"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@
 
 #include "common/toy_plan.h"
 #include "cuda/sim.h"
-#include "engine.h"
+#include "engine/engine.h"
 #include "support_failures.h"
 #include "support_scratch.h"
 #include "support_threads.h"

@@ -1,6 +1,6 @@
 // What of the update formula is awkward to see from JavaScript; that it equals src/diffusion/step.ts is tested there.
 
-#include "step.h"
+#include "base/step.h"
 
 #include <gtest/gtest.h>
 

@@ -7,10 +7,10 @@
 #include <functional>
 #include <utility>
 
+#include "base/error.h"
 #include "cuda/device.h"
 #include "cuda/resources.h"
 #include "cuda/sim.h"
-#include "error.h"
 
 namespace t2i::cuda {
 

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "base/half.h"
 #include "common/toy_plan.h"
 #include "cuda/resources.h"
-#include "engine.h"
-#include "half.h"
+#include "engine/engine.h"
 #include "support_toy_model.h"
 
 namespace t2i::test {

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "error.h"
+#include "base/error.h"
 
 namespace t2i::test {
 

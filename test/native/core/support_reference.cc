@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "half.h"
-#include "step.h"
+#include "base/half.h"
+#include "base/step.h"
 
 namespace t2i::test {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "base/step.h"
 #include "common/toy_plan.h"
-#include "step.h"
 
 namespace t2i::test {
 

@@ -5,8 +5,8 @@
 #include <random>
 #include <vector>
 
-#include "job.h"
-#include "pipeline.h"
+#include "base/job.h"
+#include "pipeline/pipeline.h"
 #include "tensorrt/library.h"
 
 // Toy models over the stand-ins for TensorRT, and jobs for them.

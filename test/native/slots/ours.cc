@@ -1,5 +1,5 @@
 // Prints what native/tensorrt/interfaces.h says, for slots.test.ts.
-#include "dtype.h"
+#include "base/dtype.h"
 #include "print.h"
 #include "tensorrt/interfaces.h"
 

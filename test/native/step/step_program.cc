@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#include "step.h"
+#include "base/step.h"
 
 int main() {
   float in[t2i::kRowLength + 7];

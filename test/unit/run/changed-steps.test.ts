@@ -26,7 +26,7 @@ describe('the checks of a change', () => {
   });
 
   it('of the addon are the tests of the core, then those through Node', () => {
-    const { names, byImport, byPath } = planned('native/pipeline.cc');
+    const { names, byImport, byPath } = planned('native/pipeline/pipeline.cc');
     expect(names).toEqual(expect.arrayContaining(['addon (sim)', 'core tests (sim)']));
     expect(byImport).toEqual([]);
     expect(byPath).toEqual(['test/architecture.test.ts', 'test/contract/tensorrt', 'test/native/']);

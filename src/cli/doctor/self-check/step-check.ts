@@ -20,7 +20,7 @@ const ROWS: readonly (readonly number[])[] = [
 type StepFunctions = Pick<NativeAddon, 'stepHost' | 'stepDevice'>;
 
 /**
- * Compares the device's kernel with the host function of native/step.h on every row, with and without guidance and clamp. Bits are
+ * Compares the device's kernel with the host function of native/base/step.h on every row, with and without guidance and clamp. Bits are
  * compared; any NaN equals any NaN, since IEEE 754 leaves its sign and payload open.
  */
 export async function checkStep(addon: StepFunctions, device: number): Promise<Finding> {

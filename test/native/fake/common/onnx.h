@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "dtype.h"
+#include "base/dtype.h"
 
 namespace t2i::fake {
 

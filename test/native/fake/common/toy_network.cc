@@ -6,7 +6,7 @@
 #include <limits>
 #include <numeric>
 
-#include "half.h"
+#include "base/half.h"
 
 namespace t2i::fake {
 

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/job.h"
+#include "cuda/kernels.h"
+#include "pipeline/network.h"
+#include "pipeline/plan_table.h"
+#include "pipeline/step_graph.h"
+
+namespace t2i {
+
+/// What the UNet is told besides the latents: the negative prompt's states first where guidance is on, each [states,
+/// width].
+struct Conditions {
+  std::vector<const void*> states;
+  Dims shape;
+
+  int32_t count() const { return static_cast<int32_t>(states.size()); }
+};
+
+/// Images of a job that are denoised together: `count` of them from `first` on.
+struct Pass {
+  int32_t first;
+  int32_t count;
+  /// Images that are computed, the same in every pass of a job, so that one captured step serves all. Those beyond
+  /// `count` repeat the last one.
+  int32_t computed;
+};
+
+/// The UNet between the two kernels of a step. A step of n images is one forward at batch 2n with guidance, n
+/// without; engines whose batch is below the number of conditions run one forward for each condition.
+class Denoiser {
+ public:
+  Denoiser(Engine& unet, const ModelFacts& model, bool use_graph, Activations& activations);
+
+  DataType states_type() const { return network_.tensor(model_.unet.states).type; }
+  /// The fewest passes that the engine's largest batch allows, of nearly equal size; the last may be short.
+  std::vector<Pass> passes(int32_t images, int32_t conditions) const;
+  /// To be called at the start of a job.
+  void start() noexcept { graph_.try_again(); }
+  /// Queues all that the steps of a pass read: plan, conditions, noise, first latents. Every step queued before must
+  /// have passed.
+  void begin(const Job& job, const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream);
+  /// Queues the next step of the pass.
+  ///
+  /// @param again whether it is not the last of the job
+  void step(cuda::StreamHandle stream, bool again, std::vector<std::string>& warnings);
+  /// Steps of the pass that the device has done.
+  int32_t steps_done() const noexcept;
+
+  /// [images, channels, height, width] float32 on the device.
+  const float* latents() const noexcept { return latents_.as<float>(); }
+  /// The same of the clean estimate.
+  const float* clean() const noexcept { return clean_.as<float>(); }
+  void free_memory() noexcept;
+
+ private:
+  /// How the rows of a step go through the network.
+  struct Batching {
+    int32_t forwards = 0;
+    /// Of one forward, what fills up the engine's smallest batch included.
+    int64_t rows = 0;
+    int32_t images = 0;
+    int32_t conditions = 0;
+    bool operator==(const Batching& other) const {
+      return forwards == other.forwards && rows == other.rows && images == other.images &&
+             conditions == other.conditions;
+    }
+  };
+
+  int32_t forwards(int32_t conditions) const { return rows_.max < conditions ? conditions : 1; }
+  void shape_network(const Dims& latent, const Dims& states, const Batching& batching, const Plan& plan);
+  void set_conditions(const Conditions& conditions, cuda::StreamHandle stream);
+  std::size_t guidance_bytes() const;
+  void upload_guidance(const Job& job, cuda::StreamHandle stream);
+  void upload_noise(const Job& job, const Pass& pass, cuda::StreamHandle stream);
+  void queue_step(cuda::StreamHandle stream);
+  void forward(int32_t index, cuda::StreamHandle stream);
+  cuda::PrepareArgs prepare_args() const;
+  cuda::StepArgs step_args() const;
+
+  ModelFacts model_;
+  Activations& activations_;
+  /// Of the activations, when a step was captured with their address.
+  int64_t moves_ = 0;
+  Network network_;
+  Range rows_;
+  StepGraph graph_;
+  PlanTable plan_;
+  Batching batching_;
+  int64_t latent_size_ = 0;
+  int64_t timestep_count_ = 0;
+  std::size_t sample_bytes_ = 0;
+  std::size_t output_row_bytes_ = 0;
+  /// Between the states of two forwards.
+  std::size_t states_stride_ = 0;
+  DeviceMemory sample_;
+  DeviceMemory timestep_;
+  DeviceMemory states_;
+  /// timestep_cond, and what it is copied from; empty where the UNet takes none.
+  DeviceMemory guidance_;
+  PinnedMemory guidance_staging_;
+  DeviceMemory output_;
+  /// One row, where the rows of `output_` are not aligned.
+  DeviceMemory output_row_;
+  DeviceMemory latents_;
+  DeviceMemory clean_;
+  DeviceMemory noise_;
+  PinnedMemory staging_;
+  /// Step index and ticket of the kernels.
+  DeviceMemory counters_;
+  /// The steps done, written by the device.
+  PinnedMemory progress_;
+  int32_t* progress_address_ = nullptr;
+};
+
+}  // namespace t2i
