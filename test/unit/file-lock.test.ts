@@ -31,6 +31,7 @@ describe('a file lock', () => {
     const path = lockPath();
     const work = async () => {
       expect(readFileSync(path, 'utf8')).toMatch(new RegExp(`^${process.pid}-[0-9a-f]{16} [0-9a-f]{16}\n$`));
+      expect((statSync(path).mode & 0o777).toString(8)).toBe('600');
       throw new Error('work failed');
     };
     await expect(withFileLock(path, control, work)).rejects.toThrow('work failed');
@@ -116,6 +117,10 @@ describe('a file lock', () => {
 
   it('says where it cannot be made', async () => {
     const path = join(engineFolder(), 'missing', 'unet.lock');
-    expect((await failure(withFileLock(path, control, async () => {}))).code).toBe('IO_FAILED');
+    expect(await failure(withFileLock(path, control, async () => {}))).toMatchObject({
+      code: 'IO_FAILED',
+      message: expect.stringContaining(path),
+      cause: { code: 'ENOENT' },
+    });
   });
 });

@@ -6,8 +6,10 @@ import { T2IError } from '../../../src/errors.js';
 import { describeModel } from '../../../src/model/layout.js';
 import { readOnnxFile } from '../../../src/model/onnx-file.js';
 import { ProtobufError } from '../../../src/model/protobuf.js';
+import { openFilesIn } from '../../support/open-files.js';
+import { noLinux, skipFor } from '../../support/skip-for.js';
 import { refusal, SMALLEST, scratch, writeModel } from './model-dir.js';
-import { FLOAT, input, message, model, varint } from './onnx-writer.js';
+import { FLOAT, input, message, model, node, varint } from './onnx-writer.js';
 
 const disk = vi.hoisted(() => ({ bytesRead: 0 }));
 vi.mock('node:fs', async (original) => {
@@ -57,11 +59,31 @@ describe('a graph', () => {
     expect(read(opset('com.microsoft', 1))).toBeNull();
   });
 
-  const nested = (depth: number) => {
-    let inner: Buffer = Buffer.alloc(0);
+  const nested = (depth: number, innermost: Buffer = Buffer.alloc(0)) => {
+    let inner = innermost;
     for (let i = 0; i < depth; i++) inner = message(1, message(5, message(6, inner)));
     return model([inner]);
   };
+
+  const written = (content: Buffer) => {
+    const path = join(scratch(), 'graph.onnx');
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it('may be nested 100 deep, and hold numbers of ten bytes', () => {
+    // The graph itself, and a node, an attribute and a graph for each level.
+    expect(readOnnxFile(written(nested(33))).inputs).toEqual([]);
+    expect(() => readOnnxFile(written(nested(33, node('Abs'))))).toThrow(/nested deeper than 100/);
+    expect(readOnnxFile(written(model([], varint(5, -1)))).opset).toBe(17);
+  });
+
+  it('is left open by nobody', skipFor(noLinux), () => {
+    const path = written(model([]));
+    readOnnxFile(path);
+    expect(() => readOnnxFile(written(Buffer.from([0x00, 0x00])))).toThrow(ProtobufError);
+    expect(openFilesIn(join(path, '..'))).toEqual([]);
+  });
 
   /** A graph with a damaged field, behind which a whole one stands. */
   const overlong = (number: number, damaged: Buffer) => model([message(number, damaged), input('x', FLOAT, [1, 2, 3])]);
@@ -78,6 +100,11 @@ describe('a graph', () => {
     [
       'with a number that never ends',
       Buffer.concat([Buffer.from([0x08]), Buffer.alloc(12, 0xff)]),
+      /more than 10 bytes/,
+    ],
+    [
+      'with a number of eleven bytes',
+      Buffer.concat([model([]), Buffer.from([0x08, ...Array<number>(10).fill(0x80), 0])]),
       /more than 10 bytes/,
     ],
     ['with field number 0', Buffer.from([0x00, 0x00]), /field number 0/],
