@@ -56,7 +56,8 @@ if (settings.T2I_TESTS && !canInclude('gtest/gtest.h'))
   fail('GoogleTest (libgtest-dev) is not installed', MISSING_TOOL);
 const cudaHome = process.env.T2I_CUDA_HOME ?? process.env.CUDA_HOME;
 const withCuda = settings.T2I_DEVICE === 'cuda';
-if (withCuda && !cudaHome) fail('T2I_CUDA_HOME names no folder with NVRTC of CUDA 12: python3 native/tools/nvidia.py cuda', MISSING_TOOL);
+if (withCuda && !cudaHome)
+  fail('T2I_CUDA_HOME names no folder with NVRTC of CUDA 12: python3 native/tools/nvidia.py cuda', MISSING_TOOL);
 
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const defines = {

@@ -56,6 +56,7 @@ export const LAYERS = [
     mutate: ['src/bench/**/*.ts', '!src/bench/backend/first-image*.ts', '!src/bench/diffusers/*.ts'],
   },
   folder('hub', 85),
+  folder('ai', 85),
   folder('python', 85),
   { ...folder('server', 85), mutate: ['src/server/**/*.ts', '!src/server/page/browser/**/*.ts'] },
   folder('http', 85),
