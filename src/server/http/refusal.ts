@@ -1,41 +1,14 @@
 import { describeIssues, ERROR_CODES, type ErrorCode, type Issue, T2IError } from '../../errors.js';
 
-/** The HTTP status of every error code; what a server of images cannot meet is a failure of its own. */
-const STATUS: Readonly<Record<ErrorCode, number>> = {
+/** The HTTP status of the error codes that are not the server's own failure, which is 500. */
+const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   OPTION_INVALID: 400,
   MODEL_NOT_FOUND: 404,
   QUEUE_FULL: 429,
-  MODEL_INVALID: 500,
-  BACKEND_FAILED: 500,
-  CODEC_UNAVAILABLE: 500,
-  ENGINE_INVALID: 500,
-  ENGINE_BUILD_FAILED: 500,
-  ENGINE_INACCURATE: 500,
-  OUT_OF_MEMORY: 500,
   BACKEND_UNAVAILABLE: 503,
   BACKEND_CRASHED: 503,
   DEVICE_LOST: 503,
   CLOSED: 503,
-  IMAGE_INVALID: 500,
-  RECEIPT_MISSING: 500,
-  RECEIPT_INVALID: 500,
-  BUDGET_EXCEEDED: 500,
-  PYTHON_UNAVAILABLE: 500,
-  DATA_INVALID: 500,
-  EVALUATION_WORSE: 500,
-  CHECKPOINT_INVALID: 500,
-  TRAINING_DIVERGED: 500,
-  STAGE_FAILED: 500,
-  NETWORK_FAILED: 500,
-  ACCESS_DENIED: 500,
-  REMOTE_NOT_FOUND: 500,
-  REMOTE_CONFLICT: 500,
-  REMOTE_REFUSED: 500,
-  DOWNLOAD_INVALID: 500,
-  DEPLOYMENT_FAILED: 500,
-  JOB_FAILED: 500,
-  IO_FAILED: 500,
-  INTERNAL: 500,
 };
 
 /** What only a server refuses, by the name that clients see as `code`. */
@@ -96,7 +69,7 @@ export function refusal(code: RefusalCode, message: string, options: RefusalOpti
 
 /** A request whose options are wrong, with every mistake. */
 export function invalidRequest(issues: readonly Issue[]): Refusal {
-  return new Refusal(STATUS.OPTION_INVALID, 'option_invalid', describeIssues(issues), { issues });
+  return new Refusal(400, 'option_invalid', describeIssues(issues), { issues });
 }
 
 /**
@@ -106,7 +79,7 @@ export function invalidRequest(issues: readonly Issue[]): Refusal {
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   const { code, message, issues, hint } = T2IError.is(error) ? error : internal(error);
-  const status = STATUS[code];
+  const status = STATUS[code] ?? 500;
   const told = status < 500 ? { message, issues, hint } : { message: ERROR_CODES[code] };
   return new Refusal(status, code.toLowerCase(), told.message, {
     ...told,

@@ -1,7 +1,8 @@
 // Runs OpenAI's client against the addresses that the parent names, and prints what it saw as JSON: one process for each version of the
 // client, since the newer one needs a newer Node.
 const [name, addresses] = process.argv.slice(2);
-const { default: OpenAI, APIError, APIUserAbortError, BadRequestError } = await import(name);
+const clients = { 'openai-6': () => import('openai-6'), 'openai-7': () => import('openai-7') };
+const { default: OpenAI, APIError, APIUserAbortError, BadRequestError } = await clients[name]();
 const { normal, busy, broken, failing } = JSON.parse(addresses);
 
 const clientOf = (url, options = {}) =>
