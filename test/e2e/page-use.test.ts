@@ -87,23 +87,61 @@ describe('the page, in use', { ...skipFor(noChromium), timeout: 60_000 }, () => 
 
   it('draws while one types, under the fast preset alone, and keeps only what is asked for', async () => {
     const { page, prompt, large, history, status, seen } = await open();
-    await prompt.pressSequentially('a red');
+    await page.clock.install();
+    const pause = () => page.clock.fastForward(10_000);
+    const asked: string[] = [];
+    page.on('request', (request) => {
+      if (request.url().endsWith('/v1/jobs')) asked.push(request.postDataJSON().prompt);
+    });
+    await prompt.fill('a red');
+    await pause();
     await page.getByRole('radio', { name: 'Fast' }).check();
     expect(await page.getByLabel('Steps', { exact: true }).inputValue()).toBe('2');
-    await prompt.pressSequentially(' apple');
+    await pause();
+    await eventually(() => large.getAttribute('alt')).toBe('a red');
+    await prompt.fill('a red app');
+    await prompt.fill('a red apple');
+    await pause();
     await eventually(() => large.getAttribute('alt')).toBe('a red apple');
+    expect(asked).toEqual(['a red', 'a red apple']);
     expect(await seen()).not.toContain('Preview of the image being drawn');
     expect(await history.count()).toBe(0);
     await prompt.press('Enter');
     await eventually(() => status.textContent()).toMatch(/^Drawn/);
     expect(await history.count()).toBe(1);
     await page.getByLabel('Draw while I type').uncheck();
-    const requests: string[] = [];
-    page.on('request', (request) => requests.push(request.url()));
     await prompt.fill('a cat');
+    await pause();
     await page.getByLabel('Draw while I type').check();
+    await pause();
     await eventually(() => large.getAttribute('alt')).toBe('a cat');
-    expect(requests.filter((url) => url.endsWith('/v1/jobs'))).toHaveLength(1);
+    expect(asked).toEqual(['a red', 'a red apple', 'a red apple', 'a cat']);
+  });
+
+  it('ends a sketch when more is typed, and when it is left', async () => {
+    const { page, prompt, large, set } = await open();
+    await page.clock.install();
+    const cancelled = await server().cancelled();
+    // A server that is busy, so that the sketches wait.
+    const busy = await open();
+    await busy.set('Steps', ENDLESS.steps);
+    await busy.set('Images', ENDLESS.n);
+    await busy.prompt.fill('busy');
+    await busy.prompt.press('Enter');
+    await eventually(() => busy.status.textContent()).toBe('Drawing');
+    await page.getByRole('radio', { name: 'Fast' }).check();
+    await set('Seed', 7);
+    for (const [index, text] of ['a', 'a red', 'a red apple'].entries()) {
+      await prompt.fill(text);
+      await page.clock.fastForward(10_000);
+      await eventually(() => server().queue.length).toBe(1);
+      await eventually(() => server().cancelled()).toBe(cancelled + index);
+    }
+    await page.reload();
+    await eventually(() => server().cancelled()).toBe(cancelled + 3);
+    expect(await large.count()).toBe(0);
+    await busy.page.keyboard.press('Escape');
+    await eventually(() => server().queue.running).toBe(0);
   });
 
   it('can be used by the keyboard alone', async () => {

@@ -111,6 +111,23 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     expect(problems.splice(0).filter((said) => !said.includes('Failed to load resource'))).toEqual([]);
   });
 
+  it('keeps what was drawn until it is left, where the browser stores nothing', async () => {
+    const { page, prompt, status, set, history } = await open();
+    // All three are done at the same time.
+    await page.addInitScript('Date.now = () => 7');
+    await page.addInitScript("indexedDB.open = () => { throw new DOMException('not here', 'SecurityError'); }");
+    await page.reload();
+    await set('Images', 3);
+    await prompt.fill('two dogs');
+    await prompt.press('Enter');
+    await eventually(() => status.textContent()).toMatch(/^3 images drawn/);
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await eventually(() => history.count()).toBe(2);
+    await page.reload();
+    await prompt.fill('a dog');
+    expect(await history.count()).toBe(0);
+  });
+
   it('offers what the model takes that is chosen', async () => {
     const several = await startPageServer({}, ['tiny-lcm']);
     try {
@@ -125,6 +142,10 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
       await prompt.press('Enter');
       await eventually(() => status.textContent()).toMatch(/^Drawn/);
       expect(await readReceipt(await saved())).toMatchObject({ plan: { sampler: 'dpmpp-2m', sigmas: 'karras' } });
+      await field('Sampler').selectOption('ddim');
+      await prompt.press('Enter');
+      await eventually(() => page.locator('#facts').textContent()).toContain('ddim');
+      expect(await readReceipt(await saved())).toMatchObject({ plan: { sampler: 'ddim', sigmas: null } });
       await field('Model').selectOption('tiny-lcm');
       expect(await field('Sampler').inputValue()).toBe('lcm');
       expect(await field('Step spacing').isVisible()).toBe(false);

@@ -14,6 +14,8 @@ export class HistoryView {
   readonly #list = element('history-images', HTMLUListElement);
   readonly #images = new Map<HTMLButtonElement, StoredImage>();
 
+  /** Ids of images that are not stored are below zero. */
+  #lastUnstored = 0;
   #listener: HistoryListener = { chosen: () => {}, gone: () => {} };
 
   /** @param store null where this browser keeps nothing */
@@ -48,7 +50,7 @@ export class HistoryView {
   /** Keeps an image that was just drawn. */
   async add(drawn: DrawnImage): Promise<StoredImage> {
     const { stored, dropped } = (await this.store?.add(drawn)) ?? {
-      stored: { ...drawn, id: -drawn.drawnAt },
+      stored: { ...drawn, id: --this.#lastUnstored },
       dropped: [],
     };
     this.#insert(stored);

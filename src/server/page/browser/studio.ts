@@ -40,10 +40,7 @@ export class Studio {
       if (event.key === 'Escape') this.cancel();
     });
     // Nobody would see what is drawn for a page that was left.
-    addEventListener('pagehide', () => {
-      this.cancel();
-      this.#run?.controller.abort();
-    });
+    addEventListener('pagehide', () => this.cancel());
     this.#draw.disabled = false;
   }
 
@@ -60,8 +57,8 @@ export class Studio {
   }
 
   cancel(): void {
+    this.#run?.controller.abort();
     if (this.#run?.isSketch !== false) return;
-    this.#run.controller.abort();
     this.parts.stage.end('Cancelled');
     this.#show(this.#shownImage);
   }
