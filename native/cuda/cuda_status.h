@@ -14,8 +14,7 @@ namespace t2i::cuda {
 void require_usable(const char* call);
 
 /// @param call name of the function of the driver that gave `status`
-/// @throws Error OUT_OF_MEMORY, DEVICE_LOST (remembered for the current device), BACKEND_UNAVAILABLE (no driver, no
-/// device),
+/// @throws Error OUT_OF_MEMORY, DEVICE_LOST (remembered for the current device), BACKEND_UNAVAILABLE (no driver, no device),
 ///   BACKEND_FAILED, with the call's name and the driver's text
 void check(const char* call, CUresult status);
 

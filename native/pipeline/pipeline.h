@@ -38,8 +38,7 @@ class Pipeline {
 
   /// The images of a job. After an error, ABORTED included, the next job starts clean; only DEVICE_LOST is for ever.
   ///
-  /// @throws Error ABORTED within one step of `control.cancelled`, OUT_OF_MEMORY, BACKEND_FAILED (a shape outside the
-  /// engines'
+  /// @throws Error ABORTED within one step of `control.cancelled`, OUT_OF_MEMORY, BACKEND_FAILED (a shape outside the engines'
   ///   profile, an image with NaN), DEVICE_LOST
   JobResult run(const Job& job, const JobControl& control);
   RuntimeCaches runtime_caches() const;

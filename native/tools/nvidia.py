@@ -8,6 +8,7 @@
     lean      the run-only TensorRT 11 (PyPI)
     trt10     TensorRT 10.15 with its ONNX parser (Maven Central, 533 MB)
     jni10     a library compiled against the headers of TensorRT 10.15 (Maven Central): its calls show their layout
+    enums10   Java written from those headers (Maven Central): their enumerations
     headers   NVIDIA's headers of TensorRT 11 and TensorRT-RTX (crates.io)
 
 Nothing of it is part of the package. Every file is pinned by its SHA-256, unpacked once into a cache folder named by
@@ -45,6 +46,9 @@ PACKAGES = {
             "a1ed39406bbf4b5b41d795f9afcf1ff1f0def5652393a2bc46588badf63ada8e"
         )
     },
+    "enums10": {
+        f"{MAVEN}tensorrt-10.15-1.5.13-sources.jar": "15cae3f684e1c2b94fcc8fbfc1131da31a9991f3c5a577222a549bc4c4299534"
+    },
     "headers": {
         f"{CRATES}trtx-sys/trtx-sys-0.9.1%2Brtx1.7.crate": (
             "5480ee056292951daa1bc74532162d6cb75190f091e45d7d97c0c356916ae171"
@@ -58,6 +62,7 @@ INSIDE = {
     "lean": "tensorrt_lean_libs",
     "trt10": "org/bytedeco/tensorrt/linux-x86_64",
     "jni10": "org/bytedeco/tensorrt/linux-x86_64",
+    "enums10": "org/bytedeco/tensorrt",
     "headers": "trtx-sys-0.9.1+rtx1.7/TensorRT-Headers",
 }
 

@@ -144,6 +144,12 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
     expect(readdirSync(options.dir)).toHaveLength(3);
   });
 
+  it('are refused at once below a folder that cannot be made, before the model is read', async () => {
+    const options = await simOptions({ dir: '/dev/null/engines' });
+    const model = { ...options.model, dir: '/gone' };
+    expect((await failure(ensureEngines({ ...options, model }))).code).toBe('IO_FAILED');
+  });
+
   it('need a device or compute capabilities, and those a TensorRT that builds for others', async () => {
     const options = await simOptions();
     expect((await failure(ensureEngines({ ...options, device: null }))).message).toContain(

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { noNvidia, nvidiaFolder } from '../support/native.js';
@@ -79,6 +80,65 @@ if (given && ours !== null && headers !== null) {
     TIMEOUT_MS,
   );
 }
+
+/** File, enumeration and constant of NVIDIA's for those that interfaces.h and dtype.h name. */
+const ENUMERATIONS: Readonly<Record<string, readonly [file: string, name: string, constant: string]>> = {
+  'Severity::internal_error': ['nvinfer/ILogger', 'Severity', 'kINTERNAL_ERROR'],
+  'Severity::error': ['nvinfer/ILogger', 'Severity', 'kERROR'],
+  'Severity::warning': ['nvinfer/ILogger', 'Severity', 'kWARNING'],
+  'Severity::info': ['nvinfer/ILogger', 'Severity', 'kINFO'],
+  'Severity::verbose': ['nvinfer/ILogger', 'Severity', 'kVERBOSE'],
+  'TensorIOMode::none': ['global/nvinfer', 'TensorIOMode', 'kNONE'],
+  'TensorIOMode::input': ['global/nvinfer', 'TensorIOMode', 'kINPUT'],
+  'TensorIOMode::output': ['global/nvinfer', 'TensorIOMode', 'kOUTPUT'],
+  'TensorLocation::device': ['global/nvinfer', 'TensorLocation', 'kDEVICE'],
+  'TensorLocation::host': ['global/nvinfer', 'TensorLocation', 'kHOST'],
+  'ProfileSelector::min': ['global/nvinfer', 'OptProfileSelector', 'kMIN'],
+  'ProfileSelector::opt': ['global/nvinfer', 'OptProfileSelector', 'kOPT'],
+  'ProfileSelector::max': ['global/nvinfer', 'OptProfileSelector', 'kMAX'],
+  'MemoryPool::workspace': ['global/nvinfer', 'MemoryPoolType', 'kWORKSPACE'],
+  'AllocationStrategy::user_managed': ['global/nvinfer', 'ExecutionContextAllocationStrategy', 'kUSER_MANAGED'],
+  'ParserErrorCode::out_of_memory': ['global/nvonnxparser', 'ErrorCode', 'kMEM_ALLOC_FAILED'],
+  'ParserErrorCode::model_not_read': ['global/nvonnxparser', 'ErrorCode', 'kMODEL_DESERIALIZE_FAILED'],
+  'ParserErrorCode::unsupported_node': ['global/nvonnxparser', 'ErrorCode', 'kUNSUPPORTED_NODE'],
+  'DataType::float32': ['global/nvinfer', 'DataType', 'kFLOAT'],
+  'DataType::float16': ['global/nvinfer', 'DataType', 'kHALF'],
+  'DataType::int8': ['global/nvinfer', 'DataType', 'kINT8'],
+  'DataType::int32': ['global/nvinfer', 'DataType', 'kINT32'],
+  'DataType::boolean': ['global/nvinfer', 'DataType', 'kBOOL'],
+  'DataType::uint8': ['global/nvinfer', 'DataType', 'kUINT8'],
+  'DataType::fp8': ['global/nvinfer', 'DataType', 'kFP8'],
+  'DataType::bfloat16': ['global/nvinfer', 'DataType', 'kBF16'],
+  'DataType::int64': ['global/nvinfer', 'DataType', 'kINT64'],
+};
+/** What TensorRT-RTX alone has. */
+const NOT_IN_10 = ['BuilderFlag::require_user_allocation', 'Specialization::eager'];
+
+describe(
+  'enumerations of TensorRT 10, from Java that was written from its headers',
+  skipFor(noCompiler, noNvidia('enums10')),
+  () => {
+    const java = noCompiler ? null : nvidiaFolder('enums10');
+    const constant = (file: string, name: string, of: string): number => {
+      const text = readFileSync(join(java as string, `${file}.java`), 'utf8');
+      const [, body = ''] = new RegExp(`enum ${name} \\{([^}]*?);`).exec(text.replace(/\/\*[\s\S]*?\*\//g, '')) ?? [];
+      return Number(new RegExp(`\\b${of}\\((\\d+)\\)`).exec(body)?.[1]);
+    };
+
+    test('every number that is used is theirs', () => {
+      const used = [...(ours?.ten.keys() ?? [])].filter((name) => name.includes('::') && !NOT_IN_10.includes(name));
+      expect(Object.keys(ENUMERATIONS).sort()).toEqual(used.sort());
+      for (const [name, [file, of, value]] of Object.entries(ENUMERATIONS)) {
+        expect([name, ours?.ten.get(name)]).toEqual([name, constant(file, of, value)]);
+      }
+    });
+
+    test('a strongly typed network is asked for by the bit of its flag', () => {
+      const flag = constant('global/nvinfer', 'NetworkDefinitionCreationFlag', 'kSTRONGLY_TYPED');
+      expect(ours?.ten.get('strongly_typed')).toBe(2 ** flag);
+    });
+  },
+);
 
 /** The parameters of those methods that have overloads, as JNI writes them. */
 const OVERLOADS: Readonly<Record<string, string>> = {

@@ -26,7 +26,7 @@ export function loadBuild(flavour: Flavour): NativeAddon {
   return createRequire(import.meta.url)(join(ROOT, 'build', flavour, 'Release', 't2i.node')) as NativeAddon;
 }
 
-type NvidiaPackage = 'cuda' | 'rtx' | 'lean' | 'trt10' | 'jni10' | 'headers';
+type NvidiaPackage = 'cuda' | 'rtx' | 'lean' | 'trt10' | 'jni10' | 'enums10' | 'headers';
 
 /** Folders of NVIDIA's packages, or why there is none; asked once a file. */
 const nvidia = new Map<NvidiaPackage, { folder: string | null; lack: Lack }>();

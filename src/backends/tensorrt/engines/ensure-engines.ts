@@ -20,8 +20,9 @@ export interface EnsuredEngines {
  */
 export async function ensureEngines(options: EngineOptions): Promise<EnsuredEngines> {
   options.signal.throwIfAborted();
-  const task = await EngineTask.prepare(options);
+  // First, for the hashes of a large model take long.
   await openCacheFolder(options.dir);
+  const task = await EngineTask.prepare(options);
   const maker = new EngineMaker(task);
   const engines = {} as Record<NetworkName, EnsuredEngine>;
   for (const network of NETWORKS) {

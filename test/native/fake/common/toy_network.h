@@ -12,9 +12,10 @@
 // (-ffp-contract=off); float16 inputs are widened first, float16 outputs narrowed last. `s` is the plan's salt.
 //
 //   text encoder  states[b][t][d] = (((ids[b][t] * 31 + d * 7 + s) mod 64) / 64) - 0.5
-//   UNet          out[r][i] = ((x[r][i] * 0.5) + (states[r][i mod (context * width)] * (timestep[r or 0] / 1000))) + s
-//   / 1024 decoder       image[n][c][y][x] = (latents[n][c mod channels][y div f][x div f] * 0.25) + s / 1024, f =
-//   ToyPlan::factor
+//   UNet          out[r][i] = ((x[r][i] * 0.5) + (states[r][i mod (context * width)] * (timestep[r or 0] / 1000)))
+//                             + s / 1024
+//   decoder       image[n][c][y][x] = (latents[n][c mod channels][y div f][x div f] * 0.25) + s / 1024,
+//                             f = ToyPlan::factor
 //
 // Any further output is filled with zeros.
 
