@@ -7,7 +7,7 @@ import { refuse } from '../fields.js';
 import type { ModelDescription } from '../model/description.js';
 import type { Request } from '../options.js';
 import type { ClipTokenizer } from '../text/clip-tokenizer.js';
-import { type Warning, warningsOf } from './warnings.js';
+import { type EncodedTexts, type Warning, warningsOf } from './warnings.js';
 
 /** Most bytes of noise that one request may take on a GPU, which is given all of it at once; only samplers that add noise at each step come near. */
 const MAX_NOISE = 1 << 30;
@@ -22,11 +22,8 @@ export function prepareJob(
   model: ModelDescription,
   tokenizer: ClipTokenizer,
 ): { job: Job; warnings: Warning[] } {
-  const prompt = tokenizer.encode(request.prompt);
+  const { prompt, negative, warnings } = encodeTexts(request, model, tokenizer);
   const { guidanceWidth } = model;
-  const distilled = guidanceWidth !== null;
-  const guided = !distilled && usesGuidance(request.guidanceScale);
-  const negative = guided ? tokenizer.encode(request.negativePrompt) : null;
   const plan = planOf(request, model);
   const latentHeight = request.height / model.vaeFactor;
   const latentWidth = request.width / model.vaeFactor;
@@ -36,14 +33,30 @@ export function prepareJob(
     promptIds: prompt.ids,
     negativeIds: negative?.ids ?? null,
     guidanceScale: request.guidanceScale,
-    guidanceEmbedding: distilled ? guidanceEmbedding(request.guidanceScale, guidanceWidth) : null,
+    guidanceEmbedding: guidanceWidth === null ? null : guidanceEmbedding(request.guidanceScale, guidanceWidth),
     plan,
     latentHeight,
     latentWidth,
     previewEvery: request.previewEvery,
     seeds: request.seeds,
   };
-  return { job, warnings: warningsOf(request, { prompt, negative, distilled }, model.manifest?.words) };
+  return { job, warnings };
+}
+
+/** The texts of a request as the model reads them, and what to warn of: all that can be told of a request without a plan. */
+export function encodeTexts(
+  request: Request,
+  { guidanceWidth, manifest }: Pick<ModelDescription, 'guidanceWidth' | 'manifest'>,
+  tokenizer: ClipTokenizer,
+): EncodedTexts & { readonly warnings: Warning[] } {
+  const distilled = guidanceWidth !== null;
+  const guided = !distilled && usesGuidance(request.guidanceScale);
+  const texts: EncodedTexts = {
+    prompt: tokenizer.encode(request.prompt),
+    negative: guided ? tokenizer.encode(request.negativePrompt) : null,
+    distilled,
+  };
+  return { ...texts, warnings: warningsOf(request, texts, manifest?.words) };
 }
 
 /** @throws T2IError OPTION_INVALID where the model's schedule and the sampler do not go together */

@@ -1,7 +1,7 @@
 import { type Issue, T2IError } from '../errors.js';
 import type { GeneratedImage } from '../image/generated-image.js';
 import { parseRequest, type Request, type RequestOptions } from '../options.js';
-import { prepareJob } from '../pipeline/prepare-job.js';
+import { encodeTexts } from '../pipeline/prepare-job.js';
 import type { Warning } from '../pipeline/warnings.js';
 import type { ServerLimits } from './http/limits.js';
 import { invalidRequest, refusal, refusalOf } from './http/refusal.js';
@@ -90,8 +90,8 @@ export class ImageService {
     try {
       const request = parseRequest(options, limitsOfServed(served));
       if (issues.length > 0) throw invalidRequest(issues);
-      const { warnings } = prepareJob(request, served.model, served.tokenizer);
-      return { served, request, warnings, promptTokens: served.tokenizer.encode(request.prompt).tokens };
+      const { prompt, warnings } = encodeTexts(request, served.model, served.tokenizer);
+      return { served, request, warnings, promptTokens: prompt.tokens };
     } catch (error) {
       if (!T2IError.is(error) || error.code !== 'OPTION_INVALID') throw error;
       const more = error.issues.map((issue) => ({ ...issue, option: nameOf(issue.option) }));
