@@ -101,6 +101,7 @@ describe('t2i doctor on the simulated device', skipFor(noBuild('sim')), () => {
     const { out } = await doctor();
     rmSync(join(folder, 'engines'), { recursive: true });
     expect(section(out, 'backend tensorrt')).toMatch(/^ok +tensorrt 11\.4\.0 on /);
+    expect(section(out, 'cuda')).toMatch(/^ok +driver for CUDA 13\.0, which runs TensorRT for CUDA 13/);
     expect(section(out, 'gpu 0')).toMatch(/compute capability \d+\.\d, .*GiB|MiB/);
     expect(section(out, 'tensorrt')).toMatch(/^ok +11\.4\.0 \(full, builds and runs engines\) .*fake-11/);
     expect(section(out, 'engine cache')).toMatch(/engines\n +1 engines?, 3\.0 MiB/);

@@ -3,6 +3,7 @@ import type { Machine } from '../../pipeline/machine.js';
 import type { Io } from '../io.js';
 import { paint, type Row, table } from '../output.js';
 import { formatBytes } from '../quantities.js';
+import { driverUse } from './driver-use.js';
 import type { FoundLibrary, GpuReport } from './gpu-report.js';
 import type { SelfCheck } from './self-check/self-check.js';
 
@@ -82,7 +83,7 @@ function probeRow(label: string, probe: Probe, row: Rows): Row {
 function deviceRows({ devices }: GpuReport, row: Rows): Row[] {
   if (devices === null) return [];
   const { driver, runtime, available, reason, hint } = devices;
-  const versions = `driver for CUDA ${driver ?? 'unknown'}, addon built with CUDA ${runtime ?? 'unknown'}`;
+  const versions = `${driverUse(driver)}; addon built with CUDA ${runtime ?? 'unknown'}`;
   const gpus = devices.devices.map(({ index, name, computeCapability, memoryBytes }): Row => {
     return [`gpu ${index}`, `${name}, compute capability ${computeCapability}, ${formatBytes(memoryBytes)}`];
   });
