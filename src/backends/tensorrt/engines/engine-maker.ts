@@ -76,22 +76,23 @@ export class EngineMaker {
   }
 
   async #find(source: EngineSource, notes: string[]): Promise<CachedEngine | null> {
-    const { cache, options } = this.task;
+    const { cache } = this.task;
     const usable = async (find: () => Promise<CachedEngine | null>) => {
       try {
-        const found = await find();
-        return found && this.task.accepts(source, found.header) ? found : null;
+        return await find();
       } catch (error) {
         if (!T2IError.is(error) || (error.code !== 'ENGINE_INVALID' && error.code !== 'IO_FAILED')) throw error;
         notes.push(error.message);
         return null;
       }
     };
-    if (options.profile !== null) return usable(() => cache.find(this.task.identity(source)));
-    for (const { path, reasons } of await this.task.candidates(source)) {
-      const found = reasons.length === 0 ? await usable(() => cache.verify(path)) : null;
+    const fitting = await this.task.fitting(source);
+    for (const { path } of fitting) {
+      const found = await usable(() => cache.verify(path));
       if (found) return found;
     }
+    // What lies in its place and does not fit says why.
+    if (fitting.length === 0) await usable(() => cache.find(this.task.identity(source)));
     return null;
   }
 

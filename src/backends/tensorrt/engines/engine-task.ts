@@ -8,7 +8,7 @@ import { type Candidate, EngineCache } from './engine-cache.js';
 import { readEngineHeader, sha256, verifyEngineFile } from './engine-file.js';
 import type { EngineIdentity, EngineWish } from './engine-key.js';
 import { type EngineSource, engineSources } from './engine-source.js';
-import type { EngineHeader, InputShapes } from './header.js';
+import type { InputShapes } from './header.js';
 import { checkProfile, defaultProfile, type EngineProfile, inputShapes, profileOfDecoder } from './profiles.js';
 import { type EngineTarget, targetOf } from './target.js';
 
@@ -74,10 +74,19 @@ export class EngineTask {
     return this.sources[network];
   }
 
-  /** Whether an engine of that graph may be used: of one that is not the best only where the best was tried. */
-  accepts(source: EngineSource, header: EngineHeader): boolean {
+  /**
+   * The engines of the cache that may be used, the one to take first in front: of a graph that is not the best only where the best was
+   * tried, and of the exact profile only where one was asked for. The only place that decides it. Their plans are not checked.
+   */
+  async fitting(source: EngineSource): Promise<Candidate[]> {
     const [best] = this.sources[source.network];
-    return source === best || header.insteadOf === best?.sha256;
+    const exact = this.cache.pathOf(this.identity(source));
+    return (await this.candidates(source)).filter(
+      ({ path, header, reasons }) =>
+        reasons.length === 0 &&
+        (source === best || header.insteadOf === best?.sha256) &&
+        (this.options.profile === null || path === exact),
+    );
   }
 
   shapesOf(network: NetworkName): InputShapes[] {

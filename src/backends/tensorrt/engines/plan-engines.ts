@@ -58,10 +58,7 @@ async function planOne(task: EngineTask, network: NetworkName): Promise<PlannedE
 
 async function findFitting(task: EngineTask, network: NetworkName): Promise<Candidate | null> {
   for (const source of task.sourcesOf(network)) {
-    const exact = task.cache.pathOf(task.identity(source));
-    const found = (await task.candidates(source))
-      .filter(({ header, reasons }) => reasons.length === 0 && task.accepts(source, header))
-      .find(({ path }) => path === exact || task.options.profile === null);
+    const [found] = await task.fitting(source);
     if (found) return found;
   }
   return null;
