@@ -46,13 +46,16 @@ const PROGRESS: StageProgress = {
 
 describe('a stage', () => {
   it('gets project, parameters and options, and says what it made', async () => {
+    const { signal } = new AbortController();
     const value = await run(
       `emit('result', { value: { argv, params: JSON.parse(fs.readFileSync(params)), cwd: process.cwd(), env: process.env } });`,
       {
         options: ['--strict'],
         env: { LOCAL_SIZE: '2' },
+        signal,
       },
     );
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
     expect(value).toMatchObject({
       params: { data: { train_size: 5, raw: 'data/raw/dataset' }, unet: { dropout: 0 } },
       cwd: realpathSync(folder),
@@ -126,7 +129,6 @@ describe('a stage', () => {
     );
     await expect(stage).rejects.toThrow('enough');
     expect(readFileSync(kept, 'utf8')).toBe('checkpoint');
-    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
   });
 
   it('is told at once of an abort that came before', async () => {
