@@ -8,6 +8,7 @@ standard error.
 """
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from t2i_trainer.training.check import read_options
 from t2i_trainer.training.loop import train_diffuser
 from t2i_trainer.training.pipeline_folder import finish_run
 from t2i_trainer.training.project_samples import open_project
+from t2i_trainer.training.run_lock import alone_in
 from t2i_trainer.training.strategies import is_speaker, launched_ranks
 
 
@@ -28,7 +30,7 @@ def train(project: Path, params: dict[str, Any]) -> dict[str, Any]:
     where = read_tracking({key: value for key, value in params["mlflow"].items() if key != "s3_mlruns_bucket"})
     samples, validation = open_project(project, params)
     run = project / "runs" / options.training.run_name
-    with open_tracking(where, project, run, params) as tracker:
+    with alone_in(run) if is_speaker() else nullcontext(), open_tracking(where, project, run, params) as tracker:
         result = train_diffuser(options, samples, validation, run, tracker)
         if result["status"] != "stopped" and is_speaker():
             finish_run(run, project, params["clip"]["model"], params["vae"]["model"])

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from t2i_trainer.data.autoencoder import FrozenAutoencoder
 from t2i_trainer.data.layout import DataFolder
 from t2i_trainer.stage import main
+from t2i_trainer.training.run_lock import alone_in
 from t2i_trainer.training.vae.images import open_pixels
 from t2i_trainer.training.vae.options import VaeOptions, check_options, usable_precision
 from t2i_trainer.training.vae.run import train_autoencoder
@@ -39,7 +40,8 @@ def train_vae_model(project: Path, params: dict[str, Any]) -> dict[str, Any]:
     threads = max(1, data["num_workers"])
     pixels = open_pixels(DataFolder(project / data["raw"]), (height, width), train_size, val_size, threads)
     run = project / "runs" / f"{name}-vae"
-    result = train_autoencoder(options, autoencoder, *pixels, run)
+    with alone_in(run):
+        result = train_autoencoder(options, autoencoder, *pixels, run)
     return result | {"run": run.relative_to(project).as_posix()}
 
 
