@@ -34,7 +34,7 @@ describe("import '@t2i/sdk/server'", () => {
   it('gives exactly the public names', () => {
     const script = `console.log(Object.keys(await import(${JSON.stringify(SERVER)})).sort().join(' '))`;
     const names = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }).trim();
-    expect(names).toBe('createServer listen');
+    expect(names).toBe('createServer createWorker listen');
   });
 });
 
