@@ -65,6 +65,13 @@ async function fromHub(reference: HubReference, notFound: T2IError, options: Fin
       onNote?.(`${repo} cannot be asked for on ${hub.endpoint}; what was fetched before is used (${commit})`);
       return known;
     }
+    if (error.code === 'NETWORK_FAILED') {
+      // A path that is not there may look like a name of the Hub.
+      throw new T2IError(error.code, `${notFound.message} Nor can the Hub be asked: ${error.message}`, {
+        hint: ['Where a folder is meant, check its path.', error.hint].join(' ').trim(),
+        cause: error,
+      });
+    }
     const strange = error.code === 'ACCESS_DENIED' && (await hub.token()) === null;
     if (error.code !== 'REMOTE_NOT_FOUND' && !strange) throw error;
     throw new T2IError('MODEL_NOT_FOUND', `${notFound.message} Nor is there ${repo}@${revision} at ${hub.endpoint}.`, {

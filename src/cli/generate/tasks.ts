@@ -73,6 +73,8 @@ export function makeTasks(source: Source, flags: GenerateFlags, output: OutputFl
       add(request, names, line.line);
     }
   }
+  // Lines that are no JSON were found first, but belong among the others.
+  if ('batch' in source) issues.sort((one, other) => lineOf(one) - lineOf(other));
   issues.push(...duplicatePaths(tasks.flatMap(({ images }) => images.map(({ path }) => path))));
   if (issues.length > 0) throw new T2IError('OPTION_INVALID', 'Invalid options', { issues });
   return tasks;
@@ -81,6 +83,11 @@ export function makeTasks(source: Source, flags: GenerateFlags, output: OutputFl
 /** Options that are wrong. */
 export interface Refused {
   readonly issues: readonly Issue[];
+}
+
+/** The line that a mistake is of; 0 of one of the flags. */
+function lineOf({ option }: Issue): number {
+  return Number(/^line (\d+)/.exec(option)?.[1] ?? 0);
 }
 
 export function issuesOf(value: object): readonly Issue[] {

@@ -1,3 +1,4 @@
+import { checkFields, refuse, text } from '../../fields.js';
 import { readParams } from '../../ops/params/read.js';
 import { bestOnServer } from '../../ops/promotion/candidates.js';
 import { promote } from '../../ops/promotion/promote.js';
@@ -13,6 +14,7 @@ import { trackingServer } from '../tracking-server.js';
 
 /** The handler of `t2i promote`. That nothing was better is no failure. */
 export async function runPromote({ flags }: CommandInput, io: Io): Promise<number> {
+  refuse(checkFields({ force: flags.force }, { force: text('a reason, which is recorded', 1, 1000) }));
   const project = projectFolder(io);
   const { params } = await readParams(project);
   const { diffuser_dir: target, min_delta: minDelta, keep_versions: keep } = params.log_trained_model;

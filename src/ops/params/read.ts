@@ -80,9 +80,14 @@ function refuseYaml(file: string, errors: readonly Error[]): void {
   if (errors.length === 0) return;
   const issues = errors.map(({ message }): Issue => {
     const [first = message] = message.split('\n');
-    return { option: file, expected: 'valid YAML', received: 'other text', problem: first.replace(/:$/, '') };
+    return { option: file, expected: 'valid YAML', received: 'other text', problem: shorten(first.replace(/:$/, '')) };
   });
   throw new T2IError('OPTION_INVALID', describeIssues(issues), { issues, hint: `Correct ${file}.` });
+}
+
+/** A message that may quote a whole file, with its start and the place at its end. */
+function shorten(message: string): string {
+  return message.length <= 200 ? message : `${message.slice(0, 100)} … ${message.slice(-40)}`;
 }
 
 async function readText(folder: string): Promise<string> {

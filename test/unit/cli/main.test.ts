@@ -120,6 +120,7 @@ describe('the command line', () => {
     [['verify'], "missing required argument 'image'"],
     [['generate', 'x', '--steps'], "option '--steps <n>' argument missing"],
     [['train', '--init-from', ''], 'error: --init-from: expected a folder, received ""'],
+    [['promote', '--force', ''], 'error: --force: expected a reason, which is recorded, received ""'],
     [['train', '--run', '_mine'], 'underscores, a letter or a digit first, received "_mine"'],
   ])('refuses %j: %s', async (argv, words) => {
     const { code, out, err } = await run(...argv);

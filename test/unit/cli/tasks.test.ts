@@ -191,10 +191,10 @@ describe('the tasks of a batch', () => {
     expect(issues(source, { guidance: 'x' })).toEqual([
       'guidanceScale',
       'line 1',
-      'line 4',
-      'line 6: output',
       'line 2: stpes',
+      'line 4',
       'line 5: prompt',
+      'line 6: output',
     ]);
   });
 

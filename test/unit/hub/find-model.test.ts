@@ -52,6 +52,15 @@ describe('findModel', () => {
     await expect(find('tester/flowers')).rejects.toMatchObject({ code: 'NETWORK_FAILED' });
   });
 
+  it('says of a path that looks like a name where it was looked for, too', async () => {
+    at.hub.api.fail(/./, FAULTS.status(503), 100);
+    await expect(find('saved_models/onnx_models')).rejects.toMatchObject({
+      code: 'NETWORK_FAILED',
+      message: expect.stringMatching(/^No model "saved_models\/onnx_models": tried ".*"\. Nor can the Hub be asked: /),
+      hint: expect.stringContaining('Where a folder is meant, check its path.'),
+    });
+  });
+
   it.each(['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'])('asks nothing of the network with %s', async (name) => {
     const env = { [name]: '1' };
     await expect(find('tester/flowers', env)).rejects.toMatchObject({

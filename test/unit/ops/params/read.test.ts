@@ -96,6 +96,12 @@ describe('params.yaml', () => {
     });
   });
 
+  it('does not repeat a file that is no text', async () => {
+    const error = await read(`"a"\n]${'y'.repeat(10_000)}`).catch((thrown: Error) => thrown);
+    expect((error as Error).message.length).toBeLessThan(500);
+    expect((error as Error).message).toContain('at line 2, column 2');
+  });
+
   it('does not unfold a small file into gigabytes', async () => {
     const levels = [
       'a: &a [x,x,x,x,x,x,x,x,x]',
