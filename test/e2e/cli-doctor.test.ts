@@ -58,7 +58,7 @@ describe('t2i doctor', () => {
     const { code, report } = await doctor('--json');
     const { node, model, backends, gpu } = report();
     expect(node).toBe(process.version);
-    expect(backends.map(({ name }: { name: string }) => name)).toEqual(['tensorrt', 'onnxruntime']);
+    expect(backends.map(({ name }: { name: string }) => name)).toEqual(['tensorrt', 'onnxruntime', 'pytorch']);
     expect(backends[1]).toMatchObject({ available: true });
     expect(gpu.engines).toEqual({ dir: join(folder, 'engines'), files: 0, bytes: 0 });
     expect(code).toBe(model.found ? 0 : 3);

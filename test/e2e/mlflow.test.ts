@@ -145,10 +145,12 @@ describe('a real MLflow server', skipFor(OPS.lack), () => {
         (await fetch(url, { method: 'PUT', headers: AUTHORIZATION, body: new Uint8Array(Buffer.from(body)) })).status,
       ).toBe(200);
     };
+    const weightsOf = (name: string) => Buffer.from(`${name} `.repeat(50_000));
     const leave = async (run: number, name: string, loss: number) => {
-      const files = { 'unet/weights.bin': { bytes: BYTES.length, sha256: sha256(BYTES) } };
+      const weights = weightsOf(name);
+      const files = { 'unet/weights.bin': { bytes: weights.length, sha256: sha256(weights) } };
       await put(run, 'run.json', JSON.stringify({ ...RECORD, run_name: name, best_val_diffuser_loss: loss, files }));
-      await put(run, 'best/unet/weights.bin', BYTES);
+      await put(run, 'best/unet/weights.bin', weights);
     };
     expect((await t2i('promote')).out).toMatchObject({
       error: { code: 'DATA_INVALID', message: expect.stringContaining('nor on the tracking server') },
@@ -157,12 +159,12 @@ describe('a real MLflow server', skipFor(OPS.lack), () => {
     const first = await t2i('promote');
     expect(first.out).toMatchObject({ promoted: true, run: 'worse', loss: 0.5, version: 1 });
     expect(first.err).toContain('the run best on the MLflow server is left out: it has no model/run.json');
-    expect(readFileSync(join(project, 'saved_models/diffuser/unet/weights.bin')).equals(BYTES)).toBe(true);
+    expect(readFileSync(join(project, 'saved_models/diffuser/unet/weights.bin')).equals(weightsOf('worse'))).toBe(true);
 
     await leave(1, 'best', 0.1);
     expect((await t2i('promote')).err).toContain('its record says 0.1 where it logged 0.00001');
     await leave(1, 'best', 1e-5);
-    await put(1, 'best/unet/weights.bin', Buffer.from('weights '.repeat(49_999).concat('weights.')));
+    await put(1, 'best/unet/weights.bin', Buffer.from('best '.repeat(49_999).concat('best.')));
     expect((await t2i('promote')).out).toMatchObject({ error: { code: 'DATA_INVALID' } });
     expect(JSON.parse(readFileSync(join(project, 'saved_models/model_metadata.json'), 'utf8')).run_name).toBe('worse');
     expect((await t2i('promote', '--local')).out).toMatchObject({ error: { hint: 'Train first: t2i train' } });
