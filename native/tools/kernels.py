@@ -1,10 +1,10 @@
-"""Compiles native/cuda/kernels.cu by NVRTC into machine code for each generation of GPUs and portable code for those to come.
+"""Compiles native/cuda/kernels.cu by NVRTC into machine code for each generation of GPUs, and into portable code.
 
     python3 native/tools/kernels.py CUDA_HOME OUT
 
-CUDA_HOME is a toolkit of CUDA 12, or the folder of NVIDIA's packages (native/tools/nvidia.py cuda). Writes OUT/sm_75.cubin and the
-others, OUT/portable.ptx, and OUT/kernel_images.cc with all of them, which the addon is linked with. CUDA 12 and not 13: what it makes
-runs with every driver of CUDA 12 and newer.
+CUDA_HOME is a toolkit of CUDA 12, or the folder of NVIDIA's packages (native/tools/nvidia.py cuda). Writes
+OUT/sm_75.cubin and the others, OUT/portable.ptx, and OUT/kernel_images.cc with all of them, which the addon is linked
+with. CUDA 12 and not 13: what it makes runs with every driver of CUDA 12 and newer.
 """
 
 import argparse
@@ -57,7 +57,13 @@ class Compiler:
         names = (ctypes.c_char_p * count)(*(name.encode() for name in HEADERS))
         code, name = source.read_bytes(), source.name.encode()
         self.call("nvrtcCreateProgram", ctypes.byref(program), code, name, count, texts, names)
-        options = ["--std=c++17", "--device-as-default-execution-space", f"--gpu-architecture={architecture}", f"--include-path={SOURCE}", *rounding]
+        options = [
+            "--std=c++17",
+            "--device-as-default-execution-space",
+            f"--gpu-architecture={architecture}",
+            f"--include-path={SOURCE}",
+            *rounding,
+        ]
         arguments = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
         if self.library.nvrtcCompileProgram(program, len(options), arguments) != 0:
             raise RuntimeError(self.fetch(program, "ProgramLog").decode())
@@ -86,7 +92,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("home", type=Path, metavar="CUDA_HOME")
     parser.add_argument("out", type=Path, metavar="OUT")
-    parser.add_argument("--fused", action="store_true", help="with fused multiply-adds, for the test that they are left out")
+    parser.add_argument("--fused", action="store_true", help="with fused multiply-adds, for a test of what differs")
     options = parser.parse_args()
     compiler = Compiler(options.home)
     rounding = ROUNDING[1:] if options.fused else ROUNDING

@@ -2,8 +2,8 @@
 
     python3 native/tools/nvidia.py cuda rtx
 
-    cuda      the CUDA 12 compiler of kernels and the driver's header (PyPI), so that no toolkit needs to be installed; and tools
-              that read machine code, which tests use
+    cuda      the CUDA 12 compiler of kernels and the driver's header (PyPI), so that no toolkit needs to be installed;
+              and tools that read machine code, which tests use
     rtx       TensorRT-RTX with its ONNX parser (PyPI): a builder that needs no GPU
     lean      the run-only TensorRT 11 (PyPI)
     trt10     TensorRT 10.15 with its ONNX parser (Maven Central, 533 MB)

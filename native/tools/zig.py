@@ -1,9 +1,9 @@
-"""Brings Zig's C++ compiler, which compiles what ships for an older glibc than this machine's, and prints the program to call.
+"""Brings Zig's C++ compiler, which compiles what ships for an older glibc, and prints the program to call.
 
     python3 native/tools/zig.py
 
-It targets glibc 2.28, of RHEL 8, Debian 10 and Ubuntu 18.10, and links its own C++ library. Pinned by its SHA-256, unpacked once into a
-cache folder and shared by all clones. Standard library only.
+It targets glibc 2.28, of RHEL 8, Debian 10 and Ubuntu 18.10, and links its own C++ library. Pinned by its SHA-256,
+unpacked once into a cache folder and shared by all clones. Standard library only.
 """
 
 import sys

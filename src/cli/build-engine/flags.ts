@@ -47,8 +47,7 @@ export function readBuildFlags(
   if (timingCache !== undefined && (runtime === 'tensorrt-rtx' || compute !== undefined)) {
     const expected = 'nothing with tensorrt-rtx, on which timing caches have no effect';
     issues.push({ option: '--timing-cache', expected, received: describeValue(timingCache) });
-  }
-  checkPath('--timing-cache', timingCache, 'file', issues);
+  } else checkPath('--timing-cache', timingCache, 'file', issues);
   checkPath('--out', out, 'folder', issues);
   const request: BuildRequest = {
     runtime: runtime as RuntimeName | undefined,

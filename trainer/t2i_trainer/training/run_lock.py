@@ -11,8 +11,11 @@ from ..stage import Issue, StageError
 
 try:
     import fcntl
-except ImportError:  # on Windows, where nothing is held
-    fcntl = None  # type: ignore[assignment]
+
+    HAS_LOCKS = True
+except ImportError:
+    # On Windows, where nothing is held.
+    HAS_LOCKS = False
 
 # Of POSIX, for a lock that another process holds.
 HELD = (errno.EACCES, errno.EAGAIN)
@@ -32,7 +35,7 @@ def alone_in(run: Path) -> Iterator[None]:
 
 
 def _hold(descriptor: int, run: Path) -> None:
-    if fcntl is None:
+    if not HAS_LOCKS:
         return
     try:
         # Unlike flock, not shared with the processes that load batches, which may outlive a kill of this one.

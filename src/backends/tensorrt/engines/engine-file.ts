@@ -66,8 +66,8 @@ export function sealHeader(header: Omit<EngineHeader, 'plan'>, plan: Uint8Array)
  *
  * @throws T2IError IO_FAILED; the temporary file is removed. ENGINE_INVALID for a header that no reader would take
  */
-export function writeEngineFile(path: string, { header, plan }: Engine): Promise<void> {
-  return writeWhole(path, encodePrefix(header), plan);
+export async function writeEngineFile(path: string, { header, plan }: Engine): Promise<void> {
+  await writeWhole(path, encodePrefix(header), plan);
 }
 
 /** Writes a file of these parts in the same way. @throws T2IError IO_FAILED; the temporary file is removed */
