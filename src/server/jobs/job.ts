@@ -103,7 +103,12 @@ export class Job {
       channel.push(this.#lastEvent());
       channel.close();
     }
-    return { events: channel, leave: () => this.#watchers.delete(channel) };
+    const leave = () => {
+      this.#watchers.delete(channel);
+      // Whoever waits for the next event waits no longer.
+      channel.close();
+    };
+    return { events: channel, leave };
   }
 
   #step({ preview, image, step, steps, seed }: StepProgress): void {

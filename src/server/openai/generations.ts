@@ -1,6 +1,7 @@
 import { askerOf } from '../http/asker.js';
 import { jsonBody } from '../http/json-body.js';
 import type { RequestContext } from '../http/operation.js';
+import { publicUrl } from '../http/public-url.js';
 import { invalidRequest } from '../http/refusal.js';
 import { readBody } from '../http/wire.js';
 import { type CheckedBody, checkImageBody } from '../images/image-body.js';
@@ -35,7 +36,7 @@ export async function generateImages(
       const bytes = await encodeFile(image, generation.file);
       if (!generation.byUrl || store === null) return { b64_json: base64(bytes), seed: image.seed };
       const path = await store.keep(bytes, generation.file);
-      return { url: new URL(path, context.req.url).href, seed: image.seed };
+      return { url: publicUrl(context, path), seed: image.seed };
     }),
   );
   return context.json({

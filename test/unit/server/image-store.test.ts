@@ -33,6 +33,22 @@ describe('the image store', () => {
     });
   });
 
+  it('gives addresses as the client sees the server, also behind a proxy', async () => {
+    await withStore(async (dir) => {
+      const server = await memoryServer({ imageStore: { dir, ttl: 60_000 } });
+      const addressOf = async (headers: Record<string, string>) => {
+        const { body } = await server.post(PATH, { ...request, response_format: 'url' }, headers);
+        return new URL(body.data[0].url).origin;
+      };
+      const proxy = { 'x-forwarded-host': 'images.example.org', 'x-forwarded-proto': 'https' };
+      expect(await addressOf({})).toBe('http://localhost');
+      expect(await addressOf(proxy)).toBe('https://images.example.org');
+      expect(await addressOf({ 'x-forwarded-host': 'evil/..//@x', 'x-forwarded-proto': 'javascript' })).toBe(
+        'http://localhost',
+      );
+    });
+  });
+
   it('gives away nothing else of the disk', async () => {
     await withStore(async (root) => {
       const dir = join(root, 'store');
