@@ -23,7 +23,9 @@ async function answerTo(url: string, bytes: string | Uint8Array): Promise<string
 }
 
 describe('more requests than there is room for', () => {
-  it('are refused at once with the time to wait; none that was taken is lost or done twice', async () => {
+  it('are refused at once with the time to wait; none that was taken is lost or done twice', {
+    timeout: 300_000,
+  }, async () => {
     const model = memoryModel('formula');
     const server = await memoryServer({ queue: 8 }, { models: [model] });
     const { url, adminUrl } = await listening(server);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { T2IError } from '../../../src/errors.js';
 import { readReceipt } from '../../../src/image/read-receipt.js';
+import type { Job } from '../../../src/server/jobs/job.js';
+import { JobStore } from '../../../src/server/jobs/job-store.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
 import { type MemoryServer, memoryModel, memoryServer } from '../../support/memory-server.js';
 import { sseEvents } from '../../support/sse.js';
@@ -178,5 +180,26 @@ describe('the capabilities', () => {
       expect(answer.status, name).toBe(200);
     }
     expect(defaults.steps).toBeLessThanOrEqual(told.limits.steps);
+  });
+});
+
+describe('the store of jobs', () => {
+  it('keeps no more bytes of images than it may: the oldest that are over go first', async () => {
+    const store = new JobStore({ ttl: 1000, maxBytes: 250, clock: new FakeClock() });
+    const start = (id: string, isOver: boolean) => {
+      const job = {
+        id,
+        caller: 'a',
+        bytes: isOver ? 100 : 0,
+        isOver,
+        over: isOver ? Promise.resolve() : new Promise(() => {}),
+      };
+      return store.create('a', undefined, '{}', () => job as unknown as Job).job;
+    };
+    start('runs', false);
+    for (const id of ['1', '2', '3']) start(id, true);
+    await settled();
+    expect(() => store.find('1', 'a')).toThrowError(expect.objectContaining({ status: 410 }));
+    for (const id of ['runs', '2', '3']) expect(store.find(id, 'a').id).toBe(id);
   });
 });
