@@ -121,6 +121,8 @@ describe('the page, in use', { ...skipFor(noChromium), timeout: 60_000 }, () => 
   it('ends a sketch when more is typed, and when it is left', async () => {
     const { page, prompt, large, set } = await open();
     await page.clock.install();
+    // What the pages before have left is cancelled a moment after they are closed.
+    await eventually(() => server().queue.running + server().queue.length).toBe(0);
     const cancelled = await server().cancelled();
     // A server that is busy, so that the sketches wait.
     const busy = await open();
