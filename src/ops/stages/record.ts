@@ -44,7 +44,7 @@ export async function writeRecord(project: string, record: ReadonlyMap<string, R
 /** Why a stage is to run, in words; null where it is up to date. */
 export function whyToRun(
   { commands, params }: Stage,
-  inputs: Readonly<Record<string, string>>,
+  inputs: Readonly<Record<string, string | null>>,
   outputs: Readonly<Record<string, string | null>>,
   ran: Ran | undefined,
 ): string | null {

@@ -7,6 +7,9 @@ import { type Contents, contentsOf } from './content.js';
 import { type Ran, readRecord, STATE_FOLDER, whyToRun, writeRecord } from './record.js';
 import type { Stage } from './stage.js';
 
+/** SHA-256 in hex by path; null where nothing is. */
+type Hashes = Readonly<Record<string, string | null>>;
+
 /** Of a data set of a hundred thousand images, with captions. */
 const MOST_FILES = 1_000_000;
 
@@ -49,7 +52,8 @@ export async function runStages(options: RunOptions): Promise<{ results: StageRe
       const results: StageResult[] = [];
       for (const stage of options.stages) {
         signal.throwIfAborted();
-        const { inputs, reason } = await look(stage, contents, record);
+        const { inputs, missing, reason } = await look(stage, contents, record);
+        if (missing.length > 0) throw cannotRun(stage, missing);
         options.onStage(stage, reason);
         const code = reason === null ? 0 : await runAll(stage, options);
         const state = reason === null ? 'up to date' : code === 0 ? 'done' : 'failed';
@@ -79,11 +83,7 @@ export async function lookAtStages(
   return withContents(project, signal, async (contents) => {
     const record = await readRecord(project);
     const reasons = new Map<string, string | null>();
-    for (const stage of stages) {
-      const [missing] = await missingInputs(stage, contents);
-      const reason = missing === undefined ? (await look(stage, contents, record)).reason : `${missing} is missing`;
-      reasons.set(stage.name, reason);
-    }
+    for (const stage of stages) reasons.set(stage.name, (await look(stage, contents, record)).reason);
     return reasons;
   });
 }
@@ -101,46 +101,51 @@ async function withContents<T>(
   }
 }
 
-/** Why a stage is to run, and what it reads. @throws T2IError DATA_INVALID where an input is missing */
-async function look(
-  stage: Stage,
-  contents: Contents,
-  record: ReadonlyMap<string, Ran>,
-): Promise<{ inputs: Record<string, string>; reason: string | null }> {
-  const missing = await missingInputs(stage, contents);
-  if (missing.length > 0) {
-    const issues = missing.map((path) => ({ option: path, expected: 'a file or a folder', received: 'nothing' }));
-    throw new T2IError('DATA_INVALID', `The stage ${stage.name} needs ${missing.join(' and ')}`, {
-      issues,
-      hint: 'Import images first (t2i data import DIR), or run the stages before it too.',
-    });
-  }
-  const inputs = (await hashesOf(stage.inputs, contents)) as Record<string, string>;
+interface Look {
+  readonly inputs: Hashes;
+  /** Inputs that are not there. */
+  readonly missing: readonly string[];
+  /** Why the stage is to run, in words; null where it is up to date. */
+  readonly reason: string | null;
+}
+
+async function look(stage: Stage, contents: Contents, record: ReadonlyMap<string, Ran>): Promise<Look> {
+  const inputs = await hashesOf(stage.inputs, contents);
+  const missing = missingOf(inputs);
+  if (missing.length > 0) return { inputs, missing, reason: `${missing[0]} is missing` };
   const outputs = await hashesOf(stage.outputs, contents);
-  return { inputs, reason: whyToRun(stage, inputs, outputs, record.get(stage.name)) };
+  return { inputs, missing, reason: whyToRun(stage, inputs, outputs, record.get(stage.name)) };
 }
 
-async function missingInputs({ inputs }: Stage, contents: Contents): Promise<string[]> {
-  const found = await hashesOf(inputs, contents);
-  return inputs.filter((path) => found[path] === null);
+function cannotRun({ name }: Stage, missing: readonly string[]): T2IError {
+  const issues = missing.map((path) => ({ option: path, expected: 'a file or a folder', received: 'nothing' }));
+  return new T2IError('DATA_INVALID', `The stage ${name} needs ${missing.join(' and ')}`, {
+    issues,
+    hint: 'Import images first (t2i data import DIR), or run the stages before it too.',
+  });
 }
 
-async function ranWith(stage: Stage, inputs: Record<string, string>, contents: Contents): Promise<Ran> {
+async function ranWith(stage: Stage, inputs: Hashes, contents: Contents): Promise<Ran> {
   const { name, commands, params } = stage;
   const outputs = await hashesOf(stage.outputs, contents);
-  const missing = stage.outputs.filter((path) => outputs[path] === null);
+  const missing = missingOf(outputs);
   if (missing.length > 0) {
     throw new T2IError('DATA_INVALID', `The stage ${name} ended well, and did not make ${missing.join(' and ')}`, {
       hint: 'Compare its outs in dvc.yaml with what its command writes.',
     });
   }
-  return { commands: commands.map((words) => [...words]), params, inputs, outputs: outputs as Record<string, string> };
+  const whole = (hashes: Hashes) => hashes as Record<string, string>;
+  return { commands: commands.map((words) => [...words]), params, inputs: whole(inputs), outputs: whole(outputs) };
 }
 
-async function hashesOf(paths: readonly string[], contents: Contents): Promise<Record<string, string | null>> {
+async function hashesOf(paths: readonly string[], contents: Contents): Promise<Hashes> {
   const hashes: Record<string, string | null> = {};
   for (const path of paths) hashes[path] = await contents.of(path);
   return hashes;
+}
+
+function missingOf(hashes: Hashes): string[] {
+  return Object.keys(hashes).filter((path) => hashes[path] === null);
 }
 
 async function runAll(stage: Stage, { run }: RunOptions): Promise<number> {
