@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { isRecord } from '../../fields.js';
 import { makeFolder, writeJsonFile } from '../../files.js';
@@ -49,7 +50,7 @@ export function whyToRun(
   ran: Ran | undefined,
 ): string | null {
   if (ran === undefined) return 'it never ran';
-  if (!same(commands, ran.commands)) return 'its command changed';
+  if (!isDeepStrictEqual(commands, ran.commands)) return 'its command changed';
   const [input] = changed(inputs, ran.inputs);
   if (input !== undefined) return `${input} changed`;
   const [param] = changed(params, ran.params).map((name) => deepest(name, params[name], ran.params[name]));
@@ -65,7 +66,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 function changed(now: Values, before: Values): string[] {
   const names = new Set([...Object.keys(now), ...Object.keys(before)]);
-  return [...names].filter((name) => !same(now[name], before[name]));
+  return [...names].filter((name) => !isDeepStrictEqual(now[name], before[name]));
 }
 
 /** The name of the value that differs, as far down as there is one. */
@@ -73,12 +74,4 @@ function deepest(name: string, now: unknown, before: unknown): string {
   if (!isRecord(now) || !isRecord(before)) return name;
   const [key] = changed(now, before);
   return key === undefined ? name : deepest(`${name}.${key}`, now[key], before[key]);
-}
-
-/** Of values that JSON can hold, whatever the order of their keys. */
-function same(one: unknown, other: unknown): boolean {
-  if (isRecord(one) && isRecord(other)) return changed(one, other).length === 0;
-  if (Array.isArray(one) && Array.isArray(other))
-    return one.length === other.length && one.every((value, at) => same(value, other[at]));
-  return one === other;
 }
