@@ -37,13 +37,9 @@ export async function hashFiles(
   for (const path of [...files.used].sort()) {
     await problems.collect(async () => {
       try {
-        const full = join(files.dir, path);
-        const stamp = await stampFile(full);
-        const known = memory?.recall(full, stamp);
-        const hash = known ?? (await hashFile(full, signal));
-        if (known === undefined) memory?.keep(full, stamp, hash);
+        const { stamp, sha256 } = await hashOnce(join(files.dir, path), memory, signal);
         found.stamps[path] = stamp;
-        found.hashes[path] = hash;
+        found.hashes[path] = sha256;
       } catch (error) {
         signal?.throwIfAborted();
         throw invalidModel(path, 'a file that can be read', (error as Error).message);
@@ -51,6 +47,25 @@ export async function hashFiles(
     });
   }
   return found;
+}
+
+/**
+ * Hashes a file, unless the memory knows it.
+ *
+ * @returns what the file looked like before that, and its SHA-256 in hex
+ * @throws the system's error; an AbortError when aborted
+ */
+export async function hashOnce(
+  path: string,
+  memory?: HashMemory,
+  signal?: AbortSignal,
+): Promise<{ readonly stamp: FileStamp; readonly sha256: string }> {
+  const stamp = await stampFile(path);
+  const known = memory?.recall(path, stamp);
+  if (known !== undefined) return { stamp, sha256: known };
+  const sha256 = await hashFile(path, signal);
+  memory?.keep(path, stamp, sha256);
+  return { stamp, sha256 };
 }
 
 /** SHA-256 in hex. @throws the system's error; an AbortError when aborted */

@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cannotRead } from '../../files.js';
-import type { HashMemory } from '../../model/hashes.js';
-import { stampFile } from '../../model/stamps.js';
-import { hashOf, listFiles } from '../transfer/tree.js';
+import { type HashMemory, hashOnce } from '../../model/hashes.js';
+import { listFiles } from '../transfer/tree.js';
 
 /** Of files that are hashed: those of a project, by the memory of what was hashed before. */
 export interface Contents {
@@ -15,14 +14,12 @@ export interface Contents {
 /** @param project absolute path, below which paths are */
 export function contentsOf(project: string, memory: HashMemory, signal: AbortSignal): Contents {
   const hashFile = async (path: string) => {
-    const stamp = await stampFile(path).catch((cause) => {
+    try {
+      return (await hashOnce(path, memory, signal)).sha256;
+    } catch (cause) {
+      signal.throwIfAborted();
       throw cannotRead(path, cause);
-    });
-    const known = memory.recall(path, stamp);
-    if (known !== undefined) return known;
-    const { sha256 } = await hashOf(path, signal);
-    memory.keep(path, stamp, sha256);
-    return sha256;
+    }
   };
   return {
     async of(path) {
