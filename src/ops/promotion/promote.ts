@@ -10,7 +10,7 @@ import { sendModel } from './shared/models.js';
 import { rejectedHere } from './shared/own.js';
 import type { SharedPlace } from './shared/place.js';
 import { writeShared } from './shared/record.js';
-import { change, type PromotionState, readState, settle } from './state.js';
+import { change, type PromotionState, settle } from './state.js';
 
 export interface PromoteOptions {
   /** Absolute path of the project. */
@@ -58,7 +58,7 @@ export async function promote(options: PromoteOptions): Promise<Promotion> {
   const { project, signal, onWait = () => {} } = options;
   const place = { project, folder: join(project, options.target) };
   if (options.dryRun) {
-    const state = await look(place, options);
+    const state = await readSharedState(place, options.shared, signal);
     return told(await decide(place, state, null, options), state, false);
   }
   return withPlace(place, { signal, onWait }, async () => {
@@ -73,11 +73,6 @@ export async function promote(options: PromoteOptions): Promise<Promotion> {
       if (promoted !== null) return told(decision, { ...state, promoted }, true);
     }
   });
-}
-
-async function look(place: Place, { shared, signal }: PromoteOptions): Promise<SharedState> {
-  if (shared !== undefined) return readSharedState(place, shared, signal);
-  return { ...(await readState(place)), tag: null };
 }
 
 /** What is promoted, after what a kill left is mended; and what was promoted in this project alone. */

@@ -54,7 +54,8 @@ export async function rollback(options: RollbackOptions): Promise<Rollback> {
   return withPlace(place, { signal, onWait }, async () => {
     let seen: number | undefined;
     for (;;) {
-      const state = await read(place, options);
+      // Not mended first: where the files of what is promoted are lost, this is the way out.
+      const state = await readSharedState(place, options.shared, signal);
       const from = state.promoted?.version;
       if (seen !== undefined && from !== seen && options.version === undefined) throw overtaken(state);
       seen = from;
@@ -68,12 +69,6 @@ export async function rollback(options: RollbackOptions): Promise<Rollback> {
         return { rolledBack: true, ...there, from: from ?? model.version };
     }
   });
-}
-
-/** Not mended first: where the files of what is promoted are lost, this is the way out. */
-async function read(place: Place, { shared, signal }: RollbackOptions): Promise<SharedState> {
-  if (shared !== undefined) return readSharedState(place, shared, signal);
-  return { ...(await readState(place)), tag: null };
 }
 
 async function catchUp(place: Place, { shared, keep, signal }: RollbackOptions): Promise<void> {

@@ -22,9 +22,17 @@ export interface JoinOptions {
   readonly onAdopt: (model: PromotedModel) => void;
 }
 
-/** What is shared; of the project alone where nothing is. @throws T2IError as {@link readState} and {@link readShared} */
-export async function readSharedState(place: Place, shared: SharedPlace, signal: AbortSignal): Promise<SharedState> {
-  const found = await readShared(shared, signal);
+/**
+ * What is shared, with nothing mended; what the project has alone where it shares nothing, or nothing is shared yet.
+ *
+ * @throws T2IError as {@link readState} and {@link readShared}
+ */
+export async function readSharedState(
+  place: Place,
+  shared: SharedPlace | undefined,
+  signal: AbortSignal,
+): Promise<SharedState> {
+  const found = shared === undefined ? null : await readShared(shared, signal);
   return found === null ? { ...(await readState(place)), tag: null } : stateOf(found);
 }
 
