@@ -10,7 +10,7 @@ import { modelKey, parseRecord, RUN, type RunRecord } from './records.js';
 /** A finished run that may be promoted, and where its files are besides the folder of runs. */
 export interface Candidate {
   readonly run: RunRecord;
-  readonly source: Source | null;
+  readonly source: Source;
 }
 
 const METRIC = 'best_val_diffuser_loss';
@@ -56,7 +56,7 @@ export function fromTracking(server: MlflowServer, experimentName: string): Sour
   return async (model, to, signal) => {
     const isIt = (run: RunRecord) => modelKey(run) === modelKey(model);
     const found = await bestOnServer(server, experimentName, isIt, () => {}, signal);
-    if (found === null || found.source === null) {
+    if (found === null) {
       throw new T2IError('REMOTE_NOT_FOUND', `The run ${model.run_name} is not on the MLflow server`, {
         hint: 'Name another version: t2i history',
       });

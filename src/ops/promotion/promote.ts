@@ -116,8 +116,8 @@ async function decide(
       hint: 'Train first: t2i train',
     });
   }
-  const elsewhere = run === there?.run ? there.source : run === own ? fromVersions(place) : null;
-  const sources = [fromRuns(place), ...(elsewhere === null ? [] : [elsewhere])];
+  const elsewhere = run === there?.run ? [there.source] : run === own ? [fromVersions(place)] : [];
+  const sources = [fromRuns(place), ...elsewhere];
   const decided = (better: boolean, reason: string): Decision => ({ run, sources, better, reason });
   if (!allowed.includes(run)) return decided(false, 'it was promoted before, and rolled back');
   const verdict = judgeRun(run, promoted, minDelta);
