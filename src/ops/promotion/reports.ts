@@ -68,9 +68,10 @@ export async function keepReport(place: Place): Promise<void> {
  * @throws T2IError EVALUATION_WORSE; DATA_INVALID for a report that is damaged, IO_FAILED
  */
 export async function refuseWorse(place: Place): Promise<void> {
-  const text = await readOrNull(join(place.folder, METADATA_FILE));
+  const path = join(place.folder, METADATA_FILE);
+  const text = await readOrNull(path);
   if (text === null) return;
-  const metadata: unknown = JSON.parse(text);
+  const metadata = parseRecord(text, path, z.unknown());
   const last = await readReport(latest(place));
   const { data: model } = METADATA.safeParse(metadata);
   const report =

@@ -180,4 +180,10 @@ describe('a model whose evaluation failed', () => {
     writeFileSync(join(project, 'reports/evaluation.json'), '{');
     expect(await publish()).toMatchObject({ code: 1, text: expect.stringContaining('is damaged') });
   });
+
+  it('is not taken for a good one where its own record is damaged', async () => {
+    const record = join(project, 'saved_models/model_metadata.json');
+    writeFileSync(record, '{');
+    expect(await publish()).toMatchObject({ code: 1, text: expect.stringContaining(`${record} is damaged`) });
+  });
 });
