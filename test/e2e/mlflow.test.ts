@@ -121,14 +121,14 @@ describe('a real MLflow server', skipFor(OPS.lack), () => {
   });
 
   it('marks the version that a run became as the champion, once', async () => {
-    const given = { server: mlflow.url, experiment: 'Training', model: 'Flowers', run: 'best', env: ADMIN, signal };
-    expect(await markChampion(given)).toMatch(/no version of Flowers by the run best/);
+    const given = { experiment: 'Training', model: 'Flowers', run: 'best' };
+    expect(await markChampion(server, given)).toMatch(/no version of Flowers by the run best/);
     await ensureModel(server, 'Flowers');
     const { artifacts, id } = await best();
     await createVersion(server, 'Flowers', `${artifacts}/model`, id);
-    expect(await markChampion(given)).toBe('version 1 of Flowers is the champion in MLflow');
-    expect(await markChampion(given)).toBeNull();
-    expect(await markChampion({ ...given, experiment: 'None' })).toMatch(/no experiment None/);
+    expect(await markChampion(server, given)).toBe('version 1 of Flowers is the champion in MLflow');
+    expect(await markChampion(server, given)).toBeNull();
+    expect(await markChampion(server, { ...given, experiment: 'None' })).toMatch(/no experiment None/);
   });
 
   it('gives a project the best run that left its model, each file checked, and nothing worse', async () => {

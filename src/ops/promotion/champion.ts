@@ -1,18 +1,13 @@
 import { getChampion, listVersions, setChampion } from '../mlflow/registry.js';
 import { findExperiment, searchRuns } from '../mlflow/runs.js';
-import { MlflowServer } from '../mlflow/server.js';
+import type { MlflowServer } from '../mlflow/server.js';
 
 export interface ChampionOptions {
-  /** Address of the tracking server. */
-  readonly server: string;
   readonly experiment: string;
   /** The registered model. */
   readonly model: string;
   /** Name of the run that is promoted. */
   readonly run: string;
-  /** Where user and password are found. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -21,11 +16,12 @@ export interface ChampionOptions {
  * @returns what was done or why nothing could be, in words; null where it was the champion before
  * @throws T2IError as {@link MlflowServer.get}; the promotion stands all the same
  */
-export async function markChampion(options: ChampionOptions): Promise<string | null> {
-  const { model, run, env, signal } = options;
-  const server = new MlflowServer({ address: options.server, env, signal });
-  const experiment = await findExperiment(server, options.experiment);
-  if (experiment === null) return `MLflow has no experiment ${options.experiment}: the champion is not marked there`;
+export async function markChampion(
+  server: MlflowServer,
+  { experiment: experimentName, model, run }: ChampionOptions,
+): Promise<string | null> {
+  const experiment = await findExperiment(server, experimentName);
+  if (experiment === null) return `MLflow has no experiment ${experimentName}: the champion is not marked there`;
   const ids = new Set<string>();
   const filter = `attributes.run_name = '${run.replaceAll("'", "\\'")}'`;
   for await (const { id } of searchRuns(server, { experiment, filter })) ids.add(id);
