@@ -3,7 +3,7 @@ import { engineCacheFolder, listEngines, pruneEngineCache, verifyEngineFile } fr
 import { T2IError } from '../../errors.js';
 import { describeValue, refuse } from '../../fields.js';
 import { HubCache } from '../../hub/cache.js';
-import { hubSettings } from '../../hub/settings.js';
+import { projectHub } from '../../ops/hub/project-hub.js';
 import { checkAction } from '../actions.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
@@ -98,8 +98,9 @@ async function findFile(given: string, dir: string): Promise<string> {
 }
 
 async function prune(dir: string, dryRun: boolean, json: boolean, io: Io): Promise<void> {
-  const cache = new HubCache(hubSettings(io.env).cache);
-  const models = (await listModels(projectFolder(io), cache)).map((model) => model.dir);
+  const project = projectFolder(io);
+  const { cache } = await projectHub(project, io.env);
+  const models = (await listModels(project, new HubCache(cache))).map((model) => model.dir);
   const removed = await pruneEngineCache(dir, { models, dryRun });
   const bytes = removed.reduce((sum, file) => sum + file.bytes, 0);
   if (json) {

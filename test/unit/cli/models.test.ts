@@ -1,14 +1,19 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { engineCacheFolder } from '../../../src/backends/tensorrt/engines/cache-folder.js';
+import { EngineCache } from '../../../src/backends/tensorrt/engines/engine-cache.js';
 import { DownloadStatus } from '../../../src/cli/download-status.js';
 import { main } from '../../../src/cli/main.js';
+import { describeModel } from '../../../src/model/layout.js';
+import { engineFolder, headerOf, PLAN } from '../../support/engines.js';
 import { CANARY_TOKEN } from '../../support/fake-hub.js';
 import { fakeIo } from '../../support/fake-io.js';
 import { FAULTS } from '../../support/fake-server.js';
 import { at, flowers, folder, freshHub, pull } from '../hub/pulling.js';
 
 freshHub();
+afterEach(() => vi.unstubAllEnvs());
 
 const run = async (line: string, options: Parameters<typeof fakeIo>[0] = {}) => {
   const env = { ...at.hub.env(at.home), T2I_CACHE: at.home, ...options.env };
@@ -93,6 +98,19 @@ describe('the .env of the working folder', () => {
     expect(JSON.parse((await run('models --json', { env: { HF_HUB_CACHE: '' } })).out).cache).toBe(
       join(at.home, 'elsewhere'),
     );
+  });
+
+  it('says where the models are whose engines are looked after', async () => {
+    const elsewhere = { HF_HUB_CACHE: join(at.home, 'elsewhere') };
+    const { dir } = JSON.parse((await run('pull tester/flowers --json', { env: elsewhere })).out);
+    vi.stubEnv('T2I_ENGINE_CACHE', engineFolder());
+    const cache = new EngineCache(engineCacheFolder());
+    const { name } = await describeModel(dir);
+    const { path } = await cache.publish({ header: headerOf({ model: name }), plan: PLAN });
+    const pruned = async () => JSON.parse((await run('engines prune --dry-run --json')).out).removed;
+    expect(await pruned()).toEqual([]);
+    dotEnv(`HF_HUB_CACHE=${elsewhere.HF_HUB_CACHE}\n`);
+    expect(await pruned()).toMatchObject([{ file: path, reason: expect.stringContaining('built from another') }]);
   });
 
   it('gets no token of the user for an address of its own', async () => {
