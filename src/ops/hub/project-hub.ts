@@ -1,6 +1,6 @@
 import { type HubSettings, hubSettings, withToken } from '../../hub/settings.js';
 import { readEnvFile, type Variables } from '../env-file.js';
-import { projectEnvironment } from '../project/environment.js';
+import { withFile } from '../project/environment.js';
 
 /**
  * The settings of the Hub for a command that runs in a project: of the environment, then of the project's `.env`. An address that
@@ -10,6 +10,6 @@ import { projectEnvironment } from '../project/environment.js';
  */
 export async function projectHub(project: string, env: Variables): Promise<HubSettings> {
   const file = await readEnvFile(project);
-  const hub = hubSettings(await projectEnvironment(project, env));
+  const hub = hubSettings(withFile(env, file));
   return env.HF_ENDPOINT || !file.HF_ENDPOINT ? hub : withToken(hub, file.HF_TOKEN);
 }

@@ -6,6 +6,11 @@ import { readEnvFile, type Variables } from '../env-file.js';
  * @throws T2IError IO_FAILED
  */
 export async function projectEnvironment(project: string, env: Variables): Promise<Variables> {
+  return withFile(env, await readEnvFile(project));
+}
+
+/** The environment of a process, then what a `.env` says. An empty value is none. */
+export function withFile(env: Variables, file: Variables): Variables {
   const given = Object.entries(env).filter(([, value]) => value !== undefined && value !== '');
-  return { ...(await readEnvFile(project)), ...Object.fromEntries(given) };
+  return { ...file, ...Object.fromEntries(given) };
 }
