@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { T2IError } from '../../errors.js';
-import { cannotRead } from '../../files.js';
 import { weightsOf } from '../../pipeline/weights-of.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { type Io, readStdin } from '../io.js';
 import { loadPipeline } from '../load-pipeline.js';
 import { readModel } from '../read-model.js';
-import { decodeText } from '../text-file.js';
+import { readTextFile } from '../text-file.js';
 import { readFlags } from './flags.js';
 import { TO_STDOUT } from './naming.js';
 import { runTasks } from './run.js';
@@ -51,13 +49,5 @@ async function readSource({ args, flags }: CommandInput, io: Io): Promise<Source
     });
   }
   if (prompt !== undefined) return { prompt: prompt === '-' ? await readStdin(io) : prompt };
-  return { batch: batch === '-' ? await readStdin(io) : await readText(batch as string) };
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return decodeText(await readFile(path));
-  } catch (cause) {
-    throw cannotRead(path, cause);
-  }
+  return { batch: batch === '-' ? await readStdin(io) : await readTextFile(batch as string) };
 }

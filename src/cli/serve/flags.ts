@@ -1,14 +1,13 @@
-import { readFile } from 'node:fs/promises';
 import type { Issue } from '../../errors.js';
 import { describeValue, integer, refuse } from '../../fields.js';
-import { absolutePath, cannotRead } from '../../files.js';
+import { absolutePath } from '../../files.js';
 import { linesOfKeys } from '../../server/http/keys.js';
 import type { ListenOptions } from '../../server/listen.js';
 import type { ServerOptions } from '../../server/options.js';
 import type { CommandInput } from '../command.js';
 import { toNumber } from '../load-flags.js';
 import { parseDuration } from '../quantities.js';
-import { decodeText } from '../text-file.js';
+import { readTextFile } from '../text-file.js';
 import { flagReader, listOf, readServedModelFlags, TIMES } from './model-flags.js';
 import { readRedisUrl } from './redis-flags.js';
 
@@ -58,18 +57,11 @@ export async function readServeFlags(
     adminPort: read('--admin-port', 'adminPort', port, ports),
   };
   refuse(issues);
-  const apiKeys = typeof flags.apiKeyFile === 'string' ? await readKeyFile(flags.apiKeyFile) : undefined;
+  const apiKeys = typeof flags.apiKeyFile === 'string' ? linesOfKeys(await readTextFile(flags.apiKeyFile)) : undefined;
   const url = await readRedisUrl(flags, env);
   if (url === undefined && flags.worker === false) {
     refuse([{ option: '--no-worker', expected: 'nothing without --redis', received: 'no worker' }]);
   }
   const redis = url === undefined ? undefined : { url, draws: flags.worker !== false };
   return { server: { ...server, apiKeys, redis }, listen };
-}
-
-async function readKeyFile(path: string): Promise<string[]> {
-  const bytes = await readFile(absolutePath(path)).catch((cause) => {
-    throw cannotRead(path, cause);
-  });
-  return linesOfKeys(decodeText(bytes));
 }

@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { refuse } from '../../fields.js';
-import { absolutePath, cannotRead } from '../../files.js';
 import { addressIssues, hasSecret } from '../../server/redis/address.js';
 import type { CommandInput, Flag } from '../command.js';
-import { decodeText } from '../text-file.js';
+import { readTextFile } from '../text-file.js';
 
 /** Where the address stands that no flag names: one with a password belongs there. */
 const VARIABLE = 'T2I_REDIS_URL';
@@ -42,10 +40,7 @@ export async function readRedisUrl(
     return redis;
   }
   if (typeof redisFile === 'string') {
-    const bytes = await readFile(absolutePath(redisFile)).catch((cause) => {
-      throw cannotRead(redisFile, cause);
-    });
-    const url = decodeText(bytes).trim();
+    const url = (await readTextFile(redisFile)).trim();
     refuse(addressIssues('--redis-file', url));
     return url;
   }
