@@ -1,5 +1,7 @@
+import type { Issue } from '../errors.js';
 import { describeValue, refuse } from '../fields.js';
 import { didYouMean } from '../suggest.js';
+import { type CommandInput, flagOfKey } from './command.js';
 
 /**
  * The action of a command such as `t2i engines list`.
@@ -26,4 +28,26 @@ export function requireFile(action: string, file: string | undefined, what: stri
 export function refuseFile(action: string, file: string | undefined): void {
   if (file !== undefined)
     refuse([{ option: 'file', expected: `nothing with ${action}`, received: describeValue(file) }]);
+}
+
+/**
+ * A flag that does not go together with the rest of a command.
+ *
+ * @param key of the flag
+ * @param where such as `with list`
+ */
+export function needlessFlag(key: string, where: string): Issue {
+  return { option: flagOfKey(key), expected: `nothing ${where}`, received: flagOfKey(key) };
+}
+
+/** The flags that other actions take and this one does not. @param flagsOf keys of the flags that only some actions take */
+export function flagsOfOthers<T extends string>(
+  action: T,
+  flagsOf: Readonly<Partial<Record<T, readonly string[]>>>,
+  flags: CommandInput['flags'],
+): Issue[] {
+  const own = flagsOf[action] ?? [];
+  const known = new Set(Object.values<readonly string[] | undefined>(flagsOf).flatMap((keys) => keys ?? []));
+  const others = [...known].filter((key) => !own.includes(key) && flags[key] !== undefined);
+  return others.map((key) => needlessFlag(key, `with ${action}`));
 }

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
-import type { Issue } from '../../errors.js';
 import { checkFields, integer, isRecord, oneOf, refuse, text } from '../../fields.js';
 import { readParams } from '../../ops/params/read.js';
 import type { PushFormat } from '../../ops/s3/push.js';
-import { checkAction, refuseFile, requireFile } from '../actions.js';
+import { checkAction, flagsOfOthers, needlessFlag, refuseFile, requireFile } from '../actions.js';
 import { type CommandInput, flagOfKey } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
@@ -73,23 +72,15 @@ const FIELDS = {
   rayWorkers: integer(1, 10_000),
 };
 
-const needless = (key: string, where: string): Issue => ({
-  option: flagOfKey(key),
-  expected: `nothing ${where}`,
-  received: flagOfKey(key),
-});
-
 /** The options of an action's script. @throws T2IError OPTION_INVALID with every flag that is another action's */
 function optionsOf(action: Action, source: string | undefined, { flags }: CommandInput, io: Io): string[] {
   const own = FLAGS_OF[action] ?? [];
-  const known = [...new Set(Object.values(FLAGS_OF).flat())];
-  const others = known.filter((key) => !own.includes(key) && flags[key] !== undefined);
   const number = (key: string) => (flags[key] === undefined ? undefined : toNumber(flags[key]));
   const { archive, on = 'here', rayAddress } = flags;
   const idle = on === 'here' ? RAY_ALONE.filter((key) => own.includes(key) && flags[key] !== undefined) : [];
   refuse([
-    ...others.map((key) => needless(key, `with ${action}`)),
-    ...idle.map((key) => needless(key, 'without --on ray')),
+    ...flagsOfOthers(action, FLAGS_OF, flags),
+    ...idle.map((key) => needlessFlag(key, 'without --on ray')),
     ...checkFields({ archive, on, rayAddress, minSide: number('minSide'), rayWorkers: number('rayWorkers') }, FIELDS),
   ]);
   const options = own.flatMap((key) => {

@@ -4,7 +4,7 @@ import { T2IError } from '../../errors.js';
 import { describeValue, refuse } from '../../fields.js';
 import { HubCache } from '../../hub/cache.js';
 import { projectHub } from '../../ops/hub/project-hub.js';
-import { checkAction } from '../actions.js';
+import { checkAction, needlessFlag } from '../actions.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
@@ -39,7 +39,7 @@ function checkArguments(given: string, file: string | undefined, flags: CommandI
     issues.push({ option: 'file', expected: `nothing with ${action}`, received: describeValue(file) });
   }
   if (action !== 'prune' && flags.dryRun === true) {
-    issues.push({ option: '--dry-run', expected: `nothing with ${action}`, received: '--dry-run' });
+    issues.push(needlessFlag('dryRun', `with ${action}`));
   }
   refuse(issues);
   return action;

@@ -4,8 +4,8 @@ import { CloudWatchSource, LogFollower } from '../../ops/sagemaker/logs.js';
 import { JOB_PREFIX } from '../../ops/sagemaker/names.js';
 import { resume } from '../../ops/sagemaker/submit.js';
 import { printable } from '../../printable.js';
-import { checkAction } from '../actions.js';
-import { type CommandInput, flagOfKey } from '../command.js';
+import { checkAction, flagsOfOthers } from '../actions.js';
+import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { toNumber } from '../load-flags.js';
@@ -48,15 +48,11 @@ export async function runJobs(input: CommandInput, io: Io): Promise<number> {
 
 /** @throws T2IError OPTION_INVALID with everything that does not go together */
 function checkInput(action: Action, { args: [, name], flags }: CommandInput) {
-  const own = FLAGS_OF[action] ?? [];
-  const others = Object.values(FLAGS_OF)
-    .flat()
-    .filter((key) => !own.includes(key) && flags[key] !== undefined);
   const count = flags.count === undefined ? undefined : (toNumber(flags.count) as number);
   const port = flags.port === undefined ? undefined : (toNumber(flags.port) as number);
   const nameless = NAMELESS.includes(action);
   refuse([
-    ...others.map((key) => ({ option: flagOfKey(key), expected: `nothing with ${action}`, received: flagOfKey(key) })),
+    ...flagsOfOthers(action, FLAGS_OF, flags),
     ...(nameless && name !== undefined
       ? [{ option: 'name', expected: `nothing with ${action}`, received: describeValue(name) }]
       : []),

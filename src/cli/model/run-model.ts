@@ -1,5 +1,5 @@
 import { refuse } from '../../fields.js';
-import { checkAction } from '../actions.js';
+import { checkAction, needlessFlag } from '../actions.js';
 import type { CommandInput } from '../command.js';
 import type { Io } from '../io.js';
 import { runStageCommand } from '../run-project-stage.js';
@@ -26,8 +26,7 @@ export async function runModel(input: CommandInput, io: Io): Promise<number> {
   const [given = '', source = '', target] = input.args;
   const action = checkAction(given, ACTIONS);
   const trusted = input.flags.iTrustThisFile === true;
-  if (trusted && action !== 'convert-pickle')
-    refuse([{ option: '--i-trust-this-file', expected: `nothing with ${action}`, received: '--i-trust-this-file' }]);
+  if (trusted && action !== 'convert-pickle') refuse([needlessFlag('iTrustThisFile', `with ${action}`)]);
   const from = source.replace(/(?<=.)[\\/]+$/, '');
   const options = ['--source', from, '--target', target ?? TARGETS[action](from)];
   if (trusted) options.push('--i-trust-this-file');

@@ -8,7 +8,8 @@ import { AWAY, PLACES } from '../../ops/params/places.js';
 import { readParams } from '../../ops/params/read.js';
 import type { Params } from '../../ops/params/schema.js';
 import { STRATEGIES } from '../../ops/params/strategies.js';
-import { type CommandInput, flagOfKey } from '../command.js';
+import { needlessFlag } from '../actions.js';
+import type { CommandInput } from '../command.js';
 import type { Io } from '../io.js';
 import { toNumber } from '../load-flags.js';
 import { tellResult } from '../print-result.js';
@@ -55,18 +56,13 @@ async function checkInitFrom(initFrom: string | undefined, io: Io): Promise<Issu
 
 /** Flags that do not go together with where the training runs. */
 function checkPlace(on: string, flags: CommandInput['flags']): Issue[] {
-  const not = (key: string, where: string) => ({
-    option: flagOfKey(key),
-    expected: `nothing ${where}`,
-    received: flagOfKey(key),
-  });
   const given = (keys: readonly string[]) => keys.filter((key) => flags[key] !== undefined);
-  if (on === 'here') return given(AWAY_FLAGS).map((key) => not(key, 'without --on sagemaker'));
+  if (on === 'here') return given(AWAY_FLAGS).map((key) => needlessFlag(key, 'without --on sagemaker'));
   return [
-    ...given(['nproc']).map((key) => not(key, `with --on ${on}: one process a GPU of each machine`)),
-    ...(flags.wait && flags.detach ? [not('detach', 'with --wait')] : []),
+    ...given(['nproc']).map((key) => needlessFlag(key, `with --on ${on}: one process a GPU of each machine`)),
+    ...(flags.wait && flags.detach ? [needlessFlag('detach', 'with --wait')] : []),
     ...(flags.detach && on === 'local-sagemaker'
-      ? [not('detach', 'with --on local-sagemaker, which ends with it')]
+      ? [needlessFlag('detach', 'with --on local-sagemaker, which ends with it')]
       : []),
   ];
 }
