@@ -1,8 +1,9 @@
 import { T2IError } from '../../errors.js';
-import { type Refusal, refusal } from '../http/refusal.js';
+import type { Refusal } from '../http/refusal.js';
 import type { Clock } from './clock.js';
 import { Estimate, workOf } from './estimate.js';
 import { FairQueue } from './fair-queue.js';
+import { queueFull, SHORT_WAIT, shuttingDown, tooLate } from './queue-refusals.js';
 import { QueuedRequest, type RequestOrder } from './queued-request.js';
 import type { ServerQueue } from './server-queue.js';
 
@@ -19,9 +20,6 @@ export interface QueueOptions {
   /** Settles each of some requests that are alike, sooner or later; what it throws ends those that are not settled. */
   run(batch: readonly QueuedRequest[]): Promise<void>;
 }
-
-/** Seconds a client is told to wait where nothing is known. */
-const SHORT_WAIT = 1;
 
 /** Requests that wait for the one device, and the ones that have it. */
 export class RequestQueue implements ServerQueue {
@@ -112,25 +110,25 @@ export class RequestQueue implements ServerQueue {
   async close(): Promise<void> {
     this.#draining = true;
     const here = [...this.#waiting.inOrder(), ...(this.#running?.batch ?? [])];
-    for (const each of here) each.fail(refusal('draining', 'The server is shutting down', { retryAfter: SHORT_WAIT }));
+    for (const each of here) each.fail(shuttingDown());
     this.#cutWindow();
     await this.#loop;
   }
 
   #refuse(key: string): void {
-    if (this.#draining) throw refusal('draining', 'The server is shutting down', { retryAfter: SHORT_WAIT });
+    if (this.#draining) throw shuttingDown();
     const { limit, limitPerKey } = this.#options;
-    if (this.#waiting.size >= limit) throw this.#full(`${limit} requests wait already, as many as may`);
+    if (this.#waiting.size >= limit) throw this.#full(`${limit} requests wait`);
     if (this.#waiting.sizeOf(key) >= limitPerKey) {
-      throw this.#full(`${limitPerKey} requests of this key wait already, as many as may`);
+      throw this.#full(`${limitPerKey} requests of this key wait`);
     }
   }
 
-  #full(message: string): Refusal {
+  #full(most: string): Refusal {
     const [next] = this.#waiting.inOrder();
     const wait = this.#timeOf(next ? [next] : []);
     const retryAfter = Math.max(SHORT_WAIT, Math.ceil((wait ?? 0) / 1000));
-    return queueFull(message, retryAfter);
+    return queueFull(most, retryAfter);
   }
 
   /** Milliseconds that what runs still takes, and then some others. */
@@ -237,12 +235,4 @@ export class RequestQueue implements ServerQueue {
     for (const { request } of this.#waiting.inOrder()) images += request.seeds.length;
     return images;
   }
-}
-
-function queueFull(message: string, retryAfter: number): Refusal {
-  return refusal('queue_full', message, { retryAfter, hint: 'Send it again after the time that Retry-After says.' });
-}
-
-function tooLate(milliseconds: number): Refusal {
-  return refusal('deadline_exceeded', `The request was not done within ${milliseconds / 1000} s`);
 }

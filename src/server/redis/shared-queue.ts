@@ -6,6 +6,7 @@ import type { ServerLog } from '../log.js';
 import type { ServedModels } from '../models/served-model.js';
 import type { Clock } from '../queue/clock.js';
 import { workOf } from '../queue/estimate.js';
+import { queueFull, SHORT_WAIT, shuttingDown, tooLate } from '../queue/queue-refusals.js';
 import { QueuedRequest, type RequestOrder } from '../queue/queued-request.js';
 import type { ServerQueue } from '../queue/server-queue.js';
 import { BULL_PREFIX, DRAW } from './bull.js';
@@ -40,8 +41,6 @@ interface Here {
   readonly outlives: boolean;
 }
 
-/** Seconds a client is told to wait where nothing is known. */
-const SHORT_WAIT = 1;
 /** BullMQ takes no larger one; from there on it is first come, first served until the queue was empty. */
 const LAST_ROUND = 2_000_000;
 
@@ -160,7 +159,7 @@ export class SharedQueue implements ServerQueue {
     this.#here.set(id, here);
     this.#ids.set(queued, id);
     const forget = clock.after(order.timeout, () => {
-      queued.fail(refusal('deadline_exceeded', `The request was not done within ${order.timeout / 1000} s`));
+      queued.fail(tooLate(order.timeout));
     });
     queued.onSettled(() => {
       forget();
@@ -235,11 +234,7 @@ export class SharedQueue implements ServerQueue {
 
   #full(kind: 'full' | 'full of key') {
     const { limit, limitPerKey } = this.#parts;
-    const most = kind === 'full' ? `${limit} requests wait` : `${limitPerKey} requests of this key wait`;
-    return refusal('queue_full', `${most} already, as many as may`, {
-      retryAfter: SHORT_WAIT,
-      hint: 'Send it again after the time that Retry-After says.',
-    });
+    return queueFull(kind === 'full' ? `${limit} requests wait` : `${limitPerKey} requests of this key wait`);
   }
 }
 
@@ -254,10 +249,6 @@ export class RepeatedJob extends Error {
   ) {
     super('The job was started before');
   }
-}
-
-function shuttingDown() {
-  return refusal('draining', 'The server is shutting down', { retryAfter: SHORT_WAIT });
 }
 
 function unavailable(cause?: unknown) {
