@@ -14,6 +14,7 @@ const MODEL = z.object({
   id: z.string(),
   name: z.string(),
   open: z.boolean(),
+  backend: z.string().nullable().describe('What runs it here; null until it is open.'),
   native_size: SIZE,
   fixed_size: SIZE.nullable(),
   size_granularity: z.int(),
@@ -60,10 +61,10 @@ export function capabilitiesDialect(service: ImageService, keepsImages: boolean)
 }
 
 function describeServer(service: ImageService, keepsImages: boolean): z.infer<typeof CAPABILITIES> {
-  const { limits, queue, models, openModels } = service;
+  const { limits, queue, models, backends } = service;
   return {
     version: packageVersion(),
-    models: models.all.map((each) => describeModel(each, openModels.includes(each.id))),
+    models: models.all.map((each) => describeModel(each, backends)),
     formats: [...IMAGE_FORMATS],
     limits: {
       n: limits.images,
@@ -79,7 +80,7 @@ function describeServer(service: ImageService, keepsImages: boolean): z.infer<ty
   };
 }
 
-function describeModel(served: ServedModel, open: boolean): z.infer<typeof MODEL> {
+function describeModel(served: ServedModel, backends: ReadonlyMap<string, string | null>): z.infer<typeof MODEL> {
   const { id, model } = served;
   const limits = limitsOfServed(served);
   const named = ({
@@ -96,7 +97,7 @@ function describeModel(served: ServedModel, open: boolean): z.infer<typeof MODEL
     ...(sampler !== undefined && { sampler }),
   });
   return {
-    ...{ id, name: model.name, open },
+    ...{ id, name: model.name, open: backends.has(id), backend: backends.get(id) ?? null },
     native_size: { ...limits.nativeSize },
     fixed_size: limits.fixedSize && { ...limits.fixedSize },
     size_granularity: limits.sizeGranularity,

@@ -66,8 +66,9 @@ export class ImageService {
     return this.parts.limits;
   }
 
-  get openModels(): readonly string[] {
-    return this.parts.pool.openIds;
+  /** The models that are open here, with the backend that runs each; null for one that is being opened. */
+  get backends(): ReadonlyMap<string, string | null> {
+    return this.parts.pool.backends;
   }
 
   /**

@@ -5,6 +5,8 @@ import type { ServedModel } from './served-model.js';
 interface Open {
   readonly model: ServedModel;
   readonly pipeline: Promise<Pipeline>;
+  /** Null while it is being opened. */
+  backend: string | null;
   users: number;
 }
 
@@ -36,9 +38,9 @@ export class ModelPool {
     this.#options = options;
   }
 
-  /** Ids of the models that are open, or are being opened. */
-  get openIds(): readonly string[] {
-    return [...this.#open.keys()];
+  /** The models that are open, by their ids, with the backend that runs each; null for one that is being opened. */
+  get backends(): ReadonlyMap<string, string | null> {
+    return new Map([...this.#open].map(([id, { backend }]) => [id, backend]));
   }
 
   /**
@@ -79,12 +81,16 @@ export class ModelPool {
   #start(model: ServedModel): Open {
     const start = performance.now();
     const pipeline = model.open(this.#closing.signal);
+    const entry: Open = { model, pipeline, backend: null, users: 0 };
     pipeline.then(
-      () => this.#options.onOpen?.(model.id, performance.now() - start),
+      ({ backend }) => {
+        entry.backend = backend.name;
+        this.#options.onOpen?.(model.id, performance.now() - start);
+      },
       // One that cannot be opened is tried again by the next request.
       () => this.#open.delete(model.id),
     );
-    return { model, pipeline, users: 0 };
+    return entry;
   }
 
   async #makeRoom(bytes: number): Promise<void> {

@@ -180,11 +180,11 @@ describe('several models', () => {
     const models = ['a', 'b', 'c'].map((id) => memoryModel(id, { bytes: 100 }));
     const server = await memoryServer({ memory: 250 }, { models });
     const ask = (model: string) => server.post(PATH, { prompt: 'x', steps: 1, model });
-    expect(server.service.openModels).toEqual([]);
+    expect([...server.service.backends.keys()]).toEqual([]);
     for (const id of ['a', 'b', 'a']) await ask(id);
-    expect(server.service.openModels).toEqual(['b', 'a']);
+    expect([...server.service.backends.keys()]).toEqual(['b', 'a']);
     await ask('c');
-    expect(server.service.openModels).toEqual(['a', 'c']);
+    expect([...server.service.backends.keys()]).toEqual(['a', 'c']);
     expect(models.map(({ sessions }) => sessions.map(({ closes }) => closes))).toEqual([[0], [1], [0]]);
     await ask('b');
     expect(models[1]?.sessions).toHaveLength(2);

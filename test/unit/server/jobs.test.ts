@@ -167,7 +167,7 @@ describe('the capabilities', () => {
       models: [
         {
           id: 'formula',
-          open: false,
+          ...{ open: false, backend: null },
           native_size: { width: 32, height: 32 },
           size_granularity: 8,
           defaults: { sampler: 'ddim', guidance_scale: 7.5 },
@@ -180,6 +180,8 @@ describe('the capabilities', () => {
       expect(answer.status, name).toBe(200);
     }
     expect(defaults.steps).toBeLessThanOrEqual(told.limits.steps);
+    const [opened] = (await server.get('/v1/capabilities')).body.models;
+    expect(opened).toMatchObject({ open: true, backend: 'memory' });
   });
 });
 
