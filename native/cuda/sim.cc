@@ -27,7 +27,7 @@ std::shared_ptr<SimEvent> event_of(const char* call, EventHandle event) {
 }
 
 void refuse_in_capture(const char* call, SimQueue& stream) {
-  if (!stream.capturing()) return;
+  if (!stream.is_capturing()) return;
   stream.spoil_capture();
   sim_misuse(call, "not possible while the stream captures");
 }
@@ -123,7 +123,7 @@ void abandon_capture(StreamHandle stream) noexcept {
   if (stream == nullptr) return;
   SimQueue& queue = *static_cast<SimQueue*>(static_cast<SimStream*>(stream));
   SimGraph dropped;
-  if (queue.capturing()) queue.end_capture(dropped);
+  if (queue.is_capturing()) queue.end_capture(dropped);
 }
 
 void launch(GraphHandle graph, StreamHandle stream) {

@@ -16,6 +16,8 @@ struct SimStream {
   /// cudaDeviceSynchronize, as TensorRT may call it: while any stream of the device captures it is refused, and spoils
   /// the captures. @returns whether it was done
   bool (*synchronize_device)(SimStream* stream);
+  /// cudaStreamIsCapturing.
+  bool (*capturing)(SimStream* stream);
 };
 
 enum class SimFailure {

@@ -122,7 +122,7 @@ bool sim_synchronize_device() {
   std::lock_guard lock(sim_device().mutex);
   bool refused = false;
   for (SimQueue* stream : sim_device().streams) {
-    if (!stream->capturing()) continue;
+    if (!stream->is_capturing()) continue;
     stream->spoil_capture();
     refused = true;
   }

@@ -11,6 +11,7 @@ SimQueue::SimQueue() {
     static_cast<SimQueue*>(stream)->push(std::make_shared<SimWork>(work, drop, argument));
   };
   synchronize_device = [](SimStream*) { return sim_synchronize_device(); };
+  capturing = [](SimStream* stream) { return static_cast<SimQueue*>(stream)->is_capturing(); };
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -66,7 +67,7 @@ bool SimQueue::idle() {
   return queue_.empty() && !busy_;
 }
 
-bool SimQueue::capturing() {
+bool SimQueue::is_capturing() {
   std::lock_guard lock(mutex_);
   return capturing_;
 }

@@ -45,7 +45,7 @@ class SimQueue : public SimStream {
   void wait();
   bool idle();
 
-  bool capturing();
+  bool is_capturing();
   /// Whether the calling thread began the capture.
   bool captured_here();
   void begin_capture();

@@ -18,11 +18,11 @@ struct Counters {
 }  // namespace
 
 Denoiser::Denoiser(Engine& unet, const ModelFacts& model, bool use_graph, Activations& activations)
-    : model_(model),
+    : unet_(unet),
+      model_(model),
       activations_(activations),
-      network_(unet, model.unet.output, activations),
       rows_(range_of(unet.tensor(model.unet.sample), 0)),
-      graph_(use_graph) {}
+      steps_(unet, model.unet.output, activations, use_graph) {}
 
 std::vector<Pass> Denoiser::passes(int32_t images, int32_t conditions) const {
   const auto rows_of_image = conditions / forwards(conditions);
@@ -52,12 +52,12 @@ void Denoiser::begin(const Job& job, const Pass& pass, const Conditions& conditi
   *progress_.as<int32_t>() = 0;
 }
 
-/// Shapes and memory; the captured step survives where nothing of it changes.
+/// Shapes and memory; captured steps survive where nothing of it moves.
 void Denoiser::shape_network(const Dims& latent, const Dims& states, const Batching& batching, const Plan& plan) {
   const auto& names = model_.unet;
-  const TensorSpec& sample = network_.tensor(names.sample);
-  const TensorSpec& timestep = network_.tensor(names.timestep);
-  const TensorSpec& output = network_.tensor(names.output);
+  const TensorSpec& sample = unet_.tensor(names.sample);
+  const TensorSpec& timestep = unet_.tensor(names.timestep);
+  const TensorSpec& output = unet_.tensor(names.output);
   Dims timesteps = timestep.dims;
   for (int64_t& size : timesteps) size = size < 0 ? batching.rows : size;
   latent_size_ = volume(latent);
@@ -65,45 +65,41 @@ void Denoiser::shape_network(const Dims& latent, const Dims& states, const Batch
   output_row_bytes_ = static_cast<std::size_t>(latent_size_) * size_of(output.type);
   states_stride_ = align(static_cast<std::size_t>(batching.rows * volume(states)) * size_of(states_type()));
 
-  bool changed = !(batching == batching_);
-  batching_ = batching;
   const Dims rows_of_latents = {batching.rows, latent[0], latent[1], latent[2]};
   Shapes shapes = {{names.sample, rows_of_latents},
                    {names.timestep, timesteps},
                    {names.states, {batching.rows, states[0], states[1]}}};
-  if (!names.timestep_cond.empty()) {
-    shapes[names.timestep_cond] = {batching.rows, model_.guidance_width};
-    changed |= guidance_.reserve(guidance_bytes());
-  }
-  changed |= network_.reshape(shapes);
-  changed |= std::exchange(moves_, activations_.moves()) != activations_.moves();
-  network_.require_shape(names.output, rows_of_latents);
+  if (!names.timestep_cond.empty()) shapes[names.timestep_cond] = {batching.rows, model_.guidance_width};
+  shaped_ = &steps_.select(batching, shapes);
+  shaped_->network.require_shape(names.output, rows_of_latents);
+  bool moved = std::exchange(moves_, activations_.moves()) != activations_.moves();
+  if (!names.timestep_cond.empty()) moved |= guidance_.reserve(guidance_bytes());
   const auto images = static_cast<std::size_t>(batching.images);
   const auto rows = static_cast<std::size_t>(batching.rows), forwards = static_cast<std::size_t>(batching.forwards);
   const auto size = static_cast<std::size_t>(latent_size_), blocks = static_cast<std::size_t>(noise_blocks(plan));
-  changed |= plan_.reserve(plan.steps);
+  moved |= plan_.reserve(plan.steps);
   sample_bytes_ = rows * size * size_of(sample.type);
-  changed |= sample_.reserve(sample_bytes_);
-  changed |= timestep_.reserve(static_cast<std::size_t>(timestep_count_) * size_of(timestep.type));
-  changed |= states_.reserve(forwards * states_stride_);
-  changed |= output_.reserve(forwards * rows * output_row_bytes_);
-  if (forwards > 1) changed |= output_row_.reserve(output_row_bytes_);
-  changed |= latents_.reserve(images * size * sizeof(float));
-  changed |= clean_.reserve(images * size * sizeof(float));
-  changed |= noise_.reserve(blocks * images * size * sizeof(float));
-  changed |= counters_.reserve(sizeof(Counters));
-  changed |= progress_.reserve(sizeof(int32_t));
+  moved |= sample_.reserve(sample_bytes_);
+  moved |= timestep_.reserve(static_cast<std::size_t>(timestep_count_) * size_of(timestep.type));
+  moved |= states_.reserve(forwards * states_stride_);
+  moved |= output_.reserve(forwards * rows * output_row_bytes_);
+  if (forwards > 1) moved |= output_row_.reserve(output_row_bytes_);
+  moved |= latents_.reserve(images * size * sizeof(float));
+  moved |= clean_.reserve(images * size * sizeof(float));
+  moved |= noise_.reserve(blocks * images * size * sizeof(float));
+  moved |= counters_.reserve(sizeof(Counters));
+  moved |= progress_.reserve(sizeof(int32_t));
   progress_address_ = static_cast<int32_t*>(cuda::device_address(progress_.as<void>()));
   staging_.reserve((1 + blocks) * images * size * sizeof(float));
-  if (changed) graph_.forget();
+  if (moved) steps_.forget_graphs();
 }
 
 /// All images' rows of the first condition, then all of the second; what fills up the batch repeats the last.
 void Denoiser::set_conditions(const Conditions& conditions, cuda::StreamHandle stream) {
   const std::size_t bytes = static_cast<std::size_t>(volume(conditions.shape)) * size_of(states_type());
-  for (int32_t forward = 0; forward < batching_.forwards; ++forward) {
-    for (int64_t row = 0; row < batching_.rows; ++row) {
-      const int64_t condition = std::min<int64_t>(forward + row / batching_.images, conditions.count() - 1);
+  for (int32_t forward = 0; forward < shaped_->batching.forwards; ++forward) {
+    for (int64_t row = 0; row < shaped_->batching.rows; ++row) {
+      const int64_t condition = std::min<int64_t>(forward + row / shaped_->batching.images, conditions.count() - 1);
       char* target = states_.as<char>() + forward * states_stride_ + static_cast<std::size_t>(row) * bytes;
       cuda::copy_on_device(target, conditions.states[static_cast<std::size_t>(condition)], bytes, stream);
     }
@@ -111,16 +107,16 @@ void Denoiser::set_conditions(const Conditions& conditions, cuda::StreamHandle s
 }
 
 std::size_t Denoiser::guidance_bytes() const {
-  const DataType type = network_.tensor(model_.unet.timestep_cond).type;
-  return static_cast<std::size_t>(batching_.rows * model_.guidance_width) * size_of(type);
+  const DataType type = unet_.tensor(model_.unet.timestep_cond).type;
+  return static_cast<std::size_t>(shaped_->batching.rows * model_.guidance_width) * size_of(type);
 }
 
 /// The same for every row, and for every step of the job.
 void Denoiser::upload_guidance(const Job& job, cuda::StreamHandle stream) {
-  const bool half = network_.tensor(model_.unet.timestep_cond).type == DataType::float16;
+  const bool half = unet_.tensor(model_.unet.timestep_cond).type == DataType::float16;
   guidance_staging_.reserve(guidance_bytes());
   const std::vector<float>& row = job.guidance_embedding;
-  const std::size_t count = row.size() * static_cast<std::size_t>(batching_.rows);
+  const std::size_t count = row.size() * static_cast<std::size_t>(shaped_->batching.rows);
   for (std::size_t i = 0; i < count; ++i) {
     const float value = row[i % row.size()];
     if (half) {
@@ -150,15 +146,15 @@ void Denoiser::upload_noise(const Job& job, const Pass& pass, cuda::StreamHandle
 }
 
 void Denoiser::step(cuda::StreamHandle stream, bool again, std::vector<std::string>& warnings) {
-  graph_.run([&] { queue_step(stream); }, stream, again && network_.capturable(stream), warnings);
+  shaped_->graph.run([&] { queue_step(stream); }, stream, again && shaped_->network.capturable(stream), warnings);
 }
 
 void Denoiser::queue_step(cuda::StreamHandle stream) {
   cuda::launch_prepare(prepare_args(), stream);
-  network_.bind(model_.unet.sample, sample_.as<void>());
-  network_.bind(model_.unet.timestep, timestep_.as<void>());
-  if (!model_.unet.timestep_cond.empty()) network_.bind(model_.unet.timestep_cond, guidance_.as<void>());
-  for (int32_t index = 0; index < batching_.forwards; ++index) forward(index, stream);
+  shaped_->network.bind(model_.unet.sample, sample_.as<void>());
+  shaped_->network.bind(model_.unet.timestep, timestep_.as<void>());
+  if (!model_.unet.timestep_cond.empty()) shaped_->network.bind(model_.unet.timestep_cond, guidance_.as<void>());
+  for (int32_t index = 0; index < shaped_->batching.forwards; ++index) forward(index, stream);
   cuda::launch_step(step_args(), stream);
 }
 
@@ -167,9 +163,9 @@ void Denoiser::forward(int32_t index, cuda::StreamHandle stream) {
   const std::size_t offset = static_cast<std::size_t>(index) * output_row_bytes_;
   char* output = output_.as<char>() + offset;
   const bool aligned = offset == align(offset);
-  network_.bind(model_.unet.states, states_.as<char>() + static_cast<std::size_t>(index) * states_stride_);
-  network_.bind(model_.unet.output, aligned ? output : output_row_.as<char>());
-  network_.enqueue(stream);
+  shaped_->network.bind(model_.unet.states, states_.as<char>() + static_cast<std::size_t>(index) * states_stride_);
+  shaped_->network.bind(model_.unet.output, aligned ? output : output_row_.as<char>());
+  shaped_->network.enqueue(stream);
   if (!aligned) cuda::copy_on_device(output, output_row_.as<void>(), output_row_bytes_, stream);
 }
 
@@ -177,15 +173,15 @@ cuda::PrepareArgs Denoiser::prepare_args() const {
   cuda::PrepareArgs args{};
   args.latents = latents();
   args.sample = sample_.as<void>();
-  args.sample_type = network_.tensor(model_.unet.sample).type;
+  args.sample_type = unet_.tensor(model_.unet.sample).type;
   args.timesteps = plan_.timesteps();
   args.timestep = timestep_.as<void>();
-  args.timestep_type = network_.tensor(model_.unet.timestep).type;
+  args.timestep_type = unet_.tensor(model_.unet.timestep).type;
   args.timestep_count = static_cast<int32_t>(timestep_count_);
   args.step = &counters_.as<Counters>()->step;
-  args.images = batching_.images;
+  args.images = shaped_->batching.images;
   // With one forward for each condition, all of them read the same row.
-  args.copies = batching_.conditions / batching_.forwards;
+  args.copies = shaped_->batching.conditions / shaped_->batching.forwards;
   args.latent_size = latent_size_;
   return args;
 }
@@ -195,12 +191,12 @@ cuda::StepArgs Denoiser::step_args() const {
   args.latents = latents_.as<float>();
   args.clean = clean_.as<float>();
   args.output = output_.as<void>();
-  args.output_type = network_.tensor(model_.unet.output).type;
+  args.output_type = unet_.tensor(model_.unet.output).type;
   args.rows = plan_.rows();
   args.noise = noise_.as<float>();
   args.noise_blocks = plan_.blocks();
-  args.images = batching_.images;
-  args.copies = batching_.conditions;
+  args.images = shaped_->batching.images;
+  args.copies = shaped_->batching.conditions;
   args.latent_size = latent_size_;
   args.settings = plan_.settings();
   args.step = &counters_.as<Counters>()->step;
@@ -212,8 +208,8 @@ cuda::StepArgs Denoiser::step_args() const {
 int32_t Denoiser::steps_done() const noexcept { return __atomic_load_n(progress_.as<int32_t>(), __ATOMIC_ACQUIRE); }
 
 void Denoiser::free_memory() noexcept {
-  graph_.forget();
-  network_.free_memory();
+  steps_.free_memory();
+  shaped_ = nullptr;
   plan_.free_memory();
   for (DeviceMemory* memory :
        {&sample_, &timestep_, &states_, &guidance_, &output_, &output_row_, &latents_, &clean_, &noise_, &counters_}) {

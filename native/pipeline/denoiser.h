@@ -8,7 +8,7 @@
 #include "cuda/kernels.h"
 #include "pipeline/network.h"
 #include "pipeline/plan_table.h"
-#include "pipeline/step_graph.h"
+#include "pipeline/shaped_steps.h"
 
 namespace t2i {
 
@@ -36,11 +36,11 @@ class Denoiser {
  public:
   Denoiser(Engine& unet, const ModelFacts& model, bool use_graph, Activations& activations);
 
-  DataType states_type() const { return network_.tensor(model_.unet.states).type; }
+  DataType states_type() const { return unet_.tensor(model_.unet.states).type; }
   /// The fewest passes that the engine's largest batch allows, of nearly equal size; the last may be short.
   std::vector<Pass> passes(int32_t images, int32_t conditions) const;
   /// To be called at the start of a job.
-  void start() noexcept { graph_.try_again(); }
+  void start() noexcept { steps_.try_again(); }
   /// Queues all that the steps of a pass read: plan, conditions, noise, first latents. Every step queued before must
   /// have passed.
   void begin(const Job& job, const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream);
@@ -58,19 +58,6 @@ class Denoiser {
   void free_memory() noexcept;
 
  private:
-  /// How the rows of a step go through the network.
-  struct Batching {
-    int32_t forwards = 0;
-    /// Of one forward, what fills up the engine's smallest batch included.
-    int64_t rows = 0;
-    int32_t images = 0;
-    int32_t conditions = 0;
-    bool operator==(const Batching& other) const {
-      return forwards == other.forwards && rows == other.rows && images == other.images &&
-             conditions == other.conditions;
-    }
-  };
-
   int32_t forwards(int32_t conditions) const { return rows_.max < conditions ? conditions : 1; }
   void shape_network(const Dims& latent, const Dims& states, const Batching& batching, const Plan& plan);
   void set_conditions(const Conditions& conditions, cuda::StreamHandle stream);
@@ -82,15 +69,16 @@ class Denoiser {
   cuda::PrepareArgs prepare_args() const;
   cuda::StepArgs step_args() const;
 
+  Engine& unet_;
   ModelFacts model_;
   Activations& activations_;
-  /// Of the activations, when a step was captured with their address.
+  /// Of the activations, when steps were captured with their address.
   int64_t moves_ = 0;
-  Network network_;
   Range rows_;
-  StepGraph graph_;
+  ShapedSteps steps_;
+  /// The one of the pass that was begun last.
+  ShapedStep* shaped_ = nullptr;
   PlanTable plan_;
-  Batching batching_;
   int64_t latent_size_ = 0;
   int64_t timestep_count_ = 0;
   std::size_t sample_bytes_ = 0;

@@ -27,7 +27,7 @@ Network::Network(Engine& engine, std::string output, Activations& activations)
 }
 
 bool Network::reshape(const Shapes& inputs) {
-  if (inputs == shapes_) return false;
+  if (has(inputs)) return false;
   // Until all of it worked, nothing is known of the context's shapes.
   shapes_.clear();
   for (const auto& [name, shape] : inputs) context_.set_shape(name, shape);

@@ -38,6 +38,8 @@ class Network {
   /// @returns whether they changed: then one enqueue outside a capture must come before one within
   /// @throws Error BACKEND_FAILED outside the profile, OUT_OF_MEMORY
   bool reshape(const Shapes& inputs);
+  /// Whether the inputs have those shapes.
+  bool has(const Shapes& inputs) const { return inputs == shapes_; }
   Dims shape(const std::string& tensor) const { return context_.shape(tensor); }
   /// @throws Error ENGINE_INVALID where the tensor has another shape for the inputs' shapes
   void require_shape(const std::string& tensor, const Dims& expected) const;

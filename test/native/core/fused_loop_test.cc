@@ -44,6 +44,92 @@ TEST_F(FusedLoop, CapturesOnceForAShape) {
   EXPECT_EQ(captures(make_job(model_, 3, 300)), 1) << "a longer plan than there was room for";
 }
 
+/// Jobs that each have a shape of their own, the one with the largest memory first.
+std::vector<Job> jobs_of_shapes(const ToyModel& model, std::size_t count) {
+  const std::vector<Job> jobs = {
+      with_size(model, with_guidance(make_job(model, 4, 5)), 9, 8), with_guidance(make_job(model, 4, 5, {}, 2)),
+      with_size(model, make_job(model, 1, 4, {}, 3), 9, 8),         make_job(model, 2, 6, {}, 4),
+      with_size(model, make_job(model, 1, 4, {}, 5), 2, 2),
+  };
+  return {jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+/// One pipeline draws jobs, and captures as often as is said.
+class CapturesOf : public FusedLoop {
+ protected:
+  void expect_captures(const std::vector<std::pair<Job, int64_t>>& expected) {
+    const int warnings = stand_in_counter(model_.major, "fake_warnings");
+    {
+      Pipeline pipeline = make_pipeline(model_);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        SCOPED_TRACE("job " + std::to_string(i));
+        cuda::sim_fail_call(0, cuda::SimFailure::none);
+        expect_right(model_, expected[i].first, run(pipeline, expected[i].first));
+        EXPECT_EQ(cuda::sim_calls_of("end_capture"), expected[i].second);
+      }
+    }
+    EXPECT_EQ(stand_in_counter(model_.major, "fake_warnings"), warnings) << "a graph was replayed that was stale";
+  }
+};
+
+TEST_F(CapturesOf, FourShapesThatTakeTurnsAreOneEach) {
+  for (const int major : {10, 11, kRtx}) {
+    model_.major = major;
+    std::vector<std::pair<Job, int64_t>> expected;
+    for (const Job& job : jobs_of_shapes(model_, 4)) expected.push_back({job, 1});
+    for (int round = 0; round < 2; ++round) {
+      for (const Job& job : jobs_of_shapes(model_, 4)) expected.push_back({job, 0});
+    }
+    expect_captures(expected);
+  }
+}
+
+TEST_F(CapturesOf, AFifthShapeTakesThePlaceOfTheOneThatWasNotUsedForLongest) {
+  const std::vector<Job> jobs = jobs_of_shapes(model_, 5);
+  expect_captures({{jobs[0], 1},
+                   {jobs[1], 1},
+                   {jobs[2], 1},
+                   {jobs[3], 1},
+                   {jobs[0], 0},
+                   {jobs[4], 1},
+                   {jobs[0], 0},
+                   {jobs[2], 0},
+                   {jobs[3], 0},
+                   {jobs[1], 1},
+                   {jobs[4], 1}});
+}
+
+TEST_F(CapturesOf, AShapeThatMovesTheMemoryIsOnceMoreForThoseBefore) {
+  const std::vector<Job> jobs = jobs_of_shapes(model_, 2);
+  expect_captures({{jobs[1], 1}, {jobs[0], 1}, {jobs[1], 1}, {jobs[0], 0}, {jobs[1], 0}});
+}
+
+TEST_F(FusedLoop, ItsGraphsEndWithIt) {
+  const int64_t live = cuda::sim_live();
+  const int objects = stand_in_counter(model_.major, "fake_live_objects");
+  {
+    Pipeline pipeline = make_pipeline(model_);
+    for (const Job& job : jobs_of_shapes(model_, 5)) run(pipeline, job);
+    EXPECT_EQ(stand_in_counter(model_.major, "fake_live_objects"), objects + 3 * 2 + 2 + 4)
+        << "runtime and engine of each network, a context of two, and four of the UNet";
+  }
+  EXPECT_EQ(cuda::sim_live(), live);
+  EXPECT_EQ(stand_in_counter(model_.major, "fake_live_objects"), objects);
+}
+
+/// The first context is the only one.
+TEST_F(FusedLoop, WithoutMemoryForAnotherContextOneServesEveryShape) {
+  Pipeline pipeline = make_pipeline(model_);
+  const StandInFails none("null-context");
+  for (int round = 0; round < 2; ++round) {
+    for (const Job& job : jobs_of_shapes(model_, 3)) {
+      cuda::sim_fail_call(0, cuda::SimFailure::none);
+      expect_right(model_, job, run(pipeline, job));
+      EXPECT_EQ(cuda::sim_calls_of("end_capture"), 1);
+    }
+  }
+}
+
 TEST_F(FusedLoop, CapturesOnlyWhatIsReplayed) {
   for (const auto& [images, steps, captures] : {std::tuple{4, 1, 0}, {5, 1, 1}, {1, 2, 1}}) {
     SCOPED_TRACE(std::to_string(images) + " images of " + std::to_string(steps) + " steps");

@@ -13,6 +13,9 @@ namespace t2i::fake {
 namespace {
 
 constexpr std::uintptr_t kAlignment = 256;
+/// States of a context are counted from 0.
+constexpr int kDestroyed = -1;
+constexpr int kAny = -2;
 
 std::string text_of(const Shape& shape) {
   std::string text;
@@ -31,15 +34,18 @@ bool lies_within(const Range& range, const Shape& shape) {
 /// A forward in a stream's queue or in a graph.
 struct Queued {
   ToyForward forward;
-  std::shared_ptr<std::atomic<bool>> context_alive;
+  std::shared_ptr<std::atomic<int>> context_state;
+  /// Of the context, when a capture recorded this; any for what is not recorded.
+  int captured_state;
   void* activations;
   std::size_t activation_bytes;
   bool fallback;
 
   static void run(void* argument) {
     auto& queued = *static_cast<Queued*>(argument);
-    // A graph must not outlive the context whose memory it uses.
-    if (!*queued.context_alive) warnings++;
+    // A graph must not outlive the context whose memory it uses, nor any change of it.
+    const int state = *queued.context_state;
+    if (state == kDestroyed || (queued.captured_state != kAny && queued.captured_state != state)) warnings++;
     if (queued.fallback) fallbacks++;
     // A forward leaves there what it likes.
     std::memset(queued.activations, 0xa5, queued.activation_bytes);
@@ -65,12 +71,13 @@ Workplaces& workplaces() {
 }  // namespace
 
 Context::~Context() {
-  *alive_ = false;
+  *state_ = kDestroyed;
   const std::lock_guard<std::mutex> lock(workplaces().mutex);
   workplaces().memory.erase(this);
 }
 
 void Context::set_memory(void* memory) {
+  if (memory_ != memory) ++*state_;
   memory_ = memory;
   const std::lock_guard<std::mutex> lock(workplaces().mutex);
   workplaces().memory[this] = memory;
@@ -109,7 +116,10 @@ bool Context::set_shape(const char* name, Shape shape) {
                                        ", which does not satisfy " + text_of(range.min) + " to " + text_of(range.max));
   }
   Shape& known = shapes_[name];
-  if (known != shape) first_ = true;
+  if (known != shape) {
+    first_ = true;
+    ++*state_;
+  }
   known = std::move(shape);
   return true;
 }
@@ -155,8 +165,10 @@ bool Context::enqueue(void* stream) {
     engine_.log.error("IExecutionContext::enqueueV3: Error Code 1: Cuda Runtime (the stand-in was told to fail)");
     return false;
   }
-  auto queued = std::make_unique<Queued>(
-      Queued{{engine_.plan, failures_, shapes_, addresses_}, alive_, memory_, activation_bytes(), false});
+  auto* queue = static_cast<cuda::SimStream*>(stream);
+  const int captured_state = queue->capturing(queue) ? state_->load() : kAny;
+  auto queued = std::make_unique<Queued>(Queued{
+      {engine_.plan, failures_, shapes_, addresses_}, state_, captured_state, memory_, activation_bytes(), false});
   for (const auto* tensors : {&engine_.plan.inputs, &engine_.plan.outputs}) {
     for (const Tensor& tensor : *tensors) {
       Shape known = shape(tensor.name);
@@ -168,7 +180,6 @@ bool Context::enqueue(void* stream) {
     }
   }
   if (memory_ == nullptr) return refuse("enqueueV3", "the device memory is not set");
-  auto* queue = static_cast<cuda::SimStream*>(stream);
   queued->fallback = !specialised();
   if (first_ && !queue->synchronize_device(queue)) {
     engine_.log.error(

@@ -71,7 +71,8 @@ class Context : public Object<Context> {
   std::shared_ptr<Kernels> kernels_;
   /// Whether the next forward is the first with these shapes: it waits for the device.
   bool first_ = true;
-  std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
+  /// Counts what changes the context; shared with the forwards that are queued or recorded.
+  std::shared_ptr<std::atomic<int>> state_ = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace t2i::fake

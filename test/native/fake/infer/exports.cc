@@ -32,5 +32,5 @@ T2I_EXPORT int fake_compilations() noexcept { return t2i::fake::compilations; }
 /// Objects that were made and not destroyed.
 T2I_EXPORT int fake_live_objects() noexcept { return t2i::fake::live_objects; }
 
-/// Rules that a caller broke and nothing checks: a graph that ran after its context.
+/// Rules that a caller broke and nothing checks: a graph that ran after its context, or after a change of it.
 T2I_EXPORT int fake_warnings() noexcept { return t2i::fake::warnings; }
