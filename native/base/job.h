@@ -26,13 +26,19 @@ struct Plan {
   float init_scale = 1;
 };
 
+/// Classifier-free guidance, away from a negative prompt.
+struct Guidance {
+  float scale = 1;
+  /// Padded to the model's context length.
+  std::vector<int32_t> negative_ids;
+};
+
 /// src/backends/backend.ts, `Job`.
 struct Job {
   /// Padded to the model's context length.
   std::vector<int32_t> prompt_ids;
-  /// Empty where guidance is off.
-  std::optional<std::vector<int32_t>> negative_ids;
-  float guidance_scale = 1;
+  /// Empty where it is off.
+  std::optional<Guidance> guidance;
   /// One row of the UNet's timestep_cond; empty where it takes none.
   std::vector<float> guidance_embedding;
   Plan plan;

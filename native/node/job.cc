@@ -72,8 +72,8 @@ Job read_job(const Argument& job, const ModelFacts& model) {
   Job result;
   const auto context_length = static_cast<std::size_t>(model.context_length);
   result.prompt_ids = job["promptIds"].int32s(context_length).copy();
-  if (!job["negativeIds"].absent()) result.negative_ids = job["negativeIds"].int32s(context_length).copy();
-  result.guidance_scale = job["guidanceScale"].real();
+  if (const Argument guidance = job["guidance"]; !guidance.absent())
+    result.guidance = {guidance["scale"].real(), guidance["negativeIds"].int32s(context_length).copy()};
   if (model.guidance_width > 0) {
     const auto width = static_cast<std::size_t>(model.guidance_width);
     result.guidance_embedding = job["guidanceEmbedding"].floats(width).copy();

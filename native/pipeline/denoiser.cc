@@ -41,7 +41,7 @@ void Denoiser::begin(const Job& job, const Pass& pass, const Conditions& conditi
   batching.forwards = forwards(conditions.count());
   batching.rows = std::max<int64_t>(rows_.min, int64_t{pass.computed} * conditions.count() / batching.forwards);
   shape_network({model_.latent_channels, job.latent_height, job.latent_width}, conditions.shape, batching, job.plan);
-  plan_.upload(job.plan, job.guidance_scale, stream);
+  plan_.upload(job.plan, job.guidance ? job.guidance->scale : 1, stream);
   set_conditions(conditions, stream);
   if (model_.guidance_width > 0) upload_guidance(job, stream);
   upload_noise(job, pass, stream);

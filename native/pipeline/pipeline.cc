@@ -16,13 +16,6 @@
 
 namespace t2i {
 
-namespace {
-
-/// Classifier-free guidance has no effect at 1 and is off below.
-bool uses_guidance(const Job& job) { return job.negative_ids.has_value() && job.guidance_scale > 1.0f; }
-
-}  // namespace
-
 struct Pipeline::Impl {
   Impl(Engines given_engines, ModelFacts given_model, PipelineOptions given_options)
       : options(given_options), model(std::move(given_model)), engines(std::move(given_engines)), activations(stream) {
@@ -107,7 +100,7 @@ JobResult Pipeline::Impl::draw(const Job& job, const JobControl& control) {
 /// The negative prompt first, as the rows of a forward are.
 Conditions Pipeline::Impl::encode_text(const Job& job, const JobControl& control) {
   std::vector<const Ids*> prompts = {&job.prompt_ids};
-  if (uses_guidance(job)) prompts.insert(prompts.begin(), &*job.negative_ids);
+  if (job.guidance) prompts.insert(prompts.begin(), &job.guidance->negative_ids);
   Conditions conditions;
   conditions.states = text->encode(prompts, control.cancelled, stream.get());
   conditions.shape = text->shape();

@@ -10,14 +10,21 @@ export type Probe =
   | { readonly available: true; readonly detail: string }
   | { readonly available: false; readonly reason: string; readonly hint: string };
 
+/** Classifier-free guidance, away from a negative prompt. */
+export interface Guidance {
+  /** Above 1. */
+  readonly scale: number;
+  /** Token ids of the negative prompt, padded to the model's context length. */
+  readonly negativeIds: Int32Array;
+}
+
 /** A request, flattened: what waits for its turn and crosses a process boundary. Small: the noise is drawn when the turn comes. */
 export interface Job {
   /** Token ids of the prompt, padded to the model's context length. */
   readonly promptIds: Int32Array;
-  /** Token ids of the negative prompt, or null where guidance is off (scale <= 1): then one forward at batch 1 is a step. */
-  readonly negativeIds: Int32Array | null;
-  readonly guidanceScale: number;
-  /** For models that take it (`guidanceWidth`), one row of their `timestep_cond`: then there is no negative prompt. Null for others. */
+  /** Null where it is off: then a step runs the network on the prompt alone. Whoever makes the job decides that. */
+  readonly guidance: Guidance | null;
+  /** For models that take it (`guidanceWidth`), one row of their `timestep_cond`: then `guidance` is null. Null for others. */
   readonly guidanceEmbedding: Float32Array | null;
   readonly plan: Plan;
   /** Latent size in latent pixels. */

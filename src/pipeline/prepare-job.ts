@@ -1,12 +1,12 @@
 import type { Job } from '../backends/backend.js';
 import { guidanceEmbedding } from '../diffusion/guidance-embedding.js';
-import { usesGuidance } from '../diffusion/loop.js';
 import { noiseLength } from '../diffusion/noise.js';
 import { createPlan, type Plan, type PlanOptions, type SamplerName } from '../diffusion/plan.js';
 import { refuse } from '../fields.js';
 import type { ModelDescription } from '../model/description.js';
 import type { Request } from '../options.js';
 import type { ClipTokenizer } from '../text/clip-tokenizer.js';
+import { usesGuidance } from './guidance.js';
 import { type EncodedTexts, type Warning, warningsOf } from './warnings.js';
 
 /** Most bytes of noise that one request may take on a GPU, which is given all of it at once; only samplers that add noise at each step come near. */
@@ -31,8 +31,7 @@ export function prepareJob(
   refuseTooMuchNoise(request, plan, latentSize);
   const job: Job = {
     promptIds: prompt.ids,
-    negativeIds: negative?.ids ?? null,
-    guidanceScale: request.guidanceScale,
+    guidance: negative && { scale: request.guidanceScale, negativeIds: negative.ids },
     guidanceEmbedding: guidanceWidth === null ? null : guidanceEmbedding(request.guidanceScale, guidanceWidth),
     plan,
     latentHeight,
@@ -50,7 +49,7 @@ export function encodeTexts(
   tokenizer: ClipTokenizer,
 ): EncodedTexts & { readonly warnings: Warning[] } {
   const distilled = guidanceWidth !== null;
-  const guided = !distilled && usesGuidance(request.guidanceScale);
+  const guided = !distilled && usesGuidance(request);
   const texts: EncodedTexts = {
     prompt: tokenizer.encode(request.prompt),
     negative: guided ? tokenizer.encode(request.negativePrompt) : null,

@@ -46,26 +46,24 @@ export interface JobOptions {
   readonly seeds?: readonly number[];
   readonly steps?: number;
   readonly sampler?: SamplerName;
+  /** Guidance is off at 1 and below. */
   readonly guidanceScale?: number;
   /** Side in latent pixels. */
   readonly latentSize?: number;
   readonly previewEvery?: number;
   readonly promptIds?: readonly number[];
+  /** Not read without guidance. */
   readonly negativeIds?: readonly number[] | null;
 }
 
 export function tinyJob(model: ModelDescription, options: JobOptions = {}): Job {
   const { seeds = [7], steps = 2, sampler = 'ddim', guidanceScale = 5, latentSize = 4 } = options;
-  const {
-    promptIds = PROMPT,
-    negativeIds = guidanceScale > 1 && model.guidanceWidth === null ? NEGATIVE : null,
-    previewEvery = 0,
-  } = options;
+  const { promptIds = PROMPT, previewEvery = 0 } = options;
+  const guided = guidanceScale > 1 && model.guidanceWidth === null;
   const plan = createPlan(model.scheduler, { sampler, steps });
   return {
     promptIds: Int32Array.from(promptIds),
-    negativeIds: negativeIds === null ? null : Int32Array.from(negativeIds),
-    guidanceScale,
+    guidance: guided ? { scale: guidanceScale, negativeIds: Int32Array.from(options.negativeIds ?? NEGATIVE) } : null,
     guidanceEmbedding: model.guidanceWidth === null ? null : guidanceEmbedding(guidanceScale, model.guidanceWidth),
     plan,
     latentHeight: latentSize,

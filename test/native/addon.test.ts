@@ -120,7 +120,16 @@ describe('the addon', skipFor(noBuild('sim')), () => {
         'job.promptIds: expected Int32Array of length 16, received Int32Array of length 15',
       ],
       ['promptIds', [1, 2], 'job.promptIds: expected an Int32Array, received an array of length 2'],
-      ['guidanceScale', Number.NaN, 'job.guidanceScale: expected a finite number, received NaN'],
+      [
+        'guidance',
+        { scale: Number.NaN, negativeIds: new Int32Array(16) },
+        'job.guidance.scale: expected a finite number, received NaN',
+      ],
+      [
+        'guidance',
+        { scale: 5, negativeIds: new Int32Array(15) },
+        'job.guidance.negativeIds: expected Int32Array of length 16, received Int32Array of length 15',
+      ],
       ['plan', null, 'job.plan: expected an object, received null'],
       ['latentHeight', 0.5, 'job.latentHeight: expected an integer from 1 to 16384, received 0.5'],
       ['latentWidth', '4', 'job.latentWidth: expected an integer from 1 to 16384, received a string'],

@@ -103,8 +103,7 @@ export function tinyJob({ steps = 3, seed = 1, side = 4, images = 1, previewEver
   const random = generator(seed);
   return {
     promptIds: Int32Array.from({ length: CONTEXT }, () => Math.floor(random() * 600)),
-    negativeIds: new Int32Array(CONTEXT),
-    guidanceScale: 5,
+    guidance: { scale: 5, negativeIds: new Int32Array(CONTEXT) },
     guidanceEmbedding: null,
     plan: {
       steps,

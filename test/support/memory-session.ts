@@ -5,6 +5,7 @@ import { HashedNoise } from '../../src/backends/hashed-noise.js';
 import { JobQueue, type QueuedJob } from '../../src/backends/job-queue.js';
 import { denoise } from '../../src/diffusion/loop.js';
 import { parseSchedulerConfig } from '../../src/diffusion/schedule.js';
+import { guide } from '../../src/diffusion/step.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { ClipTokenizer } from '../../src/text/clip-tokenizer.js';
@@ -42,14 +43,16 @@ export class MemorySession implements Session {
     for (const [image, seed] of job.seeds.entries()) {
       const noise = new HashedNoise(seed, latentSize);
       const latents = await denoise({
-        ...job,
         plan,
         drawNoise: () => noise.next(),
         signal,
         predict: async (x) => {
           await setImmediate();
           const out = (ids: Int32Array) => x.map((value, i) => value * 0.5 + Math.sin(i + meaning(ids)));
-          return { conditional: out(job.promptIds), unconditional: job.negativeIds && out(job.negativeIds) };
+          if (job.guidance === null) return out(job.promptIds);
+          const guided = out(job.guidance.negativeIds);
+          guide(guided, out(job.promptIds), job.guidance.scale);
+          return guided;
         },
         onStep: (step, x0) => {
           const preview = previewEvery > 0 && step % previewEvery === 0 ? { preview: decode(x0, job) } : {};

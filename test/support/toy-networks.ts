@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { Job, NetworkName, NetworkReference, NetworkTensor, Raster } from '../../src/backends/backend.js';
 import { toRaster } from '../../src/backends/onnxruntime/vae-decoder.js';
 import { fromHalf, writeHalves } from '../../src/diffusion/float16.js';
-import { denoise, usesGuidance } from '../../src/diffusion/loop.js';
+import { denoise } from '../../src/diffusion/loop.js';
 import { ImageNoise } from '../../src/diffusion/noise.js';
+import { guide } from '../../src/diffusion/step.js';
 import { roundHalfEven } from '../../src/diffusion/timesteps.js';
 import type { ModelDescription, TensorInfo } from '../../src/model/description.js';
 
@@ -13,23 +14,24 @@ const f32 = Math.fround;
 
 /** The images of a job by the toy networks of a model, computed by the loop of this package. */
 export async function toyImages(model: ModelDescription, job: Job): Promise<Raster[]> {
-  const { latentHeight: height, latentWidth: width, plan, guidanceScale } = job;
+  const { latentHeight: height, latentWidth: width, plan, guidance } = job;
   const shape = [model.latentChannels, height, width];
   const latentSize = model.latentChannels * height * width;
   const conditional = toyStates(model, job.promptIds);
-  const guided = job.negativeIds !== null && usesGuidance(guidanceScale);
-  const unconditional = guided ? toyStates(model, job.negativeIds as Int32Array) : null;
+  const negative = guidance && { ...guidance, states: toyStates(model, guidance.negativeIds) };
   const images: Raster[] = [];
   for (const seed of job.seeds) {
     const noise = new ImageNoise(seed, latentSize);
     const latents = await denoise({
       plan,
       drawNoise: () => noise.next(),
-      guidanceScale,
-      predict: async (x, timestep) => ({
-        conditional: toyUnet(model, x, shape, timestep, conditional, job.guidanceEmbedding),
-        unconditional: unconditional && toyUnet(model, x, shape, timestep, unconditional, job.guidanceEmbedding),
-      }),
+      predict: async (x, timestep) => {
+        const outputFor = (states: Float32Array) => toyUnet(model, x, shape, timestep, states, job.guidanceEmbedding);
+        if (negative === null) return outputFor(conditional);
+        const out = outputFor(negative.states);
+        guide(out, outputFor(conditional), negative.scale);
+        return out;
+      },
     });
     const [scale, shift] = [f32(model.scalingFactor), f32(model.shiftFactor)];
     const image = toyDecoder(

@@ -84,20 +84,20 @@ describe('generate', () => {
   it('asks for no negative forward where guidance is off, and warns of a negative prompt without effect', async () => {
     const { pipeline, session } = memoryPipeline();
     const off = await pipeline.generate({ ...request, guidanceScale: 1, negativePrompt: 'blurry' });
-    expect(session.jobs[0]?.negativeIds).toBeNull();
+    expect(session.jobs[0]?.guidance).toBeNull();
     expect(off.warnings).toEqual([
       { code: 'NEGATIVE_PROMPT_UNUSED', message: expect.stringContaining('guidanceScale 1') },
     ]);
     expect((await pipeline.generate({ ...request, guidanceScale: 1 })).warnings).toEqual([]);
     const on = await pipeline.generate({ ...request, guidanceScale: 1.01, negativePrompt: 'blurry' });
-    expect(session.jobs[2]?.negativeIds).toHaveLength(16);
+    expect(session.jobs[2]?.guidance).toEqual({ scale: 1.01, negativeIds: expect.objectContaining({ length: 16 }) });
     expect(on.warnings).toEqual([]);
   });
 
   it('gives a model into which guidance was distilled the scale as an embedding, and no negative prompt', async () => {
     const { pipeline, session } = memoryPipeline({ guidanceWidth: 8 });
     const { warnings } = await pipeline.generate({ ...request, guidanceScale: 7.5, negativePrompt: 'blurry' });
-    expect(session.jobs[0]).toMatchObject({ negativeIds: null, guidanceEmbedding: guidanceEmbedding(7.5, 8) });
+    expect(session.jobs[0]).toMatchObject({ guidance: null, guidanceEmbedding: guidanceEmbedding(7.5, 8) });
     expect(warnings).toEqual([{ code: 'NEGATIVE_PROMPT_UNUSED', message: expect.stringContaining('distilled') }]);
   });
 

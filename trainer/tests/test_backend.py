@@ -29,7 +29,7 @@ def job(**changes) -> dict:
     }
     prompt = np.array([654, 320, *[655] * 14], np.int32)
     given = {
-        "plan": plan, "prompt": prompt, "negative": None, "guidanceScale": 1, "guidanceEmbedding": None,
+        "plan": plan, "promptIds": prompt, "guidance": None, "guidanceEmbedding": None,
         "latentHeight": 4, "latentWidth": 4, "previewEvery": 0, "noise": np.linspace(-2, 2, 64, dtype=np.float32),
     }  # fmt: skip
     return given | changes
@@ -141,11 +141,11 @@ class TestDraw:
 
     def test_encodes_a_prompt_once_and_forgets_the_oldest(self, tiny):
         for word in range(KEPT_PROMPTS + 1):
-            tiny.draw(job(prompt=np.array([654, word, *[655] * 14], np.int32)), None, never)
+            tiny.draw(job(promptIds=np.array([654, word, *[655] * 14], np.int32)), None, never)
             assert tiny.spent["textEncoder"] > 0
-        tiny.draw(job(prompt=np.array([654, 5, *[655] * 14], np.int32)), None, never)
+        tiny.draw(job(promptIds=np.array([654, 5, *[655] * 14], np.int32)), None, never)
         assert tiny.spent["textEncoder"] == 0
-        tiny.draw(job(prompt=np.array([654, 0, *[655] * 14], np.int32)), None, never)
+        tiny.draw(job(promptIds=np.array([654, 0, *[655] * 14], np.int32)), None, never)
         assert tiny.spent["textEncoder"] > 0
 
     def test_says_where_values_are_no_numbers(self, tiny):

@@ -1,8 +1,14 @@
-import type { NetworkOutput } from '../../diffusion/loop.js';
+import { guide } from '../../diffusion/step.js';
 import type { UnetGraph } from '../../model/description.js';
 import type { Network } from './network.js';
 import { Port, product, type Runtime } from './port.js';
 import type { PromptStates } from './text-encoder.js';
+
+/** What an image is to show, and with guidance how strongly it is to differ from what. */
+export interface Conditions {
+  readonly prompt: PromptStates;
+  readonly guidance: { readonly scale: number; readonly negative: PromptStates } | null;
+}
 
 /** The UNet at one latent size under one or two conditions, its tensors allocated once for all steps of a job. */
 export class Denoiser {
@@ -10,6 +16,9 @@ export class Denoiser {
   readonly latentSize: number;
   /** Rows of one forward: as many as there are conditions, or what the graph fixes. */
   readonly #batch: number;
+  /** States of the conditions, the prompt's last. */
+  readonly #conditions: readonly PromptStates[];
+  readonly #guidance: Conditions['guidance'];
   readonly #sample: Port;
   readonly #timestep: Port;
   readonly #states: Port;
@@ -17,19 +26,20 @@ export class Denoiser {
   readonly #output: Port;
 
   /**
-   * @param conditions the prompt's states alone, or the negative prompt's and the prompt's
    * @param latents [channels, height, width]
-   * @param guidance one row of `timestep_cond`, for a graph that takes it
+   * @param guidanceEmbedding one row of `timestep_cond`, for a graph that takes it
    */
   constructor(
     runtime: Runtime,
     private readonly graph: UnetGraph,
     private readonly network: Network,
-    private readonly conditions: readonly PromptStates[],
+    { prompt, guidance }: Conditions,
     latents: readonly number[],
-    guidance: Float32Array | null,
+    guidanceEmbedding: Float32Array | null,
   ) {
-    const batch = graph.sample.shape[0] ?? conditions.length;
+    this.#conditions = guidance === null ? [prompt] : [guidance.negative, prompt];
+    this.#guidance = guidance;
+    const batch = graph.sample.shape[0] ?? this.#conditions.length;
     this.latentSize = product(latents);
     this.#batch = batch;
     this.#sample = new Port(runtime, graph.sample, [batch, ...latents]);
@@ -38,30 +48,32 @@ export class Denoiser {
       graph.timestep,
       graph.timestep.shape.map((size) => size ?? batch),
     );
-    this.#states = new Port(runtime, graph.encoderHiddenStates, [batch, ...(conditions[0] as PromptStates).shape]);
+    this.#states = new Port(runtime, graph.encoderHiddenStates, [batch, ...prompt.shape]);
     const { timestepCond } = graph;
-    this.#timestepCond = timestepCond && guidance && new Port(runtime, timestepCond, [batch, guidance.length]);
-    if (guidance) this.#timestepCond?.fill(guidance);
+    this.#timestepCond =
+      timestepCond && guidanceEmbedding && new Port(runtime, timestepCond, [batch, guidanceEmbedding.length]);
+    if (guidanceEmbedding) this.#timestepCond?.fill(guidanceEmbedding);
     this.#output = new Port(runtime, graph.output, [batch, ...latents]);
   }
 
   /**
-   * The network's word on `x` [channels, height, width] at `timestep`, for every condition: one forward, or as many as a
-   * graph needs whose batch is fixed below the number of conditions.
+   * The network's output on `x` [channels, height, width] at `timestep`, after guidance: one forward for every condition, or as many
+   * as a graph needs whose batch is fixed below their number.
    */
-  async predict(x: Float32Array, timestep: number): Promise<NetworkOutput> {
+  async predict(x: Float32Array, timestep: number): Promise<Float32Array> {
     this.#sample.fill(x);
     this.#timestep.fill([timestep]);
     const results: Float32Array[] = [];
-    for (let first = 0; first < this.conditions.length; first += this.#batch) {
+    for (let first = 0; first < this.#conditions.length; first += this.#batch) {
       this.#condition(first);
       await this.#forward();
-      for (let row = 0; row < this.#batch && first + row < this.conditions.length; row++) {
+      for (let row = 0; row < this.#batch && first + row < this.#conditions.length; row++) {
         results.push(this.#output.read(row * this.latentSize, (row + 1) * this.latentSize).slice());
       }
     }
-    const conditional = results.pop() as Float32Array;
-    return { conditional, unconditional: results.pop() ?? null };
+    const [out, conditional] = results as [Float32Array, Float32Array];
+    if (this.#guidance !== null) guide(out, conditional, this.#guidance.scale);
+    return out;
   }
 
   async #forward(): Promise<void> {
@@ -78,7 +90,7 @@ export class Denoiser {
   /** Puts condition `first` and those after it into the rows; the last one fills what is left over. */
   #condition(first: number): void {
     for (let row = 0; row < this.#batch; row++) {
-      const { data } = this.conditions[Math.min(first + row, this.conditions.length - 1)] as PromptStates;
+      const { data } = this.#conditions[Math.min(first + row, this.#conditions.length - 1)] as PromptStates;
       this.#states.write(data, row * data.length);
     }
   }

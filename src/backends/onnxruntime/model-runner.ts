@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
-import { denoise, usesGuidance } from '../../diffusion/loop.js';
+import { denoise } from '../../diffusion/loop.js';
 import type { ModelDescription } from '../../model/description.js';
 import type { ImageEvent, Job, JobResult, Raster, StepEvent } from '../backend.js';
 import { HashedNoise } from '../hashed-noise.js';
-import { Denoiser } from './denoiser.js';
+import { type Conditions, Denoiser } from './denoiser.js';
 import { Network } from './network.js';
 import type { Runtime } from './port.js';
 import { TextEncoder } from './text-encoder.js';
@@ -62,10 +62,7 @@ export class ModelRunner {
     const start = performance.now();
     const { textEncoder, unet, vaeDecoder } = this.networks;
     for (const network of [textEncoder, unet, vaeDecoder]) network.takeTime();
-    const conditions = [await this.#textEncoder.encode(job.promptIds)];
-    if (job.negativeIds !== null && usesGuidance(job.guidanceScale)) {
-      conditions.unshift(await this.#textEncoder.encode(job.negativeIds));
-    }
+    const conditions = await this.#conditions(job);
     const latents = [this.model.latentChannels, job.latentHeight, job.latentWidth];
     const denoiser = new Denoiser(this.runtime, this.model.unet, unet, conditions, latents, job.guidanceEmbedding);
     const images: Raster[] = [];
@@ -90,6 +87,13 @@ export class ModelRunner {
     };
   }
 
+  async #conditions({ promptIds, guidance }: Job): Promise<Conditions> {
+    const prompt = await this.#textEncoder.encode(promptIds);
+    if (guidance === null) return { prompt, guidance };
+    const { scale, negativeIds } = guidance;
+    return { prompt, guidance: { scale, negative: await this.#textEncoder.encode(negativeIds) } };
+  }
+
   async #draw(
     job: Job,
     image: number,
@@ -102,7 +106,6 @@ export class ModelRunner {
     const latents = await denoise({
       plan,
       drawNoise: () => noise.next(),
-      guidanceScale: job.guidanceScale,
       signal,
       predict: (x, timestep) => denoiser.predict(x, timestep),
       onStep: async (step, x0) => {

@@ -1,20 +1,11 @@
-import type { Plan } from '../../diffusion/plan.js';
 import type { ModelDescription } from '../../model/description.js';
-import type { JobResult, Raster, StepEvent, Timings } from '../backend.js';
+import type { Job, JobResult, Raster, StepEvent, Timings } from '../backend.js';
 import { HashedNoise } from '../hashed-noise.js';
 import type { QueuedJob } from '../job-queue.js';
 import type { RuntimeProcess } from '../process/runtime-process.js';
 
 /** What the child's `draw` takes: one image of a job (trainer/t2i_trainer/backend/model.py). */
-interface DrawRequest {
-  readonly prompt: Int32Array;
-  readonly negative: Int32Array | null;
-  readonly guidanceScale: number;
-  readonly guidanceEmbedding: Float32Array | null;
-  readonly plan: Plan;
-  readonly latentHeight: number;
-  readonly latentWidth: number;
-  readonly previewEvery: number;
+interface DrawRequest extends Omit<Job, 'seeds'> {
   /** Every block that the plan reads, one after the other. */
   readonly noise: Float32Array;
 }
@@ -36,13 +27,13 @@ export async function drawJob(
   { job, signal, report }: QueuedJob,
 ): Promise<JobResult> {
   const start = performance.now();
-  const { promptIds: prompt, negativeIds: negative, seeds, ...shared } = job;
+  const { seeds, ...shared } = job;
   const images: Raster[] = [];
   const noiseSha256: string[] = [];
   const spent = { textEncoder: 0, unet: 0, vaeDecoder: 0 };
   for (const [image, seed] of seeds.entries()) {
     const noise = new HashedNoise(seed, latentChannels * job.latentHeight * job.latentWidth);
-    const request: DrawRequest = { ...shared, prompt, negative, noise: await noise.all(job.plan, signal) };
+    const request: DrawRequest = { ...shared, noise: await noise.all(job.plan, signal) };
     const onEvent = report && ((event: Omit<StepEvent, 'image'>) => report({ image, ...event }));
     const { raster, timings } = (await process.call('draw', request, onEvent)) as Drawn;
     images.push(raster);

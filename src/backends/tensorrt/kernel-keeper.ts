@@ -29,8 +29,8 @@ export class KernelKeeper {
   }
 
   /** To be called after each job; looks only where its shapes are new. What cannot be kept is compiled again. */
-  after({ seeds, latentHeight, latentWidth, guidanceScale }: Job): void {
-    const shape = [seeds.length, latentHeight, latentWidth, guidanceScale > 1].join();
+  after({ seeds, latentHeight, latentWidth, guidance }: Job): void {
+    const shape = [seeds.length, latentHeight, latentWidth, guidance !== null].join();
     if (this.#shapes.has(shape)) return;
     this.#shapes.add(shape);
     this.#saving = this.#saving.then(() => this.#save()).catch(() => {});

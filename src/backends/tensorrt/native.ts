@@ -78,8 +78,8 @@ export interface NativeSessionOptions {
 /** `Job` of backend.ts with the plan in it, as it is. */
 export interface NativeJob {
   readonly promptIds: Int32Array;
-  readonly negativeIds: Int32Array | null;
-  readonly guidanceScale: number;
+  /** Null where it is off. */
+  readonly guidance: { readonly scale: number; readonly negativeIds: Int32Array } | null;
   readonly guidanceEmbedding: Float32Array | null;
   readonly plan: {
     readonly steps: number;

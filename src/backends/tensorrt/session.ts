@@ -1,4 +1,3 @@
-import { usesGuidance } from '../../diffusion/loop.js';
 import { T2IError } from '../../errors.js';
 import type { GenerateControl, Job, JobResult, NetworkName, Session } from '../backend.js';
 import { HashedNoise } from '../hashed-noise.js';
@@ -100,10 +99,5 @@ export function fallbackRefused(warnings: readonly string[]): T2IError {
 }
 
 function toNative(job: Job, images: NativeJob['images'], watched: boolean): NativeJob {
-  return {
-    ...job,
-    images,
-    negativeIds: usesGuidance(job.guidanceScale) ? job.negativeIds : null,
-    previewEvery: watched ? job.previewEvery : 0,
-  };
+  return { ...job, images, previewEvery: watched ? job.previewEvery : 0 };
 }

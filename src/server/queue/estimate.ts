@@ -1,11 +1,13 @@
 import type { Request } from '../../options.js';
+import { usesGuidance } from '../../pipeline/guidance.js';
 
 /** How much the last request counts beside those before it. */
 const WEIGHT = 0.3;
 
 /** Work of a request, in pixels through the denoiser: what its time grows with. */
-export function workOf({ seeds, steps, width, height, guidanceScale }: Request): number {
-  return seeds.length * steps * width * height * (guidanceScale > 1 ? 2 : 1);
+export function workOf(request: Request): number {
+  const { seeds, steps, width, height } = request;
+  return seeds.length * steps * width * height * (usesGuidance(request) ? 2 : 1);
 }
 
 /** How long requests take, learnt from those before: an exponential mean of the milliseconds for a unit of work, by model. */

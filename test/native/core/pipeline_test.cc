@@ -135,22 +135,6 @@ class PipelineTest : public testing::Test {
   ToyModel model_;
 };
 
-TEST_F(PipelineTest, GuidanceOfOneAndBelowIgnoresTheNegativePrompt) {
-  Pipeline pipeline = make_pipeline(model_);
-  const Job plain = make_job(model_, 2, 3);
-  run(pipeline, plain);
-  cuda::sim_fail_call(0, cuda::SimFailure::none);
-  run(pipeline, plain);
-  const int64_t uploads = cuda::sim_calls_of("copy_to_device");
-  for (const float scale : {1.0f, 0.5f, 0.0f}) {
-    cuda::sim_fail_call(0, cuda::SimFailure::none);
-    const Outcome drawn = run(pipeline, with_guidance(plain, scale));
-    expect_right(model_, with_guidance(plain, scale), drawn);
-    EXPECT_EQ(cuda::sim_calls_of("copy_to_device"), uploads) << "the negative prompt was encoded";
-    EXPECT_TRUE(drawn.result.images == run(pipeline, plain).result.images);
-  }
-}
-
 TEST_F(PipelineTest, DrawsOneStepAndThousandSteps) {
   Pipeline pipeline = make_pipeline(model_);
   for (const int32_t steps : {1, 2, 1000, 1}) {
@@ -218,7 +202,7 @@ TEST_F(PipelineTest, RefusesAJobThatContradictsItself) {
   change([](Job& job) { job.noise[1].pop_back(); });
   change([](Job& job) { job.noise.clear(); });
   change([](Job& job) { job.prompt_ids.push_back(0); });
-  change([](Job& job) { job.negative_ids->clear(); });
+  change([](Job& job) { job.guidance->negative_ids.clear(); });
   change([](Job& job) { job.latent_width = 0; });
 }
 

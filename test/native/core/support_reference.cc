@@ -73,9 +73,8 @@ Raster decode(const ToyModel& model, const Job& job, const Values& latents) {
 }  // namespace
 
 Reference draw_plainly(const ToyModel& model, const Job& job) {
-  const bool guided = job.negative_ids.has_value() && job.guidance_scale > 1.0f;
   const Values prompt = encode(model, job.prompt_ids);
-  const Values negative = guided ? encode(model, *job.negative_ids) : Values();
+  const Values negative = job.guidance ? encode(model, job.guidance->negative_ids) : Values();
   const auto size = static_cast<std::size_t>(model.channels * job.latent_height * job.latent_width);
   Reference result;
   for (std::size_t image = 0; image < job.noise.size(); ++image) {
@@ -86,9 +85,9 @@ Reference draw_plainly(const ToyModel& model, const Job& job) {
       const float* row = &job.plan.rows[static_cast<std::size_t>(index) * kRowLength];
       const float timestep = job.plan.timesteps[static_cast<std::size_t>(index)];
       Values out = predict(model, x, prompt, timestep, job.guidance_embedding);
-      if (guided) {
+      if (job.guidance) {
         const Values unconditional = predict(model, x, negative, timestep, job.guidance_embedding);
-        for (std::size_t i = 0; i < size; ++i) out[i] = guide(unconditional[i], out[i], job.guidance_scale);
+        for (std::size_t i = 0; i < size; ++i) out[i] = guide(unconditional[i], out[i], job.guidance->scale);
       }
       for (std::size_t i = 0; i < size; ++i) {
         const StepResult next = step(row, x[i], out[i], row[6] != 0.0f ? fresh[i] : 0.0f, clean[i], job.plan.clip);

@@ -167,9 +167,8 @@ Job make_job(const ToyModel& model, int32_t images, int32_t steps, Rows rows, ui
 }
 
 Job with_guidance(Job job, float scale) {
-  job.negative_ids = job.prompt_ids;
-  for (int32_t& id : *job.negative_ids) id = (id * 7 + 5) % 49408;
-  job.guidance_scale = scale;
+  job.guidance = {scale, job.prompt_ids};
+  for (int32_t& id : job.guidance->negative_ids) id = (id * 7 + 5) % 49408;
   return job;
 }
 

@@ -4,7 +4,7 @@ import type { ImageEvent, StepEvent } from '../../../src/backends/backend.js';
 import { ModelRunner } from '../../../src/backends/onnxruntime/model-runner.js';
 import type { Runtime } from '../../../src/backends/onnxruntime/port.js';
 import { describeModel } from '../../../src/model/layout.js';
-import { fixture, tinyJob, tinyPrompt } from '../../contract/tiny-jobs.js';
+import { fixture, tinyJob } from '../../contract/tiny-jobs.js';
 
 /** onnxruntime, with `afterRun` called for each graph that ran, by the part of the model. */
 function watched(afterRun: (part: string) => void): Runtime {
@@ -40,14 +40,6 @@ describe('a model runner', () => {
     expect(await count(5)).toEqual([2, 6, 2]);
     // The prompt is known by now.
     expect(await count(1)).toEqual([0, 6, 2]);
-  });
-
-  it('leaves the negative prompt alone where guidance is off', async () => {
-    const parts: string[] = [];
-    const { model, runner } = await load((part) => parts.push(part));
-    const job = { ...tinyJob(model, { guidanceScale: 1 }), negativeIds: Int32Array.from(tinyPrompt(1)) };
-    await runner.run(job, null, new AbortController().signal);
-    expect(parts).toEqual(['text_encoder', 'unet', 'unet', 'vae_decoder']);
   });
 
   it('starts no step after an abort that arrived, as messages do, while the runtime held the event loop', async () => {

@@ -55,9 +55,10 @@ describe('the denoiser', () => {
   const numbers = (from: number) => Float32Array.from({ length: 512 }, (_, i) => from + i);
   const [x, negative, prompt] = [numbers(0), numbers(1000), numbers(3000)];
   const states = (data: Float32Array) => ({ data, shape: [16, 32] });
+  const differences = prompt.map((value, i) => value - (negative[i] as number));
   const sum = (a: Float32Array, b: Float32Array) => a.map((value, i) => value + (b[i] as number));
 
-  const open = async (batch: Dim, timesteps: readonly Dim[], conditions: readonly Float32Array[]) => {
+  const open = async (batch: Dim, timesteps: readonly Dim[], guided: boolean) => {
     const unet = model([
       input('sample', FLOAT, [batch, ...latents]),
       input('timestep', FLOAT, timesteps),
@@ -70,7 +71,11 @@ describe('the denoiser', () => {
     const { unet: graph } = await describeModel(writeModel({ 'unet/model.onnx': unet, 'vae/config.json': null }));
     const network = await Network.open(runtime, graph.path, 1);
     const run = vi.spyOn(network, 'run');
-    return { denoiser: new Denoiser(runtime, graph, network, conditions.map(states), latents, null), run };
+    const conditions = {
+      prompt: states(prompt),
+      guidance: guided ? { scale: 2, negative: states(negative) } : null,
+    };
+    return { denoiser: new Denoiser(runtime, graph, network, conditions, latents, null), run };
   };
 
   it.each<[batch: Dim, timesteps: readonly Dim[], forwards: number, told: readonly number[]]>([
@@ -83,24 +88,22 @@ describe('the denoiser', () => {
   ])(
     'of a graph of batch %s, timesteps %j, predicts for both prompts in %d forwards',
     async (batch, timesteps, forwards, told) => {
-      const { denoiser, run } = await open(batch, timesteps, [negative, prompt]);
-      const { conditional, unconditional } = await denoiser.predict(x, 999);
-      expect(conditional).toEqual(sum(x, prompt));
-      expect(unconditional).toEqual(sum(x, negative));
+      const { denoiser, run } = await open(batch, timesteps, true);
+      // negative + 2 * (prompt - negative), in whole numbers that float32 holds.
+      const guided = (sample: Float32Array) => sum(sum(sample, prompt), differences);
+      const first = await denoiser.predict(x, 999);
+      expect(first).toEqual(guided(x));
       expect(run).toHaveBeenCalledTimes(forwards);
       expect([...(run.mock.calls[0]?.[0].timestep?.tensor.data ?? [])]).toEqual(told);
       // The next step finds nothing of this one.
-      expect(await denoiser.predict(prompt, 1)).toEqual({
-        conditional: sum(prompt, prompt),
-        unconditional: sum(prompt, negative),
-      });
-      expect(conditional).toEqual(sum(x, prompt));
+      expect(await denoiser.predict(prompt, 1)).toEqual(guided(prompt));
+      expect(first).toEqual(guided(x));
     },
   );
 
   it.each<Dim>([1, 2, 'batch'])('of a graph of batch %s predicts for one prompt in one forward', async (batch) => {
-    const { denoiser, run } = await open(batch, [1], [prompt]);
-    expect(await denoiser.predict(x, 999)).toEqual({ conditional: sum(x, prompt), unconditional: null });
+    const { denoiser, run } = await open(batch, [1], false);
+    expect(await denoiser.predict(x, 999)).toEqual(sum(x, prompt));
     expect(run).toHaveBeenCalledOnce();
   });
 });

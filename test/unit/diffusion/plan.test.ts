@@ -76,8 +76,7 @@ describe('createPlan', () => {
         const latents = await denoise({
           plan,
           drawNoise: () => noise.next(),
-          guidanceScale: 1,
-          predict: async (x, t) => ({ conditional: network(x, t), unconditional: null }),
+          predict: async (x, t) => network(x, t),
         });
         expect(latents.every(Number.isFinite)).toBe(true);
       }),
@@ -98,8 +97,7 @@ describe('createPlan', () => {
       const final = await denoise({
         plan,
         drawNoise: () => noise.next(),
-        guidanceScale: 1,
-        predict: async () => ({ conditional: clean.slice(), unconditional: null }),
+        predict: async () => clean.slice(),
       });
       for (const [i, value] of clean.entries()) expect(final[i]).toBeCloseTo(value, 4);
     }

@@ -59,10 +59,9 @@ function run(plan: Plan, visit: (x: Float32Array, index: number) => void): Promi
   return denoise({
     plan,
     drawNoise: () => noise.next(),
-    guidanceScale: 1,
     predict: async (x, timestep, index) => {
       visit(x, index);
-      return { conditional: network(x, timestep), unconditional: null };
+      return network(x, timestep);
     },
   });
 }

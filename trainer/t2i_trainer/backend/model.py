@@ -56,9 +56,9 @@ class Model:
         `aborted`, and StageError BACKEND_FAILED for values that are no numbers.
         """
         self.spent = {"textEncoder": 0.0, "unet": 0.0, "vaeDecoder": 0.0}
-        plan, scale = job["plan"], float(job["guidanceScale"])
-        guided = scale > 1 and job["negative"] is not None
-        conditions = torch.cat([self._encode(ids) for ids in ([job["negative"]] if guided else []) + [job["prompt"]]])
+        plan, guidance = job["plan"], job["guidance"]
+        negative = [] if guidance is None else [guidance["negativeIds"]]
+        conditions = torch.cat([self._encode(ids) for ids in [*negative, job["promptIds"]]])
         blocks = self._blocks(job)
         x = plan["initScale"] * next(blocks)
         latents = Latents(x, torch.zeros_like(x))
@@ -67,8 +67,9 @@ class Model:
             if aborted():
                 raise Aborted
             out = self._predict(latents.x, timestep, conditions, job["guidanceEmbedding"])
-            guided_out = guide(out[:1], out[1:], scale) if guided else out
-            latents = step(latents, row, guided_out, next(blocks) if row[6] != 0 else NO_NOISE, plan["clip"])
+            if guidance is not None:
+                out = guide(out[:1], out[1:], float(guidance["scale"]))
+            latents = step(latents, row, out, next(blocks) if row[6] != 0 else NO_NOISE, plan["clip"])
             if on_step is not None:
                 due = job["previewEvery"] > 0 and index % job["previewEvery"] == 0
                 on_step({"step": index, "steps": len(rows)} | ({"preview": self._decode(latents.x0)} if due else {}))

@@ -1,6 +1,6 @@
 import * as runtime from 'onnxruntime-common';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Denoiser } from '../../../../src/backends/onnxruntime/denoiser.js';
+import { type Conditions, Denoiser } from '../../../../src/backends/onnxruntime/denoiser.js';
 import type { Network } from '../../../../src/backends/onnxruntime/network.js';
 import type { Port } from '../../../../src/backends/onnxruntime/port.js';
 import type { TensorInfo, UnetGraph } from '../../../../src/model/description.js';
@@ -33,8 +33,9 @@ const network = {
 } as unknown as Network;
 
 const states = (value: number) => ({ data: Float32Array.of(value), shape: [1, 1] });
-const denoiser = (batch: number | null, conditions: number[], guidance: Float32Array | null = null) =>
-  new Denoiser(runtime, graph(batch, guidance !== null), network, conditions.map(states), [1, 1, 2], guidance);
+const denoiser = (batch: number | null, conditions: Conditions, embedding: Float32Array | null = null) =>
+  new Denoiser(runtime, graph(batch, embedding !== null), network, conditions, [1, 1, 2], embedding);
+const alone: Conditions = { prompt: states(10), guidance: null };
 
 beforeEach(() => {
   runs = [];
@@ -53,9 +54,12 @@ describe('the denoiser', () => {
     ],
     ['a larger batch fills what is left over', 3, [{ states: [20, 10, 10], rows: 3 }]],
   ])('of %s', async (_, batch, expected) => {
-    const output = await denoiser(batch, [20, 10]).predict(Float32Array.of(1, 2), 7);
+    const output = await denoiser(batch, { prompt: states(10), guidance: { scale: 3, negative: states(20) } }).predict(
+      Float32Array.of(1, 2),
+      7,
+    );
     // The negative prompt comes first.
-    expect(output).toEqual({ unconditional: Float32Array.of(21, 22), conditional: Float32Array.of(11, 12) });
+    expect(output).toEqual(Float32Array.of(21 + 3 * (11 - 21), 22 + 3 * (12 - 22)));
     expect(runs).toEqual(
       expected.map(({ states, rows }) => ({
         sample: Array.from({ length: rows }, () => [1, 2]).flat(),
@@ -65,22 +69,22 @@ describe('the denoiser', () => {
     );
   });
 
-  it('without guidance has one word', async () => {
-    const output = await denoiser(null, [10]).predict(Float32Array.of(1, 2), 7);
-    expect(output).toEqual({ unconditional: null, conditional: Float32Array.of(11, 12) });
+  it('without guidance gives the network’s output', async () => {
+    const output = await denoiser(null, alone).predict(Float32Array.of(1, 2), 7);
+    expect(output).toEqual(Float32Array.of(11, 12));
     expect(runs).toEqual([{ sample: [1, 2], timestep: [7], states: [10] }]);
   });
 
   it('gives numbers that later forwards leave alone, and takes each step’s own', async () => {
-    const one = denoiser(null, [10]);
+    const one = denoiser(null, alone);
     const first = await one.predict(Float32Array.of(1, 2), 7);
     await one.predict(Float32Array.of(3, 4), 6);
-    expect(first.conditional).toEqual(Float32Array.of(11, 12));
+    expect(first).toEqual(Float32Array.of(11, 12));
     expect(runs[1]).toEqual({ sample: [3, 4], timestep: [6], states: [10] });
   });
 
   it('tells a graph that asks for it the guidance', async () => {
-    await denoiser(null, [10], Float32Array.of(5, 6)).predict(Float32Array.of(1, 2), 7);
+    await denoiser(null, alone, Float32Array.of(5, 6)).predict(Float32Array.of(1, 2), 7);
     expect(runs[0]?.guidance).toEqual([5, 6]);
   });
 });
