@@ -128,6 +128,34 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     expect(await history.count()).toBe(0);
   });
 
+  it('takes nothing that would be lost before it has started', async () => {
+    const { page, prompt, status } = await open();
+    await page.addInitScript(`
+      const open = indexedDB.open.bind(indexedDB);
+      let release;
+      globalThis.released = new Promise((resolve) => { release = resolve; });
+      globalThis.release = release;
+      indexedDB.open = (...names) => {
+        const held = {};
+        globalThis.released.then(() => {
+          const request = open(...names);
+          request.onupgradeneeded = held.onupgradeneeded;
+          request.onerror = () => held.onerror?.();
+          request.onsuccess = () => { held.result = request.result; held.onsuccess?.(); };
+        });
+        globalThis.isHeld = true;
+        return held;
+      };
+    `);
+    await page.reload();
+    await eventually(() => page.evaluate('globalThis.isHeld')).toBe(true);
+    expect(await prompt.isEnabled()).toBe(false);
+    await page.evaluate('release()');
+    await prompt.fill('a red apple');
+    await prompt.press('Enter');
+    await eventually(() => status.textContent()).toMatch(/^Drawn/);
+  });
+
   it('offers what the model takes that is chosen', async () => {
     const several = await startPageServer({}, ['tiny-lcm']);
     try {

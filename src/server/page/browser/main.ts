@@ -2,7 +2,7 @@ import { Api } from './api.js';
 import { type Capabilities, loadCapabilities } from './capabilities.js';
 import { element } from './dom.js';
 import { watchForImages } from './drop.js';
-import { HistoryStore } from './history-store.js';
+import { HistoryStore, type StoredImage } from './history-store.js';
 import { HistoryView } from './history-view.js';
 import { settingsOfImage } from './image-settings.js';
 import { TabKey } from './key.js';
@@ -18,17 +18,18 @@ const key = new TabKey();
 const api = new Api(key);
 const stage = new Stage();
 try {
-  await start(await loadCapabilities(api));
+  const capabilities = await loadCapabilities(api);
+  // Browsers keep nothing for pages of some private windows.
+  const history = new HistoryView(await HistoryStore.open().catch(() => null));
+  start(capabilities, history, await history.load());
 } catch (error) {
   stage.say(`The page cannot start: ${error instanceof Error ? error.message : error}. Reload it to try again.`);
 }
 
-async function start(capabilities: Capabilities): Promise<void> {
+/** @param newest image of the history, null where it is empty */
+function start(capabilities: Capabilities, history: HistoryView, newest: StoredImage | null): void {
   const form = new RequestForm(capabilities);
   const shown = new ShownImage(() => key.key !== null);
-  // Browsers keep nothing for pages of some private windows.
-  const store = await HistoryStore.open().catch(() => null);
-  const history = new HistoryView(store);
   const studio = new Studio({ api, form, stage, shown, history });
   const sketching = new Sketching(form, (seed) => studio.sketch(seed));
 
@@ -49,7 +50,6 @@ async function start(capabilities: Capabilities): Promise<void> {
     if (studio.shown) studio.reuse(studio.shown.settings);
   });
   element('remove', HTMLButtonElement).addEventListener('click', () => void studio.remove());
-  const newest = await history.load();
   if (newest) studio.choose(newest);
   describe(capabilities);
   // A small screen has no room for the settings, nor for the keyboard that a field with the focus brings up.

@@ -36,6 +36,8 @@ export class RequestForm {
   }
 
   /**
+   * Opens the form.
+   *
    * @param onDraw called when the form is sent and every field is right
    * @param onEdit called when something was changed by hand
    */
@@ -45,6 +47,7 @@ export class RequestForm {
       onDraw();
     });
     this.#form.addEventListener('input', onEdit);
+    element('fields', HTMLFieldSetElement).disabled = false;
   }
 
   /** Whether images may be drawn while one types: the fast preset is chosen. */

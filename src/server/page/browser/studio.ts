@@ -41,7 +41,6 @@ export class Studio {
     });
     // Nobody would see what is drawn for a page that was left.
     addEventListener('pagehide', () => this.cancel());
-    this.#draw.disabled = false;
   }
 
   /** Images that are kept. */
