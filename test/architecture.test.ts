@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { checkFiles, checkLayers, type SourceFile } from './support/architecture.js';
 import { checkNativeLayers } from './support/native-architecture.js';
 
-const FOLDERS = ['src', 'native', 'test', 'bin', 'benchmarks', 'docs', 'trainer'];
+const FOLDERS = ['src', 'native', 'test', 'bin', 'benchmarks', 'docs', 'trainer', 'apps'];
 
 /** What git tracks or would track, so that caches and build output stay out. */
 function repositoryFiles(): SourceFile[] {

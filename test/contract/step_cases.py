@@ -1,4 +1,4 @@
-"""Executes rows by trainer/t2i_trainer/backend/step.py: a frame with cases on standard input, one with results after it."""
+"""Executes rows by trainer/t2i_trainer/backend/step.py: a frame of cases on standard input, then one of results."""
 
 import sys
 from pathlib import Path

@@ -36,10 +36,14 @@ describe('the packed package', { timeout: 300_000 }, () => {
         'dist/backends/onnxruntime/child.js',
         'docs/cli.md',
         'trainer/requirements.lock',
+        ...['streamlit_app.py', 'gradio_app.py', 't2i_client.py', 'requirements.txt', '.streamlit/config.toml'].map(
+          (name) => `apps/${name}`,
+        ),
       ]),
     );
     const strange = paths.filter(
-      (path) => !/^(dist|bin|models|prebuilds|trainer|templates|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path),
+      (path) =>
+        !/^(dist|bin|models|prebuilds|trainer|templates|apps|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path),
     );
     expect(strange).toEqual([]);
     expect(paths.filter((path) => /tests?\/|\.test\.|__pycache__|\.pyc|tsbuildinfo|_cache/.test(path))).toEqual([]);

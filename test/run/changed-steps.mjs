@@ -1,6 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildStep, lintStep, pythonModule, pythonStep, ROOT, typesStep, vitest } from './commands.mjs';
+import {
+  appsSteps,
+  buildStep,
+  clientsStep,
+  lintStep,
+  pythonModule,
+  pythonStep,
+  ROOT,
+  typesStep,
+  vitest,
+} from './commands.mjs';
 import { simSteps } from './native-steps.mjs';
 
 /** @import { Step } from './run-steps.mjs' */
@@ -19,6 +29,7 @@ const BY_PATH = [
   [/^src\/(diffusion|backends\/(tensorrt|process|[^/]*\.ts))|^native\/|^CMakeLists/, 'test/contract/tensorrt'],
   [/^src\/backends\/tensorrt|^native\/|^CMakeLists|^test\/native\//, 'test/native/'],
   [/^models\//, 'test/e2e/default-model'],
+  [/^apps\//, 'test/e2e/apps'],
   [/^package(-lock)?\.json$|^bin\/|^native\/tools\//, 'test/package/'],
   [/^(docs|src)\/|\.md$/, 'test/unit/docs'],
 ];
@@ -37,6 +48,7 @@ export function changedSteps(files, scratch) {
   const some = (pattern) => files.some((file) => pattern.test(file));
   const typescript = some(/\.(ts|mjs)$|^package|^tsconfig/);
   const native = some(/^native\/.*\.(cc|h|cu|cmake)$|^CMakeLists|^test\/native\/(core|fake)\//);
+  const apps = some(/^(test\/)?apps\//);
   const trainer = some(/\.py$|^trainer\//);
   return [
     buildStep,
@@ -51,6 +63,7 @@ export function changedSteps(files, scratch) {
           pythonModule('trainer tests (pytest)', 'pytest'),
         ]
       : []),
+    ...(apps ? [clientsStep, ...appsSteps(join(scratch, 'apps.xml'))] : []),
     ...vitestSteps(files, scratch, native ? simSteps(scratch).map(({ name }) => name) : []),
   ];
 }

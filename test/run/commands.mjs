@@ -1,11 +1,13 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readCounts, vitestCounts } from './counts.mjs';
+import { pytestCounts, readCounts, vitestCounts } from './counts.mjs';
 
 /** @import { Action, Step } from './run-steps.mjs' */
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const TRAINER = join(ROOT, 'trainer');
+const APPS = join(ROOT, 'apps');
 /** What trainer/env.py and native/tools end with where a tool or a download is missing. */
 export const MISSING_TOOL = 69;
 
@@ -65,7 +67,7 @@ export const opsStep = {
   }),
 };
 
-/** Python's clients of the server, and what holds it against its OpenAPI document. */
+/** Python's clients of the server, the frameworks of its apps, and what holds it against its OpenAPI document. */
 export const clientsStep = {
   name: CLIENTS_STEP,
   missingToolCode: MISSING_TOOL,
@@ -88,6 +90,43 @@ export function pythonModule(name, ...args) {
     action: (done) =>
       unless(done, PYTHON_STEP, ({ output }) => ({ command: [lastLine(output), '-m', ...args], cwd: TRAINER })),
   };
+}
+
+/**
+ * The apps: their types, which the trainer's mypy checks against their frameworks, and their tests, which start the program.
+ *
+ * @param {string} report a JUnit report that pytest writes
+ * @returns {Step[]}
+ */
+export function appsSteps(report) {
+  return [
+    {
+      name: 'types of the apps (mypy)',
+      after: [PYTHON_STEP, CLIENTS_STEP],
+      action: (done) =>
+        unless(done, PYTHON_STEP, (trainer) =>
+          unless(done, CLIENTS_STEP, (clients) => ({
+            command: [
+              ...[lastLine(trainer.output), '-m', 'mypy', '--python-executable', lastLine(clients.output)],
+              ...readdirSync(APPS, { encoding: 'utf8' }).flatMap((name) =>
+                name.endsWith('.py') ? [join(APPS, name)] : [],
+              ),
+            ],
+            cwd: TRAINER,
+          })),
+        ),
+    },
+    {
+      name: 'tests of the apps (pytest)',
+      after: [CLIENTS_STEP, BUILD_STEP],
+      action: (done) =>
+        unless(done, CLIENTS_STEP, ({ output }) => ({
+          command: [lastLine(output), '-m', 'pytest', '-p', 'no:cacheprovider', 'test/apps', `--junit-xml=${report}`],
+          cwd: ROOT,
+        })),
+      counts: () => readCounts(report, pytestCounts),
+    },
+  ];
 }
 
 /**

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  appsSteps,
   buildStep,
   CLIENTS_STEP,
   clientsStep,
@@ -62,6 +63,7 @@ export function makeSteps(scratch) {
       after: [PYTHON_STEP, OPS_STEP],
       counts: () => readCounts(pytestReport, pytestCounts),
     },
+    ...appsSteps(join(scratch, 'apps.xml')),
     typesStep,
     lintStep,
     { name: 'unused code (knip)', action: () => tool('knip') },
@@ -100,4 +102,8 @@ export function makeSteps(scratch) {
 
 const INSTALL_STEP = 'install the package';
 /** All under one set of rules. */
-const PYTHON_SOURCES = ['.', join(ROOT, 'native/tools'), join(ROOT, 'benchmarks'), '--config', 'pyproject.toml'];
+const PYTHON_SOURCES = [
+  '.',
+  ...['native/tools', 'benchmarks', 'apps', 'test'].map((folder) => join(ROOT, folder)),
+  ...['--config', 'pyproject.toml'],
+];

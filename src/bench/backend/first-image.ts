@@ -1,6 +1,4 @@
-import { callOnce } from '../../backends/process/call-once.js';
-import { childEntry, type ProcessKind, type RuntimeProcess } from '../../backends/process/runtime-process.js';
-import type { CallContext } from '../../backends/process/service.js';
+import { childEntry, type ProcessKind, RuntimeProcess } from '../../backends/process/runtime-process.js';
 import type { LoadOptions, RequestOptions } from '../../options.js';
 import type { PeakMemory } from '../memory.js';
 import type { FirstImage } from '../subject.js';
@@ -17,11 +15,7 @@ export interface FirstImageReply {
   readonly memory: PeakMemory;
 }
 
-export interface FirstImageService {
-  firstImage(request: FirstImageRequest, context: CallContext): Promise<FirstImageReply>;
-}
-
-const FRESH: ProcessKind<FirstImageService> = {
+const FRESH: ProcessKind = {
   entry: childEntry(import.meta.url, 'first-image-child.js'),
   runtime: 't2i',
   installHint: 'Run `t2i doctor`, which shows what can run here.',
@@ -32,11 +26,20 @@ const FRESH: ProcessKind<FirstImageService> = {
  *
  * @throws T2IError what `Pipeline.load` and `generate` throw, BACKEND_CRASHED; the signal's reason
  */
-export function firstImageOfProcess(request: FirstImageRequest, signal: AbortSignal): Promise<FirstImage> {
+export async function firstImageOfProcess(request: FirstImageRequest, signal: AbortSignal): Promise<FirstImage> {
+  signal.throwIfAborted();
   const start = performance.now();
-  const drawn = async (child: RuntimeProcess<FirstImageService>) => {
-    const reply = await child.call('firstImage', request);
+  const child = new RuntimeProcess(FRESH);
+  const stop = () => void child.stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await child.ready();
+    const reply = (await child.call('firstImage', request)) as FirstImageReply;
     return { ms: performance.now() - start, ...reply };
-  };
-  return callOnce(FRESH, drawn, signal);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    await child.stop();
+  }
 }

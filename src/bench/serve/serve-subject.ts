@@ -22,13 +22,7 @@ export interface ServeSubjectOptions extends ServedRequest {
   readonly concurrency: readonly number[];
 }
 
-/** What the serving process offers. */
-export interface ServingService {
-  /** @returns the server's address */
-  listen(request: ServedRequest): Promise<string>;
-}
-
-const SERVING: ProcessKind<ServingService> = {
+const SERVING: ProcessKind = {
   entry: childEntry(import.meta.url, 'serve-child.js'),
   runtime: 't2i serve',
   installHint: 'Run `t2i doctor`, which shows what can run here.',
@@ -44,10 +38,8 @@ export async function serveSubject(options: ServeSubjectOptions, signal: AbortSi
   signal.throwIfAborted();
   const child = new RuntimeProcess(SERVING);
   try {
-    const url = await child.stoppedBy(signal, async () => {
-      await child.ready();
-      return child.call('listen', { model, load: { ...load, backend }, queue });
-    });
+    await child.ready();
+    const url = (await child.call('listen', { model, load: { ...load, backend }, queue })) as string;
     return {
       name: `serve (${backend})`,
       runsOn: `${runsOn}, over HTTP, ${queue} may wait`,

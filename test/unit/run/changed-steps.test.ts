@@ -38,6 +38,16 @@ describe('the checks of a change', () => {
     expect(byPath).toEqual(['test/architecture.test.ts']);
   });
 
+  it('of the apps are their tests and types, in both environments', () => {
+    const { names, byPath } = planned('apps/gradio_app.py');
+    const [types, tests] = ['types of the apps (mypy)', 'tests of the apps (pytest)'];
+    expect(names).toEqual(
+      expect.arrayContaining(['Python environment', 'Python clients of the server', types, tests, 'lint (ruff)']),
+    );
+    expect(byPath).toEqual(['test/architecture.test.ts', 'test/e2e/apps']);
+    expect(planned('test/apps/test_client.py').names).toContain(tests);
+  });
+
   it('of a test is that test, and none of a file that is gone', () => {
     const { byImport, byPath } = planned('test/unit/run/run.test.ts', 'test/unit/gone.test.ts');
     expect(byImport).toEqual(['test/unit/run/run.test.ts']);

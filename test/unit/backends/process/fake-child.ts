@@ -1,19 +1,15 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { Reply, Request } from '../../../../src/backends/process/messages.js';
-import { type Host, serveOn } from '../../../../src/backends/process/serve.js';
-import type { CallContext } from '../../../../src/backends/process/service.js';
-
-/** What a child serves in a test. */
-export type Methods = Readonly<Record<string, (value: never, context: CallContext<unknown>) => Promise<unknown>>>;
+import { type Host, type Service, serveOn } from '../../../../src/backends/process/serve.js';
 
 /** Children that were started in the place of real ones, in order. A test file puts `forkFake` in place of Node's `fork`. */
 export const children: FakeChild[] = [];
 
 /** What the next children serve; those that serve nothing say nothing, but what the test has them say. */
-let service: Methods | null = null;
+let service: Service | null = null;
 
-export function nextChildrenServe(next: Methods | null): void {
+export function nextChildrenServe(next: Service | null): void {
   service = next;
 }
 
@@ -61,7 +57,7 @@ export class FakeChild extends EventEmitter {
     super();
   }
 
-  serve(methods: Methods): void {
+  serve(methods: Service): void {
     void serveOn(this.inside, async () => methods);
   }
 

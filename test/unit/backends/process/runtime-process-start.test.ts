@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ProcessKind, RuntimeProcess } from '../../../../src/backends/process/runtime-process.js';
-import type { CallContext } from '../../../../src/backends/process/service.js';
 import { type FakeChild, lastChild, nextChildrenServe } from './fake-child.js';
 
 vi.mock(import('node:child_process'), async (original) => {
@@ -9,21 +8,11 @@ vi.mock(import('node:child_process'), async (original) => {
   return { ...(await original()), fork: forkFake as never };
 });
 
-interface ToyService {
-  load(value: unknown): Promise<unknown>;
-  run(value: unknown, context: CallContext<unknown>): Promise<unknown>;
-}
-
-const KIND: ProcessKind<ToyService> = {
-  entry: '/x/child.js',
-  runtime: 'toy',
-  installHint: 'Get a toy.',
-  env: { TOY: '1' },
-};
+const KIND: ProcessKind = { entry: '/x/child.js', runtime: 'toy', installHint: 'Get a toy.', env: { TOY: '1' } };
 
 let crashes: number;
 let child: FakeChild;
-let runtime: RuntimeProcess<ToyService>;
+let runtime: RuntimeProcess;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
