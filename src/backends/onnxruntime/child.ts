@@ -2,9 +2,8 @@
  * Entry of the process that runs the model. onnxruntime's `run` blocks its event loop for the whole forward, a worker thread
  * that is terminated within it aborts the process, and some model files crash it: so it gets a process of its own.
  */
-import type { Job } from '../backend.js';
 import { serve } from '../process/serve.js';
-import type { LoadRequest, NetworkRequest } from './child-calls.js';
+import type { OnnxruntimeService } from './child-calls.js';
 import { ModelRunner } from './model-runner.js';
 import { runNetwork } from './run-network.js';
 import { loadRuntime } from './runtime.js';
@@ -13,14 +12,14 @@ import { loadRuntime } from './runtime.js';
 // Without it they are Uint16Arrays, everywhere. This process runs nothing else.
 Reflect.deleteProperty(globalThis, 'Float16Array');
 
-await serve(async () => {
+await serve<OnnxruntimeService>(async () => {
   const runtime = loadRuntime();
   let runner: ModelRunner;
   return {
-    async load({ model, threads }: LoadRequest, { opening }) {
+    async load({ model, threads }, { opening }) {
       runner = await ModelRunner.load(runtime, model, threads, opening);
     },
-    run: (job: Job, { emit, signal }) => runner.run(job, emit, signal),
-    runNetwork: (request: NetworkRequest, { opening }) => runNetwork(runtime, request, opening),
+    run: (job, { emit, signal }) => runner.run(job, emit, signal),
+    runNetwork: (request, { opening }) => runNetwork(runtime, request, opening),
   };
 });

@@ -1,6 +1,6 @@
-import type { NetworkReference, NetworkTensor } from '../backend.js';
+import type { NetworkReference } from '../backend.js';
 import { callOnce } from '../process/call-once.js';
-import { type NetworkRequest, ONNXRUNTIME } from './child-calls.js';
+import { ONNXRUNTIME } from './child-calls.js';
 import { runtimeVersion } from './runtime.js';
 
 /** Each run in a child process of its own: engines are compared once, when they are built. */
@@ -9,9 +9,7 @@ export const onnxruntimeReference: NetworkReference = {
     return runtimeVersion();
   },
 
-  async run(model, network, inputs, signal) {
-    const request: NetworkRequest = { model, network, inputs };
-    const outputs = await callOnce(ONNXRUNTIME, signal, (child) => child.call('runNetwork', request));
-    return outputs as Readonly<Record<string, NetworkTensor>>;
+  run(model, network, inputs, signal) {
+    return callOnce(ONNXRUNTIME, (child) => child.call('runNetwork', { model, network, inputs }), signal);
   },
 };

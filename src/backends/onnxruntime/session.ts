@@ -1,7 +1,7 @@
 import type { ModelDescription } from '../../model/description.js';
 import { checkUnchanged } from '../../model/unchanged.js';
 import { ProcessSession } from '../process/process-session.js';
-import { type LoadRequest, ONNXRUNTIME } from './child-calls.js';
+import { ONNXRUNTIME, type OnnxruntimeService } from './child-calls.js';
 import { runtimeVersion } from './runtime.js';
 
 /**
@@ -14,8 +14,17 @@ export function openSession(
   model: ModelDescription,
   threads: number | undefined,
   signal?: AbortSignal,
-): Promise<ProcessSession> {
-  const load: LoadRequest = { model, threads };
-  const check = () => checkUnchanged(model);
-  return ProcessSession.open({ kind: ONNXRUNTIME, runtime: runtimeVersion, load, check }, signal);
+): Promise<ProcessSession<OnnxruntimeService>> {
+  return ProcessSession.open(
+    {
+      kind: ONNXRUNTIME,
+      load: async (process) => {
+        await process.call('load', { model, threads });
+        return runtimeVersion();
+      },
+      check: () => checkUnchanged(model),
+      run: (process, { job, report }) => process.call('run', job, report),
+    },
+    signal,
+  );
 }

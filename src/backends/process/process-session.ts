@@ -4,34 +4,32 @@ import { JobQueue, type QueuedJob } from '../job-queue.js';
 import { Backoff, type Clock } from './backoff.js';
 import { type ProcessKind, RuntimeProcess } from './runtime-process.js';
 
-/** What a session runs. */
-export interface ProcessModel {
-  readonly kind: ProcessKind;
-  /** Asked once the model is open. @param loaded what the child's `load` returned */
-  runtime(loaded: unknown): string;
+/** What a session runs, in a child that offers `S`. */
+export interface ProcessModel<S> {
+  readonly kind: ProcessKind<S>;
   readonly engines?: Readonly<Record<NetworkName, string>>;
-  /** Value of the call `load` that opens the model in a fresh process; its `run` takes a Job and tells StepEvents and ImageEvents. */
-  readonly load: unknown;
+  /** Opens the model in a fresh process. @returns name and version of the runtime in it */
+  load(process: RuntimeProcess<S>): Promise<string>;
   /** Throws where the model is not what it was when the session was opened; asked before every restart. */
-  readonly check: () => Promise<void>;
-  /** Carries out a job with the child; its call `run` when absent. */
-  readonly run?: (process: RuntimeProcess, queued: QueuedJob) => Promise<JobResult>;
+  check(): Promise<void>;
+  /** Carries out a job. */
+  run(process: RuntimeProcess<S>, queued: QueuedJob): Promise<JobResult>;
 }
 
 /**
  * One model in one child process; jobs run in the order of their calls. A crash or a lost device fails the running job alone: the
  * next one starts a fresh process, at once the first time, later ones after a growing wait.
  */
-export class ProcessSession implements Session {
+export class ProcessSession<S = unknown> implements Session {
   readonly engines?: Readonly<Record<NetworkName, string>>;
   readonly #queue = new JobQueue((queued) => this.#run(queued));
   readonly #backoff: Backoff;
   #closing: Promise<void> | null = null;
-  #process: RuntimeProcess;
-  #loaded: unknown;
+  #process: RuntimeProcess<S>;
+  #runtime = '';
 
   private constructor(
-    private readonly model: ProcessModel,
+    private readonly model: ProcessModel<S>,
     clock?: Clock,
   ) {
     this.#backoff = new Backoff(clock);
@@ -42,9 +40,9 @@ export class ProcessSession implements Session {
   /**
    * @param signal ends the opening, and the process, at once
    * @param clock of the waits after crashes; the system's by default
-   * @throws T2IError BACKEND_UNAVAILABLE, BACKEND_CRASHED, and what the child's `load` throws; the signal's reason when aborted
+   * @throws T2IError BACKEND_UNAVAILABLE, BACKEND_CRASHED, and what the model's `load` throws; the signal's reason when aborted
    */
-  static async open(model: ProcessModel, signal?: AbortSignal, clock?: Clock): Promise<ProcessSession> {
+  static async open<S>(model: ProcessModel<S>, signal?: AbortSignal, clock?: Clock): Promise<ProcessSession<S>> {
     const session = new ProcessSession(model, clock);
     await session.#process.stoppedBy(signal, () => session.#load());
     session.#process.release();
@@ -52,7 +50,7 @@ export class ProcessSession implements Session {
   }
 
   get runtime(): string {
-    return this.model.runtime(this.#loaded);
+    return this.#runtime;
   }
 
   /** Id of the child process, for diagnosis; a crash changes it. */
@@ -90,7 +88,7 @@ export class ProcessSession implements Session {
     // The caller is told at once; the process ends its step first, and only then is it free for the next job.
     queued.signal.addEventListener('abort', () => process.abort(), { once: true });
     try {
-      const result = await (this.model.run ?? run)(process, queued);
+      const result = await this.model.run(process, queued);
       this.#backoff.succeeded();
       return result;
     } catch (error) {
@@ -111,23 +109,19 @@ export class ProcessSession implements Session {
     await this.#load();
   }
 
-  #start(): RuntimeProcess {
+  #start(): RuntimeProcess<S> {
     return new RuntimeProcess(this.model.kind, () => this.#backoff.crashed());
   }
 
   async #load(): Promise<void> {
     try {
       await this.#process.ready();
-      this.#loaded = await this.#process.call('load', this.model.load);
+      this.#runtime = await this.model.load(this.#process);
     } catch (error) {
       await this.#process.stop();
       throw error;
     }
   }
-}
-
-async function run(process: RuntimeProcess, { job, report }: QueuedJob): Promise<JobResult> {
-  return (await process.call('run', job, report)) as JobResult;
 }
 
 function deviceLost(cause: T2IError): T2IError {

@@ -4,20 +4,23 @@ import { T2IError, T2IInternalError } from '../../errors.js';
 import { askForReport } from '../../report-address.js';
 import { type Channel, type ChildStart, forkModule } from './channel.js';
 import type { Reply, Request } from './messages.js';
+import type { EventOf, ResultOf, ValueOf } from './service.js';
 
 /** How much of what the child last wrote to stderr an error message quotes. */
 const QUOTED_STDERR = 2000;
 /** Milliseconds that the child has to end a call after it was told to; a forward cannot be interrupted. */
 const ABORT_GRACE = 3000;
 
-/** Which child to start, and how to speak of it. */
-export interface ProcessKind extends ChildStart {
+/** Which child to start, and how to speak of it. `S` are the methods that it offers. */
+export interface ProcessKind<S> extends ChildStart {
   /** Name of the runtime in it, for messages. */
   readonly runtime: string;
   /** What helps where the runtime cannot be loaded. */
   readonly installHint: string;
   /** Starts it where it is no module of this package; it speaks the messages of messages.ts all the same. */
   readonly connect?: (start: ChildStart, onReply: (reply: Reply) => void) => Channel;
+  /** For the type alone: no kind has it. */
+  readonly service?: S;
 }
 
 /**
@@ -42,7 +45,7 @@ interface Pending {
  * A child process with a runtime in it that may block or crash: answers one call at a time. It ends by `stop` or by a crash,
  * which rejects what is under way; either way it is not used again.
  */
-export class RuntimeProcess {
+export class RuntimeProcess<S> {
   readonly #channel: Channel;
   readonly #child: ChildProcess;
   readonly #exited: Promise<void>;
@@ -59,7 +62,7 @@ export class RuntimeProcess {
    * @param onCrash called when the process ends without having been stopped
    */
   constructor(
-    private readonly kind: ProcessKind,
+    private readonly kind: ProcessKind<S>,
     private readonly onCrash: () => void = () => {},
   ) {
     this.#channel = (kind.connect ?? forkModule)(kind, (reply) => this.#receive(reply));
@@ -97,9 +100,13 @@ export class RuntimeProcess {
    * @throws what the method threw, as T2IError; BACKEND_CRASHED; MODEL_INVALID where it crashed over a file that it named; an
    *   AbortError once `abort` has taken effect
    */
-  call(method: string, value: unknown, onEvent: ((event: never) => void) | null = null): Promise<unknown> {
+  call<Name extends keyof S & string>(
+    method: Name,
+    value: ValueOf<S[Name]>,
+    onEvent: ((event: EventOf<S[Name]>) => void) | null = null,
+  ): Promise<ResultOf<S[Name]>> {
     const request: Request = { type: 'call', method, value, watched: onEvent !== null };
-    return this.#answer(request, onEvent as Pending['onEvent']);
+    return this.#answer(request, onEvent as Pending['onEvent']) as Promise<ResultOf<S[Name]>>;
   }
 
   get pid(): number | undefined {

@@ -1,22 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { T2IError } from '../../errors.js';
 import type { Reply, Request } from './messages.js';
+import type { CallContext, Method, Service } from './service.js';
 
 /** Bytes of arrays that are not worth a collection. */
 const MUCH_GARBAGE = 32 << 20;
-
-/** What a call in the child may use. */
-export interface CallContext {
-  /** Aborts when the caller gives the call up; ending with its reason is no error. */
-  readonly signal: AbortSignal;
-  /** Tells the caller of an event; null where nobody watches. */
-  readonly emit: ((event: unknown) => void) | null;
-  /** Names a file before it is opened; resolves when the caller's process has been told. */
-  readonly opening: (path: string) => Promise<void>;
-}
-
-/** The methods that a child offers, by name; values and results are cloned on their way. */
-export type Service = Readonly<Record<string, (value: never, context: CallContext) => Promise<unknown>>>;
 
 /** What a child needs of its process: the way to the caller's, and its own end. */
 export type Host = Pick<NodeJS.Process, 'on' | 'send' | 'disconnect' | 'exit'>;
@@ -27,19 +15,19 @@ export type Host = Pick<NodeJS.Process, 'on' | 'send' | 'disconnect' | 'exit'>;
  *
  * @param start loads the runtime; what it throws is the reason why the backend is unavailable
  */
-export async function serve(start: () => Promise<Service>): Promise<void> {
+export async function serve<S extends Service<S>>(start: () => Promise<S>): Promise<void> {
   watchCaller();
   await serveOn(process, start);
 }
 
 /** What {@link serve} does in `host`, but for the watch over a caller that is gone. */
-export async function serveOn(host: Host, start: () => Promise<Service>): Promise<void> {
+export async function serveOn<S extends Service<S>>(host: Host, start: () => Promise<S>): Promise<void> {
   // The parent is gone: nobody waits for what is still being computed.
   host.on('disconnect', () => host.exit());
   // Ctrl-C reaches every process of the terminal; whether it ends the job is the parent's decision.
   host.on('SIGINT', () => {});
   try {
-    answerCalls(host, await start());
+    answerCalls(host, (await start()) as Readonly<Record<string, Method>>);
     await send(host, { type: 'ready' });
   } catch (error) {
     await send(host, { type: 'unavailable', reason: error instanceof Error ? error.message : String(error) });
@@ -57,18 +45,18 @@ function watchCaller(): void {
   thread.unref();
 }
 
-function answerCalls(host: Host, service: Service): void {
+function answerCalls(host: Host, service: Readonly<Record<string, Method>>): void {
   let controller = new AbortController();
   const answer = async ({ method, value, watched }: Extract<Request, { type: 'call' }>): Promise<Reply> => {
     controller = new AbortController();
     const { signal } = controller;
-    const context: CallContext = {
+    const context: CallContext<unknown> = {
       signal,
       emit: watched ? (event) => void send(host, { type: 'event', event }) : null,
       opening: (path) => send(host, { type: 'opening', path }),
     };
     try {
-      return { type: 'done', result: await service[method]?.(value as never, context) };
+      return { type: 'done', result: await service[method]?.(value as never, context as never) };
     } catch (error) {
       return signal.aborted && error === signal.reason ? { type: 'aborted' } : failure(error);
     }

@@ -1,19 +1,9 @@
 import type { ModelDescription } from '../../model/description.js';
-import type { Job, JobResult, Raster, StepEvent, Timings } from '../backend.js';
+import type { JobResult, Raster, StepEvent } from '../backend.js';
 import { HashedNoise } from '../hashed-noise.js';
 import type { QueuedJob } from '../job-queue.js';
 import type { RuntimeProcess } from '../process/runtime-process.js';
-
-/** What the child's `draw` takes: one image of a job (trainer/t2i_trainer/backend/model.py). */
-interface DrawRequest extends Omit<Job, 'seeds'> {
-  /** Every block that the plan reads, one after the other. */
-  readonly noise: Float32Array;
-}
-
-interface Drawn {
-  readonly raster: Raster;
-  readonly timings: Omit<Timings, 'total'>;
-}
+import type { DrawRequest, PytorchService } from './child-calls.js';
 
 /**
  * Has the child draw the images of a job one after the other. Their noise is drawn here, by the code of all backends: PyTorch's own
@@ -23,7 +13,7 @@ interface Drawn {
  */
 export async function drawJob(
   { latentChannels }: ModelDescription,
-  process: RuntimeProcess,
+  process: RuntimeProcess<PytorchService>,
   { job, signal, report }: QueuedJob,
 ): Promise<JobResult> {
   const start = performance.now();
@@ -35,7 +25,7 @@ export async function drawJob(
     const noise = new HashedNoise(seed, latentChannels * job.latentHeight * job.latentWidth);
     const request: DrawRequest = { ...shared, noise: await noise.all(job.plan, signal) };
     const onEvent = report && ((event: Omit<StepEvent, 'image'>) => report({ image, ...event }));
-    const { raster, timings } = (await process.call('draw', request, onEvent)) as Drawn;
+    const { raster, timings } = await process.call('draw', request, onEvent);
     images.push(raster);
     const sha256 = noise.sha256();
     noiseSha256.push(sha256);

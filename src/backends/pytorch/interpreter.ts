@@ -5,6 +5,7 @@ import { installedPython } from '../../python/environment.js';
 import { TRAINER } from '../../trainer-folder.js';
 import { spawnProgram } from '../process/program.js';
 import type { ProcessKind } from '../process/runtime-process.js';
+import type { PytorchService } from './child-calls.js';
 
 /** The program of the child, which ships with the trainer. */
 const ENTRY = `${TRAINER}backend.py`;
@@ -35,7 +36,7 @@ export async function findInterpreter(
 }
 
 /** The child that an interpreter runs. */
-export function childOf({ path }: Interpreter): ProcessKind {
+export function childOf({ path }: Interpreter): ProcessKind<PytorchService> {
   return {
     entry: ENTRY,
     runtime: 'PyTorch',

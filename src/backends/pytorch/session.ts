@@ -2,28 +2,19 @@ import type { ModelDescription } from '../../model/description.js';
 import { checkUnchanged } from '../../model/unchanged.js';
 import type { LoadOptions } from '../backend.js';
 import { ProcessSession } from '../process/process-session.js';
+import type { LoadRequest, PytorchService } from './child-calls.js';
 import { drawJob } from './draw-job.js';
 import { childOf, findInterpreter } from './interpreter.js';
-
-/** What the child's `load` takes (trainer/t2i_trainer/backend/child.py). */
-interface LoadRequest {
-  readonly dir: string;
-  readonly weights: ModelDescription['weights'];
-  /** Height and width of the model's own images, in pixels. */
-  readonly imageSize: readonly [number, number];
-  readonly latentChannels: number;
-  readonly scalingFactor: number;
-  readonly shiftFactor: number;
-  readonly device: number;
-  readonly threads: number | null;
-}
 
 /**
  * A model in a Python process that stays warm for as long as the session is open.
  *
  * @throws T2IError MODEL_INVALID, BACKEND_UNAVAILABLE, BACKEND_CRASHED, OUT_OF_MEMORY, DEVICE_LOST; the signal's reason when aborted
  */
-export async function openSession(model: ModelDescription, options: LoadOptions): Promise<ProcessSession> {
+export async function openSession(
+  model: ModelDescription,
+  options: LoadOptions,
+): Promise<ProcessSession<PytorchService>> {
   const { device = 0, threads = null, python, signal } = options;
   const { dir, weights, nativeSize, latentChannels, scalingFactor, shiftFactor } = model;
   const imageSize = [nativeSize.height, nativeSize.width] as const;
@@ -31,8 +22,7 @@ export async function openSession(model: ModelDescription, options: LoadOptions)
   return ProcessSession.open(
     {
       kind: childOf(await findInterpreter(python, signal)),
-      runtime: (loaded) => (loaded as { runtime: string }).runtime,
-      load,
+      load: async (process) => (await process.call('load', load)).runtime,
       check: () => checkUnchanged(model),
       run: (process, queued) => drawJob(model, process, queued),
     },

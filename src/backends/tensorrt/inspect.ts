@@ -1,5 +1,5 @@
 import { T2IError } from '../../errors.js';
-import { RuntimeProcess } from '../process/runtime-process.js';
+import { callOnce } from '../process/call-once.js';
 import { type LoadedAddon, loadAddon } from './addon.js';
 import { TENSORRT_CHILD } from './child-calls.js';
 import { searchOf } from './libraries.js';
@@ -42,15 +42,11 @@ export function tryLoadAddon(): LoadedAddon | Missing {
  * this machine may crash whoever opens it.
  */
 export async function findLibraries(tensorrtLibDir?: string): Promise<readonly NativeLibrary[] | Missing> {
-  const process = new RuntimeProcess(TENSORRT_CHILD);
   try {
-    await process.ready();
-    return (await process.call('libraries', searchOf(tensorrtLibDir))) as readonly NativeLibrary[];
+    return await callOnce(TENSORRT_CHILD, (child) => child.call('libraries', searchOf(tensorrtLibDir)));
   } catch (error) {
     const { reason, hint } = toMissing(error);
     return { reason: `The TensorRT libraries could not be looked at: ${reason}`, hint };
-  } finally {
-    await process.stop();
   }
 }
 

@@ -89,10 +89,18 @@ async function open(
   };
   signal?.throwIfAborted();
   if (isolation !== 'process') return openNative(addon.addon, request);
-  // The child compares every engine with its hash in the read that it opens it from.
-  const check = () => Promise.resolve();
   return ProcessSession.open(
-    { kind: TENSORRT_CHILD, runtime: () => runtime, engines: hashes, load: request, check },
+    {
+      kind: TENSORRT_CHILD,
+      engines: hashes,
+      load: async (process) => {
+        await process.call('load', request);
+        return runtime;
+      },
+      // The child compares every engine with its hash in the read that it opens it from.
+      check: () => Promise.resolve(),
+      run: (process, { job, report }) => process.call('run', job, report),
+    },
     signal,
   );
 }

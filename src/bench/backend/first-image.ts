@@ -1,4 +1,6 @@
-import { childEntry, type ProcessKind, RuntimeProcess } from '../../backends/process/runtime-process.js';
+import { callOnce } from '../../backends/process/call-once.js';
+import { childEntry, type ProcessKind, type RuntimeProcess } from '../../backends/process/runtime-process.js';
+import type { CallContext } from '../../backends/process/service.js';
 import type { LoadOptions, RequestOptions } from '../../options.js';
 import type { PeakMemory } from '../memory.js';
 import type { FirstImage } from '../subject.js';
@@ -15,7 +17,11 @@ export interface FirstImageReply {
   readonly memory: PeakMemory;
 }
 
-const FRESH: ProcessKind = {
+export interface FirstImageService {
+  firstImage(request: FirstImageRequest, context: CallContext): Promise<FirstImageReply>;
+}
+
+const FRESH: ProcessKind<FirstImageService> = {
   entry: childEntry(import.meta.url, 'first-image-child.js'),
   runtime: 't2i',
   installHint: 'Run `t2i doctor`, which shows what can run here.',
@@ -26,20 +32,11 @@ const FRESH: ProcessKind = {
  *
  * @throws T2IError what `Pipeline.load` and `generate` throw, BACKEND_CRASHED; the signal's reason
  */
-export async function firstImageOfProcess(request: FirstImageRequest, signal: AbortSignal): Promise<FirstImage> {
-  signal.throwIfAborted();
+export function firstImageOfProcess(request: FirstImageRequest, signal: AbortSignal): Promise<FirstImage> {
   const start = performance.now();
-  const child = new RuntimeProcess(FRESH);
-  const stop = () => void child.stop();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    await child.ready();
-    const reply = (await child.call('firstImage', request)) as FirstImageReply;
+  const drawn = async (child: RuntimeProcess<FirstImageService>) => {
+    const reply = await child.call('firstImage', request);
     return { ms: performance.now() - start, ...reply };
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  } finally {
-    signal.removeEventListener('abort', stop);
-    await child.stop();
-  }
+  };
+  return callOnce(FRESH, drawn, signal);
 }

@@ -22,7 +22,13 @@ export interface ServeSubjectOptions extends ServedRequest {
   readonly concurrency: readonly number[];
 }
 
-const SERVING: ProcessKind = {
+/** What the serving process offers. */
+export interface ServingService {
+  /** @returns the server's address */
+  listen(request: ServedRequest): Promise<string>;
+}
+
+const SERVING: ProcessKind<ServingService> = {
   entry: childEntry(import.meta.url, 'serve-child.js'),
   runtime: 't2i serve',
   installHint: 'Run `t2i doctor`, which shows what can run here.',
@@ -38,8 +44,10 @@ export async function serveSubject(options: ServeSubjectOptions, signal: AbortSi
   signal.throwIfAborted();
   const child = new RuntimeProcess(SERVING);
   try {
-    await child.ready();
-    const url = (await child.call('listen', { model, load: { ...load, backend }, queue })) as string;
+    const url = await child.stoppedBy(signal, async () => {
+      await child.ready();
+      return child.call('listen', { model, load: { ...load, backend }, queue });
+    });
     return {
       name: `serve (${backend})`,
       runsOn: `${runsOn}, over HTTP, ${queue} may wait`,

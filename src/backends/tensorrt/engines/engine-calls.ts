@@ -1,6 +1,13 @@
-import type { NativeBuildOptions, NativeBuildResult, NativeTensor } from '../native.js';
+import type { CallContext } from '../../process/service.js';
+import type { NativeBuildOptions, NativeBuildProgress, NativeBuildResult, NativeTensor } from '../native.js';
 
-/** What the child's `build` takes. */
+/** What the child offers that builds engines and runs them for the first time. */
+export interface EngineService {
+  build(request: BuildRequest, context: CallContext<NativeBuildProgress>): Promise<BuildReply>;
+  /** @returns the outputs by name */
+  run(request: RunRequest): Promise<RunReply>;
+}
+
 export interface BuildRequest {
   /** File of the addon. */
   readonly addon: string;
@@ -11,7 +18,6 @@ export interface BuildRequest {
 
 export type BuildReply = Omit<NativeBuildResult, 'plan'>;
 
-/** What the child's `run` takes; it gives the outputs by name. */
 export interface RunRequest {
   readonly addon: string;
   readonly device: number;

@@ -5,24 +5,22 @@
 import { writeFile } from 'node:fs/promises';
 import { serve } from '../../process/serve.js';
 import { loadAddon } from '../addon.js';
-import type { NativeBuildProgress } from '../native.js';
 import { fromNative } from '../native-error.js';
-import type { BuildReply, BuildRequest, RunReply, RunRequest } from './engine-calls.js';
+import type { EngineService } from './engine-calls.js';
 import { readEngineFile } from './engine-file.js';
 
 const load = (file: string) => loadAddon({ env: { T2I_ADDON: file } }).addon;
 
-await serve(async () => ({
-  async build({ addon, options, output }: BuildRequest, { signal, emit }): Promise<BuildReply> {
-    const report = emit && ((progress: NativeBuildProgress) => emit(progress));
-    const built = load(addon).buildEngine(options, signal, report);
+await serve<EngineService>(async () => ({
+  async build({ addon, options, output }, { signal, emit }) {
+    const built = load(addon).buildEngine(options, signal, emit);
     const { plan, timingCache, log } = await built.catch((error) => {
       throw fromNative(error, signal);
     });
     await writeFile(output, plan, { flag: 'wx', mode: 0o600 });
     return { timingCache, log };
   },
-  async run({ addon, device, library, engine, inputs }: RunRequest): Promise<RunReply> {
+  async run({ addon, device, library, engine, inputs }) {
     const { plan } = await readEngineFile(engine);
     const outputs = load(addon).runEngine({ device, library, plan }, inputs);
     return outputs.catch((error) => {

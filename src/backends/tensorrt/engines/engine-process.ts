@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { T2IError } from '../../../errors.js';
 import { askForReport } from '../../../report-address.js';
 import { callOnce } from '../../process/call-once.js';
-import { childEntry } from '../../process/runtime-process.js';
+import { childEntry, type ProcessKind } from '../../process/runtime-process.js';
 import type { NativeBuildOptions, NativeBuildProgress, NativeBuildResult } from '../native.js';
-import type { BuildReply, BuildRequest, RunReply, RunRequest } from './engine-calls.js';
+import type { EngineService, RunReply, RunRequest } from './engine-calls.js';
 import { readExactly, temporaryName } from './engine-file.js';
 
-const CHILD = {
+const CHILD: ProcessKind<EngineService> = {
   entry: childEntry(import.meta.url, 'engine-child.js'),
   runtime: 'TensorRT',
   installHint: 'Run `t2i doctor`, which shows every TensorRT and what keeps it from being used.',
@@ -34,9 +34,8 @@ export interface BuildControl {
 export async function buildInChild(options: NativeBuildOptions, control: BuildControl): Promise<NativeBuildResult> {
   const { addon, label, dir, signal, onProgress } = control;
   const output = join(dir, temporaryName('plan'));
-  const request: BuildRequest = { addon, options, output };
   try {
-    const reply = (await callOnce(CHILD, signal, (child) => child.call('build', request, onProgress))) as BuildReply;
+    const reply = await callOnce(CHILD, (child) => child.call('build', { addon, options, output }, onProgress), signal);
     return { ...reply, plan: await readWhole(output) };
   } catch (error) {
     throw T2IError.is(error) && error.code === 'BACKEND_CRASHED' ? crashed(label, error) : error;
@@ -50,8 +49,8 @@ export async function buildInChild(options: NativeBuildOptions, control: BuildCo
  *
  * @throws T2IError ENGINE_INVALID, OUT_OF_MEMORY, BACKEND_FAILED, BACKEND_CRASHED, DEVICE_LOST; the signal's reason
  */
-export async function runInChild(request: RunRequest, signal: AbortSignal): Promise<RunReply> {
-  return (await callOnce(CHILD, signal, (child) => child.call('run', request))) as RunReply;
+export function runInChild(request: RunRequest, signal: AbortSignal): Promise<RunReply> {
+  return callOnce(CHILD, (child) => child.call('run', request), signal);
 }
 
 function crashed(label: string, error: T2IError): T2IError {

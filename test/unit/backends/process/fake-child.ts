@@ -1,15 +1,19 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { Reply, Request } from '../../../../src/backends/process/messages.js';
-import { type Host, type Service, serveOn } from '../../../../src/backends/process/serve.js';
+import { type Host, serveOn } from '../../../../src/backends/process/serve.js';
+import type { CallContext } from '../../../../src/backends/process/service.js';
+
+/** What a child serves in a test. */
+export type Methods = Readonly<Record<string, (value: never, context: CallContext<unknown>) => Promise<unknown>>>;
 
 /** Children that were started in the place of real ones, in order. A test file puts `forkFake` in place of Node's `fork`. */
 export const children: FakeChild[] = [];
 
 /** What the next children serve; those that serve nothing say nothing, but what the test has them say. */
-let service: Service | null = null;
+let service: Methods | null = null;
 
-export function nextChildrenServe(next: Service | null): void {
+export function nextChildrenServe(next: Methods | null): void {
   service = next;
 }
 
@@ -57,7 +61,7 @@ export class FakeChild extends EventEmitter {
     super();
   }
 
-  serve(methods: Service): void {
+  serve(methods: Methods): void {
     void serveOn(this.inside, async () => methods);
   }
 

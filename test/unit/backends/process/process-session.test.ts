@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ProcessSession } from '../../../../src/backends/process/process-session.js';
+import type { Session } from '../../../../src/backends/backend.js';
 import { T2IError } from '../../../../src/errors.js';
 import { children, lastChild, nextChildrenServe } from './fake-child.js';
 import { crash, job, RESULT, STEP, ToyScene } from './toy-session.js';
@@ -64,7 +64,7 @@ describe('a session in a process', () => {
 
 describe('after many jobs of all kinds', () => {
   /** One job of each kind there is, by a signal of the caller's. */
-  async function all(session: ProcessSession, signal: AbortSignal) {
+  async function all(session: Session, signal: AbortSignal) {
     await session.generate(job('draw'), { signal });
     await session.generate(job('refuse'), { signal }).catch(() => {});
     await session.generate(job('lose device'), { signal }).catch(() => {});

@@ -160,7 +160,7 @@ describe('closing', () => {
   });
 
   it('while the model is checked for the next start keeps it from coming', async () => {
-    let pass = () => {};
+    let pass: () => void = () => {};
     const session = await scene.open({ check: () => new Promise((resolve) => (pass = resolve)) });
     await crash(session);
     const waiting = session.generate(job('draw'));

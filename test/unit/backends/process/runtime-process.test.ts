@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ProcessKind, RuntimeProcess } from '../../../../src/backends/process/runtime-process.js';
+import type { CallContext } from '../../../../src/backends/process/service.js';
 import { type FakeChild, lastChild, nextChildrenServe } from './fake-child.js';
 
 vi.mock(import('node:child_process'), async (original) => {
@@ -9,11 +10,21 @@ vi.mock(import('node:child_process'), async (original) => {
   return { ...(await original()), fork: forkFake as never };
 });
 
-const KIND: ProcessKind = { entry: '/x/child.js', runtime: 'toy', installHint: 'Get a toy.', env: { TOY: '1' } };
+interface ToyService {
+  load(value: unknown): Promise<unknown>;
+  run(value: unknown, context: CallContext<unknown>): Promise<unknown>;
+}
+
+const KIND: ProcessKind<ToyService> = {
+  entry: '/x/child.js',
+  runtime: 'toy',
+  installHint: 'Get a toy.',
+  env: { TOY: '1' },
+};
 
 let crashes: number;
 let child: FakeChild;
-let runtime: RuntimeProcess;
+let runtime: RuntimeProcess<ToyService>;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });

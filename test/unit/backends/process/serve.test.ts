@@ -1,16 +1,17 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Reply } from '../../../../src/backends/process/messages.js';
-import { type CallContext, type Service, serveOn } from '../../../../src/backends/process/serve.js';
+import { serveOn } from '../../../../src/backends/process/serve.js';
+import type { CallContext } from '../../../../src/backends/process/service.js';
 import { T2IError } from '../../../../src/errors.js';
-import { FakeChild } from './fake-child.js';
+import { FakeChild, type Methods } from './fake-child.js';
 
 let child: FakeChild;
 let replies: Reply[];
 
 /** Starts a child with these methods; replies come as far as they can be given at once. */
-async function start(methods: Record<string, (value: never, context: CallContext) => unknown>) {
-  child.serve(methods as Service);
+async function start(methods: Record<string, (value: never, context: CallContext<unknown>) => unknown>) {
+  child.serve(methods as Methods);
   await setImmediate();
 }
 

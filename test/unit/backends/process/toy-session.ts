@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import type { Job, JobResult, StepEvent } from '../../../../src/backends/backend.js';
+import type { Job, JobResult, Session, StepEvent } from '../../../../src/backends/backend.js';
 import { type ProcessModel, ProcessSession } from '../../../../src/backends/process/process-session.js';
-import type { CallContext, Service } from '../../../../src/backends/process/serve.js';
+import type { CallContext } from '../../../../src/backends/process/service.js';
 import { T2IError } from '../../../../src/errors.js';
 import { children, lastChild, nextChildrenServe } from './fake-child.js';
 import { ManualClock } from './manual-clock.js';
@@ -13,15 +13,21 @@ export const job = (deed: Deed) => ({ deed }) as unknown as Job;
 export const STEP: StepEvent = { image: 0, step: 1, steps: 2 };
 export const RESULT = { images: [] } as unknown as JobResult;
 
+type ToyService = {
+  load(value: unknown): Promise<void>;
+  run(job: Job, context: CallContext<StepEvent>): Promise<JobResult>;
+};
+
 /** A session's process on a toy backend, with all that happened around it. */
 export class ToyScene {
   /** What the children were asked to load, in order. */
   readonly loads: unknown[] = [];
   /** How often the model was checked. */
   checks = 0;
-  readonly service: Service = {
-    load: async (value: unknown) => void this.loads.push(value),
-    async run({ deed }: { deed: Deed }, { emit, signal }: CallContext) {
+  readonly service: ToyService = {
+    load: async (value) => void this.loads.push(value),
+    async run(job, { emit, signal }) {
+      const { deed } = job as unknown as { deed: Deed };
       if (deed === 'step' || deed === 'go on') emit?.(STEP);
       if (deed === 'refuse') throw new T2IError('OUT_OF_MEMORY', 'too large');
       if (deed === 'lose device') throw new T2IError('DEVICE_LOST', 'it fell off the bus');
@@ -31,11 +37,14 @@ export class ToyScene {
       return RESULT;
     },
   };
-  readonly #model: ProcessModel = {
+  readonly #model: ProcessModel<ToyService> = {
     kind: { entry: '/x/child.js', runtime: 'toy', installHint: 'Get a toy.' },
-    runtime: () => 'toy 1.0',
-    load: 'a model',
+    load: async (process) => {
+      await process.call('load', 'a model');
+      return 'toy 1.0';
+    },
     check: async () => void this.checks++,
+    run: (process, { job, report }) => process.call('run', job, report),
   };
 
   /** The children of earlier scenes are forgotten. */
@@ -44,13 +53,13 @@ export class ToyScene {
     nextChildrenServe(this.service);
   }
 
-  open(model: Partial<ProcessModel> = {}, signal?: AbortSignal): Promise<ProcessSession> {
+  open(model: Partial<ProcessModel<ToyService>> = {}, signal?: AbortSignal): Promise<ProcessSession<ToyService>> {
     return ProcessSession.open({ ...this.#model, ...model }, signal, this.clock);
   }
 }
 
 /** Lets a job run until the child is in the middle of it, then ends the child. */
-export async function crash(session: ProcessSession, signal: string | null = 'SIGSEGV', code: number | null = null) {
+export async function crash(session: Session, signal: string | null = 'SIGSEGV', code: number | null = null) {
   const failing = session.generate(job('go on'), { onStep: () => lastChild().exit(code, signal) });
   await expect(failing).rejects.toMatchObject({ code: 'BACKEND_CRASHED' });
 }
