@@ -26,19 +26,19 @@ struct Plan {
   float init_scale = 1;
 };
 
-/// Classifier-free guidance, away from a negative prompt.
-struct Guidance {
-  float scale = 1;
-  /// Padded to the model's context length.
+/// Token ids, padded to the model's context length.
+struct Prompt {
+  std::vector<int32_t> ids;
+  /// What guidance leads away from; empty where it is off.
   std::vector<int32_t> negative_ids;
 };
 
-/// src/backends/backend.ts, `Job`.
+/// src/backends/tensorrt/native.ts, `NativeJob`: what its images have in common, and what each has of its own.
 struct Job {
-  /// Padded to the model's context length.
-  std::vector<int32_t> prompt_ids;
-  /// Empty where it is off.
-  std::optional<Guidance> guidance;
+  /// Of each image.
+  std::vector<Prompt> prompts;
+  /// Of classifier-free guidance; empty where it is off.
+  std::optional<float> guidance_scale;
   /// One row of the UNet's timestep_cond; empty where it takes none.
   std::vector<float> guidance_embedding;
   Plan plan;

@@ -32,6 +32,13 @@ Plan read_plan(const Argument& plan) {
   return result;
 }
 
+Prompt read_prompt(const Argument& image, std::size_t context_length, bool guided) {
+  Prompt prompt;
+  prompt.ids = image["promptIds"].int32s(context_length).copy();
+  if (guided) prompt.negative_ids = image["negativeIds"].int32s(context_length).copy();
+  return prompt;
+}
+
 Napi::Object raster_to_js(Napi::Env env, Raster&& raster) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("rgb", to_js(env, std::move(raster.rgb)));
@@ -70,10 +77,7 @@ ModelFacts read_model(const Argument& model) {
 
 Job read_job(const Argument& job, const ModelFacts& model) {
   Job result;
-  const auto context_length = static_cast<std::size_t>(model.context_length);
-  result.prompt_ids = job["promptIds"].int32s(context_length).copy();
-  if (const Argument guidance = job["guidance"]; !guidance.absent())
-    result.guidance = {guidance["scale"].real(), guidance["negativeIds"].int32s(context_length).copy()};
+  if (!job["guidanceScale"].absent()) result.guidance_scale = job["guidanceScale"].real();
   if (model.guidance_width > 0) {
     const auto width = static_cast<std::size_t>(model.guidance_width);
     result.guidance_embedding = job["guidanceEmbedding"].floats(width).copy();
@@ -87,9 +91,13 @@ Job read_job(const Argument& job, const ModelFacts& model) {
   const std::size_t length = blocks * static_cast<std::size_t>(model.latent_channels) *
                              static_cast<std::size_t>(result.latent_height) *
                              static_cast<std::size_t>(result.latent_width);
+  const auto context_length = static_cast<std::size_t>(model.context_length);
   const std::vector<Argument> images = job["images"].list();
   if (images.empty()) job["images"].refuse("at least one image");
-  for (const Argument& image : images) result.noise.push_back(image["noise"].floats(length).copy());
+  for (const Argument& image : images) {
+    result.prompts.push_back(read_prompt(image, context_length, result.guidance_scale.has_value()));
+    result.noise.push_back(image["noise"].floats(length).copy());
+  }
   return result;
 }
 

@@ -73,7 +73,8 @@ class OpenRequest : public Request {
   }
 
   Napi::Value result(Napi::Env env) override {
-    const Napi::Object session = Session::create(env, {worker_, model_, options_.facts});
+    const Napi::Object session =
+        Session::create(env, {worker_, model_, options_.facts, model_->pipeline->largest_batch()});
     model_->reported_bytes = options_.bytes();
     Napi::MemoryManagement::AdjustExternalMemory(env, model_->reported_bytes);
     return session;

@@ -18,7 +18,8 @@ void Session::export_class(Napi::Env env, Napi::Object exports) {
   const Napi::Function constructor = DefineClass(
       env, "Session",
       {StaticMethod("open", &Session::open), InstanceMethod("generate", &Session::generate),
-       InstanceMethod("runtimeCaches", &Session::runtime_caches), InstanceMethod("close", &Session::close)});
+       InstanceMethod("runtimeCaches", &Session::runtime_caches),
+       InstanceAccessor<&Session::largest_batch>("largestBatch"), InstanceMethod("close", &Session::close)});
   Environment::of(env).session_constructor = Napi::Persistent(constructor);
   exports.Set("Session", constructor);
 }
@@ -57,6 +58,10 @@ Napi::Value Session::runtime_caches(const Napi::CallbackInfo& info) {
     request->keep(info.This().As<Napi::Object>());
     parts_.worker->submit(info.Env(), std::move(request));
   });
+}
+
+Napi::Value Session::largest_batch(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(parts_.largest_batch));
 }
 
 Napi::Value Session::close(const Napi::CallbackInfo& info) {

@@ -29,6 +29,7 @@ class Session : public Napi::ObjectWrap<Session> {
     std::shared_ptr<Worker> worker;
     std::shared_ptr<SessionModel> model;
     ModelFacts facts;
+    int64_t largest_batch;
   };
 
   static void export_class(Napi::Env env, Napi::Object exports);
@@ -40,6 +41,7 @@ class Session : public Napi::ObjectWrap<Session> {
   static Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value generate(const Napi::CallbackInfo& info);
   Napi::Value runtime_caches(const Napi::CallbackInfo& info);
+  Napi::Value largest_batch(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   Napi::Env env_;

@@ -37,12 +37,12 @@ std::vector<Pass> Denoiser::passes(int32_t images, int32_t conditions) const {
 void Denoiser::begin(const Job& job, const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream) {
   Batching batching;
   batching.images = pass.computed;
-  batching.conditions = conditions.count();
-  batching.forwards = forwards(conditions.count());
-  batching.rows = std::max<int64_t>(rows_.min, int64_t{pass.computed} * conditions.count() / batching.forwards);
+  batching.conditions = conditions.count;
+  batching.forwards = forwards(conditions.count);
+  batching.rows = std::max<int64_t>(rows_.min, int64_t{pass.computed} * conditions.count / batching.forwards);
   shape_network({model_.latent_channels, job.latent_height, job.latent_width}, conditions.shape, batching, job.plan);
-  plan_.upload(job.plan, job.guidance ? job.guidance->scale : 1, stream);
-  set_conditions(conditions, stream);
+  plan_.upload(job.plan, job.guidance_scale.value_or(1), stream);
+  set_conditions(pass, conditions, stream);
   if (model_.guidance_width > 0) upload_guidance(job, stream);
   upload_noise(job, pass, stream);
   cuda::fill_zero(clean_.as<void>(), static_cast<std::size_t>(pass.computed * latent_size_) * sizeof(float), stream);
@@ -95,13 +95,15 @@ void Denoiser::shape_network(const Dims& latent, const Dims& states, const Batch
 }
 
 /// All images' rows of the first condition, then all of the second; what fills up the batch repeats the last.
-void Denoiser::set_conditions(const Conditions& conditions, cuda::StreamHandle stream) {
+void Denoiser::set_conditions(const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream) {
+  const Batching& batching = shaped_->batching;
   const std::size_t bytes = static_cast<std::size_t>(volume(conditions.shape)) * size_of(states_type());
-  for (int32_t forward = 0; forward < shaped_->batching.forwards; ++forward) {
-    for (int64_t row = 0; row < shaped_->batching.rows; ++row) {
-      const int64_t condition = std::min<int64_t>(forward + row / shaped_->batching.images, conditions.count() - 1);
+  for (int32_t forward = 0; forward < batching.forwards; ++forward) {
+    for (int32_t row = 0; row < batching.rows; ++row) {
+      const int32_t condition = std::min(forward + row / batching.images, conditions.count - 1);
+      const int32_t image = pass.first + std::min(row % batching.images, pass.count - 1);
       char* target = states_.as<char>() + forward * states_stride_ + static_cast<std::size_t>(row) * bytes;
-      cuda::copy_on_device(target, conditions.states[static_cast<std::size_t>(condition)], bytes, stream);
+      cuda::copy_on_device(target, conditions.of(image, condition), bytes, stream);
     }
   }
 }

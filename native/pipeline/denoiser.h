@@ -12,13 +12,18 @@
 
 namespace t2i {
 
-/// What the UNet is told besides the latents: the negative prompt's states first where guidance is on, each [states,
-/// width].
+/// What the UNet is told besides the latents.
 struct Conditions {
+  /// `count` of each image, the negative prompt's first where guidance is on.
   std::vector<const void*> states;
+  /// [states, width] of each.
   Dims shape;
+  int32_t count = 1;
 
-  int32_t count() const { return static_cast<int32_t>(states.size()); }
+  const void* of(int32_t image, int32_t condition) const {
+    return states[static_cast<std::size_t>(image) * static_cast<std::size_t>(count) +
+                  static_cast<std::size_t>(condition)];
+  }
 };
 
 /// Images of a job that are denoised together: `count` of them from `first` on.
@@ -60,7 +65,7 @@ class Denoiser {
  private:
   int32_t forwards(int32_t conditions) const { return rows_.max < conditions ? conditions : 1; }
   void shape_network(const Dims& latent, const Dims& states, const Batching& batching, const Plan& plan);
-  void set_conditions(const Conditions& conditions, cuda::StreamHandle stream);
+  void set_conditions(const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream);
   std::size_t guidance_bytes() const;
   void upload_guidance(const Job& job, cuda::StreamHandle stream);
   void upload_noise(const Job& job, const Pass& pass, cuda::StreamHandle stream);

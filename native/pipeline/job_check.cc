@@ -22,8 +22,12 @@ void require_consistent(const Job& job, const ModelFacts& model) {
   require(plan.steps > 0 && plan.timesteps.size() == steps && plan.rows.size() == steps * kRowLength,
           "expected a timestep and a row of 8 for each of " + std::to_string(plan.steps) + " steps");
   require(job.latent_height > 0 && job.latent_width > 0, "expected latents of at least one pixel");
-  require(job.prompt_ids.size() == context && (!job.guidance || job.guidance->negative_ids.size() == context),
-          "expected " + std::to_string(context) + " token ids for each prompt");
+  require(job.prompts.size() == job.noise.size(), "expected a prompt for each image");
+  const std::size_t negative = job.guidance_scale ? context : 0;
+  for (const Prompt& prompt : job.prompts) {
+    require(prompt.ids.size() == context && prompt.negative_ids.size() == negative,
+            "expected " + std::to_string(context) + " token ids for each prompt");
+  }
   require(job.guidance_embedding.size() == static_cast<std::size_t>(model.guidance_width),
           "expected " + std::to_string(model.guidance_width) + " values of the guidance embedding");
   const auto latent_size = static_cast<std::size_t>(model.latent_channels) *

@@ -71,7 +71,7 @@ JobResult Pipeline::Impl::draw(const Job& job, const JobControl& control) {
   timeline.clear();
   timeline.mark(&Timings::text_encoder, stream.get());
   const Conditions conditions = encode_text(job, control);
-  const std::vector<Pass> passes = denoiser->passes(static_cast<int32_t>(job.noise.size()), conditions.count());
+  const std::vector<Pass> passes = denoiser->passes(static_cast<int32_t>(job.noise.size()), conditions.count);
   denoiser->start();
   decoder->reserve(job, passes.front().count);
   for (const Pass& pass : passes) {
@@ -97,11 +97,15 @@ JobResult Pipeline::Impl::draw(const Job& job, const JobControl& control) {
   return result;
 }
 
-/// The negative prompt first, as the rows of a forward are.
+/// Of each image the negative prompt first, as the rows of a forward are.
 Conditions Pipeline::Impl::encode_text(const Job& job, const JobControl& control) {
-  std::vector<const Ids*> prompts = {&job.prompt_ids};
-  if (job.guidance) prompts.insert(prompts.begin(), &job.guidance->negative_ids);
   Conditions conditions;
+  conditions.count = job.guidance_scale ? 2 : 1;
+  std::vector<const Ids*> prompts;
+  for (const Prompt& prompt : job.prompts) {
+    if (job.guidance_scale) prompts.push_back(&prompt.negative_ids);
+    prompts.push_back(&prompt.ids);
+  }
   conditions.states = text->encode(prompts, control.cancelled, stream.get());
   conditions.shape = text->shape();
   return conditions;
@@ -162,6 +166,10 @@ Pipeline::~Pipeline() = default;
 RuntimeCaches Pipeline::runtime_caches() const {
   const Engines& engines = impl_->engines;
   return {engines.text_encoder.runtime_cache(), engines.unet.runtime_cache(), engines.vae_decoder.runtime_cache()};
+}
+
+int64_t Pipeline::largest_batch() const {
+  return range_of(impl_->engines.unet.tensor(impl_->model.unet.sample), 0).max;
 }
 
 JobResult Pipeline::run(const Job& job, const JobControl& control) { return impl_->run(job, control); }

@@ -42,6 +42,8 @@ class Pipeline {
   ///   profile, an image with NaN), DEVICE_LOST
   JobResult run(const Job& job, const JobControl& control);
   RuntimeCaches runtime_caches() const;
+  /// Most rows of one forward of the UNet; with guidance an image takes two.
+  int64_t largest_batch() const;
 
  private:
   struct Impl;

@@ -11,7 +11,6 @@ namespace {
 
 /// A negative prompt and a handful of prompts come again and again.
 constexpr std::size_t kKeptPrompts = 16;
-constexpr std::size_t kPromptsOfJob = 2;
 
 /// Fills `count` elements of an integer tensor with `values`, again and again.
 void write_integers(void* target, DataType type, const Ids& values, std::size_t count) {
@@ -40,15 +39,17 @@ TextStates::TextStates(Engine& encoder, const ModelFacts& model, DataType type, 
 
 std::vector<const void*> TextStates::encode(const std::vector<const Ids*>& prompts, const std::atomic<bool>& cancelled,
                                             cuda::StreamHandle stream) {
-  prepare();
+  prepare(prompts.size());
   std::vector<const void*> states;
+  // None of this call is forgotten within it.
+  const std::size_t kept = std::max(kKeptPrompts, prompts.size());
   for (std::size_t slot = 0; slot < prompts.size(); ++slot) {
     if (cancelled.load(std::memory_order_relaxed)) throw Error(ErrorCode::aborted, "The job was aborted.");
     const Ids& ids = *prompts[slot];
     auto entry = std::find_if(known_.begin(), known_.end(), [&](const Entry& known) { return known.ids == ids; });
     if (entry == known_.end()) {
       // The memory of the one forgotten serves the new one: the stream is past it before it writes.
-      if (known_.size() < kKeptPrompts) known_.emplace_back();
+      if (known_.size() < kept) known_.emplace_back();
       entry = std::prev(known_.end());
       entry->states.reserve(static_cast<std::size_t>(volume(shape_)) * size_of(type_));
       run(ids, slot, entry->states.as<void>(), stream);
@@ -60,23 +61,20 @@ std::vector<const void*> TextStates::encode(const std::vector<const Ids*>& promp
   return states;
 }
 
-void TextStates::prepare() {
+void TextStates::prepare(std::size_t prompts) {
   const auto& names = model_.text_encoder;
+  const auto tokens = static_cast<std::size_t>(volume(input_shape_));
+  // The mask is the same for all prompts: it is written here, since the copy of one may still run while the next is
+  // prepared.
+  if (staging_.reserve((1 + prompts) * tokens * sizeof(int64_t)) && !names.attention_mask.empty())
+    write_integers(staging_.as<void>(), network_.tensor(names.attention_mask).type, {1}, tokens);
   Shapes shapes = {{names.ids, input_shape_}};
   if (!names.attention_mask.empty()) shapes[names.attention_mask] = input_shape_;
   if (!network_.reshape(shapes)) return;
   const Dims output = network_.shape(names.states);
   shape_ = {output.at(1), output.at(2)};
-  const auto tokens = static_cast<std::size_t>(volume(input_shape_));
   ids_.reserve(tokens * sizeof(int64_t));
   mask_.reserve(tokens * sizeof(int64_t));
-  staging_.reserve((kPromptsOfJob + 1) * tokens * sizeof(int64_t));
-  // The mask is the same for all prompts: it is written here, since the copy of one may still run while the next is
-  // prepared.
-  if (!names.attention_mask.empty()) {
-    int64_t* mask = staging_.as<int64_t>() + kPromptsOfJob * tokens;
-    write_integers(mask, network_.tensor(names.attention_mask).type, {1}, tokens);
-  }
   output_.reserve(static_cast<std::size_t>(volume(output)) * size_of(network_.tensor(names.states).type));
 }
 
@@ -88,9 +86,9 @@ void TextStates::run(const Ids& ids, std::size_t slot, void* states, cuda::Strea
     cuda::copy_to_device(memory.as<void>(), staged, tokens * size_of(network_.tensor(name).type), stream);
     network_.bind(name, memory.as<void>());
   };
-  write_integers(staging_.as<int64_t>() + slot * tokens, network_.tensor(names.ids).type, ids, tokens);
-  upload(names.ids, ids_, slot);
-  if (!names.attention_mask.empty()) upload(names.attention_mask, mask_, kPromptsOfJob);
+  write_integers(staging_.as<int64_t>() + (1 + slot) * tokens, network_.tensor(names.ids).type, ids, tokens);
+  upload(names.ids, ids_, 1 + slot);
+  if (!names.attention_mask.empty()) upload(names.attention_mask, mask_, 0);
   network_.bind(names.states, output_.as<void>());
   network_.enqueue(stream);
   if (network_.tensor(names.states).type == type_) {

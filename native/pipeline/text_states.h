@@ -19,7 +19,8 @@ class TextStates {
   /// @param type element type of the states that it hands out, float32 or float16: the one that the UNet takes
   TextStates(Engine& encoder, const ModelFacts& model, DataType type, Activations& activations);
 
-  /// Queues what is needed to have the states of `prompts`, at most two. They stay valid until the next call.
+  /// Queues what is needed to have the states of `prompts`, which may repeat. They stay valid until the next call. The
+  /// stream must be past the call before.
   ///
   /// @param cancelled checked before every forward
   /// @throws Error ABORTED, OUT_OF_MEMORY, BACKEND_FAILED, DEVICE_LOST
@@ -35,7 +36,7 @@ class TextStates {
     DeviceMemory states;
   };
 
-  void prepare();
+  void prepare(std::size_t prompts);
   void run(const Ids& ids, std::size_t slot, void* states, cuda::StreamHandle stream);
   void convert(void* states, cuda::StreamHandle stream);
 
@@ -47,7 +48,7 @@ class TextStates {
   Dims shape_;
   /// The most recently used first.
   std::list<Entry> known_;
-  /// Ids of the two prompts of a job, then the mask.
+  /// The mask, then the ids of the prompts of a job.
   PinnedMemory staging_;
   DeviceMemory ids_;
   DeviceMemory mask_;

@@ -61,7 +61,7 @@ export interface ImageEvent {
   readonly noiseSha256: string;
 }
 
-/** Milliseconds, for the whole job. */
+/** Milliseconds, for the whole job, and for those that ran with it. */
 export interface Timings {
   /** Text encoder, every forward of it. */
   readonly textEncoder: number;
@@ -87,7 +87,7 @@ export interface GenerateControl {
   readonly onImage?: ((event: ImageEvent) => void) | undefined;
 }
 
-/** An opened model. Jobs queue in order; `close` is idempotent, refuses new jobs and frees the runtime. */
+/** An opened model. Jobs queue in order, but for those that run with an earlier one; `close` is idempotent, refuses new jobs and frees the runtime. */
 export interface Session {
   /** Name and version of the runtime that the model runs on, for receipts, for example `onnxruntime-node 1.30.0`. */
   readonly runtime: string;

@@ -6,6 +6,8 @@ export class QueuedJob {
   readonly result: Promise<JobResult>;
   readonly #control: GenerateControl;
   readonly #abort = new AbortController();
+  /** Steps that were told of each image; more than any where the image itself was. */
+  readonly #told = new Map<number, number>();
   readonly #onAbort = () => this.reject(this.#control.signal?.reason);
   #settle: { resolve(result: JobResult): void; reject(reason: unknown): void } | null = null;
 
@@ -31,12 +33,15 @@ export class QueuedJob {
     return this.#settle === null;
   }
 
-  /** Tells the caller of a step or an image; a listener may end the job by throwing. Null where nobody watches. */
+  /**
+   * Tells the caller of a step or an image, once, though a job that is repeated comes to it again; a listener may end the job by
+   * throwing. Null where nobody watches.
+   */
   get report(): ((event: StepEvent | ImageEvent) => void) | null {
     const { onStep, onImage } = this.#control;
     if (onStep === undefined && onImage === undefined) return null;
     return (event) => {
-      if (this.settled) return;
+      if (this.settled || this.#wasTold(event)) return;
       try {
         if ('raster' in event) onImage?.(event);
         else onStep?.(event);
@@ -44,6 +49,13 @@ export class QueuedJob {
         this.reject(error);
       }
     };
+  }
+
+  #wasTold(event: StepEvent | ImageEvent): boolean {
+    const step = 'raster' in event ? Number.POSITIVE_INFINITY : event.step;
+    if (step <= (this.#told.get(event.image) ?? 0)) return true;
+    this.#told.set(event.image, step);
+    return false;
   }
 
   resolve(result: JobResult): void {
@@ -90,6 +102,19 @@ export class JobQueue {
     this.#waiting.add(queued);
     void this.#drain();
     return queued.result;
+  }
+
+  /** Takes out of the queue, in the order of their calls, jobs that run along with another: those for whose images there is room. */
+  takeAlong(runsAlong: (job: Job) => boolean, room: number): QueuedJob[] {
+    const taken: QueuedJob[] = [];
+    for (const queued of this.#waiting) {
+      if (room <= 0) break;
+      if (queued.job.seeds.length > room || !runsAlong(queued.job)) continue;
+      this.#waiting.delete(queued);
+      taken.push(queued);
+      room -= queued.job.seeds.length;
+    }
+    return taken;
   }
 
   /** Refuses new jobs, and ends those that wait or run with CLOSED. */

@@ -114,35 +114,33 @@ describe('the addon', skipFor(noBuild('sim')), () => {
     afterAll(() => session.close());
 
     it.each([
-      [
-        'promptIds',
-        new Int32Array(15),
-        'job.promptIds: expected Int32Array of length 16, received Int32Array of length 15',
-      ],
-      ['promptIds', [1, 2], 'job.promptIds: expected an Int32Array, received an array of length 2'],
-      [
-        'guidance',
-        { scale: Number.NaN, negativeIds: new Int32Array(16) },
-        'job.guidance.scale: expected a finite number, received NaN',
-      ],
-      [
-        'guidance',
-        { scale: 5, negativeIds: new Int32Array(15) },
-        'job.guidance.negativeIds: expected Int32Array of length 16, received Int32Array of length 15',
-      ],
+      ['guidanceScale', Number.NaN, 'job.guidanceScale: expected a finite number, received NaN'],
       ['plan', null, 'job.plan: expected an object, received null'],
       ['latentHeight', 0.5, 'job.latentHeight: expected an integer from 1 to 16384, received 0.5'],
       ['latentWidth', '4', 'job.latentWidth: expected an integer from 1 to 16384, received a string'],
       ['images', [], 'job.images: expected at least one image, received an array of length 0'],
       [
         'images',
-        [{ noise: new Float32Array(3) }],
+        [{ ...tinyJob().images[0], noise: new Float32Array(3) }],
         'job.images[0].noise: expected Float32Array of length 64, received Float32Array of length 3',
       ],
     ])('refuses %s of %s', async (field, value, message) => {
       const error = await session.generate({ ...tinyJob(), [field]: value }, null, null).catch((caught) => caught);
       expect(error).toBeInstanceOf(TypeError);
       expect(error.message).toBe(message);
+    });
+
+    it.each([
+      ['promptIds', new Int32Array(15), 'expected Int32Array of length 16, received Int32Array of length 15'],
+      ['promptIds', [1, 2], 'expected an Int32Array, received an array of length 2'],
+      ['negativeIds', new Int32Array(15), 'expected Int32Array of length 16, received Int32Array of length 15'],
+      ['negativeIds', null, 'expected an Int32Array, received null'],
+    ])('refuses %s of an image that are %s', async (field, value, message) => {
+      const job = tinyJob({ images: 2 });
+      const images = job.images.with(1, { ...job.images[1], [field]: value } as never);
+      const error = await session.generate({ ...job, images }, null, null).catch((caught) => caught);
+      expect(error).toBeInstanceOf(TypeError);
+      expect(error.message).toBe(`job.images[1].${field}: ${message}`);
     });
 
     it('refuses signals that are none, listeners that are none, and receivers that are no session', async () => {

@@ -52,8 +52,10 @@ describe('a native session', skipFor(noBuild('sim')), () => {
       const expected = await pixels(tinyJob());
       const job = tinyJob();
       const running = pixels(job);
-      for (const { noise } of job.images) noise.fill(9);
-      job.promptIds.fill(0);
+      for (const { noise, promptIds } of job.images) {
+        noise.fill(9);
+        promptIds.fill(0);
+      }
       job.plan.rows.fill(0);
       expect(await running).toEqual(expected);
     });

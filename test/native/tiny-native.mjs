@@ -101,9 +101,10 @@ export async function openTiny() {
 export function tinyJob({ steps = 3, seed = 1, side = 4, images = 1, previewEvery = 0 } = {}) {
   const size = CHANNELS * side * side;
   const random = generator(seed);
+  const promptIds = Int32Array.from({ length: CONTEXT }, () => Math.floor(random() * 600));
+  const negativeIds = new Int32Array(CONTEXT);
   return {
-    promptIds: Int32Array.from({ length: CONTEXT }, () => Math.floor(random() * 600)),
-    guidance: { scale: 5, negativeIds: new Int32Array(CONTEXT) },
+    guidanceScale: 5,
     guidanceEmbedding: null,
     plan: {
       steps,
@@ -115,6 +116,8 @@ export function tinyJob({ steps = 3, seed = 1, side = 4, images = 1, previewEver
     latentHeight: side,
     latentWidth: side,
     images: Array.from({ length: images }, () => ({
+      promptIds,
+      negativeIds,
       noise: Float32Array.from({ length: size }, () => random() * 2 - 1),
     })),
     previewEvery,

@@ -28,9 +28,13 @@ export class KernelKeeper {
     }
   }
 
-  /** To be called after each job; looks only where its shapes are new. What cannot be kept is compiled again. */
-  after({ seeds, latentHeight, latentWidth, guidance }: Job): void {
-    const shape = [seeds.length, latentHeight, latentWidth, guidance !== null].join();
+  /**
+   * To be called after each run; looks only where its shapes are new. What cannot be kept is compiled again.
+   *
+   * @param images of all jobs like this one that ran together
+   */
+  after({ latentHeight, latentWidth, guidance }: Job, images: number): void {
+    const shape = [images, latentHeight, latentWidth, guidance !== null].join();
     if (this.#shapes.has(shape)) return;
     this.#shapes.add(shape);
     this.#saving = this.#saving.then(() => this.#save()).catch(() => {});

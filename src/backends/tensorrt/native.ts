@@ -75,11 +75,10 @@ export interface NativeSessionOptions {
   readonly useGraph: boolean;
 }
 
-/** `Job` of backend.ts with the plan in it, as it is. */
+/** Images that are drawn together: those of one job of backend.ts, or of several that are alike. */
 export interface NativeJob {
-  readonly promptIds: Int32Array;
-  /** Null where it is off. */
-  readonly guidance: { readonly scale: number; readonly negativeIds: Int32Array } | null;
+  /** Null where guidance is off. */
+  readonly guidanceScale: number | null;
   readonly guidanceEmbedding: Float32Array | null;
   readonly plan: {
     readonly steps: number;
@@ -90,7 +89,12 @@ export interface NativeJob {
   };
   readonly latentHeight: number;
   readonly latentWidth: number;
-  readonly images: readonly { readonly noise: Float32Array }[];
+  readonly images: readonly {
+    readonly promptIds: Int32Array;
+    /** Null where guidance is off. */
+    readonly negativeIds: Int32Array | null;
+    readonly noise: Float32Array;
+  }[];
   readonly previewEvery: number;
 }
 
@@ -133,6 +137,8 @@ export interface NativeRuntimeCaches {
 
 /** One model on one native thread; jobs run in the order of their calls. */
 export interface NativeSession {
+  /** Most rows of one forward of the UNet; with guidance an image takes two. */
+  readonly largestBatch: number;
   /**
    * @param signal aborting sets one atomic; the promise then rejects with code ABORTED within a step
    * @param onEvents several at once when JavaScript was busy; null where nobody watches

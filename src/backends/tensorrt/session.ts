@@ -2,8 +2,9 @@ import { T2IError } from '../../errors.js';
 import type { GenerateControl, Job, JobResult, NetworkName, Session } from '../backend.js';
 import { HashedNoise } from '../hashed-noise.js';
 import { JobQueue, type QueuedJob } from '../job-queue.js';
+import { alike, JobBatch, type ReadyJob } from './job-batch.js';
 import type { KernelKeeper } from './kernel-keeper.js';
-import type { NativeImage, NativeJob, NativeResult, NativeSession, NativeStep } from './native.js';
+import type { NativeResult, NativeSession } from './native.js';
 import { fromNative } from './native-error.js';
 
 /** What is known of a session before its first job. */
@@ -19,14 +20,15 @@ export interface SessionFacts {
 }
 
 /**
- * A native session, as the contract of backends has it. Jobs run on its thread, in the order of their calls. While one runs the next
- * one's noise is made and handed over, so that the GPU need not wait for it; those behind it hold none yet.
+ * A native session, as the contract of backends has it. Jobs run on its thread, in the order of their calls; those that are alike and
+ * wait when the turn of the first comes run with it, as many as the engine takes at once. While one runs the next one's noise is made
+ * and handed over, so that the GPU need not wait for it; those behind it hold none yet.
  */
 export class TensorrtSession implements Session {
   readonly runtime: string;
   readonly engines: Readonly<Record<NetworkName, string>>;
   readonly #queue = new JobQueue((queued) => this.#run(queued));
-  /** The job that was handed over last; never rejects. */
+  /** What was handed over last; never rejects. */
   #running: Promise<void> = Promise.resolve();
   #lost: T2IError | null = null;
   #closing: Promise<void> | null = null;
@@ -53,31 +55,70 @@ export class TensorrtSession implements Session {
     return this.#closing;
   }
 
-  async #run(queued: QueuedJob): Promise<void> {
-    const { job, signal } = queued;
+  async #run(first: QueuedJob): Promise<void> {
     if (this.#lost !== null) throw this.#lost;
-    const latentSize = this.latentChannels * job.latentHeight * job.latentWidth;
-    const noise = job.seeds.map((seed) => new HashedNoise(seed, latentSize));
-    const images: { noise: Float32Array }[] = [];
-    for (const each of noise) images.push({ noise: await each.all(job.plan, signal) });
-    const noiseSha256 = noise.map((each) => each.sha256());
-    const { report } = queued;
-    const onEvents = (events: readonly (NativeStep | NativeImage)[]) => {
-      for (const event of events)
-        report?.('raster' in event ? { ...event, noiseSha256: noiseSha256[event.image] as string } : event);
-    };
+    // Those who ask in the same turn are in the queue then.
+    await Promise.resolve();
+    const { job } = first;
+    const room = this.#imagesAtOnce(job) - job.seeds.length;
+    const others = this.#queue.takeAlong((other) => alike(other, job), room);
+    const [ready, ...along] = await this.#makeNoise([first, ...others]);
+    if (ready === undefined) return;
     const before = this.#running;
-    this.#running = this.native.generate(toNative(job, images, report !== null), signal, report && onEvents).then(
-      (result) => this.#finish(queued, result, noiseSha256),
-      (error) => queued.reject(this.#noteLoss(fromNative(error, signal))),
-    );
+    this.#running = this.#draw(new JobBatch([ready, ...along]));
     await before;
   }
 
-  #finish(queued: QueuedJob, { images, timings, warnings: own }: NativeResult, noiseSha256: readonly string[]): void {
-    this.keeper.after(queued.job);
-    if (this.facts.strict && own.length > 0) queued.reject(fallbackRefused(own));
-    else queued.resolve({ images, noiseSha256, timings, warnings: [...this.facts.warnings, ...own] });
+  #imagesAtOnce({ guidance }: Job): number {
+    return Math.floor(this.native.largestBatch / (guidance === null ? 1 : 2));
+  }
+
+  /** Those whose noise could be made; the others are at their end. */
+  async #makeNoise(jobs: readonly QueuedJob[]): Promise<ReadyJob[]> {
+    const ready: ReadyJob[] = [];
+    for (const queued of jobs) {
+      const { job, signal } = queued;
+      const latentSize = this.latentChannels * job.latentHeight * job.latentWidth;
+      try {
+        signal.throwIfAborted();
+        const drawn = job.seeds.map((seed) => new HashedNoise(seed, latentSize));
+        const noise: Float32Array[] = [];
+        for (const each of drawn) noise.push(await each.all(job.plan, signal));
+        ready.push({ queued, noise, noiseSha256: drawn.map((each) => each.sha256()) });
+      } catch (error) {
+        queued.reject(error);
+      }
+    }
+    return ready;
+  }
+
+  /** Resolves when each job of the batch is settled. */
+  async #draw(batch: JobBatch): Promise<void> {
+    const { signal } = batch;
+    try {
+      const result = await this.native.generate(
+        batch.toNative(),
+        signal,
+        batch.watched ? (events) => batch.tell(events) : null,
+      );
+      this.#finish(batch, result);
+    } catch (caught) {
+      const error = this.#noteLoss(fromNative(caught, signal));
+      if (this.#lost === null && !signal.aborted && batch.members.length > 1) await this.#drawEach(batch);
+      else batch.reject(error);
+    }
+  }
+
+  /** One of them may be the cause, or all of them together too many: each is tried by itself. */
+  async #drawEach({ members }: JobBatch): Promise<void> {
+    for (const member of members) if (!member.queued.settled) await this.#draw(new JobBatch([member]));
+  }
+
+  #finish(batch: JobBatch, result: NativeResult): void {
+    const { strict, warnings } = this.facts;
+    this.keeper.after(batch.members[0].queued.job, batch.images);
+    if (strict && result.warnings.length > 0) batch.reject(fallbackRefused(result.warnings));
+    else batch.resolve(result, warnings);
   }
 
   /** Nothing in this process can use the device again. */
@@ -96,8 +137,4 @@ export function fallbackRefused(warnings: readonly string[]): T2IError {
   return new T2IError('BACKEND_FAILED', `strict forbids fallbacks: ${warnings.join(' ')}`, {
     hint: 'Leave out strict to go on with a warning.',
   });
-}
-
-function toNative(job: Job, images: NativeJob['images'], watched: boolean): NativeJob {
-  return { ...job, images, previewEvery: watched ? job.previewEvery : 0 };
 }

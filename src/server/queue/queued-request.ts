@@ -3,6 +3,7 @@ import type { Request } from '../../options.js';
 import type { StepProgress } from '../../pipeline/events.js';
 import type { SharedJobFacts } from '../redis/order.js';
 import type { Clock } from './clock.js';
+import { likenessOf } from './likeness.js';
 
 export type RequestState = 'queued' | 'generating' | 'completed' | 'failed' | 'cancelled';
 
@@ -45,7 +46,7 @@ export class QueuedRequest {
   readonly model: string;
   readonly request: Request;
   readonly api: string;
-  /** Requests of the same text are carried out together: everything that decides an image, but for the seed. */
+  /** Requests of the same text are carried out together. */
   readonly likeness: string;
   /** Resolves when the queue has taken it, and rejects where it ends before. */
   readonly accepted: Promise<void>;
@@ -69,12 +70,11 @@ export class QueuedRequest {
     private readonly clock: Pick<Clock, 'now'>,
   ) {
     this.#acceptedAt = clock.now();
-    const { seeds: _, ...like } = request;
     this.key = key;
     this.model = model;
     this.request = request;
     this.api = api;
-    this.likeness = JSON.stringify([model, like]);
+    this.likeness = JSON.stringify([model, likenessOf(request)]);
     this.#listeners = listeners;
     this.accepted = new Promise((resolve, reject) => {
       this.#accept = { resolve, reject };

@@ -3,6 +3,7 @@ import type { ServerLimits } from '../http/limits.js';
 import { Refusal, refusal } from '../http/refusal.js';
 import type { ServerLog } from '../log.js';
 import type { ServedModel } from '../models/served-model.js';
+import { likenessOf } from '../queue/likeness.js';
 import type { RequestQueue } from '../queue/request-queue.js';
 import { DRAW } from './bull.js';
 import { checkOrder } from './checked-order.js';
@@ -54,7 +55,7 @@ export class OrderTaker {
   async isLike({ job }: Fetched, other: SharedOrder, room: number): Promise<boolean> {
     const found = await this.parts.store.find(job.id as string).catch(() => null);
     if (found === null || found.takes > 0 || found.order.request.seeds.length > room) return false;
-    return likeness(found.order) === likeness(other);
+    return likenessOf(found.order.request) === likenessOf(other.request);
   }
 
   /** Takes an order; null for one that is not to be drawn, whose end is told. */
@@ -98,7 +99,3 @@ export class OrderTaker {
 
 const CRASHED = new Refusal(503, 'backend_crashed', 'Each process that drew it ended unexpectedly.');
 const FOREIGN = new Refusal(500, 'internal', 'The order in the shared queue cannot be read.');
-
-function likeness({ request: { seeds: _, ...like } }: SharedOrder): string {
-  return JSON.stringify(like);
-}

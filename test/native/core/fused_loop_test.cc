@@ -215,12 +215,12 @@ TEST_F(FusedLoop, ReplaysAStepWithWhatAJobBrings) {
     return changed;
   };
   const std::vector<std::pair<const char*, Job>> others = {
-      {"scale", change([](Job& job) { job.guidance->scale = 1.75f; })},
+      {"scale", change([](Job& job) { job.guidance_scale = 1.75f; })},
       {"clamp", change([](Job& job) { job.plan.clip = 0.4f; })},
       {"rows", change([&](Job& job) { job.plan = another.plan; })},
       {"guidance embedding", change([&](Job& job) { job.guidance_embedding = another.guidance_embedding; })},
-      {"prompt", change([&](Job& job) { job.prompt_ids = another.prompt_ids; })},
-      {"negative prompt", change([&](Job& job) { job.guidance->negative_ids = another.guidance->negative_ids; })},
+      {"prompt", change([&](Job& job) { job.prompts[1].ids = another.prompts[1].ids; })},
+      {"negative prompt", change([&](Job& job) { job.prompts[0].negative_ids = another.prompts[0].negative_ids; })},
       {"noise", change([&](Job& job) { job.noise = another.noise; })},
   };
   Pipeline pipeline = make_pipeline(model_);

@@ -123,6 +123,22 @@ TEST_P(EveryModel, DrawsPreviews) {
   draw({every, second, unwatched});
 }
 
+TEST_P(EveryModel, DrawsImagesOfPromptsOfTheirOwn) {
+  std::vector<Job> jobs;
+  for (int32_t images = 2; images <= 5; ++images) {
+    Job job = with_guidance(make_job(model_, images, 4));
+    for (std::size_t image = 0; image < job.prompts.size(); ++image) {
+      Prompt& prompt = job.prompts[image];
+      prompt.ids[0] = prompt.negative_ids[1] = static_cast<int32_t>(image);
+    }
+    jobs.push_back(job);
+    for (Prompt& prompt : job.prompts) prompt.negative_ids.clear();
+    job.guidance_scale.reset();
+    jobs.push_back(job);
+  }
+  draw(jobs);
+}
+
 INSTANTIATE_TEST_SUITE_P(Pipeline, EveryModel, testing::Combine(testing::ValuesIn(kModels), testing::Bool()),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param).name) +
@@ -165,6 +181,18 @@ TEST_F(PipelineTest, RemembersMorePromptsThanItKeeps) {
   }
 }
 
+TEST_F(PipelineTest, EncodesAsManyPromptsAsAJobHas) {
+  model_.attention_mask = true;
+  model_.unet_batch = model_.decoder_batch = {1, 64};
+  Pipeline pipeline = make_pipeline(model_);
+  expect_right(model_, make_job(model_, 1, 2), run(pipeline, make_job(model_, 1, 2)));
+  Job job = with_guidance(make_job(model_, 24, 2));
+  for (std::size_t image = 0; image < job.prompts.size(); ++image) {
+    job.prompts[image].ids[1] = job.prompts[image].negative_ids[2] = static_cast<int32_t>(image);
+  }
+  for (int round = 0; round < 2; ++round) expect_right(model_, job, run(pipeline, job));
+}
+
 TEST_F(PipelineTest, TellsTheTime) {
   Pipeline pipeline = make_pipeline(model_);
   Job job = with_guidance(make_job(model_, 3, 6));
@@ -201,8 +229,10 @@ TEST_F(PipelineTest, RefusesAJobThatContradictsItself) {
   change([](Job& job) { job.plan.timesteps.clear(); });
   change([](Job& job) { job.noise[1].pop_back(); });
   change([](Job& job) { job.noise.clear(); });
-  change([](Job& job) { job.prompt_ids.push_back(0); });
-  change([](Job& job) { job.guidance->negative_ids.clear(); });
+  change([](Job& job) { job.prompts[1].ids.push_back(0); });
+  change([](Job& job) { job.prompts[1].negative_ids.clear(); });
+  change([](Job& job) { job.guidance_scale.reset(); });
+  change([](Job& job) { job.prompts.pop_back(); });
   change([](Job& job) { job.latent_width = 0; });
 }
 

@@ -73,11 +73,12 @@ Raster decode(const ToyModel& model, const Job& job, const Values& latents) {
 }  // namespace
 
 Reference draw_plainly(const ToyModel& model, const Job& job) {
-  const Values prompt = encode(model, job.prompt_ids);
-  const Values negative = job.guidance ? encode(model, job.guidance->negative_ids) : Values();
   const auto size = static_cast<std::size_t>(model.channels * job.latent_height * job.latent_width);
   Reference result;
   for (std::size_t image = 0; image < job.noise.size(); ++image) {
+    const auto& [ids, negative_ids] = job.prompts[image];
+    const Values prompt = encode(model, ids);
+    const Values negative = job.guidance_scale ? encode(model, negative_ids) : Values();
     Values x(job.noise[image].begin(), job.noise[image].begin() + static_cast<std::ptrdiff_t>(size)), clean(size);
     for (float& value : x) value *= job.plan.init_scale;
     const float* fresh = job.noise[image].data() + size;
@@ -85,9 +86,9 @@ Reference draw_plainly(const ToyModel& model, const Job& job) {
       const float* row = &job.plan.rows[static_cast<std::size_t>(index) * kRowLength];
       const float timestep = job.plan.timesteps[static_cast<std::size_t>(index)];
       Values out = predict(model, x, prompt, timestep, job.guidance_embedding);
-      if (job.guidance) {
+      if (job.guidance_scale) {
         const Values unconditional = predict(model, x, negative, timestep, job.guidance_embedding);
-        for (std::size_t i = 0; i < size; ++i) out[i] = guide(unconditional[i], out[i], job.guidance->scale);
+        for (std::size_t i = 0; i < size; ++i) out[i] = guide(unconditional[i], out[i], *job.guidance_scale);
       }
       for (std::size_t i = 0; i < size; ++i) {
         const StepResult next = step(row, x[i], out[i], row[6] != 0.0f ? fresh[i] : 0.0f, clean[i], job.plan.clip);

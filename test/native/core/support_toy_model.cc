@@ -137,7 +137,8 @@ Job make_job(const ToyModel& model, int32_t images, int32_t steps, Rows rows, ui
   std::normal_distribution<float> normal;
   const auto between = [&](float low, float high) { return std::uniform_real_distribution<float>(low, high)(random); };
   Job job;
-  job.prompt_ids = random_ids(model, random);
+  const Prompt prompt{random_ids(model, random), {}};
+  job.prompts.assign(static_cast<std::size_t>(images), prompt);
   job.latent_height = 4;
   job.latent_width = 3;
   job.watched = true;
@@ -167,8 +168,11 @@ Job make_job(const ToyModel& model, int32_t images, int32_t steps, Rows rows, ui
 }
 
 Job with_guidance(Job job, float scale) {
-  job.guidance = {scale, job.prompt_ids};
-  for (int32_t& id : job.guidance->negative_ids) id = (id * 7 + 5) % 49408;
+  for (Prompt& prompt : job.prompts) {
+    prompt.negative_ids = prompt.ids;
+    for (int32_t& id : prompt.negative_ids) id = (id * 7 + 5) % 49408;
+  }
+  job.guidance_scale = scale;
   return job;
 }
 

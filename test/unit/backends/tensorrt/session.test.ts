@@ -1,70 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ImageEvent, StepEvent } from '../../../../src/backends/backend.js';
-import { KernelKeeper } from '../../../../src/backends/tensorrt/kernel-keeper.js';
-import type {
-  NativeImage,
-  NativeJob,
-  NativeResult,
-  NativeSession,
-  NativeStep,
-} from '../../../../src/backends/tensorrt/native.js';
-import { type SessionFacts, TensorrtSession } from '../../../../src/backends/tensorrt/session.js';
+import { TensorrtSession } from '../../../../src/backends/tensorrt/session.js';
 import { ImageNoise } from '../../../../src/diffusion/noise.js';
 import { T2IError } from '../../../../src/errors.js';
 import type { ModelDescription } from '../../../../src/model/description.js';
 import { describeModel } from '../../../../src/model/layout.js';
 import { fixture, tinyJob } from '../../../contract/tiny-jobs.js';
-
-const HASH = 'a'.repeat(64);
-const FACTS: SessionFacts = {
-  runtime: 'tensorrt 10.15.1',
-  engines: { textEncoder: HASH, unet: HASH, vaeDecoder: HASH },
-  warnings: [],
-  strict: false,
-};
-const RESULT: NativeResult = {
-  images: [{ rgb: new Uint8Array(3), width: 1, height: 1 }],
-  timings: { textEncoder: 1, unet: 2, vaeDecoder: 3, total: 7 },
-  warnings: [],
-};
-
-/** A native session whose calls wait to be answered by the test. */
-class ScriptedNative implements NativeSession {
-  readonly calls: {
-    job: NativeJob;
-    signal: AbortSignal;
-    onEvents: ((steps: readonly (NativeStep | NativeImage)[]) => void) | null;
-    resolve: (result: NativeResult) => void;
-    reject: (error: unknown) => void;
-  }[] = [];
-  closes = 0;
-
-  generate(
-    job: NativeJob,
-    signal: AbortSignal,
-    onEvents: ((steps: readonly (NativeStep | NativeImage)[]) => void) | null,
-  ) {
-    return new Promise<NativeResult>((resolve, reject) => this.calls.push({ job, signal, onEvents, resolve, reject }));
-  }
-
-  async runtimeCaches() {
-    return NO_KERNELS;
-  }
-
-  async close() {
-    this.closes++;
-  }
-}
-
-const NO_KERNELS = { textEncoder: null, unet: null, vaeDecoder: null };
-const keeperOf = (native: NativeSession) => {
-  const files = { textEncoder: '/gone/a', unet: '/gone/b', vaeDecoder: '/gone/c' };
-  return new KernelKeeper(native, files, FACTS.engines, NO_KERNELS);
-};
-
-const nativeError = (code: string, message = 'it broke', hint?: string) =>
-  Object.assign(new Error(message), { code, ...(hint && { hint }) });
+import { FACTS, keeperOf, nativeError, RESULT, ScriptedNative } from './scripted-native.js';
 
 describe('a tensorrt session', () => {
   let model: ModelDescription;
@@ -85,20 +28,29 @@ describe('a tensorrt session', () => {
     session = new TensorrtSession(native, FACTS, model.latentChannels, keeperOf(native));
   });
 
-  it('passes the job on with its noise, without previews that nobody would see', async () => {
+  it('passes the job on with its noise, without what has no effect', async () => {
     const job = tinyJob(model, { seeds: [1, 2], previewEvery: 2 });
-    const [first, second] = [1, 2].map((seed) => new ImageNoise(seed, 4 * 4 * model.latentChannels).next());
-    const images = [{ noise: first }, { noise: second }];
+    const { promptIds, guidance, seeds: _, ...shared } = job;
+    const images = [1, 2].map((seed) => ({
+      promptIds,
+      negativeIds: guidance?.negativeIds,
+      noise: new ImageNoise(seed, 4 * 4 * model.latentChannels).next(),
+    }));
+    const passed = { ...shared, guidanceScale: 5, images };
     void session.generate(job, { onStep: () => {} });
-    expect((await next(0)).job).toEqual({ ...job, images });
+    expect((await next(0)).job).toEqual(passed);
     void session.generate(job);
-    expect((await next(1)).job).toEqual({ ...job, images, previewEvery: 0 });
+    expect((await next(1)).job).toEqual({ ...passed, previewEvery: 0 });
     expect(last().onEvents).toBeNull();
+    native.calls[0]?.resolve(RESULT);
+    void session.generate({ ...job, guidance: null });
+    expect((await next(2)).job).toMatchObject({ guidanceScale: null, images: [{ negativeIds: null }, {}] });
   });
 
   it('hands over the job that runs and the one after it: those behind hold no noise yet', async () => {
     const order: number[] = [];
     const seeds = [5, 4, 3, 2];
+    const firstNoise = seeds.map((seed) => new ImageNoise(seed, 4 * 4 * model.latentChannels).next());
     const jobs = seeds.map((seed) =>
       session.generate(tinyJob(model, { seeds: [seed] })).then(({ noiseSha256 }) => order.push(noiseSha256.length)),
     );
@@ -111,7 +63,7 @@ describe('a tensorrt session', () => {
     }
     await Promise.all(jobs);
     expect(order).toEqual([1, 1, 1, 1]);
-    expect(native.calls.map(({ job }) => (job as unknown as { seeds: number[] }).seeds[0])).toEqual(seeds);
+    expect(native.calls.map(({ job }) => job.images[0]?.noise)).toEqual(firstNoise);
   });
 
   it('tells every step of a bundle, and none after the end', async () => {

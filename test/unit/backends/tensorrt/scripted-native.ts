@@ -1,0 +1,61 @@
+import { KernelKeeper } from '../../../../src/backends/tensorrt/kernel-keeper.js';
+import type {
+  NativeImage,
+  NativeJob,
+  NativeResult,
+  NativeSession,
+  NativeStep,
+} from '../../../../src/backends/tensorrt/native.js';
+import type { SessionFacts } from '../../../../src/backends/tensorrt/session.js';
+
+const HASH = 'a'.repeat(64);
+export const FACTS: SessionFacts = {
+  runtime: 'tensorrt 10.15.1',
+  engines: { textEncoder: HASH, unet: HASH, vaeDecoder: HASH },
+  warnings: [],
+  strict: false,
+};
+export const RESULT: NativeResult = {
+  images: [{ rgb: new Uint8Array(3), width: 1, height: 1 }],
+  timings: { textEncoder: 1, unet: 2, vaeDecoder: 3, total: 7 },
+  warnings: [],
+};
+
+/** A native session whose calls wait to be answered by the test. */
+export class ScriptedNative implements NativeSession {
+  readonly calls: {
+    job: NativeJob;
+    signal: AbortSignal;
+    onEvents: ((steps: readonly (NativeStep | NativeImage)[]) => void) | null;
+    resolve: (result: NativeResult) => void;
+    reject: (error: unknown) => void;
+  }[] = [];
+  closes = 0;
+  /** One image at a time, unless a test says otherwise. */
+  largestBatch = 1;
+
+  generate(
+    job: NativeJob,
+    signal: AbortSignal,
+    onEvents: ((steps: readonly (NativeStep | NativeImage)[]) => void) | null,
+  ) {
+    return new Promise<NativeResult>((resolve, reject) => this.calls.push({ job, signal, onEvents, resolve, reject }));
+  }
+
+  async runtimeCaches() {
+    return NO_KERNELS;
+  }
+
+  async close() {
+    this.closes++;
+  }
+}
+
+const NO_KERNELS = { textEncoder: null, unet: null, vaeDecoder: null };
+export const keeperOf = (native: NativeSession) => {
+  const files = { textEncoder: '/gone/a', unet: '/gone/b', vaeDecoder: '/gone/c' };
+  return new KernelKeeper(native, files, FACTS.engines, NO_KERNELS);
+};
+
+export const nativeError = (code: string, message = 'it broke', hint?: string) =>
+  Object.assign(new Error(message), { code, ...(hint && { hint }) });
