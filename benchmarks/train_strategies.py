@@ -33,14 +33,15 @@ import torch
 from report import in_processes, machine, summary, versions
 from torch import Tensor
 
+from t2i_trainer.params import TrainingParams, UnetParams
 from t2i_trainer.training.learner import Learner
-from t2i_trainer.training.options import DiffuserOptions, TrainingOptions, UNetOptions
+from t2i_trainer.training.options import DiffuserOptions
 from t2i_trainer.training.samples import TensorSamples
 from t2i_trainer.training.strategies import Strategy, new_strategy
 
 CASES = (("single", 1), ("ddp", 2), ("zero1", 2), ("zero2", 2), ("zero3", 2))
 BATCH, SIDE, TOKENS, WIDTH = 8, 8, 16, 64
-UNET = UNetOptions(
+UNET = UnetParams(
     image_size=(SIDE, SIDE), down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
     up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), block_out_channels=(64, 128), layers_per_block=1,
     cross_attention_dim=WIDTH,
@@ -56,7 +57,7 @@ def measure(strategy: Strategy, name: str, steps: int) -> dict[str, Any]:
     samples = TensorSamples(
         torch.randn(4 * BATCH, 4, SIDE, SIDE), None, torch.randn(4 * BATCH, TOKENS, WIDTH), torch.randn(TOKENS, WIDTH)
     )
-    options = TrainingOptions(strategy=name, batch_size=BATCH, use_ema=False, warmup_steps=1)
+    options = TrainingParams(precision="fp32", batch_size=BATCH, use_ema=False, warmup_steps=1)
     learner = Learner(DiffuserOptions(unet=UNET, training=options), samples, samples, strategy)
     step: Any = strategy.step
     held: dict[str, int] = {}

@@ -42,9 +42,10 @@ from report import in_processes, machine, summary, versions
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
+from t2i_trainer.params import TrainingParams, UnetParams
 from t2i_trainer.training.learner import Learner
 from t2i_trainer.training.model import new_model
-from t2i_trainer.training.options import DiffuserOptions, TrainingOptions, UNetOptions
+from t2i_trainer.training.options import DiffuserOptions
 from t2i_trainer.training.samples import TensorSamples
 from t2i_trainer.training.strategies import new_strategy
 
@@ -57,23 +58,23 @@ WARM_UP = 4
 class Network:
     """A UNet, and how it is trained."""
 
-    options: UNetOptions
+    options: UnetParams
     batch: int
     checkpointing: bool = False
 
 
 NETWORKS = {
     "small": Network(
-        UNetOptions(
+        UnetParams(
             image_size=(16, 16), down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), block_out_channels=(64, 128), layers_per_block=1,
             cross_attention_dim=256,
         ),
         batch=16,
     ),
-    "148M": Network(UNetOptions(image_size=(32, 32)), batch=64),
+    "148M": Network(UnetParams(image_size=(32, 32)), batch=64),
     "860M": Network(
-        UNetOptions(
+        UnetParams(
             image_size=(64, 64), down_block_types=(*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"),
             up_block_types=("UpBlock2D", *["CrossAttnUpBlock2D"] * 3), block_out_channels=(320, 640, 1280, 1280),
         ),
@@ -110,7 +111,7 @@ def data(network: Network) -> TensorSamples:
     return TensorSamples(latents, None, states, torch.zeros(TOKENS, width))
 
 
-def ours(case: Case, training: TrainingOptions) -> tuple[Callable[[int], float], int]:
+def ours(case: Case, training: TrainingParams) -> tuple[Callable[[int], float], int]:
     """A step of this trainer, and how many weights it trains."""
     network = NETWORKS[case.network]
     strategy, samples = new_strategy(case.trainer), data(network)
@@ -118,7 +119,7 @@ def ours(case: Case, training: TrainingOptions) -> tuple[Callable[[int], float],
     return lambda step: learner.step(step, step)[0].item(), learner.parameters
 
 
-def of_diffusers(case: Case, training: TrainingOptions) -> tuple[Callable[[int], float], int]:
+def of_diffusers(case: Case, training: TrainingParams) -> tuple[Callable[[int], float], int]:
     """The same of the script."""
     network, samples = NETWORKS[case.network], data(NETWORKS[case.network])
     accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(case.precision, case.precision))
@@ -167,9 +168,9 @@ def measure(case: Case, device: str, steps: int, _: int) -> dict[str, Any]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     os.environ.update(WORLD_SIZE="1", RANK="0", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    training = TrainingOptions(
+    training = TrainingParams(
         batch_size=network.batch, precision=case.precision, gradient_checkpointing=network.checkpointing,
-        warmup_steps=0, num_epochs=1000, strategy="single" if case.trainer == "diffusers" else case.trainer,
+        warmup_steps=0, num_epochs=1000,
     )  # fmt: skip
     step, parameters = (of_diffusers if case.trainer == "diffusers" else ours)(case, training)
     losses = [step(number) for number in range(WARM_UP)]

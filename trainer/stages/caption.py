@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from t2i_trainer.data.captioner import CaptionOptions, write_captions
 from t2i_trainer.data.layout import DataFolder
 from t2i_trainer.data.places import add_place_flags, place_of
+from t2i_trainer.params import Params
 from t2i_trainer.stage import main
 
 
@@ -21,15 +22,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_place_flags(parser)
 
 
-def stage(project: Path, params: dict, overwrite: bool, **place: Any) -> dict[str, int]:
-    data = params["data"]
+def stage(project: Path, params: Params, overwrite: bool, **place: Any) -> dict[str, int]:
+    data = params.data
     options = CaptionOptions(
-        model=data["caption_model"],
-        task=data["caption_task"],
-        batch_size=data["caption_batch_size"],
+        model=data.caption_model,
+        task=data.caption_task,
+        batch_size=data.caption_batch_size,
         overwrite=overwrite,
     )
-    return write_captions(options, project, DataFolder(project / data["raw"]), place_of(project, **place))
+    return write_captions(options, project, DataFolder(project / data.raw), place_of(project, **place))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from t2i_trainer.data.check import check_data
 from t2i_trainer.data.layout import DataFolder
 from t2i_trainer.data.samples import SampleOptions
+from t2i_trainer.params import Params
 from t2i_trainer.stage import main
 
 
-def stage(project: Path, params: dict) -> dict[str, object]:
-    return check_data(SampleOptions.of(params), project, DataFolder(project / params["data"]["raw"]))
+def stage(project: Path, params: Params) -> dict[str, object]:
+    return check_data(SampleOptions.of(params), project, DataFolder(project / params.data.raw))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from t2i_trainer.convert_pickle import ConvertOptions, convert_pickle
+from t2i_trainer.params import Params
 from t2i_trainer.stage import main
 
 
@@ -17,7 +18,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--i-trust-this-file", dest="trusted", action="store_true", help="it may run code of its own")
 
 
-def stage(project: Path, params: dict[str, Any], source: Path, target: Path, trusted: bool) -> dict[str, Any]:
+def stage(project: Path, params: Params, source: Path, target: Path, trusted: bool) -> dict[str, Any]:
     return convert_pickle(ConvertOptions(str(source), str(target), trusted), project)
 
 

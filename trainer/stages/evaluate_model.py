@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from t2i_trainer.evaluation.gate import GateOptions, refuse_worse
 from t2i_trainer.evaluation.project import Comparison, EvaluateOptions, evaluate_project
 from t2i_trainer.files import read_json, without_nan
+from t2i_trainer.params import Params
 from t2i_trainer.stage import main, warn
 
 
@@ -29,22 +30,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def stage(
     project: Path,
-    params: dict[str, Any],
+    params: Params,
     before: Path | None = None,
     kept: Path | None = None,
     accept: str | None = None,
 ) -> dict[str, Any]:
-    height, width = params["vae"]["image_size"]
+    height, width = params.vae.image_size
     limits = {field.name for field in dataclasses.fields(GateOptions)}
-    gate = GateOptions(**{name: value for name, value in params["evaluate"].items() if name in limits})
-    others = {name: value for name, value in params["evaluate"].items() if name not in limits}
-    saved = project / params["log_trained_model"]["diffuser_dir"]
+    gate = GateOptions(**params.evaluate.model_dump(include=limits))
+    others = params.evaluate.model_dump(exclude=limits)
+    saved = project / params.log_trained_model.diffuser_dir
     report = evaluate_project(
         EvaluateOptions(image_size=(height, width), **others),
         project,
         saved,
-        project / params["data"]["raw"],
-        params["export"]["licence"],
+        project / params.data.raw,
+        params.export.licence,
         Comparison(gate, _read(before), _read(kept), accept),
     )
     verdict = report["gate"]

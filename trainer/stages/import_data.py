@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from t2i_trainer.data.import_images import ImportOptions, import_images
 from t2i_trainer.data.layout import DataFolder
+from t2i_trainer.params import Params
 from t2i_trainer.stage import main
 
 
@@ -22,8 +23,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="import nothing where anything would be skipped")
 
 
-def stage(project: Path, params: dict[str, Any], **flags: Any) -> dict[str, object]:
-    return import_images(ImportOptions(**flags), DataFolder(project / params["data"]["raw"]))
+def stage(project: Path, params: Params, **flags: Any) -> dict[str, object]:
+    return import_images(ImportOptions(**flags), DataFolder(project / params.data.raw))
 
 
 if __name__ == "__main__":

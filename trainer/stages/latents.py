@@ -12,11 +12,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from t2i_trainer.data.latents import LatentOptions, prepare_latents
 from t2i_trainer.data.layout import DataFolder
 from t2i_trainer.data.places import add_place_flags, place_of
+from t2i_trainer.params import Params
 from t2i_trainer.stage import main
 
 
-def stage(project: Path, params: dict, **place: Any) -> dict[str, object]:
-    data = DataFolder(project / params["data"]["raw"])
+def stage(project: Path, params: Params, **place: Any) -> dict[str, object]:
+    data = DataFolder(project / params.data.raw)
     return prepare_latents(LatentOptions.of(params), project, data, place_of(project, **place))
 
 

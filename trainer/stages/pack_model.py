@@ -8,6 +8,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from t2i_trainer.pack import pack
+from t2i_trainer.params import Params
 from t2i_trainer.stage import main
 
 
@@ -16,7 +17,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", type=Path, required=True, help="zip file")
 
 
-def stage(project: Path, params: dict[str, Any], source: Path, target: Path) -> dict[str, Any]:
+def stage(project: Path, params: Params, source: Path, target: Path) -> dict[str, Any]:
     return pack(project / source, project / target)
 
 

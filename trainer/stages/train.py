@@ -14,9 +14,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from t2i_trainer.params import Params
 from t2i_trainer.stage import main
 from t2i_trainer.tracking.open_tracking import open_tracking
-from t2i_trainer.tracking.options import read_tracking
 from t2i_trainer.training.check import read_options
 from t2i_trainer.training.loop import train_diffuser
 from t2i_trainer.training.pipeline_folder import finish_run
@@ -25,29 +25,17 @@ from t2i_trainer.training.run_lock import alone_in
 from t2i_trainer.training.strategies import is_speaker, launched_ranks
 
 
-def train(project: Path, params: dict[str, Any]) -> dict[str, Any]:
-    options = read_options(sections(project, params), launched_ranks())
-    where = read_tracking({key: value for key, value in params["mlflow"].items() if key != "s3_mlruns_bucket"})
+def train(project: Path, params: Params) -> dict[str, Any]:
+    options = read_options(project, params, launched_ranks())
     samples, validation = open_project(project, params)
-    run = project / "runs" / options.training.run_name
-    with alone_in(run) if is_speaker() else nullcontext(), open_tracking(where, project, run, params) as tracker:
+    run = project / "runs" / params.mlflow.run_name
+    with alone_in(run) if is_speaker() else nullcontext(), open_tracking(project, run, params) as tracker:
         result = train_diffuser(options, samples, validation, run, tracker)
         if result["status"] != "stopped" and is_speaker():
-            finish_run(run, project, params["clip"]["model"], params["vae"]["model"])
+            finish_run(run, project, params.clip.model, params.vae.model)
             if tracker:
                 tracker.finish()
     return result | {"run": run.relative_to(project).as_posix()}
-
-
-def sections(project: Path, params: dict[str, Any]) -> dict[str, Any]:
-    """The sections under the names of the library."""
-    schedule, unet = dict(params["DDPMScheduler"]), dict(params["unet"])
-    schedule["num_train_timesteps"] = schedule.pop("T")
-    if unet["init_from"] is not None:
-        unet["init_from"] = str(project / unet["init_from"])
-    elsewhere = {"run_name": params["mlflow"]["run_name"], "num_workers": params["data"]["num_workers"]}
-    training = params["training"] | elsewhere
-    return {"unet": unet, "DDPMScheduler": schedule, "training": training}
 
 
 if __name__ == "__main__":

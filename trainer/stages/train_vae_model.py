@@ -14,32 +14,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from t2i_trainer.data.autoencoder import FrozenAutoencoder
 from t2i_trainer.data.layout import DataFolder
+from t2i_trainer.params import Params
 from t2i_trainer.stage import main
 from t2i_trainer.training.run_lock import alone_in
 from t2i_trainer.training.vae.images import open_pixels
-from t2i_trainer.training.vae.options import VaeOptions, check_options, usable_precision
+from t2i_trainer.training.vae.options import VaeOptions, check_options
 from t2i_trainer.training.vae.run import train_autoencoder
 
-SHARED = (
-    "batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "gradient_clipping", "checkpoint_steps",
-    "seed",
-)  # fmt: skip
 
-
-def train_vae_model(project: Path, params: dict[str, Any]) -> dict[str, Any]:
-    data, vae, training = params["data"], params["vae"], params["training"]
-    name, train_size, val_size = params["mlflow"]["run_name"], data["train_size"], data["val_size"]
-    options = VaeOptions(
-        learning_rate=vae["learning_rate"], num_epochs=vae["num_epochs"], flip=data["flip"],
-        num_workers=data["num_workers"], precision=usable_precision(training["precision"]),
-        **{option: training[option] for option in SHARED},
-    )  # fmt: skip
-    check_options(options, name, train_size, val_size)
-    height, width = vae["image_size"]
-    autoencoder = FrozenAutoencoder(vae["model"], (height, width), project)
-    threads = max(1, data["num_workers"])
-    pixels = open_pixels(DataFolder(project / data["raw"]), (height, width), train_size, val_size, threads)
-    run = project / "runs" / f"{name}-vae"
+def train_vae_model(project: Path, params: Params) -> dict[str, Any]:
+    data, vae = params.data, params.vae
+    options = VaeOptions.of(params)
+    check_options(options)
+    height, width = vae.image_size
+    autoencoder = FrozenAutoencoder(vae.model, (height, width), project)
+    threads = max(1, data.num_workers)
+    pixels = open_pixels(DataFolder(project / data.raw), (height, width), data.train_size, data.val_size, threads)
+    run = project / "runs" / f"{params.mlflow.run_name}-vae"
     with alone_in(run):
         result = train_autoencoder(options, autoencoder, *pixels, run)
     return result | {"run": run.relative_to(project).as_posix()}

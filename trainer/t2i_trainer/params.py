@@ -95,18 +95,18 @@ class UnetParams(Section):
     """One a level, the largest latents first."""
     up_block_types: Annotated[tuple[Literal["UpBlock2D", "CrossAttnUpBlock2D", "AttnUpBlock2D"], ...], Field(min_length=1, max_length=8)] = ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D",)
     """One a level, the smallest latents first."""
-    mid_block_type: Literal["UNetMidBlock2DCrossAttn", "UNetMidBlock2D"] = "UNetMidBlock2DCrossAttn"
-    """Between the two."""
+    mid_block_type: Literal["UNetMidBlock2DCrossAttn", "UNetMidBlock2D"] | None = "UNetMidBlock2DCrossAttn"
+    """Between the two; none where null."""
     block_out_channels: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(min_length=1, max_length=8)] = (192, 384, 576,)
     """Channels a level."""
-    layers_per_block: Annotated[int, Field(ge=1, le=16)] = 2
-    """Residual blocks a level."""
+    layers_per_block: Annotated[int, Field(ge=1, le=16)] | Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1, max_length=8)] = 2
+    """Residual blocks a level, or of each level."""
     norm_num_groups: Annotated[int, Field(ge=1, le=1024)] = 32
     """Groups of the group normalisation; divides every number of channels."""
     cross_attention_dim: Annotated[int, Field(ge=1, le=8192)] = 768
     """Width of the text encoder's states."""
-    attention_head_dim: Annotated[int, Field(ge=1, le=256)] = 8
-    """Heads of an attention layer; diffusers calls their number a dimension."""
+    attention_head_dim: Annotated[int, Field(ge=1, le=256)] | Annotated[tuple[Annotated[int, Field(ge=1, le=256)], ...], Field(min_length=1, max_length=8)] = 8
+    """Heads of an attention layer, or those of each level; diffusers calls their number a dimension."""
     dropout: Annotated[float, Field(ge=0, le=0.999)] = 0
     """Share of features that a training step leaves out."""
     time_embedding_type: Literal["positional", "fourier"] = "positional"

@@ -1,16 +1,8 @@
-"""Options as frozen dataclasses whose fields carry their help and range, read from a section of the parameters."""
+"""Options as frozen dataclasses whose fields carry their help and range."""
 
 import dataclasses
-import difflib
-import json
-import math
-import types
 import typing
-from typing import Any, TypeVar
-
-from .stage import Issue
-
-T = TypeVar("T")
+from typing import Any
 
 
 def described(text: str) -> dict[str, str]:
@@ -32,58 +24,6 @@ def option(
     than `above`, less than `below`, or one of `choices`."""
     limits = {"least": least, "most": most, "above": above, "below": below, "choices": choices}
     return dataclasses.field(default=default, metadata={"help": help, **limits})
-
-
-def read_section(cls: type[T], name: str, given: dict[str, Any]) -> tuple[T | None, list[Issue]]:
-    """The section `name` of the parameters as a `cls`, or None and everything that is wrong with its values."""
-    hints = typing.get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    issues, values = [], {}
-    for key, value in given.items():
-        if key not in fields:
-            close = difflib.get_close_matches(key, fields, 1) or sorted(fields)
-            issues.append(Issue(f"{name}.{key}", f"a known option, perhaps {', '.join(close)}", "an unknown one"))
-        elif not _is(value, hints[key]):
-            issues.append(Issue(f"{name}.{key}", _type_words(hints[key]), json.dumps(value)))
-        elif words := outside(value, fields[key].metadata):
-            issues.append(Issue(f"{name}.{key}", words, json.dumps(value)))
-        else:
-            values[key] = _as(value, hints[key])
-    return (None if issues else cls(**values)), issues
-
-
-def _choices(hint: Any) -> tuple[Any, ...]:
-    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-
-
-def _is(value: object, hint: Any) -> bool:
-    for one in _choices(hint):
-        if typing.get_origin(one) is tuple:
-            if isinstance(value, list | tuple) and all(_is(part, typing.get_args(one)[0]) for part in value):
-                return True
-        elif one is float:
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-                return True
-        elif isinstance(value, one) and (one is bool or not isinstance(value, bool)):
-            return True
-    return False
-
-
-def _as(value: Any, hint: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    return float(value) if float in _choices(hint) and isinstance(value, int) else value
-
-
-_WORDS = {float: "a number", int: "an integer", bool: "true or false", str: "a text", types.NoneType: "nothing"}
-
-
-def _type_words(hint: Any) -> str:
-    parts = [
-        f"a list, each part {_WORDS[typing.get_args(one)[0]]}" if typing.get_origin(one) is tuple else _WORDS[one]
-        for one in _choices(hint)
-    ]
-    return " or ".join(parts)
 
 
 def outside(value: Any, limits: typing.Mapping[str, Any]) -> str | None:

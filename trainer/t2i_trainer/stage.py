@@ -19,7 +19,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import SupportsFloat
 
 from pydantic import ValidationError
 
@@ -107,7 +107,7 @@ def main(
 ) -> int:
     """The command line of a stage: `--project FOLDER --params FILE`, the resolved parameters of the project as JSON.
 
-    `stage` takes the folder and the parameters by section, then by name the values of flags of its own, which
+    `stage` takes the folder and the parameters, then by name the values of flags of its own, which
     `add_flags` declares; it returns what it made. Returns the exit code.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -125,10 +125,10 @@ def main(
     return 0
 
 
-def read_params(path: Path) -> dict[str, Any]:
-    """The parameters by section, each with a value. Raises StageError with every mistake."""
+def read_params(path: Path) -> Params:
+    """The parameters of a project. Raises StageError with every mistake."""
     try:
-        return Params.model_validate_json(path.read_text()).model_dump(mode="json")
+        return Params.model_validate_json(path.read_text())
     except ValidationError as error:
         issues = tuple(
             Issue(".".join(map(str, wrong["loc"])), wrong["msg"], repr(wrong["input"])) for wrong in error.errors()

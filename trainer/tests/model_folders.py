@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
+from tiny_training import resolved
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from t2i_trainer.golden.tiny_networks import modules
@@ -40,11 +41,11 @@ def write_project(
     return folder
 
 
-def parameters(**sections: dict) -> dict:
+def parameters(**sections: dict) -> Params:
     """The parameters, as the command line hands them over."""
     given = {"export": {"name": "flowers"}, "evaluate": {"steps": 2, "seeds": 2}, "vae": {"image_size": [64, 64]}}
     sections = {name: {**given.get(name, {}), **sections.get(name, {})} for name in {**given, **sections}}
-    return Params.model_validate_json(json.dumps(sections)).model_dump(mode="json")
+    return resolved(sections)
 
 
 def write_clip(folder: Path) -> Path:

@@ -46,7 +46,7 @@ def model(tmp_path_factory) -> Path:
 
 def evaluate(project: Path, *flags: str, code: int = 0, **options: object) -> list[dict]:
     """What the stage prints before it ends with `code`."""
-    (project / "params.json").write_text(json.dumps(parameters(evaluate=options)))
+    (project / "params.json").write_text(parameters(evaluate=options).model_dump_json())
     with pytest.MonkeyPatch.context() as patch:
         lines: list[str] = []
         patch.setattr("t2i_trainer.stage.emit", lambda event, **fields: lines.append({"event": event, **fields}))

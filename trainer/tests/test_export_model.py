@@ -72,7 +72,7 @@ def project(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def model(project) -> Path:
     """Exported as the command line does it; on standard output there are events alone."""
-    (project / "params.json").write_text(json.dumps(parameters(export={"licence": "MIT"})))
+    (project / "params.json").write_text(parameters(export={"licence": "MIT"}).model_dump_json())
     script = Path(__file__).parents[1] / "stages" / "export_model.py"
     command = [sys.executable, script, "--project", project, "--params", project / "params.json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
-from tiny_training import distance, params, run, tiny_samples, weights
+from tiny_training import distance, options_of, params, run, tiny_samples, weights
 
 from t2i_trainer.files import sha256_file
 from t2i_trainer.stage import StageError
 from t2i_trainer.training import run_folder
-from t2i_trainer.training.check import read_options
 from t2i_trainer.training.learner import Learner
 from t2i_trainer.training.learning_rate import learning_rate_share
 from t2i_trainer.training.loop import train_diffuser
@@ -36,7 +35,7 @@ def test_the_run_folder_is_in_diffusers_layout_with_all_records(trained):
     scheduler = DDIMScheduler.from_pretrained(out / "scheduler")
     assert (scheduler.config.timestep_spacing, scheduler.config.clip_sample) == ("leading", False)
     options = json.loads((out / "options.json").read_text())
-    assert options["training"]["weight_decay"] == 0.01 and options["DDPMScheduler"]["num_train_timesteps"] == 1000
+    assert options["training"]["weight_decay"] == 0.01 and options["DDPMScheduler"]["T"] == 1000
     assert options["parameters"] == result["parameters"] and options["versions"]["torch"] == torch.__version__
     assert options["hashes"]["training_set"] == tiny_samples(8).fingerprint
     assert set(metrics(out)[0]) == {
@@ -145,7 +144,7 @@ def test_out_of_memory_names_the_batch(tmp_path, monkeypatch):
 def test_data_that_does_not_fit_is_refused_with_every_mistake(tmp_path):
     wide = TensorSamples(torch.zeros(3, 8, 4, 8), None, torch.zeros(3, 2, 5), torch.zeros(2, 4))
     with pytest.raises(StageError) as caught:
-        train_diffuser(read_options(params(), 1), wide, tiny_samples(0), tmp_path)
+        train_diffuser(options_of(params(), 1), wide, tiny_samples(0), tmp_path)
     assert [(issue.option, issue.received) for issue in caught.value.issues] == [
         ("training.batch_size", "4"), ("training latents", "[8, 4, 8]"), ("training text states", "[5]"),
         ("training null state", "[2, 4]"), ("validation samples", "none"),

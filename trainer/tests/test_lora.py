@@ -3,12 +3,11 @@
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_training import distance, params, run, weights
+from tiny_training import distance, options_of, params, run, weights
 
 from t2i_trainer.networks.denoiser import load_unet
 from t2i_trainer.networks.lora import LORA_FILE, bake_adapters
 from t2i_trainer.stage import StageError
-from t2i_trainer.training.check import read_options
 from t2i_trainer.training.lora import LoraLinear, adapter_tensors, add_adapters, has_adapters, merged
 from t2i_trainer.training.model import new_model
 from t2i_trainer.training.steps import trained_weights
@@ -16,7 +15,7 @@ from t2i_trainer.training.steps import trained_weights
 
 @pytest.fixture
 def unet():
-    return new_model(read_options(params(), 1))[0]
+    return new_model(options_of(params(), 1))[0]
 
 
 def predict(unet) -> torch.Tensor:
@@ -43,7 +42,7 @@ def test_merged_weights_predict_what_network_and_adapters_predict(unet):
     assert not has_adapters(baked) and has_adapters(unet)
     assert (predict(baked) - predict(unet)).abs().max() < 1e-5 < (predict(unet) - before).abs().max()
     assert [name for name, _ in baked.named_parameters()] == [
-        name for name, _ in new_model(read_options(params(), 1))[0].named_parameters()
+        name for name, _ in new_model(options_of(params(), 1))[0].named_parameters()
     ]
 
 
@@ -77,7 +76,7 @@ def test_a_training_of_adapters_resumes_on_the_same_network_alone(tmp_path, unet
     (tmp_path / "cut" / LORA_FILE).unlink()
     run(tmp_path / "cut", given)
     assert distance(load_file(tmp_path / "cut" / LORA_FILE), load_file(tmp_path / "whole" / LORA_FILE)) == 0
-    new_model(read_options(params(seed=3), 1))[0].save_pretrained(tmp_path / "pretrained" / "unet")
+    new_model(options_of(params(seed=3), 1))[0].save_pretrained(tmp_path / "pretrained" / "unet")
     with pytest.raises(StageError) as caught:
         run(tmp_path / "cut", given)
     assert [issue.option for issue in caught.value.issues] == ["hash.init_from"]

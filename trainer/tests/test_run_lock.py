@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import test_train_vae_stage
-from tiny_project import train_params, write_prepared
+from tiny_project import train_sections, write_prepared
 from tiny_training import ended, forked
 
 from stages.train import train
@@ -54,7 +54,7 @@ def test_a_run_belongs_to_one_process_until_it_ends(tmp_path: Path):
 
 def test_a_second_training_of_a_run_changes_nothing(tmp_path: Path):
     write_prepared(tmp_path)
-    (tmp_path / "params.json").write_text(json.dumps(train_params(num_epochs=1)))
+    (tmp_path / "params.json").write_text(json.dumps(train_sections(num_epochs=1)))
     params = read_params(tmp_path / "params.json")
     with held(tmp_path / "runs/mine"):
         with pytest.raises(StageError, match="a run that nothing else trains now"):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from tiny_project import train_params, write_prepared
+from tiny_project import train_sections, write_prepared
+from tiny_training import resolved
 from tracking_servers import MlflowServer, http_server, lose_answers, mlflow_program
 
 from stages.train import train
@@ -18,7 +19,6 @@ from t2i_trainer.tracking import sender
 from t2i_trainer.tracking import tracking as tracking_module
 from t2i_trainer.tracking.environment import SECRETS, SETTINGS
 from t2i_trainer.tracking.open_tracking import open_tracking
-from t2i_trainer.tracking.options import TrackingOptions
 from t2i_trainer.tracking.tracking import Tracking
 from t2i_trainer.training.learner import Learner
 
@@ -56,9 +56,9 @@ def experiment(request) -> str:
     return request.node.name
 
 
-def tracking(address: str, experiment: str, folder: Path, params: dict | None = None) -> Tracking:
-    options = TrackingOptions(address, experiment, "mine", "Flowers")
-    return open_tracking(options, folder, folder, params or {})
+def tracking(address: str, experiment: str, folder: Path, **sections: dict) -> Tracking:
+    where = {"server_uri": address, "experiment_name": experiment, "run_name": "mine"}
+    return open_tracking(folder, folder, resolved({"mlflow": where, **sections}))
 
 
 def figures(step: int) -> dict[str, float]:
@@ -93,7 +93,7 @@ def test_a_stopped_training_goes_on_in_its_run_and_ends_as_a_registered_model(
     server, experiment, tmp_path, monkeypatch, capsys
 ):
     write_prepared(tmp_path)
-    given = train_params()
+    given = train_sections()
     given["mlflow"] |= {"server_uri": server.address, "experiment_name": experiment, "registered_model_name": "Tulips"}
     (tmp_path / "params.json").write_text(json.dumps(given))
     command = ["--project", str(tmp_path), "--params", str(tmp_path / "params.json")]
@@ -194,15 +194,22 @@ def test_figures_that_are_no_numbers_are_left_out_and_counted(server, experiment
 
 
 def test_a_parameter_that_is_too_long_is_cut_and_one_that_changes_gets_a_tag(server, experiment, tmp_path, capsys):
-    many = {f"p{index}": index for index in range(250)}
-    given = {"data": {"raw": "x" * 7000}, "training": {"patience": 5}, "many": many}
-    with tracking(server.address, experiment, tmp_path, given) as tracker:
+    variable = f"NAME={'x' * 1000}"
+    environment = {"environment": [variable] * 7}
+    with tracking(
+        server.address, experiment, tmp_path, pytorch_estimator=environment, training={"patience": 5}
+    ) as tracker:
         name = tracker.start(None, FACTS)
-    assert warnings(capsys) == ["MLflow: the values of data.raw are cut to 6000 characters"]
-    with tracking(server.address, experiment, tmp_path, {**given, "training": {"patience": 9}}) as tracker:
+    assert warnings(capsys) == ["MLflow: the values of pytorch_estimator.environment are cut to 6000 characters"]
+    with tracking(
+        server.address, experiment, tmp_path, pytorch_estimator=environment, training={"patience": 9}
+    ) as tracker:
         tracker.start(name, FACTS)
     [run] = runs(server, experiment)[1]
-    assert run.data.params["data.raw"] == "x" * 6000 and run.data.params["many.p249"] == "249"
+    cut = run.data.params["pytorch_estimator.environment"]
+    assert len(cut) == 6000 and variable in cut
+    assert len(run.data.params) > 100, "more than one request takes"
+    assert run.data.params["log_trained_model.keep_versions"] == "3"
     assert (run.data.params["training.patience"], run.data.tags["training.patience"]) == ("5", "9")
 
 

@@ -6,14 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from tiny_training import params, run
+from tiny_training import params, resolved, run
 from tracking_servers import answer_always, free_port, http_server
 
-from t2i_trainer.stage import StageError
+from t2i_trainer.params import Params
 from t2i_trainer.tracking import tracking as tracking_module
 from t2i_trainer.tracking.environment import SECRETS, SETTINGS, prepare_environment
 from t2i_trainer.tracking.open_tracking import open_tracking
-from t2i_trainer.tracking.options import TrackingOptions, read_tracking
 from t2i_trainer.tracking.spool import Spool
 from t2i_trainer.tracking.values import cut, flatten
 
@@ -33,9 +32,13 @@ def warnings(capsys) -> list[str]:
     return [event["message"] for event in events if event["event"] == "warning"]
 
 
+def at(address: str | None) -> Params:
+    return resolved({"mlflow": {"server_uri": address}, "clip": {"max_length": 16}})
+
+
 def follow(address: str, folder: Path, project: Path | None = None):
     """The tracker of a run that a server at `address` is told of."""
-    return open_tracking(TrackingOptions(address), project or folder, folder, {"clip": {"max_length": 16}})
+    return open_tracking(project or folder, folder, at(address))
 
 
 def train_against(address: str, folder: Path) -> dict:
@@ -134,29 +137,11 @@ def test_a_token_of_the_environment_is_not_hidden_by_a_user_of_dot_env(tmp_path,
 
 
 def test_there_is_no_tracker_without_a_server_or_on_a_second_rank(tmp_path, monkeypatch):
-    with open_tracking(TrackingOptions(None), tmp_path, tmp_path, {}) as tracker:
+    with open_tracking(tmp_path, tmp_path, at(None)) as tracker:
         assert tracker is None
     monkeypatch.setenv("RANK", "1")
-    with open_tracking(TrackingOptions("http://127.0.0.1:9"), tmp_path, tmp_path, {}) as tracker:
+    with open_tracking(tmp_path, tmp_path, at("http://127.0.0.1:9")) as tracker:
         assert tracker is None
-
-
-def test_all_mistakes_of_the_section_are_told_and_no_password_is_repeated():
-    with pytest.raises(StageError) as caught:
-        read_tracking(
-            {"server_uri": "https://anna:sesame@host", "experiment_name": " ", "registered_model_name": "a/b"}
-        )
-    assert [issue.option for issue in caught.value.issues] == [
-        "mlflow.server_uri", "mlflow.experiment_name", "mlflow.registered_model_name",
-    ]  # fmt: skip
-    assert "sesame" not in str(caught.value.issues) and "MLFLOW_TRACKING_USERNAME" in caught.value.issues[0].expected
-
-
-@pytest.mark.parametrize("address", ["localhost:5000", "sqlite:///x.db", "https://", "http://host:port", "mlruns", ""])
-def test_an_address_that_is_none_of_a_server_is_refused(address):
-    with pytest.raises(StageError) as caught:
-        read_tracking({"server_uri": address})
-    assert [(issue.option, issue.received) for issue in caught.value.issues] == [("mlflow.server_uri", address)]
 
 
 def test_a_spool_outlives_a_kill_that_cuts_off_its_last_line(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from diffusers import StableDiffusionPipeline
-from tiny_project import train_params as params
+from tiny_project import train_sections as params
 from tiny_project import write_prepared
 from tiny_training import distance, weights
 

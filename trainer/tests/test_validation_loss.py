@@ -7,11 +7,11 @@ import torch
 from tiny_training import tiny_samples
 
 from t2i_trainer.networks.denoiser import target_of
+from t2i_trainer.params import DDPMSchedulerParams
 from t2i_trainer.training.model import new_schedule
-from t2i_trainer.training.options import ScheduleOptions
 from t2i_trainer.training.validation import item_seeds, item_timesteps, validate, validation_record
 
-SCHEDULER = new_schedule(ScheduleOptions())
+SCHEDULER = new_schedule(DDPMSchedulerParams())
 CPU = torch.device("cpu")
 
 
@@ -38,7 +38,7 @@ def test_the_loss_is_the_same_each_time_and_whatever_the_batch_is():
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
 def test_the_loss_is_the_mean_over_items_of_the_error_of_the_target(prediction: str):
-    samples, scheduler = tiny_samples(10, std=True), new_schedule(ScheduleOptions(prediction_type=prediction))
+    samples, scheduler = tiny_samples(10, std=True), new_schedule(DDPMSchedulerParams(prediction_type=prediction))
     seen = []
     loss(lambda noisy, t, text: seen.append((noisy, t, text)) or noisy, samples, scheduler=scheduler)
     noisy, t, text = (torch.cat(parts) for parts in zip(*seen, strict=True))
@@ -72,8 +72,8 @@ def test_the_record_tells_what_a_loss_depends_on():
     assert record["latents"] == [4, 8, 8] and record["prediction_type"] == "epsilon"
     others = [
         validation_record(tiny_samples(10, seed=1), SCHEDULER),
-        validation_record(tiny_samples(10), new_schedule(ScheduleOptions(prediction_type="sample"))),
-        validation_record(tiny_samples(10), new_schedule(ScheduleOptions(beta_schedule="linear"))),
-        validation_record(tiny_samples(10), new_schedule(ScheduleOptions(num_train_timesteps=500))),
+        validation_record(tiny_samples(10), new_schedule(DDPMSchedulerParams(prediction_type="sample"))),
+        validation_record(tiny_samples(10), new_schedule(DDPMSchedulerParams(beta_schedule="linear"))),
+        validation_record(tiny_samples(10), new_schedule(DDPMSchedulerParams(T=500))),
     ]
     assert all(other != record for other in others)

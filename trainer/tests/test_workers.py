@@ -6,12 +6,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from tiny_project import train_params, write_prepared
-from tiny_training import distance, ended, forked, forked_ranks, params, run, weights
+from tiny_project import train_sections, write_prepared
+from tiny_training import distance, ended, forked, forked_ranks, params, resolved, run, weights
 
-from stages.train import sections, train
+from stages.train import train
 from t2i_trainer.data import samples
-from t2i_trainer.params import Params
 from t2i_trainer.training.learner import Learner
 
 
@@ -40,15 +39,15 @@ def test_a_training_with_workers_that_is_killed_resumes_as_if_it_had_none(tmp_pa
         Learner.step = killed
         run(tmp_path, given, count=11)
 
-    given = params(num_workers=2, checkpoint_steps=2)
+    given = params(workers=2)
     assert ended(forked(work)) == -signal.SIGKILL
     assert (tmp_path / "checkpoints/latest").read_text() == "step-00000004\n"
-    run(tmp_path, {**given, "training": {**given["training"], "num_workers": 1}}, count=11)
+    run(tmp_path, params(workers=1), count=11)
     assert distance(weights(tmp_path), weights(alone)) == 0
 
 
 def test_ranks_with_workers_learn_what_one_process_learns(tmp_path, alone):
-    forked_ranks(2, lambda rank: run(tmp_path, params(num_workers=1), ranks=2, count=11))
+    forked_ranks(2, lambda rank: run(tmp_path, params(workers=1), ranks=2, count=11))
     assert distance(weights(tmp_path), weights(alone)) < 1e-5
 
 
@@ -63,7 +62,7 @@ def test_a_signal_to_all_processes_ends_training_with_a_checkpoint(tmp_path):
     def work() -> None:
         os.setsid()
         Learner.step = stopping
-        result = run(tmp_path, params(num_workers=2, gradient_accumulation_steps=2))
+        result = run(tmp_path, params(workers=2, gradient_accumulation_steps=2))
         assert (result["status"], result["step"]) == ("stopped", 3)
 
     assert ended(forked(work)) == 0
@@ -77,14 +76,12 @@ def test_images_that_are_encoded_on_the_fly_are_decoded_by_the_workers(tmp_path,
         here.append(os.getpid())
         return load(self, indices, flipped)
 
-    given = Params.model_validate_json(json.dumps(train_params(num_epochs=2))).model_dump(mode="json")
+    given = train_sections(num_epochs=2)
     for workers in (0, 1):
         data = {**given["data"], "precompute_latents": False, "flip": True, "num_workers": workers}
-        assert sections(tmp_path, {**given, "data": data})["training"]["num_workers"] == workers
-        named = {**given, "data": data, "mlflow": {**given["mlflow"], "run_name": f"workers-{workers}"}}
         if workers:
             monkeypatch.setattr(samples.ImageFiles, "load", spying)
-        train(tmp_path, named)
+        train(tmp_path, resolved({**given, "data": data, "mlflow": {"run_name": f"workers-{workers}"}}))
     # For the shape of the data, and of each of two epochs for validation.
     assert len(here) == 5
     found = [weights(tmp_path / f"runs/workers-{workers}") for workers in (0, 1)]

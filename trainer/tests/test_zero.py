@@ -11,8 +11,8 @@ import pytest
 import torch
 from tiny_training import distance, forked_ranks, params, run, weights
 
+from t2i_trainer.params import TrainingParams
 from t2i_trainer.stage import StageError
-from t2i_trainer.training.options import TrainingOptions
 from t2i_trainer.training.strategies import new_strategy
 from t2i_trainer.training.strategies.partitions import cut, whole_pieces
 from t2i_trainer.training.strategies.zero import deepspeed_config
@@ -119,13 +119,13 @@ def test_without_torchrun_the_option_is_refused():
 
 
 def test_the_configuration_is_that_of_the_options():
-    options = TrainingOptions(batch_size=24, gradient_accumulation_steps=3, precision="fp16")
+    options = TrainingParams(batch_size=24, gradient_accumulation_steps=3, precision="fp16")
     config = deepspeed_config(2, options, 4, torch.device("cuda"), 859_520_964)
     assert (config["train_batch_size"], config["train_micro_batch_size_per_gpu"]) == (24, 2)
     assert config["gradient_accumulation_steps"] == 3 and config["gradient_clipping"] == 0.5
     assert config["zero_optimization"]["stage"] == 2 and config["zero_optimization"]["overlap_comm"]
     assert config["fp16"]["enabled"] and "torch_autocast" not in config
-    other = deepspeed_config(3, TrainingOptions(precision="bf16"), 1, torch.device("cpu"), 4_001)
+    other = deepspeed_config(3, TrainingParams(precision="bf16"), 1, torch.device("cpu"), 4_001)
     assert other["torch_autocast"] == {"enabled": True, "dtype": "bfloat16"} and "fp16" not in other
     assert not other["zero_optimization"]["overlap_comm"]
     buckets = [

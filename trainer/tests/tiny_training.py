@@ -1,5 +1,6 @@
 """A UNet and samples so small that a step of training takes milliseconds."""
 
+import json
 import os
 import socket
 import sys
@@ -11,8 +12,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from t2i_trainer.params import Params
 from t2i_trainer.training.check import read_options
 from t2i_trainer.training.loop import train_diffuser
+from t2i_trainer.training.options import DiffuserOptions
 from t2i_trainer.training.samples import TensorSamples
 
 UNET = {
@@ -20,12 +23,34 @@ UNET = {
     "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"], "block_out_channels": [8, 16], "layers_per_block": 1,
     "norm_num_groups": 4, "cross_attention_dim": 16, "attention_head_dim": 2,
 }  # fmt: skip
-TRAINING = {"batch_size": 4, "num_epochs": 4, "warmup_steps": 2, "unet_learning_rate": 1e-3}
+TRAINING = {
+    "batch_size": 4, "num_epochs": 4, "warmup_steps": 2, "unet_learning_rate": 1e-3, "checkpoint_steps": 2,
+    "strategy": "ddp", "precision": "fp32", "patience": None,
+}  # fmt: skip
 
 
-def params(schedule: dict[str, Any] | None = None, unet: dict[str, Any] | None = None, **training: Any) -> dict:
-    """Parameters of a project by section, those of a tiny training with these changed."""
-    return {"unet": {**UNET, **(unet or {})}, "DDPMScheduler": schedule or {}, "training": {**TRAINING, **training}}
+def resolved(sections: dict[str, dict[str, Any]]) -> Params:
+    """The parameters with these sections, as the command line hands them over."""
+    return Params.model_validate_json(json.dumps(sections))
+
+
+def params(
+    schedule: dict[str, Any] | None = None, unet: dict[str, Any] | None = None, workers: int = 0, **training: Any
+) -> Params:
+    """Parameters of a project, those of a tiny training with these changed."""
+    return resolved(
+        {
+            "unet": {**UNET, **(unet or {})},
+            "DDPMScheduler": schedule or {},
+            "training": {**TRAINING, **training},
+            "data": {"num_workers": workers},
+        }
+    )
+
+
+def options_of(given: Params, world: int = 1) -> DiffuserOptions:
+    """The options of a training whose folders have absolute paths."""
+    return read_options(Path(), given, world)
 
 
 def tiny_samples(count: int, seed: int = 0, std: bool = False) -> TensorSamples:
@@ -41,10 +66,10 @@ def tiny_samples(count: int, seed: int = 0, std: bool = False) -> TensorSamples:
     )
 
 
-def run(out: Path, given: dict | None = None, tracker=None, ranks: int = 1, count: int = 8) -> dict[str, Any]:
+def run(out: Path, given: Params | None = None, tracker=None, ranks: int = 1, count: int = 8) -> dict[str, Any]:
     """A training into `out` on `count` samples and 6 for validation."""
     return train_diffuser(
-        read_options(given or params(), ranks), tiny_samples(count), tiny_samples(6, seed=1), out, tracker
+        options_of(given or params(), ranks), tiny_samples(count), tiny_samples(6, seed=1), out, tracker
     )
 
 

@@ -65,9 +65,10 @@ function checkUnet({ unet }: Params): Issue[] {
   if (unet.init_from !== null) return [];
   const levels = unet.block_out_channels.length;
   const issues: Issue[] = [];
-  for (const key of ['down_block_types', 'up_block_types'] as const) {
-    if (unet[key].length !== levels)
-      issues.push(issue(`unet.${key}`, `${levels} blocks, one for each of block_out_channels`, unet[key].length));
+  for (const key of ['down_block_types', 'up_block_types', 'layers_per_block', 'attention_head_dim'] as const) {
+    const parts = unet[key];
+    if (typeof parts !== 'number' && parts.length !== levels)
+      issues.push(issue(`unet.${key}`, `${levels} parts, one for each of block_out_channels`, parts.length));
   }
   for (const channels of unet.block_out_channels) {
     if (channels % unet.norm_num_groups !== 0)
@@ -128,7 +129,7 @@ function checkSchedule({ DDPMScheduler: schedule }: Params): Issue[] {
   return issues;
 }
 
-function checkTraining({ training, data }: Params): Issue[] {
+function checkTraining({ training, data, unet }: Params): Issue[] {
   const issues: Issue[] = [];
   const parts = training.gradient_accumulation_steps;
   if (training.batch_size % parts !== 0)
@@ -137,6 +138,12 @@ function checkTraining({ training, data }: Params): Issue[] {
     );
   if (training.batch_size > data.train_size)
     issues.push(issue('training.batch_size', `at most data.train_size ${data.train_size}`, training.batch_size));
+  if (training.min_delta > 0 && training.patience === null)
+    issues.push(issue('training.patience', 'a number of validations, which min_delta needs', 'null'));
+  if (training.lora_rank !== null && unet.init_from === null)
+    issues.push(issue('unet.init_from', `${UNET_FOLDER}, which training.lora_rank adapts`, 'null'));
+  if (training.lora_rank !== null && training.strategy === 'zero3')
+    issues.push(issue('training.strategy', 'ddp, zero1 or zero2 with lora_rank', 'zero3'));
   return issues;
 }
 
@@ -178,15 +185,23 @@ function checkMachines({ pytorch_estimator: estimator, training }: Params): Issu
 }
 
 function findOddities({ unet, data, training }: Params): string[] {
-  const heads = unet.attention_head_dim;
-  const uneven = unet.init_from === null ? unet.block_out_channels.filter((channels) => channels % heads !== 0) : [];
   return [
-    ...(uneven.length > 0
-      ? [`unet.attention_head_dim: ${heads} heads do not divide ${uneven.join(', ')} channels: the rest is left out`]
-      : []),
+    ...(unet.init_from === null ? unevenHeads(unet) : []),
     ...(data.flip ? ['data.flip: a caption that says left or right is wrong for a mirrored image'] : []),
     ...(training.caption_dropout === 0
       ? ['training.caption_dropout: a model that never sees the empty caption cannot be guided']
       : []),
   ];
+}
+
+/** A remainder is no mistake: diffusers makes every head narrower. It is hardly what was meant, though. */
+function unevenHeads({ attention_head_dim: heads, block_out_channels: levels }: Params['unet']): string[] {
+  return levels.flatMap((channels, level) => {
+    const count = typeof heads === 'number' ? heads : (heads[level] ?? 1);
+    return channels % count === 0
+      ? []
+      : [
+          `unet.attention_head_dim: ${count} heads do not divide ${channels} channels; each has ${Math.floor(channels / count)}`,
+        ];
+  });
 }

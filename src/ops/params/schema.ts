@@ -10,8 +10,10 @@ import {
   list,
   modelName,
   oneOf,
+  perLevel,
   positive,
   real,
+  registeredName,
   repoName,
   size,
 } from './values.js';
@@ -81,17 +83,18 @@ const unet = z.strictObject({
     .default(['CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'])
     .describe('one a level, the smallest latents first'),
   mid_block_type: oneOf(['UNetMidBlock2DCrossAttn', 'UNetMidBlock2D'])
+    .nullable()
     .default('UNetMidBlock2DCrossAttn')
-    .describe('between the two'),
+    .describe('between the two; none where null'),
   block_out_channels: list(integer(1, 8192), 1, 8).default([192, 384, 576]).describe('channels a level'),
-  layers_per_block: integer(1, 16).default(2).describe('residual blocks a level'),
+  layers_per_block: perLevel(1, 16, 8).default(2).describe('residual blocks a level, or of each level'),
   norm_num_groups: integer(1, 1024)
     .default(32)
     .describe('groups of the group normalisation; divides every number of channels'),
   cross_attention_dim: integer(1, 8192).default(768).describe("width of the text encoder's states"),
-  attention_head_dim: integer(1, 256)
+  attention_head_dim: perLevel(1, 256, 8)
     .default(8)
-    .describe('heads of an attention layer; diffusers calls their number a dimension'),
+    .describe('heads of an attention layer, or those of each level; diffusers calls their number a dimension'),
   dropout: real(0, 0.999).default(0).describe('share of features that a training step leaves out'),
   time_embedding_type: oneOf(['positional', 'fourier']).default('positional').describe('of the timestep'),
   act_fn: oneOf(['silu', 'swish', 'mish', 'gelu', 'relu']).default('silu').describe('activation'),
@@ -172,9 +175,12 @@ const mlflow = z.strictObject({
     .nullable()
     .default(null)
     .describe('tracking server; runs are recorded in their folders alone where null'),
-  experiment_name: line(200).default('Training').describe('experiment'),
+  experiment_name: line(200)
+    .refine((text) => text.trim() !== '', 'a name')
+    .default('Training')
+    .describe('experiment'),
   run_name: modelName.default('run_1').describe('run; also its folder below runs/'),
-  registered_model_name: line(200).default('Diffusion').describe('registered model'),
+  registered_model_name: registeredName.default('Diffusion').describe('registered model'),
   log_model: flag.default(true).describe('keep the best model on the server, for t2i promote on other machines'),
   s3_mlruns_bucket: line(200).nullable().default(null).describe('bucket of the artifacts, without s3://'),
 });

@@ -31,6 +31,14 @@ export function list<T extends z.ZodType>(item: T, min: number, max: number) {
   return z.preprocess(listOfText, z.array(item, expected).min(min, expected).max(max, expected));
 }
 
+/** An integer for every level, or a list of one for each, also as text with commas. */
+export function perLevel(min: number, max: number, levels: number) {
+  return z.union(
+    [integer(min, max), list(integer(min, max), 1, levels)],
+    `an integer from ${min} to ${max}, or a list of one for each level`,
+  );
+}
+
 /** `[height, width]`, also as `"128,128"` or one number for both. */
 export function size(min: number, max: number) {
   const expected = 'height and width, for example [128, 128] or "128,128"';
@@ -46,6 +54,12 @@ export function line(max: number) {
     .max(max, expected)
     .regex(/^\P{Cc}+$/u, expected);
 }
+
+/** What MLflow registers a model under. */
+export const registeredName = line(200).refine(
+  (text) => text.trim() !== '' && !/[/:]/.test(text),
+  'a name without / and :',
+);
 
 /** OWNER/NAME, as the Hub allows. */
 export const repoName = line(200).refine(isRepoName, 'OWNER/NAME of a repository on the Hub');

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..params import Params
 from ..stage import StageError
 from ..stage import main as run_stage
 from ..training.strategies import is_speaker
@@ -58,10 +59,10 @@ def _together(container: Container) -> Path:
     return container.root / "project"
 
 
-def _train(container: Container) -> Callable[[Path, dict[str, Any]], dict[str, Any]]:
+def _train(container: Container) -> Callable[[Path, Params], dict[str, Any]]:
     from stages.train import train
 
-    def training(project: Path, params: dict[str, Any]) -> dict[str, Any]:
+    def training(project: Path, params: Params) -> dict[str, Any]:
         try:
             result = train(project, params)
         except StageError as error:

@@ -5,9 +5,10 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..files import tensor_sha256
+from ..params import Params
 from ..stage import StageProgress, warn
 from .layout import DataFolder, Sample
 from .pt_files import write_pt_files
@@ -33,10 +34,10 @@ class EmbedOptions:
     batch_size: int = dataclasses.field(default=64, metadata={"help": "captions encoded at once, 1 or more"})
 
     @classmethod
-    def of(cls, params: dict[str, Any]) -> "EmbedOptions":
+    def of(cls, params: Params) -> "EmbedOptions":
         """Those of the section `clip`."""
-        clip = params["clip"]
-        return cls(model=clip["model"], max_length=clip["max_length"], layout=clip["layout"])
+        clip = params.clip
+        return cls(model=clip.model, max_length=clip.max_length, layout=clip.layout)
 
 
 def embeddings_folder(project: Path) -> Path:

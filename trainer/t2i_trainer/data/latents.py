@@ -5,13 +5,13 @@ import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import ImageOps
 from torch import Tensor
 
 from ..files import sha256_file
+from ..params import Params
 from ..stage import Issue, StageError, StageProgress, warn
 from .autoencoder import FrozenAutoencoder, crop, to_pixels
 from .images import ImageRefused, decode_rgb
@@ -33,13 +33,11 @@ class LatentOptions:
     num_workers: int = dataclasses.field(default=2, metadata={"help": "threads that decode images, 1 or more"})
 
     @classmethod
-    def of(cls, params: dict[str, Any]) -> "LatentOptions":
+    def of(cls, params: Params) -> "LatentOptions":
         """Those of the sections `vae` and `data`."""
-        vae, data = params["vae"], params["data"]
-        height, width = vae["image_size"]
-        return cls(
-            model=vae["model"], image_size=(height, width), flip=data["flip"], num_workers=max(1, data["num_workers"])
-        )
+        vae, data = params.vae, params.data
+        height, width = vae.image_size
+        return cls(model=vae.model, image_size=(height, width), flip=data.flip, num_workers=max(1, data.num_workers))
 
 
 @dataclasses.dataclass(frozen=True)

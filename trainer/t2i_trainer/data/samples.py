@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..files import sha256_file
+from ..params import Params
 from .autoencoder import FrozenAutoencoder
 from .embeddings import EmbedOptions
 from .latents import LatentOptions, latents_folder, load_pixels
@@ -33,15 +34,15 @@ class SampleOptions:
     )
 
     @classmethod
-    def of(cls, params: dict[str, Any]) -> "SampleOptions":
+    def of(cls, params: Params) -> "SampleOptions":
         """Those of the sections `data`, `clip` and `vae`."""
-        data = params["data"]
+        data = params.data
         return cls(
             text=EmbedOptions.of(params),
             latents=LatentOptions.of(params),
-            train_size=data["train_size"],
-            val_size=data["val_size"],
-            precompute_latents=data["precompute_latents"],
+            train_size=data.train_size,
+            val_size=data.val_size,
+            precompute_latents=data.precompute_latents,
         )
 
 

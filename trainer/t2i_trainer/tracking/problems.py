@@ -7,10 +7,10 @@ import re
 import requests
 from mlflow.exceptions import MlflowException, RestException
 
-from .options import TrackingOptions
+from ..params import MlflowParams
 
 
-def explain(error: Exception, options: TrackingOptions) -> str:
+def explain(error: Exception, options: MlflowParams) -> str:
     """One warning for what a request or an upload raised."""
     return f"MLflow, {options.server_uri}: {_words(error)} Training goes on, and what is missing is sent later."
 

@@ -10,8 +10,8 @@ from mlflow.exceptions import RestException
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from ..files import json_sha256, sha256_file
+from ..params import MlflowParams
 from ..stage import warn
-from .options import TrackingOptions
 from .spool import Spool
 from .values import cut
 
@@ -50,7 +50,7 @@ class End:
 class ServerRun:
     """The run that a spool is sent to, found by its name or else created."""
 
-    def __init__(self, options: TrackingOptions, spool: Spool, parameters: dict[str, str]):
+    def __init__(self, options: MlflowParams, spool: Spool, parameters: dict[str, str]):
         """`parameters` are flat. Raises what MLflow's client raises, as every method does."""
         self.options, self.spool = options, spool
         self.client = MlflowClient(options.server_uri, options.server_uri)

@@ -1,15 +1,13 @@
 """Tracks a training by MLflow: what it tells goes to the spool at once, and to the server when that can be had."""
 
-import dataclasses
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ..files import read_json
+from ..params import Params
 from ..stage import warn
-from ..training.options import DiffuserOptions
 from . import problems
-from .options import TrackingOptions
 from .sender import Sender
 from .server_run import End, Model, ServerRun
 from .spool import Spool
@@ -25,21 +23,20 @@ SLOWEST = 1e6
 class Tracking:
     """A `training.loop.Tracker`. Leaving it as a context ends the run as the training ended."""
 
-    def __init__(self, options: TrackingOptions, folder: Path, params: dict[str, Any]):
-        """`folder` is the run's, `params` the parameters of the project by section."""
-        self.options, self.folder, self.params = options, folder, params
+    def __init__(self, folder: Path, params: Params):
+        """`folder` is the run's."""
+        self.options, self.folder, self.params = params.mlflow, folder, params.model_dump(mode="json")
         self.spool = Spool(folder)
         self.parameters: dict[str, str] = {}
         self.model: Model | None = None
         self.sender = Sender(
-            lambda: ServerRun(options, self.spool, self.parameters),
-            lambda error: problems.explain(error, options),
+            lambda: ServerRun(self.options, self.spool, self.parameters),
+            lambda error: problems.explain(error, self.options),
         )
 
     def start(self, run: str | None, options: dict[str, Any]) -> str:
-        """Begins to send. Of the `options` those are left out that `params` has under the names of params.yaml."""
-        sections = {field.name for field in dataclasses.fields(DiffuserOptions)}
-        facts = {name: value for name, value in options.items() if name not in sections}
+        """Begins to send. Of the `options` those are left out that are sections of the parameters."""
+        facts = {name: value for name, value in options.items() if name not in self.params}
         self.parameters = flatten(facts) | flatten(self.params)
         name = self.spool.open(run, facts["config_hash"])
         self.sender.start()

@@ -41,9 +41,7 @@ class Learner:
         if self.options.max_steps is not None:
             self.steps = min(self.steps, self.options.max_steps)
         self.part = self.options.batch_size // (strategy.world * self.options.gradient_accumulation_steps)
-        self.loader = StepLoader(
-            Batches(samples, self.stream), self.steps, self.options.num_workers, str(strategy.device)
-        )
+        self.loader = StepLoader(Batches(samples, self.stream), self.steps, options.num_workers, str(strategy.device))
         self.null = samples.null.detach().to(strategy.device, torch.float32)
 
     def hashes(self, init_from: str | None) -> dict[str, str]:

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import torch
 
 from ..files import json_sha256
+from ..params import TrainingParams
 from ..stage import StageError, StageProgress, warn
 from . import run_state
 from .learner import Learner
-from .options import DiffuserOptions, TrainingOptions
+from .options import DiffuserOptions
 from .run_folder import RunFolder
 from .samples import Samples
 from .stop import StopAsked
@@ -194,7 +195,7 @@ def _identity(options: DiffuserOptions, hashes: dict[str, str]) -> dict[str, Any
     return {name: value for name, value in flat.items() if name not in run_state.FREE}
 
 
-def _out_of_memory(options: TrainingOptions, part: int, world: int, error: Exception) -> StageError:
+def _out_of_memory(options: TrainingParams, part: int, world: int, error: Exception) -> StageError:
     message = (
         f"out of memory with {part} samples at once: training.batch_size {options.batch_size} over {world} ranks and "
         f"{options.gradient_accumulation_steps} accumulation steps ({str(error).splitlines()[0]})"

@@ -1,26 +1,26 @@
 """The denoiser of a project: made from its parameters, or taken from a diffusers folder, with its noise schedule."""
 
-import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 
 from ..files import read_json, sha256_file
 from ..networks.denoiser import load_unet
+from ..params import DDPMSchedulerParams, Section, UnetParams
 from ..stage import StageError, warn
-from .options import DiffuserOptions, ScheduleOptions, UNetOptions
+from .options import DiffuserOptions
 
 # Options of `unet` that an `init_from` folder does not decide: latents of another size may be trained on, and dropout
 # has no weights.
 OURS = ("init_from", "image_size", "dropout")
 
 
-def unet_from_params(unet: UNetOptions) -> UNet2DConditionModel:
+def unet_from_params(unet: UnetParams) -> UNet2DConditionModel:
     """A new UNet, its weights drawn from torch's random numbers. On the `meta` device it costs nothing."""
-    config = {key: value for key, value in dataclasses.asdict(unet).items() if key not in ("init_from", "image_size")}
-    return UNet2DConditionModel(sample_size=unet.image_size, **config)
+    return UNet2DConditionModel(sample_size=unet.image_size, **unet.model_dump(exclude={"init_from", "image_size"}))
 
 
 def new_model(options: DiffuserOptions) -> tuple[UNet2DConditionModel, DDPMScheduler]:
@@ -36,7 +36,7 @@ def new_model(options: DiffuserOptions) -> tuple[UNet2DConditionModel, DDPMSched
     else:
         unet = _load(Path(folder))
         schedule = _folder_schedule(Path(folder), options.schedule)
-        _warn_of_others("unet", options.unet, UNetOptions(), dict(unet.config), OURS)
+        _warn_of_others("unet", options.unet, dict(unet.config), OURS)
         unet.register_to_config(sample_size=options.unet.image_size, dropout=options.unet.dropout)
         for module in unet.modules():
             if isinstance(module, torch.nn.Dropout):
@@ -46,9 +46,10 @@ def new_model(options: DiffuserOptions) -> tuple[UNet2DConditionModel, DDPMSched
     return unet.train(), schedule
 
 
-def new_schedule(schedule: ScheduleOptions) -> DDPMScheduler:
+def new_schedule(schedule: DDPMSchedulerParams) -> DDPMScheduler:
     """The noise schedule of the section `DDPMScheduler`; latents are never clipped."""
-    return DDPMScheduler(clip_sample=False, **dataclasses.asdict(schedule))
+    values = schedule.model_dump()
+    return DDPMScheduler(clip_sample=False, num_train_timesteps=values.pop("T"), **values)
 
 
 def folder_hash(folder: Path) -> str:
@@ -67,25 +68,22 @@ def _load(folder: Path) -> UNet2DConditionModel:
         raise StageError("MODEL_INVALID", f"unet.init_from: {folder}/unet cannot be read: {error}", hint) from error
 
 
-def _folder_schedule(folder: Path, asked: ScheduleOptions) -> DDPMScheduler:
+def _folder_schedule(folder: Path, asked: DDPMSchedulerParams) -> DDPMScheduler:
     """The noise schedule that a folder was trained with, in whatever sampler's form it is stored; that of the options
     where it has none."""
     path = folder / "scheduler" / "scheduler_config.json"
     if not path.is_file():
         return new_schedule(asked)
-    known = {field.name for field in dataclasses.fields(ScheduleOptions)}
-    stored = {key: value for key, value in read_json(path).items() if key in known}
-    _warn_of_others("DDPMScheduler", asked, ScheduleOptions(), stored, ())
+    own = {"num_train_timesteps" if name == "T" else name: name for name in type(asked).model_fields}
+    stored = {key: value for key, value in read_json(path).items() if key in own}
+    _warn_of_others("DDPMScheduler", asked, {own[key]: value for key, value in stored.items()}, ())
     return DDPMScheduler(clip_sample=False, **stored)
 
 
-def _warn_of_others(
-    section: str, asked: object, default: object, taken: dict[str, object], ours: tuple[str, ...]
-) -> None:
-    """Warns of options that were set but that the folder decides otherwise."""
-    for field in dataclasses.fields(asked):  # type: ignore[arg-type]
-        value = getattr(asked, field.name)
-        found = taken.get(field.name)
+def _warn_of_others(section: str, asked: Section, taken: dict[str, Any], ours: tuple[str, ...]) -> None:
+    """Warns of parameters that were set but that the folder decides otherwise."""
+    for name, field in type(asked).model_fields.items():
+        value, found = getattr(asked, name), taken.get(name)
         found = tuple(found) if isinstance(found, list) else found
-        if field.name not in ours and value != getattr(default, field.name) and value != found:
-            warn(f"{section}.{field.name}: {found} of unet.init_from is used, not {value}")
+        if name not in ours and value not in (field.default, found):
+            warn(f"{section}.{name}: {found} of unet.init_from is used, not {value}")

@@ -12,7 +12,7 @@ from diffusers import DDPMScheduler
 from torch import Tensor
 
 from ..networks.denoiser import min_snr_weights, target_of
-from .options import TrainingOptions
+from ..params import TrainingParams
 from .samples import Batch
 from .steps import step_generator
 
@@ -56,7 +56,7 @@ def draw(seed: int, step: int, batch: int, shape: tuple[int, ...], timesteps: in
 
 
 def training_loss(
-    network: Network, scheduler: DDPMScheduler, options: TrainingOptions, batch: Batch, null: Tensor, draws: Draws
+    network: Network, scheduler: DDPMScheduler, options: TrainingParams, batch: Batch, null: Tensor, draws: Draws
 ) -> Tensor:
     """Mean squared error of the prediction, a number, weighted where `snr_gamma` is given.
 

@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from ..data.layout import DataFolder
 from ..data.samples import SampleOptions, open_samples
 from ..data.samples import Samples as PreparedSamples
+from ..params import Params
 from .samples import Batch, Samples
 
 # States that are read at once to be hashed.
@@ -40,9 +40,8 @@ class ProjectSamples(Samples):
         return Batch(mean, std, read["text"])
 
 
-def open_project(project: Path, params: dict[str, Any]) -> tuple[ProjectSamples, ProjectSamples]:
+def open_project(project: Path, params: Params) -> tuple[ProjectSamples, ProjectSamples]:
     """What is trained on and what is validated with, of the sections `data`, `clip` and `vae`. Raises StageError where
     a stage before this one has not been run, or was run with other parameters."""
-    data = params["data"]
-    training, validation = open_samples(SampleOptions.of(params), project, DataFolder(project / data["raw"]))
-    return ProjectSamples(training, data["flip"]), ProjectSamples(validation, False)
+    training, validation = open_samples(SampleOptions.of(params), project, DataFolder(project / params.data.raw))
+    return ProjectSamples(training, params.data.flip), ProjectSamples(validation, False)

@@ -23,7 +23,7 @@ FREE = frozenset(
     f"training.{name}"
     for name in (
         "strategy", "gradient_accumulation_steps", "gradient_checkpointing", "checkpoint_steps", "validation_steps",
-        "patience", "min_delta", "run_name", "num_workers",
+        "patience", "min_delta",
     )
 )  # fmt: skip
 

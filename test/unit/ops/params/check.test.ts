@@ -38,6 +38,9 @@ describe('parameters at a limit', () => {
       'zero terminal SNR with v_prediction',
       { DDPMScheduler: { rescale_betas_zero_snr: true, prediction_type: 'v_prediction' } },
     ],
+    ['heads and blocks of each level', { unet: { attention_head_dim: '8,12,18', layers_per_block: [1, 2, 2] } }],
+    ['LoRA of a folder', { unet: { init_from: './sd' }, training: { lora_rank: 4 } }],
+    ['a least improvement that patience counts', { training: { min_delta: 0.1, patience: 1 } }],
     ['an autoencoder of another factor', { vae: { image_size: 64 }, unet: { image_size: 16 } }, { vaeFactor: 4 }],
   ])('are taken: %s', (_, params, facts) => {
     expect(check(params, facts).issues).toEqual([]);
@@ -66,6 +69,27 @@ describe('parameters at a limit', () => {
       ['DDPMScheduler.beta_end: expected more than beta_start 0.01, received 0.01'],
     ],
     [
+      'heads and blocks of some of the levels',
+      { unet: { attention_head_dim: [8, 8], layers_per_block: [1, 1, 1, 1] } },
+      [
+        'unet.layers_per_block: expected 3 parts, one for each of block_out_channels, received 4',
+        'unet.attention_head_dim: expected 3 parts, one for each of block_out_channels, received 2',
+      ],
+    ],
+    [
+      'a least improvement that nothing waits for',
+      { training: { min_delta: 0.1, patience: null } },
+      ['training.patience: expected a number of validations, which min_delta needs, received null'],
+    ],
+    [
+      'LoRA of nothing, and of weights in parts',
+      { training: { lora_rank: 4, strategy: 'zero3' } },
+      [
+        'unet.init_from: expected a diffusers folder with unet/config.json, which training.lora_rank adapts, received null',
+        'training.strategy: expected ddp, zero1 or zero2 with lora_rank, received zero3',
+      ],
+    ],
+    [
       'bf16 on a V100',
       { training: { precision: 'bf16' }, pytorch_estimator: { instance_type: 'ml.p3.2xlarge' } },
       ['training.precision: expected fp16 on ml.p3.2xlarge, whose GPU has no bf16, received bf16'],
@@ -86,7 +110,11 @@ describe('parameters at a limit', () => {
     expect(check({ unet: { attention_head_dim: 8, block_out_channels: [64, 128, 256] } }).warnings).toEqual([]);
     expect(check({ unet: { attention_head_dim: 7, init_from: './sd' } }).warnings).toEqual([]);
     expect(check({ unet: { attention_head_dim: 6, block_out_channels: [96, 128, 192] } }).warnings).toEqual([
-      'unet.attention_head_dim: 6 heads do not divide 128 channels: the rest is left out',
+      'unet.attention_head_dim: 6 heads do not divide 128 channels; each has 21',
+    ]);
+    const each = { attention_head_dim: [8, 6, 8], block_out_channels: [64, 96, 100], norm_num_groups: 4 };
+    expect(check({ unet: each }).warnings).toEqual([
+      'unet.attention_head_dim: 8 heads do not divide 100 channels; each has 12',
     ]);
   });
 });

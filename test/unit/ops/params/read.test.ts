@@ -129,8 +129,8 @@ describe('rules between parameters', () => {
       'blocks a level',
       { unet: { down_block_types: ['DownBlock2D'], up_block_types: ['UpBlock2D', 'UpBlock2D'] } },
       {
-        'unet.down_block_types': '3 blocks, one for each of block_out_channels, not 1',
-        'unet.up_block_types': '3 blocks, one for each of block_out_channels, not 2',
+        'unet.down_block_types': '3 parts, one for each of block_out_channels, not 1',
+        'unet.up_block_types': '3 parts, one for each of block_out_channels, not 2',
       },
     ],
     [
@@ -217,7 +217,9 @@ describe('rules between parameters', () => {
       training: { caption_dropout: 0 },
     });
     expect(warnings).toEqual([
-      'unet.attention_head_dim: 12 heads do not divide 64, 128, 256 channels: the rest is left out',
+      'unet.attention_head_dim: 12 heads do not divide 64 channels; each has 5',
+      'unet.attention_head_dim: 12 heads do not divide 128 channels; each has 10',
+      'unet.attention_head_dim: 12 heads do not divide 256 channels; each has 21',
       expect.stringMatching(/^data\.flip: /),
       expect.stringMatching(/^training\.caption_dropout: /),
     ]);

@@ -10,8 +10,8 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
+from ...params import TrainingParams
 from ..memory import keep_freed_memory
-from ..options import TrainingOptions
 
 AVERAGE = "ema.safetensors"
 """The averaged weights of a checkpoint, where one rank has them all."""
@@ -35,7 +35,7 @@ class Strategy(Protocol):
     averaged: nn.Module
     """Its parameters are the weights that this rank keeps an average of."""
 
-    def prepare(self, unet: UNet2DConditionModel, options: TrainingOptions) -> None:
+    def prepare(self, unet: UNet2DConditionModel, options: TrainingParams) -> None:
         """Puts the network on the device and makes its optimizer; called once and first."""
         ...
 

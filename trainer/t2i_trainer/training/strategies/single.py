@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..options import TrainingOptions
+from ...params import TrainingParams
 from ..steps import parameter_groups, set_weights, trained_weights
 from . import AVERAGE, Stepped
 
@@ -27,7 +27,7 @@ class Single:
     def own_device(self) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def prepare(self, unet: nn.Module, options: TrainingOptions) -> None:
+    def prepare(self, unet: nn.Module, options: TrainingParams) -> None:
         self.averaged = unet.to(self.device)
         self.wrapped = self.wrap(unet)
         self.dtype, self.parts, self.clip = (

@@ -18,8 +18,8 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ...params import TrainingParams
 from ...stage import Issue, StageError
-from ..options import TrainingOptions
 from ..steps import count_parameters, parameter_groups
 from . import Stepped, ranks
 from .partitions import cut, whole_pieces
@@ -42,7 +42,7 @@ class Zero:
         self.device = ranks.own_device()
         self.rank, self.world = ranks.join(self.device)
 
-    def prepare(self, unet: UNet2DConditionModel, options: TrainingOptions) -> None:
+    def prepare(self, unet: UNet2DConditionModel, options: TrainingParams) -> None:
         self.half = options.precision == "fp16"
         trained = count_parameters(weight for weight in unet.parameters() if weight.requires_grad)
         groups = [
@@ -190,7 +190,7 @@ def _by_rank(folder: Path, kind: str) -> list[Path]:
 
 
 def deepspeed_config(
-    stage: int, options: TrainingOptions, world: int, device: torch.device, trained: int
+    stage: int, options: TrainingParams, world: int, device: torch.device, trained: int
 ) -> dict[str, Any]:
     """DeepSpeed's configuration for so many `trained` parameters. The learning rate is set at each step, so it has no
     scheduler of its own."""
@@ -233,7 +233,7 @@ def _deepspeed(stage: int) -> Any:
             import deepspeed
     except ImportError as error:
         hint = "Install deepspeed in the trainer's environment, or use training.strategy ddp."
-        issue = Issue("training.strategy", "single or ddp without DeepSpeed", f"zero{stage}")
+        issue = Issue("training.strategy", "ddp without DeepSpeed", f"zero{stage}")
         raise StageError("OPTION_INVALID", f"DeepSpeed cannot be imported: {error}", hint, (issue,)) from error
     # Gloo does its work; it would be compiled when it is first used.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False

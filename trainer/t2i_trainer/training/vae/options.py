@@ -1,48 +1,60 @@
-"""What a user may ask of the training of an autoencoder, and what is wrong with it."""
+"""What the training of an autoencoder is told, and what stands against it."""
 
 import dataclasses
-from collections.abc import Iterable
+from typing import Literal
 
-from ...stage import Issue, StageError, warn
-from ..check import gpu_capability, precision_issues, run_name_issues
-from ..options import TrainingOptions
+from ...params import Params, TrainingParams
+from ...stage import warn
+from ..check import gpu_capability, precision_issues, refuse
 
 
 @dataclasses.dataclass(frozen=True)
 class VaeOptions:
     """Everything that `train_autoencoder` is told beside the model and the images."""
 
-    learning_rate: float = dataclasses.field(default=5e-5, metadata={"help": "of Adam, the same at each step; above 0"})
-    num_epochs: int = dataclasses.field(default=1, metadata={"help": "passes over the training images, 1 or more"})
-    batch_size: int = dataclasses.field(default=64, metadata={"help": "images of a step, 1 or more"})
-    gradient_accumulation_steps: int = dataclasses.field(
-        default=1, metadata={"help": "equal parts that a batch is computed in, one after another, 1 or more"}
-    )
-    gradient_checkpointing: bool = dataclasses.field(
-        default=False, metadata={"help": "compute activations again in the backward pass to save memory"}
-    )
-    gradient_clipping: float = dataclasses.field(
-        default=0.5, metadata={"help": "largest norm of a step's gradient, above 0"}
-    )
-    precision: str = dataclasses.field(
-        default="fp32", metadata={"help": "of the passes, fp32 or bf16; weights stay fp32"}
-    )
-    checkpoint_steps: int = dataclasses.field(
-        default=500, metadata={"help": "steps between checkpoints, 1 or more; each epoch ends with one too"}
-    )
-    num_workers: int = dataclasses.field(default=0, metadata={"help": "processes that load batches; this one where 0"})
-    flip: bool = dataclasses.field(default=False, metadata={"help": "mirror half of the training images"})
-    seed: int = dataclasses.field(default=0, metadata={"help": "of the order, the mirroring and the noise, 0 or more"})
+    learning_rate: float
+    """Of Adam, the same at each step."""
+    num_epochs: int
+    """Passes over the training images."""
+    batch_size: int
+    """Images of a step."""
+    gradient_accumulation_steps: int
+    """Equal parts that a batch is computed in, one after another."""
+    gradient_checkpointing: bool
+    gradient_clipping: float
+    """Largest norm of a step's gradient."""
+    precision: Literal["fp32", "bf16"]
+    """Of the passes; weights stay fp32."""
+    checkpoint_steps: int
+    """Steps between checkpoints; each epoch ends with one too."""
+    num_workers: int
+    """Processes that load batches; this one where 0."""
+    flip: bool
+    """Mirror half of the training images."""
+    seed: int
+    """Of the order, the mirroring and the noise."""
+
+    @classmethod
+    def of(cls, params: Params) -> "VaeOptions":
+        """Those of the sections `vae`, `data` and `training`."""
+        vae, data, training = params.vae, params.data, params.training
+        return cls(
+            learning_rate=vae.learning_rate, num_epochs=vae.num_epochs, batch_size=training.batch_size,
+            gradient_accumulation_steps=training.gradient_accumulation_steps,
+            gradient_checkpointing=training.gradient_checkpointing, gradient_clipping=training.gradient_clipping,
+            precision=usable_precision(training.precision), checkpoint_steps=training.checkpoint_steps,
+            num_workers=data.num_workers, flip=data.flip, seed=training.seed,
+        )  # fmt: skip
 
     @property
     def part(self) -> int:
         """Images that are computed at once."""
         return self.batch_size // self.gradient_accumulation_steps
 
-    def optimization(self) -> TrainingOptions:
+    def optimization(self) -> TrainingParams:
         """The same for the strategy that carries out a step."""
-        return TrainingOptions(
-            unet_learning_rate=self.learning_rate, weight_decay=0.0, precision=self.precision, strategy="single",
+        return TrainingParams(
+            unet_learning_rate=self.learning_rate, weight_decay=0.0, precision=self.precision,
             gradient_accumulation_steps=self.gradient_accumulation_steps, gradient_clipping=self.gradient_clipping,
         )  # fmt: skip
 
@@ -56,13 +68,7 @@ class VaeOptions:
         }  # fmt: skip
 
 
-def check_options(options: VaeOptions, run_name: str, train_size: int, val_size: int) -> None:
-    """Raises StageError with everything that is wrong, before any file is read."""
-    if issues := tuple(_issues(options, run_name, train_size, val_size)):
-        raise StageError("OPTION_INVALID", "invalid training options", "Correct them in params.yaml.", issues)
-
-
-def usable_precision(asked: str) -> str:
+def usable_precision(asked: Literal["fp32", "bf16", "fp16"]) -> Literal["fp32", "bf16"]:
     """The precision that an autoencoder is trained in where the denoiser's is `asked`. That of Stable Diffusion
     overflows in fp16 (its configuration says `force_upcast`), so fp16 becomes fp32, with a warning."""
     if asked != "fp16":
@@ -71,13 +77,6 @@ def usable_precision(asked: str) -> str:
     return "fp32"
 
 
-def _issues(options: VaeOptions, run_name: str, train_size: int, val_size: int) -> Iterable[Issue]:
-    yield from run_name_issues("mlflow.run_name", run_name)
-    if options.batch_size > train_size:
-        yield Issue("training.batch_size", f"at most data.train_size, {train_size}", f"{options.batch_size}")
-    if options.batch_size % options.gradient_accumulation_steps:
-        expected = f"a multiple of gradient_accumulation_steps, {options.gradient_accumulation_steps}"
-        yield Issue("training.batch_size", expected, f"{options.batch_size}")
-    if val_size < 1:
-        yield Issue("data.val_size", "at least 1 image, which the best weights are chosen by", f"{val_size}")
-    yield from precision_issues(options.precision, gpu_capability())
+def check_options(options: VaeOptions) -> None:
+    """Raises StageError where this machine cannot train so."""
+    refuse(precision_issues(options.precision, gpu_capability()))

@@ -69,7 +69,7 @@ class _Run:
         }  # fmt: skip
         hashes = {f"hash.{name}": value for name, value in self.hashes.items()}
         self.identity = {**options.learnt(), "vae.image_size": list(autoencoder.image_size), **hashes}
-        self.state = run_state.resume(folder.checkpoints, self.strategy, None, self.identity, "single")
+        self.state = run_state.resume(folder.checkpoints, self.strategy, None, self.identity, "ddp")
         self.norm, self.began, self.first = torch.zeros(()), time.monotonic(), self.state.step
 
     def train(self, stop: StopAsked) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class _Run:
                 self._validate()
             if stop.asked or ends or state.step % options.checkpoint_steps == 0:
                 self._check_loss()
-                run_state.save(folder.checkpoints, state, self.strategy, None, self.identity, "single")
+                run_state.save(folder.checkpoints, state, self.strategy, None, self.identity, "ddp")
             if stop.asked:
                 break
         return self._end()
