@@ -5,10 +5,16 @@ import type { LoadOptions, NetworkName } from './backend.js';
 import { onnxruntimeReference } from './onnxruntime/reference.js';
 import { loadAddon } from './tensorrt/addon.js';
 import { engineCacheFolder } from './tensorrt/engines/cache-folder.js';
-import { EngineMaker, type EnsuredEngine } from './tensorrt/engines/engine-maker.js';
-import { type EngineOptions, EngineTask } from './tensorrt/engines/engine-task.js';
-import { type EnsuredEngines, ensureEngines } from './tensorrt/engines/ensure-engines.js';
-import { type EnginePlan, planEngines, sourceHashes } from './tensorrt/engines/plan-engines.js';
+import type { EngineOptions } from './tensorrt/engines/engine-options.js';
+import {
+  type BuildPreview,
+  type EnsuredEngines,
+  ensureEngines,
+  prepareEngines,
+  previewBuild,
+  sourceHashes,
+} from './tensorrt/engines/model-engines.js';
+import type { EnsuredEngine } from './tensorrt/engines/network-engine.js';
 import { defaultProfile, type EngineProfile } from './tensorrt/engines/profiles.js';
 import { type PrunedFile, pruneEngines } from './tensorrt/engines/prune-engines.js';
 import { findLibraries } from './tensorrt/inspect.js';
@@ -20,10 +26,9 @@ export { loadAddon } from './tensorrt/addon.js';
 export { engineCacheFolder } from './tensorrt/engines/cache-folder.js';
 export { type CacheEntry, listEngines } from './tensorrt/engines/engine-cache.js';
 export { verifyEngineFile } from './tensorrt/engines/engine-file.js';
-export type { EnsuredEngine } from './tensorrt/engines/engine-maker.js';
-export type { EnsuredEngines } from './tensorrt/engines/ensure-engines.js';
 export type { EngineHeader } from './tensorrt/engines/header.js';
-export type { EnginePlan } from './tensorrt/engines/plan-engines.js';
+export type { BuildPreview, EnsuredEngines } from './tensorrt/engines/model-engines.js';
+export type { EnsuredEngine } from './tensorrt/engines/network-engine.js';
 export { checkProfile, type EngineProfile } from './tensorrt/engines/profiles.js';
 export type { PrunedFile } from './tensorrt/engines/prune-engines.js';
 export { type Inspection, inspect, type Missing } from './tensorrt/inspect.js';
@@ -70,12 +75,16 @@ export async function tryEngine(
   network: NetworkName,
   options: BuildEnginesOptions & { readonly dir: string },
 ): Promise<EnsuredEngine> {
-  return new EngineMaker(await EngineTask.prepare(await engineOptions(model, options))).ensure(network);
+  const { networks } = await prepareEngines(await engineOptions(model, options));
+  return networks[network].build(null);
 }
 
 /** Says what `buildEngines` would do; builds and writes nothing. */
-export async function previewEngines(model: ModelDescription, options: BuildEnginesOptions = {}): Promise<EnginePlan> {
-  return planEngines(await engineOptions(model, options));
+export async function previewEngines(
+  model: ModelDescription,
+  options: BuildEnginesOptions = {},
+): Promise<BuildPreview> {
+  return previewBuild(await engineOptions(model, options));
 }
 
 /**

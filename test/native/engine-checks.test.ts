@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { EngineProgress } from '../../src/backends/backend.js';
 import { listEngines } from '../../src/backends/tensorrt/engines/engine-cache.js';
 import { readEngineFile } from '../../src/backends/tensorrt/engines/engine-file.js';
-import { ensureEngines } from '../../src/backends/tensorrt/engines/ensure-engines.js';
-import { planEngines } from '../../src/backends/tensorrt/engines/plan-engines.js';
+import { ensureEngines, previewBuild } from '../../src/backends/tensorrt/engines/model-engines.js';
+import { defaultProfile } from '../../src/backends/tensorrt/engines/profiles.js';
 import { failure } from '../support/engines.js';
 import { noBuild } from '../support/native.js';
 import { failWith, simOptions, withHalfDecoder } from '../support/sim-machine.js';
@@ -36,7 +36,7 @@ describe('engines that are checked on the simulated device', skipFor(noBuild('si
     expect(warnings).toEqual([`vae_decoder: runs in fp32, for ${header.fallback}`]);
     const again = await ensureEngines(options);
     expect(again.engines.vaeDecoder).toMatchObject({ built: false, warnings });
-    expect((await planEngines(options)).engines.map(({ present }) => present)).toEqual([true, true, true]);
+    expect((await previewBuild(options)).engines.map(({ present }) => present)).toEqual([true, true, true]);
   });
 
   it('of a decoder that is exported anew are tried in half precision again', async () => {
@@ -49,6 +49,14 @@ describe('engines that are checked on the simulated device', skipFor(noBuild('si
     appendFileSync(file, Uint8Array.of(0xf8, 0x07, 0));
     const { vaeDecoder } = (await ensureEngines({ ...options, reference: null })).engines;
     expect(vaeDecoder).toMatchObject({ built: true, warnings: [], header: { precision: 'fp16', insteadOf: null } });
+  });
+
+  it('of a decoder from before its half precision say nothing of the profile of the others', async () => {
+    const options = await simOptions();
+    await ensureEngines(options);
+    const model = await withHalfDecoder();
+    const { profile } = await previewBuild({ ...options, model, profile: null });
+    expect(profile).toEqual(defaultProfile(model));
   });
 
   it('of a decoder that is well in half precision stay in it', async () => {

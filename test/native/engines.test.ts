@@ -2,18 +2,24 @@ import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest';
 import type { EngineProgress } from '../../src/backends/backend.js';
 import { readEngineFile } from '../../src/backends/tensorrt/engines/engine-file.js';
-import { ensureEngines } from '../../src/backends/tensorrt/engines/ensure-engines.js';
-import { planEngines } from '../../src/backends/tensorrt/engines/plan-engines.js';
+import type { EngineOptions } from '../../src/backends/tensorrt/engines/engine-options.js';
+import { ensureEngines, previewBuild } from '../../src/backends/tensorrt/engines/model-engines.js';
 import { failure } from '../support/engines.js';
 import { noBuild } from '../support/native.js';
 import { failWith, PROFILE, SMALL, simMachine, simOptions } from '../support/sim-machine.js';
 import { skipFor } from '../support/skip-for.js';
 
+/** Which engines a build would find, by a dry run. */
+async function presentOf(options: EngineOptions): Promise<Record<string, boolean>> {
+  const { engines } = await previewBuild(options);
+  return Object.fromEntries(engines.map(({ component, present }) => [component, present]));
+}
+
 describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
   it('are built, checked, published and found again', async () => {
     const progress: EngineProgress[] = [];
     const options = await simOptions({ onProgress: (event) => progress.push(event) });
-    const before = await planEngines(options);
+    const before = await previewBuild(options);
     expect(before.engines.map(({ present }) => present)).toEqual([false, false, false]);
     expect(readdirSync(options.dir)).toEqual([]);
     const { engines, timingCache } = await ensureEngines(options);
@@ -39,7 +45,7 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
     }
     expect(timingCache?.length).toBeGreaterThan(0);
     expect(readdirSync(options.dir)).toHaveLength(3);
-    expect((await planEngines(options)).engines).toEqual(
+    expect((await previewBuild(options)).engines).toEqual(
       before.engines.map((engine) => ({ ...engine, present: true, path: expect.stringContaining(engine.component) })),
     );
 
@@ -82,6 +88,7 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
     const bytes = readFileSync(engines.unet.path);
     bytes[bytes.length - 1]! ^= 1;
     writeFileSync(engines.unet.path, bytes);
+    expect(await presentOf(options)).toEqual({ text_encoder: true, unet: false, vae_decoder: true });
     const again = await ensureEngines(options);
     expect(again.engines.unet.built).toBe(true);
     expect(again.engines.unet.notes[0]).toContain('its plan is damaged');
@@ -93,6 +100,7 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
     const options = await simOptions();
     const { engines } = await ensureEngines(options);
     copyFileSync(engines.vaeDecoder.path, engines.unet.path);
+    expect(await presentOf(options)).toMatchObject({ unet: false });
     const again = await ensureEngines(options);
     expect(again.engines.unet.notes[0]).toContain('its name is that of another engine');
     expect(again.engines.unet.header.component).toBe('unet');
@@ -159,7 +167,7 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
     expect(error.code).toBe('OPTION_INVALID');
     expect(error.message).toContain('none with tensorrt, which builds for the GPU at hand alone');
     expect(
-      (await failure(planEngines({ ...options, profile: { ...PROFILE, max: { ...SMALL, width: 5 } } }))).code,
+      (await failure(previewBuild({ ...options, profile: { ...PROFILE, max: { ...SMALL, width: 5 } } }))).code,
     ).toBe('OPTION_INVALID');
   });
 });

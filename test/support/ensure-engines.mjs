@@ -3,7 +3,7 @@
 //     node ensure-engines.mjs MODEL BUILD CACHE
 import { join } from 'node:path';
 import { loadAddon } from '../../dist/backends/tensorrt/addon.js';
-import { ensureEngines } from '../../dist/backends/tensorrt/engines/ensure-engines.js';
+import { ensureEngines } from '../../dist/backends/tensorrt/engines/model-engines.js';
 import { describeModel } from '../../dist/model/layout.js';
 
 const [model, build, dir] = process.argv.slice(2);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
 import type { LoadedAddon } from '../../src/backends/tensorrt/addon.js';
-import type { EngineOptions } from '../../src/backends/tensorrt/engines/engine-task.js';
+import type { EngineOptions } from '../../src/backends/tensorrt/engines/engine-options.js';
 import type { NativeDevice, NativeLibrary } from '../../src/backends/tensorrt/native.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';

@@ -1,6 +1,6 @@
 import type { NetworkReference } from '../../src/backends/backend.js';
 import { engineCacheFolder } from '../../src/backends/tensorrt/engines/cache-folder.js';
-import { type EnsuredEngines, ensureEngines } from '../../src/backends/tensorrt/engines/ensure-engines.js';
+import { type EnsuredEngines, ensureEngines } from '../../src/backends/tensorrt/engines/model-engines.js';
 import type { EngineProfile } from '../../src/backends/tensorrt/engines/profiles.js';
 import { findMachine, orThrow } from '../../src/backends/tensorrt/machine.js';
 import type { ModelDescription } from '../../src/model/description.js';

@@ -4,9 +4,8 @@ import type { LoadOptions, NetworkName, NetworkReference, Session } from '../bac
 import { ProcessSession } from '../process/process-session.js';
 import { TENSORRT_CHILD } from './child-calls.js';
 import { engineCacheFolder } from './engines/cache-folder.js';
-import type { EngineOptions } from './engines/engine-task.js';
-import { type EnsuredEngines, ensureEngines } from './engines/ensure-engines.js';
-import { planEngines } from './engines/plan-engines.js';
+import type { EngineOptions } from './engines/engine-options.js';
+import { type EnsuredEngines, ensureEngines, previewBuild } from './engines/model-engines.js';
 import { describeLibrary } from './libraries.js';
 import { findLibrary, type Machine } from './machine.js';
 import { nativeModel, openNative, type SessionRequest } from './open-native.js';
@@ -59,7 +58,7 @@ async function withAbleLibrary<Options extends EngineOptions>(
   tensorrtLibDir: string | undefined,
 ): Promise<Options> {
   if (options.library.canBuild) return options;
-  const { engines } = await planEngines(options);
+  const { engines } = await previewBuild(options);
   if (engines.every(({ present }) => present)) return options;
   const able = await findLibrary(tensorrtLibDir, { mustBuild: true, device: options.device });
   return 'reason' in able ? options : { ...options, library: able };

@@ -1,5 +1,5 @@
 import type { NetworkName } from '../../backends/backend.js';
-import type { EnginePlan, EnsuredEngine, EnsuredEngines } from '../../backends/engines.js';
+import type { BuildPreview, EnsuredEngine, EnsuredEngines } from '../../backends/engines.js';
 import { accuracyOf, profileOf } from '../engines/rows.js';
 import type { Io } from '../io.js';
 import { columns, note, printJson, warn } from '../output.js';
@@ -43,13 +43,13 @@ export function printBuilt(
 }
 
 /** What a build would do. */
-export function printPlan(plan: EnginePlan, json: boolean, io: Io): void {
+export function printPreview(preview: BuildPreview, json: boolean, io: Io): void {
   if (json) {
-    const { engines, ...rest } = plan;
+    const { engines, ...rest } = preview;
     printJson(io, { ...rest, engines: engines.map(({ path, ...engine }) => ({ ...engine, file: path })) });
     return;
   }
-  const rows = plan.engines.map((engine) => [
+  const rows = preview.engines.map((engine) => [
     engine.component,
     engine.present ? 'found' : `would be built from ${engine.from}`,
     engine.precision,
@@ -58,5 +58,5 @@ export function printPlan(plan: EnginePlan, json: boolean, io: Io): void {
     engine.path,
   ]);
   io.stdout.write(columns(['network', 'engine', 'precision', 'profile', 'memory', 'file'], rows));
-  for (const { present, warning } of plan.engines) if (!present && warning !== null) warn(io, warning);
+  for (const { present, warning } of preview.engines) if (!present && warning !== null) warn(io, warning);
 }

@@ -17,7 +17,7 @@ import type { Io } from '../io.js';
 import { note, printJson } from '../output.js';
 import { readModel } from '../read-model.js';
 import { type BuildRequest, readBuildFlags } from './flags.js';
-import { printBuilt, printPlan } from './report.js';
+import { printBuilt, printPreview } from './report.js';
 
 /** The handler of `t2i build-engine`. */
 export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<number> {
@@ -40,7 +40,7 @@ export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<n
   const json = flags.json === true;
   try {
     if (flags.dryRun === true) {
-      printPlan(await previewEngines(model, options), json, io);
+      printPreview(await previewEngines(model, options), json, io);
       return EXIT.ok;
     }
     const result = await buildEngines(model, options);

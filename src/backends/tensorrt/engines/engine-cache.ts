@@ -4,7 +4,7 @@ import { T2IError } from '../../../errors.js';
 import { absolutePath } from '../../../files.js';
 import type { Component } from './components.js';
 import { type Engine, readEngineHeader, verifyEngineFile, writeEngineFile } from './engine-file.js';
-import { type EngineIdentity, type EngineWish, engineKey, mismatch } from './engine-key.js';
+import { type EngineIdentity, engineKey, mismatch, type WantedEngine } from './engine-key.js';
 import type { EngineHeader } from './header.js';
 import { invalidEngine } from './invalid-engine.js';
 import { kernelCachePath } from './kernel-cache.js';
@@ -76,7 +76,7 @@ export class EngineCache {
    * Engines of a component that could be read, the last written first, each with what keeps it from being used as wanted. Their
    * plans are not checked yet.
    */
-  async candidates(wanted: EngineWish): Promise<Candidate[]> {
+  async candidates(wanted: WantedEngine): Promise<Candidate[]> {
     const found: (Candidate & { readonly modified: Date })[] = [];
     for (const path of await engineFiles(this.dir, wanted.component)) {
       const entry = await describe(path, readEngineHeader);
@@ -85,6 +85,11 @@ export class EngineCache {
       found.push({ path, header, modified, reasons: mismatch(header, wanted) });
     }
     return found.sort((a, b) => b.modified.getTime() - a.modified.getTime());
+  }
+
+  /** Those of the candidates that may be used as wanted. */
+  async fitting(wanted: WantedEngine): Promise<CachedEngine[]> {
+    return (await this.candidates(wanted)).filter(({ reasons }) => reasons.length === 0);
   }
 }
 

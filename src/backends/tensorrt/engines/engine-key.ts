@@ -30,10 +30,12 @@ export function engineKey(identity: EngineIdentity): string {
 }
 
 /** What an engine must fit to be used. */
-export interface EngineWish {
+export interface WantedEngine {
   readonly component: Component;
   /** Of the graph and its external data. */
   readonly onnxSha256: string;
+  /** Hash of the better graph that must have been tried before; null where there is none. */
+  readonly insteadOf: string | null;
   readonly runtime: RuntimeName;
   readonly tensorrt: string;
   /** All of them. */
@@ -43,10 +45,12 @@ export interface EngineWish {
   readonly precision: Precision;
   /** Shapes it must be able to run; null where any will do. */
   readonly shapes: readonly InputShapes[] | null;
+  /** The only identity that will do; null where all will that fit. */
+  readonly exactly: EngineIdentity | null;
 }
 
-/** Why an engine is none that is wanted, in words that follow "it was"; empty where it fits. */
-export function mismatch(header: EngineHeader, wanted: EngineWish): string[] {
+/** Why an engine is none that is wanted, in words that follow "it was"; empty where it fits. The only place that decides it. */
+export function mismatch(header: EngineHeader, wanted: WantedEngine): string[] {
   const reasons: string[] = [];
   const differs = (what: string, has: string, wants: string) => {
     if (has !== wants) reasons.push(`built for ${what}${has}, this is ${wants}`);
@@ -54,6 +58,9 @@ export function mismatch(header: EngineHeader, wanted: EngineWish): string[] {
   if (header.component !== wanted.component)
     reasons.push(`built from the ${header.component}, not the ${wanted.component}`);
   if (header.onnx.sha256 !== wanted.onnxSha256) reasons.push(`built from another ${header.onnx.file}`);
+  if (wanted.insteadOf !== null && header.insteadOf !== wanted.insteadOf) {
+    reasons.push(`built from ${header.onnx.file} before the better graph was tried`);
+  }
   differs('', RUNTIME_LABELS[header.runtime], RUNTIME_LABELS[wanted.runtime]);
   if (header.runtime === wanted.runtime)
     differs(`${RUNTIME_LABELS[header.runtime]} `, header.tensorrt, wanted.tensorrt);
@@ -71,6 +78,10 @@ export function mismatch(header: EngineHeader, wanted: EngineWish): string[] {
     else if (!covers(has, shapes)) {
       reasons.push(`built for ${shapes.input} from ${formatRange(has)}, not ${formatRange(shapes)}`);
     }
+  }
+  // What fits and is yet another may have been built for more shapes, or with a timing cache.
+  if (reasons.length === 0 && wanted.exactly !== null && engineKey(header) !== engineKey(wanted.exactly)) {
+    reasons.push('built for another profile, or with another timing cache');
   }
   return reasons;
 }

@@ -41,14 +41,14 @@ export function targetOf(
     issues.push({ option: 'timingCache', expected, received: `${timingCache.byteLength} bytes` });
   }
   refuse(issues);
-  const onCard = ahead ? null : device;
+  const gpu = ahead ? null : device;
   return {
     runtime,
     tensorrt: library.version,
-    computeCapabilities: onCard
-      ? [parseCapability(onCard.computeCapability)]
+    computeCapabilities: gpu
+      ? [parseCapability(gpu.computeCapability)]
       : [...new Set(computeCapabilities)].sort((a, b) => a - b),
-    gpu: onCard?.name ?? null,
-    driver: onCard ? addon.devices().driver : null,
+    gpu: gpu?.name ?? null,
+    driver: gpu ? addon.devices().driver : null,
   };
 }

@@ -1,18 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { formatCapability, parseCapability } from '../../../../../src/backends/tensorrt/capabilities.js';
-import { type EngineWish, engineKey, mismatch } from '../../../../../src/backends/tensorrt/engines/engine-key.js';
+import { engineKey, mismatch, type WantedEngine } from '../../../../../src/backends/tensorrt/engines/engine-key.js';
 import { headerOf } from '../../../../support/engines.js';
 
 const header = headerOf();
-const wanted: EngineWish = {
+const wanted: WantedEngine = {
   component: 'unet',
   onnxSha256: header.onnx.sha256,
   runtime: 'tensorrt',
   tensorrt: '10.15.1',
   computeCapabilities: [89],
   gpu: 'NVIDIA L4',
+  insteadOf: null,
   precision: 'fp16',
   shapes: header.shapes,
+  exactly: null,
 };
 
 describe('engine keys', () => {
@@ -87,6 +89,26 @@ describe('mismatch', () => {
     ],
   ] as const)('says of %j: %s', (fields, reason) => {
     expect(mismatch(headerOf(fields as Parameters<typeof headerOf>[0]), wanted)).toEqual([reason]);
+  });
+
+  it('refuses an engine of a second-best graph that stands in for none, or for another', () => {
+    const wants = { ...wanted, insteadOf: 'ab'.repeat(32) };
+    const reason = ['built from model.onnx before the better graph was tried'];
+    const from = (insteadOf: string | null) => headerOf({ onnx: { ...header.onnx, file: 'model.onnx' }, insteadOf });
+    expect(mismatch(from(null), wants)).toEqual(reason);
+    expect(mismatch(from('cd'.repeat(32)), wants)).toEqual(reason);
+    expect(mismatch(from('ab'.repeat(32)), wants)).toEqual([]);
+  });
+
+  it('takes none but the engine that is asked for, where it is asked for exactly', () => {
+    const wider = headerOf({ shapes: [{ ...header.shapes[0]!, max: [16, 4, 16, 16] }] });
+    const pinned = headerOf({ flags: { workspaceBytes: 0, timingCache: 'ef'.repeat(32) } });
+    expect([wider, pinned].map((other) => mismatch(other, wanted))).toEqual([[], []]);
+    const reason = ['built for another profile, or with another timing cache'];
+    const exactly = { ...wanted, exactly: header };
+    expect([wider, pinned, header].map((other) => mismatch(other, exactly))).toEqual([reason, reason, []]);
+    // What does not fit anyway says why it does not.
+    expect(mismatch(headerOf({ precision: 'fp32' }), exactly)).toEqual(['built for fp32, this is fp16']);
   });
 
   it('gives every reason at once', () => {

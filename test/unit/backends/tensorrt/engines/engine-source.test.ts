@@ -2,7 +2,7 @@ import { appendFileSync, linkSync, readFileSync, symlinkSync, writeFileSync } fr
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type EngineSource, engineSources } from '../../../../../src/backends/tensorrt/engines/engine-source.js';
-import { sourceHashes } from '../../../../../src/backends/tensorrt/engines/plan-engines.js';
+import { sourceHashes } from '../../../../../src/backends/tensorrt/engines/model-engines.js';
 import type { ModelDescription } from '../../../../../src/model/description.js';
 import { describeModel } from '../../../../../src/model/layout.js';
 import { engineFolder, failure } from '../../../../support/engines.js';
