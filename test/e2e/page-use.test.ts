@@ -91,7 +91,7 @@ describe('the page, in use', { ...skipFor(noChromium), timeout: 60_000 }, () => 
     const pause = () => page.clock.fastForward(10_000);
     const asked: string[] = [];
     page.on('request', (request) => {
-      if (request.url().endsWith('/v1/jobs')) asked.push(request.postDataJSON().prompt);
+      if (request.url().endsWith('/v1/jobs/stream')) asked.push(request.postDataJSON().prompt);
     });
     await prompt.fill('a red');
     await pause();

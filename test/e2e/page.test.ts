@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readReceipt } from '../../src/image/read-receipt.js';
 import { eventually, noChromium } from '../support/browser.js';
 import { ENDLESS, usePages } from '../support/drawing-page.js';
+import { holdAnswers } from '../support/holding-proxy.js';
 import { startPageServer } from '../support/page-server.js';
 import { skipFor } from '../support/skip-for.js';
 
@@ -85,18 +86,32 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
     await eventually(() => server().cancelled()).toBe(before + 1);
   });
 
+  it('leaves the queue when it is left before it heard of its job', async () => {
+    const proxy = await holdAnswers(server().url, 'POST /v1/jobs');
+    const { page, prompt, set } = await open({}, proxy.url);
+    await set('Steps', ENDLESS.steps);
+    await set('Images', ENDLESS.n);
+    await prompt.fill('a red apple');
+    await prompt.press('Enter');
+    await eventually(() => server().queue.running).toBe(1);
+    const before = await server().cancelled();
+    await page.reload();
+    await eventually(() => server().cancelled()).toBe(before + 1);
+    proxy.close();
+  });
+
   it('loses nothing of what was typed when a request fails, and says why', async () => {
     const { page, prompt, problem, set, status, problems } = await open();
     await prompt.fill('a red apple');
-    await page.route('**/v1/jobs', (route) => route.abort());
+    await page.route('**/v1/jobs/stream', (route) => route.abort());
     await prompt.press('Enter');
     await eventually(() => problem.textContent()).toMatch(/^The server does not answer/);
-    await page.unroute('**/v1/jobs');
+    await page.unroute('**/v1/jobs/stream');
     const refusal = { error: { message: 'The queue is full' } };
-    await page.route('**/v1/jobs', (route) => route.fulfill({ status: 429, json: refusal }));
+    await page.route('**/v1/jobs/stream', (route) => route.fulfill({ status: 429, json: refusal }));
     await prompt.press('Enter');
     await eventually(() => problem.textContent()).toBe('The queue is full');
-    await page.unroute('**/v1/jobs');
+    await page.unroute('**/v1/jobs/stream');
     expect(await prompt.inputValue()).toBe('a red apple');
     await set('Steps', 0);
     await page.getByText('Settings', { exact: true }).click();

@@ -14,7 +14,7 @@ import { JOB_ACCEPTED, JOB_ANSWER, JOB_BODY } from './schema.js';
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** Requests that are answered at once and asked after: for gateways that cut long ones, and for pages. */
+/** Requests that are answered at once and asked after, for gateways that cut long ones; and those whose events a page listens to. */
 export function jobsDialect(service: ImageService, store: JobStore): Dialect {
   const jobOf = (context: RequestContext) => store.find(context.req.param('id') ?? '', context.get('caller'));
   return {
@@ -44,6 +44,26 @@ export function jobsDialect(service: ImageService, store: JobStore): Dialect {
             location: links.poll_url,
             ...(repeated && { 'idempotency-replayed': 'true' }),
           });
+        },
+      },
+      {
+        method: 'post',
+        path: '/v1/jobs/stream',
+        summary: 'The events of a job for one who listens, and ends it by leaving; nobody else can ask after it.',
+        body: JOB_BODY,
+        answer: { status: 200, content: ['text/event-stream'] },
+        async handle(context) {
+          const job = startJob(await jsonBody(context), context, service);
+          const { events, leave } = job.watch();
+          const end = () => {
+            leave();
+            job.cancel();
+          };
+          // Gone before there was anything to send, or while it is sent.
+          const { signal } = context.req.raw;
+          signal.addEventListener('abort', end);
+          if (signal.aborted) end();
+          return eventStream(events, end);
         },
       },
       {

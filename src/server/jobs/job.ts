@@ -67,10 +67,13 @@ export class Job {
 
   /** What is known of it, as JSON. */
   describe(): Record<string, unknown> {
+    return { ...this.links(), ...this.#facts() };
+  }
+
+  #facts() {
     const { request, warnings, file } = this.#checked;
     const end = this.#end;
     return {
-      ...this.links(),
       model: this.#accepted.queued.model,
       created_at: this.createdAt,
       seeds: request.seeds,
@@ -145,7 +148,8 @@ export class Job {
   }
 
   #lastEvent(): ServerSentEvent {
-    return { event: this.status, data: this.describe() };
+    // Who listens needs no addresses, and some jobs have none.
+    return { event: this.status, data: { id: this.id, status: this.status, ...this.#facts() } };
   }
 
   #place() {

@@ -127,6 +127,52 @@ describe('a job', () => {
   });
 });
 
+describe('a job that is bound to its listener', () => {
+  const post = { method: 'POST', headers: { 'content-type': 'application/json' } };
+  const stream = (server: MemoryServer, more: RequestInit = {}, steps = 200) =>
+    server.app.request('/v1/jobs/stream', { ...post, body: JSON.stringify({ ...body, steps, previews: 1 }), ...more });
+
+  it('tells what any job tells, to its end', async () => {
+    const server = await memoryServer();
+    const events = sseEvents(await (await stream(server, {}, 20)).text());
+    expect(events[0]).toMatchObject({ event: 'status', data: { status: 'queued', queue_position: 0 } });
+    expect(events.filter(({ event }) => event === 'step')).toHaveLength(20);
+    expect(events.at(-1)).toMatchObject({ event: 'completed', data: { images: [{ seed: 7 }] } });
+  });
+
+  it('ends within a step where its listener leaves', async () => {
+    const model = memoryModel('formula');
+    const server = await memoryServer({}, { models: [model] });
+    const reader = (await stream(server)).body?.getReader();
+    model.onStep = (steps) => {
+      if (steps === 3) void reader?.cancel();
+    };
+    await server.queue.drain();
+    expect(model.steps).toBeLessThanOrEqual(4);
+    expect(await server.metrics.registry.metrics()).toContain('t2i_aborts_total{state="generating"} 1');
+  });
+
+  it('ends where its listener left before it was answered', async () => {
+    const model = memoryModel('formula');
+    const server = await memoryServer({}, { models: [model] });
+    const leave = new AbortController();
+    const answer = stream(server, { signal: leave.signal });
+    leave.abort();
+    await answer;
+    await server.queue.drain();
+    expect(model.steps).toBe(0);
+  });
+
+  it('is refused as any other, and cannot be asked after', async () => {
+    const server = await memoryServer();
+    const { status, body: refused } = await server.post('/v1/jobs/stream', { ...body, stepz: 1 });
+    expect([status, refused.error.param]).toEqual([400, 'stepz']);
+    const events = sseEvents(await (await stream(server, {}, 2)).text());
+    expect(events.at(-1)?.data).not.toHaveProperty('poll_url');
+    expect((await server.get(`/v1/jobs/${events.at(-1)?.data.id}`)).status).toBe(404);
+  });
+});
+
 describe('an idempotency key', () => {
   const key = { 'idempotency-key': 'order-1' };
 

@@ -21,7 +21,6 @@ export interface KeySource {
 interface CallOptions {
   readonly body?: unknown;
   readonly signal?: AbortSignal;
-  readonly keepalive?: boolean;
 }
 
 /** The server that this page came from. */
@@ -33,7 +32,6 @@ export class Api {
    *
    * @param path below the folder of the page, for example `v1/models`
    * @param body sent as JSON by POST; without one the request is a GET
-   * @param keepalive lets the request go on when the page is left
    * @throws ApiError for every answer that is no success; the signal's reason when aborted
    */
   async call(path: string, options: CallOptions = {}): Promise<Response> {
@@ -47,7 +45,7 @@ export class Api {
     }
   }
 
-  async #send(path: string, key: string | null, { body, signal, keepalive = false }: CallOptions): Promise<Response> {
+  async #send(path: string, key: string | null, { body, signal }: CallOptions): Promise<Response> {
     const headers = {
       ...(key !== null && { authorization: `Bearer ${key}` }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -58,7 +56,6 @@ export class Api {
         ...content,
         headers,
         credentials: 'omit',
-        keepalive,
         signal: signal ?? null,
       });
     } catch (error) {

@@ -19,17 +19,12 @@ export interface DrawingListener {
 /** Previews of each image. Each costs a decode. */
 const PREVIEWS = 6;
 
-interface Job {
-  /** Paths from the root of the server. */
-  readonly events_url: string;
-  readonly cancel_url: string;
-}
-
 /**
- * Has the server draw images and follows it.
+ * Has the server draw images and follows it. The server ends what nobody listens to any more, whether the signal is aborted, the page
+ * left, or the browser gone.
  *
  * @returns sentences that the server has to say about the request
- * @throws ApiError; the signal's reason when aborted, after the server was told
+ * @throws ApiError; the signal's reason when aborted
  */
 export async function drawImages(
   api: Api,
@@ -39,29 +34,8 @@ export async function drawImages(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const body = { ...requestOf(settings, n), ...(withPreviews && { previews: PREVIEWS }) };
-  // Its answer is needed to cancel the job, so that this request is not aborted.
-  const job: Job = await (await api.call('v1/jobs', { body })).json();
-  // A job that is over by then is not worth an error.
-  const cancel = () => void api.call(job.cancel_url.slice(1), { body: {}, keepalive: true }).catch(() => {});
-  if (signal.aborted) cancel();
-  signal.addEventListener('abort', cancel);
-  try {
-    signal.throwIfAborted();
-    return await follow(api, job, settings, listener, signal);
-  } finally {
-    signal.removeEventListener('abort', cancel);
-  }
-}
-
-async function follow(
-  api: Api,
-  job: Job,
-  settings: Settings,
-  listener: DrawingListener,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const { body } = await api.call(job.events_url.slice(1), { signal });
-  for await (const { type, data } of readEvents(body ?? new ReadableStream())) {
+  const response = await api.call('v1/jobs/stream', { body, signal });
+  for await (const { type, data } of readEvents(response.body ?? new ReadableStream())) {
     signal.throwIfAborted();
     const told = JSON.parse(data);
     if (type === 'status' && told.status === 'queued') listener.waits(told.queue_position, told.eta_seconds ?? null);
