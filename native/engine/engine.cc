@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cuda/capture_mutex.h"
+#include "engine/shared_engine.h"
 #include "tensorrt/dims64.h"
 #include "tensorrt/failure.h"
 #include "tensorrt/library.h"
@@ -14,71 +15,29 @@
 
 namespace t2i {
 
-namespace {
-
-constexpr const char* kRebuild = "Build the engines again on this machine: t2i build-engine MODELDIR.";
-
-/// Whether TensorRT complains of the plan, not of the device.
-bool speaks_of_plan(const tensorrt::Log& log) {
-  // Not `version`, which it says of the driver too.
-  constexpr const char* kWords[] = {"magic", "Serialization", "plan file", "rebuild"};
-  const std::string words = log.words("");
-  return std::any_of(std::begin(kWords), std::end(kWords),
-                     [&](const char* word) { return words.find(word) != std::string::npos; });
-}
-
-/// @throws Error ENGINE_INVALID for a tensor in host memory: what it is bound to here is the device's
-TensorSpec read_tensor(const tensorrt::CudaEngine& engine, const char* name) {
-  if (engine.get_tensor_location(name) == tensorrt::TensorLocation::host) {
-    throw Error(ErrorCode::engine_invalid,
-                std::string("the engine wants ") + name + " in host memory, for its values decide shapes",
-                "Export the network so that the shapes of its inputs alone decide all others.");
-  }
-  TensorSpec spec;
-  spec.name = name;
-  spec.is_input = engine.get_tensor_io_mode(name) == tensorrt::TensorIOMode::input;
-  spec.type = engine.get_tensor_data_type(name);
-  spec.dims = tensorrt::from_dims64(engine.get_tensor_shape(name));
-  if (!spec.is_input) return spec;
-  spec.min = spec.max = spec.dims;
-  if (std::find(spec.dims.begin(), spec.dims.end(), -1) != spec.dims.end()) {
-    spec.min = tensorrt::from_dims64(engine.get_profile_shape(name, 0, tensorrt::ProfileSelector::min));
-    spec.max = tensorrt::from_dims64(engine.get_profile_shape(name, 0, tensorrt::ProfileSelector::max));
-  }
-  return spec;
-}
-
-}  // namespace
-
 struct Engine::Impl {
-  explicit Impl(std::shared_ptr<tensorrt::Library> opened)
-      : library(std::move(opened)), runtime(library->create_runtime(log), library->slots()) {}
+  explicit Impl(std::shared_ptr<SharedEngine> given) : shared(std::move(given)) {}
   ~Impl() {
     const tensorrt::Listening listening = listen();
     cache = {};
     config = {};
-    engine = {};
-    runtime = {};
   }
 
   const TensorSpec& tensor(const std::string& name) const;
   /// Around every call into TensorRT.
-  tensorrt::Listening listen() { return {library->logger(), log}; }
+  tensorrt::Listening listen() { return {shared->library->logger(), log}; }
 
-  std::shared_ptr<tensorrt::Library> library;
+  std::shared_ptr<SharedEngine> shared;
   tensorrt::Log log;
-  tensorrt::Runtime runtime;
-  tensorrt::CudaEngine engine;
   // Empty but for TensorRT-RTX.
   tensorrt::RuntimeConfig config;
   tensorrt::RuntimeCache cache;
-  std::vector<TensorSpec> tensors;
 
-  bool is_rtx() const { return library->info().kind == tensorrt::Kind::rtx; }
+  bool is_rtx() const { return shared->library->info().kind == tensorrt::Kind::rtx; }
 
   /// How TensorRT-RTX is to compile kernels, and what it compiled before.
   void configure(Bytes known) {
-    config = engine.create_runtime_config();
+    config = shared->engine.create_runtime_config();
     if (!config) throw tensorrt::failure(log, ErrorCode::backend_failed, "TensorRT-RTX made no runtime configuration");
     config.set_allocation_strategy(tensorrt::AllocationStrategy::user_managed);
     config.set_specialization(tensorrt::Specialization::eager);
@@ -89,24 +48,17 @@ struct Engine::Impl {
   }
 
   tensorrt::ExecutionContext create_context() {
-    return is_rtx() ? engine.create_execution_context(config) : engine.create_execution_context();
+    return is_rtx() ? shared->engine.create_execution_context(config) : shared->engine.create_execution_context();
   }
 };
 
-Engine::Engine(std::shared_ptr<tensorrt::Library> library, Bytes plan, Bytes runtime_cache) {
+Engine::Engine(const std::shared_ptr<tensorrt::Library>& library, Bytes plan, Bytes runtime_cache,
+               const EngineIdentity& identity)
+    : impl_(std::make_unique<Impl>(share_engine(library, plan, identity))) {
+  if (!impl_->is_rtx()) return;
   const std::shared_lock lock(cuda::capture_mutex());
-  impl_ = std::make_unique<Impl>(std::move(library));
   const tensorrt::Listening listening = impl_->listen();
-  impl_->engine = impl_->runtime.deserialize_cuda_engine(plan.data, plan.size);
-  if (!impl_->engine) {
-    const bool invalid = speaks_of_plan(impl_->log);
-    throw tensorrt::failure(impl_->log, invalid ? ErrorCode::engine_invalid : ErrorCode::backend_failed,
-                            "TensorRT cannot read the engine", invalid ? kRebuild : "");
-  }
-  for (int32_t i = 0; i < impl_->engine.get_nb_io_tensors(); i++) {
-    impl_->tensors.push_back(read_tensor(impl_->engine, impl_->engine.get_io_tensor_name(i)));
-  }
-  if (impl_->is_rtx()) impl_->configure(runtime_cache);
+  impl_->configure(runtime_cache);
 }
 
 Engine::Engine(Engine&&) noexcept = default;
@@ -120,7 +72,7 @@ Engine::~Engine() {
   impl_.reset();
 }
 
-const std::vector<TensorSpec>& Engine::tensors() const { return impl_->tensors; }
+const std::vector<TensorSpec>& Engine::tensors() const { return impl_->shared->tensors; }
 
 const TensorSpec& Engine::tensor(const std::string& name) const { return impl_->tensor(name); }
 
@@ -135,11 +87,11 @@ std::vector<uint8_t> Engine::runtime_cache() const {
 
 const TensorSpec& Engine::Impl::tensor(const std::string& name) const {
   std::string known;
-  for (const TensorSpec& spec : tensors) {
+  for (const TensorSpec& spec : shared->tensors) {
     if (spec.name == name) return spec;
     known += (known.empty() ? "" : ", ") + spec.name;
   }
-  throw Error(ErrorCode::engine_invalid, "the engine has no tensor " + name + ", it has " + known, kRebuild);
+  throw Error(ErrorCode::engine_invalid, "the engine has no tensor " + name + ", it has " + known, kRebuildEngines);
 }
 
 struct Context::Impl {

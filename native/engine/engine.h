@@ -28,10 +28,20 @@ struct TensorSpec {
   Dims max;
 };
 
+/// What helps where an engine is not what it should be.
+constexpr const char* kRebuildEngines = "Build the engines again on this machine: t2i build-engine MODELDIR.";
+
 /// Bytes of somebody else's.
 struct Bytes {
   const void* data = nullptr;
   std::size_t size = 0;
+};
+
+/// What an engine is known by within a process: those of one identity share their weights.
+struct EngineIdentity {
+  /// SHA-256 of the plan, which was checked; empty where it is shared with nobody.
+  std::string sha256;
+  int32_t device = 0;
 };
 
 /// A deserialised TensorRT engine. Keeps its library open; the bytes it was made from are not needed afterwards.
@@ -40,7 +50,8 @@ class Engine {
   /// @param plan whose hash was checked; what TensorRT cannot read is refused
   /// @param runtime_cache of an earlier process, whose hash was checked; one that does not fit is left aside
   /// @throws Error ENGINE_INVALID with TensorRT's own words, OUT_OF_MEMORY, BACKEND_UNAVAILABLE
-  Engine(std::shared_ptr<tensorrt::Library> library, Bytes plan, Bytes runtime_cache = {});
+  Engine(const std::shared_ptr<tensorrt::Library>& library, Bytes plan, Bytes runtime_cache = {},
+         const EngineIdentity& identity = {});
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
   ~Engine();

@@ -27,6 +27,9 @@ struct OpenOptions {
         text_encoder(options["engines"]["textEncoder"]),
         unet(options["engines"]["unet"]),
         vae_decoder(options["engines"]["vaeDecoder"]),
+        text_encoder_hash(options["engineHashes"]["textEncoder"].string()),
+        unet_hash(options["engineHashes"]["unet"].string()),
+        vae_decoder_hash(options["engineHashes"]["vaeDecoder"].string()),
         text_encoder_cache(read_cache(options["runtimeCaches"]["textEncoder"])),
         unet_cache(read_cache(options["runtimeCaches"]["unet"])),
         vae_decoder_cache(read_cache(options["runtimeCaches"]["vaeDecoder"])) {
@@ -34,7 +37,7 @@ struct OpenOptions {
     pipeline.use_graph = options["useGraph"].boolean();
   }
 
-  /// Of the plans; what the engines take on the device is of that order.
+  /// Of the plans; what the engines take on the device is of that order, though sessions may share it.
   int64_t bytes() const { return static_cast<int64_t>(text_encoder.size() + unet.size() + vae_decoder.size()); }
 
   std::string library;
@@ -43,6 +46,9 @@ struct OpenOptions {
   HeldBytes text_encoder;
   HeldBytes unet;
   HeldBytes vae_decoder;
+  std::string text_encoder_hash;
+  std::string unet_hash;
+  std::string vae_decoder_hash;
   std::vector<uint8_t> text_encoder_cache;
   std::vector<uint8_t> unet_cache;
   std::vector<uint8_t> vae_decoder_cache;
@@ -63,12 +69,13 @@ class OpenRequest : public Request {
   void run() override {
     cuda::use_device(options_.pipeline.device);
     const auto library = tensorrt::Library::open(options_.library);
-    const auto engine = [&](const HeldBytes& plan, const std::vector<uint8_t>& cache) {
-      return Engine(library, {plan.data(), plan.size()}, {cache.data(), cache.size()});
+    const auto engine = [&](const HeldBytes& plan, const std::string& hash, const std::vector<uint8_t>& cache) {
+      return Engine(library, {plan.data(), plan.size()}, {cache.data(), cache.size()},
+                    {hash, options_.pipeline.device});
     };
-    Engines engines{engine(options_.text_encoder, options_.text_encoder_cache),
-                    engine(options_.unet, options_.unet_cache),
-                    engine(options_.vae_decoder, options_.vae_decoder_cache)};
+    Engines engines{engine(options_.text_encoder, options_.text_encoder_hash, options_.text_encoder_cache),
+                    engine(options_.unet, options_.unet_hash, options_.unet_cache),
+                    engine(options_.vae_decoder, options_.vae_decoder_hash, options_.vae_decoder_cache)};
     model_->pipeline = std::make_unique<Pipeline>(std::move(engines), options_.facts, options_.pipeline);
   }
 

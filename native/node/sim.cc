@@ -2,6 +2,7 @@
 
 #ifdef T2I_SIM
 
+#include <dlfcn.h>
 #include <malloc.h>
 
 #include <cstdint>
@@ -55,6 +56,15 @@ Napi::Value external_memory(const Napi::CallbackInfo& info) {
                            static_cast<double>(Napi::MemoryManagement::AdjustExternalMemory(info.Env(), 0)));
 }
 
+/// What a stand-in for TensorRT exports.
+Napi::Value counter_of(const Napi::CallbackInfo& info) {
+  const std::string library = Argument(info[0], "library").string(), name = Argument(info[1], "name").string();
+  void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* counter = handle == nullptr ? nullptr : dlsym(handle, name.c_str());
+  if (counter == nullptr) throw Napi::Error::New(info.Env(), library + " exports no " + name);
+  return Napi::Number::New(info.Env(), reinterpret_cast<int (*)()>(counter)());
+}
+
 /// Reads beyond its memory: what an address sanitizer must see.
 Napi::Value overrun(const Napi::CallbackInfo& info) {
   const std::size_t size = 1 + info.Length();
@@ -72,6 +82,7 @@ void export_sim(Napi::Env env, Napi::Object exports) {
   sim.Set("allocated", Napi::Function::New(env, allocated, "allocated"));
   sim.Set("live", Napi::Function::New(env, live, "live"));
   sim.Set("externalMemory", Napi::Function::New(env, external_memory, "externalMemory"));
+  sim.Set("counterOf", Napi::Function::New(env, counter_of, "counterOf"));
   sim.Set("overrun", Napi::Function::New(env, overrun, "overrun"));
   exports.Set("sim", sim);
 }

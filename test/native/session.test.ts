@@ -278,14 +278,13 @@ describe('a native session', skipFor(noBuild('sim')), () => {
 
   it('is not opened from engines that are none or do not fit, nor without a library', async () => {
     const options = await sessionOptions();
-    const { engines, model } = options;
+    const { engines, engineHashes, model } = options;
     const opening = (changes: object) => addon.Session.open({ ...options, ...changes });
-    await expect(opening({ engines: { ...engines, unet: Buffer.from('garbage') } })).rejects.toMatchObject({
-      code: 'ENGINE_INVALID',
-    });
-    await expect(opening({ engines: { ...engines, unet: engines.vaeDecoder } })).rejects.toMatchObject({
-      code: 'ENGINE_INVALID',
-    });
+    const withUnet = (unet: Uint8Array, hash: string) =>
+      opening({ engines: { ...engines, unet }, engineHashes: { ...engineHashes, unet: hash } });
+    const invalid = { code: 'ENGINE_INVALID' };
+    await expect(withUnet(Buffer.from('garbage'), 'none')).rejects.toMatchObject(invalid);
+    await expect(withUnet(engines.vaeDecoder, engineHashes.vaeDecoder)).rejects.toMatchObject(invalid);
     await expect(opening({ model: { ...model, latentChannels: 5 } })).rejects.toMatchObject({ code: 'ENGINE_INVALID' });
     await expect(opening({ library: '/nowhere/libnvinfer.so.10' })).rejects.toMatchObject({
       code: 'BACKEND_UNAVAILABLE',

@@ -2,6 +2,7 @@
  * The tiny model on the simulated device: engines of the stand-in TensorRT, a session and jobs. Plain JavaScript, since the scripts that
  * are started as processes and worker threads of their own use it too. T2I_TEST_BUILD names the build: `sim`, `asan` or a path.
  */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -22,6 +23,7 @@ const CONTEXT = 16;
  * @property {() => number} allocated bytes of the process that came from malloc
  * @property {() => number} live device objects
  * @property {() => number} externalMemory bytes that V8 was told of
+ * @property {(library: string, name: string) => number} counterOf what a stand-in for TensorRT exports, for example `fake_deserialisations`
  * @property {() => number} overrun reads beyond its memory
  */
 
@@ -71,8 +73,12 @@ export async function sessionOptions(library = LIBRARY) {
     unet: await plan('unet'),
     vaeDecoder: await plan('vae_decoder'),
   };
+  /** @param {Uint8Array} plan */
+  const hash = (plan) => createHash('sha256').update(plan).digest('hex');
+  const { textEncoder, unet, vaeDecoder } = plans;
+  const engineHashes = { textEncoder: hash(textEncoder), unet: hash(unet), vaeDecoder: hash(vaeDecoder) };
   const runtimeCaches = { textEncoder: null, unet: null, vaeDecoder: null };
-  return { device: 0, library, engines: plans, runtimeCaches, model: MODEL, useGraph: true };
+  return { device: 0, library, engines: plans, engineHashes, runtimeCaches, model: MODEL, useGraph: true };
 }
 
 export const MODEL = {

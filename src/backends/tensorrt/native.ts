@@ -68,6 +68,8 @@ export interface NativeSessionOptions {
   readonly library: string;
   /** Plans whose hashes were checked; read in place during `open`, so they must not change and must lie in JavaScript's own memory. */
   readonly engines: { readonly textEncoder: Uint8Array; readonly unet: Uint8Array; readonly vaeDecoder: Uint8Array };
+  /** SHA-256 in hex of each: sessions of this process share the weights of engines that are the same on a device. */
+  readonly engineHashes: Readonly<Record<'textEncoder' | 'unet' | 'vaeDecoder', string>>;
   /** What an earlier session gave, its hashes checked; null for none. One that does not fit is left aside. */
   readonly runtimeCaches: NativeRuntimeCaches;
   readonly model: NativeModel;

@@ -38,7 +38,15 @@ export async function openNative(addon: NativeAddon, request: SessionRequest): P
     vaeDecoder: await kernels('vaeDecoder'),
   };
   try {
-    const native = await addon.Session.open({ device, library, engines, runtimeCaches, model, useGraph: true });
+    const native = await addon.Session.open({
+      device,
+      library,
+      engines,
+      engineHashes: facts.engines,
+      runtimeCaches,
+      model,
+      useGraph: true,
+    });
     const keeper = new KernelKeeper(native, request.files, facts.engines, runtimeCaches);
     return new TensorrtSession(native, facts, model.latentChannels, keeper);
   } catch (error) {

@@ -44,7 +44,9 @@ Engine make_engine(const ToyModel& model, fake::ToyPlan plan, const Batch& batch
   if (model.major == kRtx) plan.capabilities = {89};
   add_profile(plan, batch, model.largest);
   const std::string bytes = fake::serialize(plan);
-  return Engine(library, {bytes.data(), bytes.size()});
+  // As a hash is: another one for each network.
+  const std::string role = std::to_string(static_cast<int>(plan.role));
+  return Engine(library, {bytes.data(), bytes.size()}, {}, {model.identity.empty() ? "" : model.identity + role});
 }
 
 Engine make_text_encoder(const ToyModel& model) {

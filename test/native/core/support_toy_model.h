@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "base/job.h"
@@ -25,6 +26,8 @@ struct Batch {
 
 struct ToyModel {
   int major = 10;
+  /// Engines of one name share their weights; empty for none.
+  std::string identity;
   int64_t channels = 4;
   int64_t context = 6;
   /// States that the text encoder gives for one prompt; 0 for one for each token.

@@ -72,6 +72,7 @@ Workplaces& workplaces() {
 
 Context::~Context() {
   *state_ = kDestroyed;
+  engine_.contexts--;
   const std::lock_guard<std::mutex> lock(workplaces().mutex);
   workplaces().memory.erase(this);
 }
@@ -91,6 +92,7 @@ int Context::blocks() {
 }
 
 Context::Context(const Engine& engine, const RuntimeConfig* config) : engine_(engine) {
+  engine.contexts++;
   if (config != nullptr) {
     eager_ = config->eager;
     kernels_ = config->kernels;

@@ -46,7 +46,7 @@ void* deserialize_cuda_engine(void* self, const void* blob, std::size_t bytes) {
     const int version = Failures().number("version", kVersion);
     ToyPlan plan = deserialize(std::string(static_cast<const char*>(blob), bytes), version);
     require_device(plan);
-    return (new Engine(log, std::move(plan)))->facade();
+    return (new Engine(log, std::move(plan), bytes))->facade();
   } catch (const PlanError& error) {
     log.error(error.what());
     return nullptr;

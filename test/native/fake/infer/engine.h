@@ -20,17 +20,33 @@ class Runtime : public Object<Runtime> {
   Log log;
 };
 
+/// Times that a caller broke a rule which the real library does not check: see `fake_warnings`.
+inline std::atomic<int> warnings{0};
+
+/// Engines that were deserialised.
+inline std::atomic<int> deserialisations{0};
+/// Of the plans of the engines that there are, as what weights take on the device.
+inline std::atomic<int> engine_bytes{0};
+
 /// ICudaEngine.
 class Engine : public Object<Engine> {
  public:
-  Engine(Log log, ToyPlan plan) : log(log), plan(std::move(plan)) {}
+  Engine(Log log, ToyPlan given_plan, std::size_t plan_bytes)
+      : log(log), plan(std::move(given_plan)), bytes(static_cast<int>(plan_bytes)) {
+    deserialisations++;
+    engine_bytes += bytes;
+  }
+  ~Engine() {
+    engine_bytes -= bytes;
+    // It must not end before its contexts.
+    if (contexts > 0) warnings++;
+  }
   static const MethodTable& methods();
   Log log;
   ToyPlan plan;
+  int bytes;
+  mutable std::atomic<int> contexts{0};
 };
-
-/// Times that a caller broke a rule which the real library does not check: see `fake_warnings`.
-inline std::atomic<int> warnings{0};
 
 /// Forwards that ran by kernels which are made for no shape, as TensorRT-RTX has them until others are compiled.
 inline std::atomic<int> fallbacks{0};

@@ -29,8 +29,11 @@ T2I_EXPORT int fake_fallbacks() noexcept { return t2i::fake::fallbacks; }
 T2I_EXPORT int fake_activation_blocks() noexcept { return t2i::fake::Context::blocks(); }
 T2I_EXPORT int fake_compilations() noexcept { return t2i::fake::compilations; }
 
+T2I_EXPORT int fake_deserialisations() noexcept { return t2i::fake::deserialisations; }
+T2I_EXPORT int fake_engine_bytes() noexcept { return t2i::fake::engine_bytes; }
+
 /// Objects that were made and not destroyed.
 T2I_EXPORT int fake_live_objects() noexcept { return t2i::fake::live_objects; }
 
-/// Rules that a caller broke and nothing checks: a graph that ran after its context, or after a change of it.
+/// Rules that a caller broke and nothing checks: a graph that ran after its context, or after a change of it; an engine that ended before a context.
 T2I_EXPORT int fake_warnings() noexcept { return t2i::fake::warnings; }
