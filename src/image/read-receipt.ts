@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { T2IError } from '../errors.js';
+import { type ErrorCode, T2IError } from '../errors.js';
 import { checkFields, refuse, text } from '../fields.js';
 import { cannotRead } from '../files.js';
 import { findReceipts } from './containers.js';
@@ -15,7 +15,27 @@ const MAX_FILE = 128 * 1024 * 1024;
  * @throws T2IError OPTION_INVALID, IO_FAILED, IMAGE_INVALID, RECEIPT_MISSING, RECEIPT_INVALID
  */
 export async function readReceipt(source: string | Uint8Array): Promise<Receipt> {
-  return receiptIn(await readImageBytes(source));
+  const bytes = await readImageBytes(source);
+  return namingFile(source, async () => receiptIn(bytes));
+}
+
+/** What can be wrong with an image that was read. */
+const OF_IMAGES: ReadonlySet<string> = new Set([
+  'IMAGE_INVALID',
+  'RECEIPT_MISSING',
+  'RECEIPT_INVALID',
+  'BUDGET_EXCEEDED',
+] satisfies ErrorCode[]);
+
+/** Looks into an image; what is wrong with it is told with the name of its file, where it came from one. */
+export async function namingFile<T>(source: string | Uint8Array, look: () => Promise<T>): Promise<T> {
+  try {
+    return await look();
+  } catch (error) {
+    if (typeof source !== 'string' || !T2IError.is(error) || !OF_IMAGES.has(error.code)) throw error;
+    const { code, message, hint, issues } = error;
+    throw new T2IError(code, `${source}: ${message}`, { hint, issues, cause: error });
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { T2IError } from '../errors.js';
 import { type DecodedImage, decodeImage, type ImageHeader, readImageHeader } from '../image/decode.js';
-import { readImageBytes, receiptIn } from '../image/read-receipt.js';
+import { namingFile, readImageBytes, receiptIn } from '../image/read-receipt.js';
 import type { Receipt } from '../image/receipt.js';
 
 /**
@@ -27,6 +27,10 @@ export interface ImageFile {
  */
 export async function readImage(source: string | Uint8Array, maxWork = DEFAULT_MAX_WORK): Promise<ImageFile> {
   const bytes = await readImageBytes(source);
+  return namingFile(source, () => lookInto(bytes, maxWork));
+}
+
+async function lookInto(bytes: Uint8Array, maxWork: number): Promise<ImageFile> {
   const receipt = receiptIn(bytes);
   const header = await readImageHeader(bytes);
   const { width, height } = receipt;

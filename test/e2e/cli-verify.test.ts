@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -87,6 +87,24 @@ describe('t2i verify', () => {
     const { code, out } = await verify(name, '--model', model);
     expect(code).toBe(1);
     expect(out).toMatch(/^different\n./);
+  });
+
+  it('names the file that is no image, or carries no receipt', async () => {
+    await sharp(join(folder, 'true.png')).toFile(join(folder, 'bare.png'));
+    writeFileSync(join(folder, 'text.png'), 'not an image');
+    for (const [name, problem] of [
+      ['text.png', 'not a PNG'],
+      ['bare.png', 'no receipt'],
+    ] as const) {
+      for (const command of ['verify', 'inspect']) {
+        const { code, err } = await t2i(command, join(folder, name));
+        expect([code, err], command).toEqual([1, expect.stringContaining(`${join(folder, name)}: The `)]);
+        expect(err).toContain(problem);
+      }
+    }
+    expect((await verify('true.png', '--model', TINY, '--max-work', '1')).err).toContain(
+      `${join(folder, 'true.png')}: The receipt asks for`,
+    );
   });
 
   it('ends with 1 where there is no image', async () => {
