@@ -35,7 +35,8 @@ export async function runPromote({ flags }: CommandInput, io: Io): Promise<numbe
   );
   if (flags.json === true) printJson(io, result);
   else {
-    const verb = result.promoted ? 'promoted' : dryRun ? 'would look at' : 'not promoted:';
+    const would = result.better ? 'would promote' : 'would not promote';
+    const verb = dryRun ? would : result.promoted ? 'promoted' : 'not promoted:';
     io.stdout.write(`${verb} ${result.run}, loss ${result.loss}: ${result.reason}\n`);
   }
   if (result.promoted) await tellMlflow(project, params.mlflow, result.run, io);

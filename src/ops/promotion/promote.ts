@@ -37,6 +37,8 @@ export interface PromoteOptions {
 
 export interface Promotion {
   readonly promoted: boolean;
+  /** Whether it is better than what was promoted before, or forced: where it is, only a dry run leaves it. */
+  readonly better: boolean;
   /** The best run that was found; what is promoted where a project that shares has none. */
   readonly run: string;
   readonly loss: number | null;
@@ -127,9 +129,9 @@ async function decide(
   return decided(true, promoted === null ? 'it is the first' : `better than ${promoted.best_val_diffuser_loss}`);
 }
 
-function told({ run, reason }: Decision, { promoted }: PromotionState, done: boolean): Promotion {
+function told({ run, better, reason }: Decision, { promoted }: PromotionState, done: boolean): Promotion {
   return {
-    promoted: done,
+    ...{ promoted: done, better },
     run: run.run_name,
     loss: run.best_val_diffuser_loss,
     reason,

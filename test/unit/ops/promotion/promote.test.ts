@@ -38,7 +38,14 @@ const state = () =>
 describe('promotion', () => {
   it('takes the first run, then only better ones, and changes nothing for others', async () => {
     run('first', 0.5);
-    expect(await go()).toEqual({ promoted: true, run: 'first', loss: 0.5, reason: 'it is the first', version: 1 });
+    expect(await go()).toEqual({
+      promoted: true,
+      better: true,
+      run: 'first',
+      loss: 0.5,
+      reason: 'it is the first',
+      version: 1,
+    });
     expect(promoted()).toMatchObject({ weights: 'weights of first', run_name: 'first', forced: null, replaces: null });
     const before = state();
     expect(before.map(([path]) => path)).toEqual([
@@ -147,8 +154,15 @@ describe('promotion', () => {
       const io = fakeIo({ cwd: project });
       return [await main(argv, io), io.out()];
     };
+    expect(await t2i('promote', '--dry-run')).toEqual([0, 'would promote first, loss 0.5: it is the first\n']);
+    const planned = JSON.parse((await t2i('promote', '--dry-run', '--json'))[1] as string);
+    expect(planned).toMatchObject({ promoted: false, better: true });
     expect(await t2i('promote')).toEqual([0, 'promoted first, loss 0.5: it is the first\n']);
     expect(await t2i('promote')).toEqual([0, 'not promoted: first, loss 0.5: its loss 0.5 is not lower than 0.5\n']);
-    expect(JSON.parse((await t2i('promote', '--json'))[1] as string)).toMatchObject({ promoted: false });
+    expect(await t2i('promote', '--dry-run')).toEqual([
+      0,
+      'would not promote first, loss 0.5: its loss 0.5 is not lower than 0.5\n',
+    ]);
+    expect(JSON.parse((await t2i('promote', '--json'))[1] as string)).toMatchObject({ promoted: false, better: false });
   });
 });

@@ -20,6 +20,7 @@ describe('a shared promotion', () => {
     expect(shared.history).toEqual(await one.history());
     expect(await other.promote()).toEqual({
       promoted: false,
+      better: false,
       run: 'b',
       loss: 0.4,
       reason: 'it is what is promoted, and no run is here',
