@@ -4,6 +4,7 @@ import type { EncodedText } from '../text/clip-tokenizer.js';
 /** Something the caller should know about a request that was carried out all the same. Codes are stable. */
 export interface Warning {
   readonly code:
+    | 'PROMPT_EMPTY'
     | 'PROMPT_CUT'
     | 'PROMPT_UNKNOWN'
     | 'PROMPT_WORDS_UNKNOWN'
@@ -48,7 +49,10 @@ export function warningsOf(
 
 /** Told by the vocabulary, and by the words of training where the model lists them: most of a vocabulary was never seen. */
 function unknownWords(text: string, { known, unknown, lost }: EncodedText, learnt: string | undefined): Warning[] {
-  if (known === 0 && lost === null && text.trim() !== '') {
+  if (text.trim() === '') {
+    return [{ code: 'PROMPT_EMPTY', message: 'The prompt is empty, so the images may show anything' }];
+  }
+  if (known === 0 && lost === null) {
     const message = `The prompt ${JSON.stringify(text)} has no word that the model could know, so the image may show anything`;
     return [{ code: 'PROMPT_UNKNOWN', message }];
   }

@@ -42,7 +42,14 @@ describe('a pipeline', () => {
     ]);
   });
 
-  it.each(['', ' ', 'a', '7', 'a red apple 🍎', 'яблоко', 'x'.repeat(500)])('does not say so of %j', async (prompt) => {
+  it.each(['', ' ', '\n\t'])('warns that %j is no prompt', async (prompt) => {
+    const { pipeline } = memoryPipeline();
+    expect((await pipeline.generate({ prompt, seed: 1, steps: 1 })).warnings).toEqual([
+      { code: 'PROMPT_EMPTY', message: 'The prompt is empty, so the images may show anything' },
+    ]);
+  });
+
+  it.each(['a', '7', 'a red apple 🍎', 'яблоко', 'x'.repeat(500)])('does not say so of %j', async (prompt) => {
     const { pipeline } = memoryPipeline();
     const codes = (await pipeline.generate({ prompt, seed: 1, steps: 1 })).warnings.map(({ code }) => code);
     expect(codes.filter((code) => code !== 'PROMPT_CUT')).toEqual([]);
