@@ -24,6 +24,7 @@ import { type Clock, systemClock } from './queue/clock.js';
 import { openQueue } from './queue/open-queue.js';
 import { Running } from './queue/running.js';
 import type { ServerQueue } from './queue/server-queue.js';
+import { SharedJobs } from './redis/shared-jobs.js';
 import { sagemakerDialect } from './sagemaker/dialect.js';
 import { ImageService } from './service.js';
 import { torchserveDialect } from './torchserve/dialect.js';
@@ -103,16 +104,17 @@ export async function assembleServer(
   const health = new Health();
   const limit = options.queue ?? 64;
   const limitPerKey = options.queuePerKey ?? ((keys?.count ?? 0) > 1 ? Math.ceil(limit / 2) : limit);
-  const { queue, pool, worker } = await openQueue(
+  const { queue, pool, worker, shared } = await openQueue(
     options,
     { models, limits, metrics, health, log, clock },
     { limit, limitPerKey },
   );
   const logPrompts = options.logPrompts ?? false;
   const service: ImageService = new ImageService({ models, pool, queue, limits, metrics, log, logPrompts });
-  const jobs = new JobStore({ ttl: JOBS_KEPT, maxBytes: JOBS_BYTES, clock });
+  const others = shared && new SharedJobs(service, shared.queue, shared.store, log);
+  const jobs = new JobStore({ ttl: JOBS_KEPT, maxBytes: JOBS_BYTES, clock, others });
   const apis: readonly Dialect[] = [
-    jobsDialect(service, jobs),
+    jobsDialect(service, jobs, JOBS_KEPT),
     capabilitiesDialect(service, store !== null),
     a1111Dialect(service),
     sagemakerDialect(service, health),

@@ -75,7 +75,7 @@ const FIELDS: Record<keyof ServerOptions, Field> = {
   batchImages: integer(1, 100),
   limits: record('an object of limits'),
   imageStore: record('a folder and the milliseconds that images are kept: { dir, ttl }'),
-  redis: record('an address and whether this process draws: { url, draws }'),
+  redis: record('an address: { url, draws, lock }'),
   cors: list('origins such as https://example.org, without path or *', origin),
   hosts: list('names of hosts', (value) => typeof value === 'string' && /^[\w.:[\]-]+$/.test(value)),
   log: record('a stream to write to'),
@@ -94,6 +94,7 @@ const REDIS_FIELDS: Record<keyof RedisOptions, Field> = {
   // Checked by itself: it is not quoted.
   url: { expected: 'an address', accepts: () => true },
   draws: flag,
+  lock: integer(500, 600_000),
 };
 
 const STORE_FIELDS: Record<keyof ImageStoreOptions, Field> = {

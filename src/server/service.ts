@@ -9,7 +9,7 @@ import type { ServerLog } from './log.js';
 import type { ServerMetrics } from './metrics.js';
 import type { ModelPool } from './models/model-pool.js';
 import { limitsOfServed, type ServedModel, type ServedModels } from './models/served-model.js';
-import type { QueuedRequest, RequestListeners } from './queue/queued-request.js';
+import type { JobOrder, QueuedRequest, RequestListeners } from './queue/queued-request.js';
 import type { ServerQueue } from './queue/server-queue.js';
 import { traceRequest } from './tracing.js';
 
@@ -23,6 +23,8 @@ export interface Asker extends RequestListeners {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds that the client waits at most. */
   readonly timeout?: number | undefined;
+  /** Where it can be asked after. */
+  readonly job?: JobOrder | undefined;
 }
 
 /** A request that was found right. */
@@ -108,10 +110,10 @@ export class ImageService {
   submit(checked: CheckedRequest, asker: Asker): AcceptedRequest {
     const { queue, limits, metrics } = this.parts;
     const { served, request } = checked;
-    const { api, caller, signal, onStart, onStep, onImage } = asker;
+    const { api, caller, signal, onStart, onStep, onImage, job } = asker;
     const timeout = Math.min(asker.timeout ?? limits.timeout, limits.timeout);
     try {
-      const order = { key: caller, model: served.id, request, api, signal, timeout, onStart, onStep, onImage };
+      const order = { key: caller, model: served.id, request, api, signal, timeout, onStart, onStep, onImage, job };
       const queued = queue.add(order);
       this.#follow(queued, asker);
       return { ...checked, queued, result: queued.result };

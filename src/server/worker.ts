@@ -10,13 +10,14 @@ import { checkServerOptions, type ServerOptions } from './options.js';
 import { systemClock } from './queue/clock.js';
 import { openDrawing } from './queue/open-queue.js';
 import { Running } from './queue/running.js';
+import type { RedisOptions } from './redis/address.js';
 import { Sharing } from './redis/sharing.js';
 
 /** How a worker is made: what a server has of it, too. */
 export type WorkerOptions = Pick<
   ServerOptions,
   'models' | 'load' | 'memory' | 'preload' | 'batchWindow' | 'batchImages' | 'limits' | 'log'
-> & { redis: { readonly url: string } };
+> & { redis: Omit<RedisOptions, 'draws'> };
 
 /** A process without HTTP that draws for servers. */
 export interface Worker extends AsyncDisposable {
@@ -55,7 +56,7 @@ export async function createWorkerWith(describe: Describe | undefined, options: 
   const metrics = new ServerMetrics(() => ({ length: 0, running: 0 }));
   const health = new Health();
   const parts = { models: found, limits: new ServerLimits(options.limits), metrics, health, log, clock: systemClock };
-  const sharing = await Sharing.load({ ...parts, url: options.redis.url });
+  const sharing = await Sharing.load({ ...parts, redis: options.redis });
   const { worker, pool } = await openDrawing(options, parts, sharing);
   const running = new Running(null, worker, pool);
   return {

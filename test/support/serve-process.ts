@@ -7,10 +7,8 @@ import { onTestFinished } from 'vitest';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const TINY = fileURLToPath(new URL('../fixtures/tiny', import.meta.url));
 
-export interface ServeProcess {
+export interface Program {
   readonly child: ChildProcess;
-  readonly url: string;
-  readonly adminUrl: string;
   /** Everything that it wrote. */
   output(): string;
   /** Resolves when it has written such a text. */
@@ -19,10 +17,30 @@ export interface ServeProcess {
   readonly ended: Promise<number | string>;
 }
 
+export interface ServeProcess extends Program {
+  readonly url: string;
+  readonly adminUrl: string;
+}
+
 /** Runs `t2i serve` on free ports with the tiny model, until it listens; it is killed at the end of the test. */
 export async function startServe(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<ServeProcess> {
-  const argv = ['bin/t2i.mjs', 'serve', '--port', '0', '--admin-port', '0', '--json', '--model', TINY, ...args];
-  const child = spawn(process.execPath, argv, {
+  const argv = ['serve', '--port', '0', '--admin-port', '0', '--json', '--model', TINY, ...args];
+  const program = startProgram(argv, env);
+  await program.wrote('"adminUrl"');
+  await program.wrote('Ctrl-C');
+  const [line = ''] = /\{"url".*\}/.exec(program.output()) ?? [];
+  return { ...program, ...(JSON.parse(line) as { url: string; adminUrl: string }) };
+}
+
+/** Runs `t2i worker` with the tiny model, until it waits for orders; it is killed at the end of the test. */
+export async function startWorker(args: readonly string[] = []): Promise<Program> {
+  const program = startProgram(['worker', '--model', TINY, ...args], {});
+  await program.wrote('waits for orders');
+  return program;
+}
+
+function startProgram(args: readonly string[], env: NodeJS.ProcessEnv): Program {
+  const child = spawn(process.execPath, ['bin/t2i.mjs', ...args], {
     ...{ cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -46,11 +64,7 @@ export async function startServe(args: readonly string[] = [], env: NodeJS.Proce
       void ended.then((end) => reject(new Error(`it ended with ${end}: ${output}`)));
       look();
     });
-  await wrote('"adminUrl"');
-  await wrote('Ctrl-C');
-  const [line = ''] = /\{"url".*\}/.exec(output) ?? [];
-  const { url, adminUrl } = JSON.parse(line) as { url: string; adminUrl: string };
-  return { child, url, adminUrl, output: () => output, wrote, ended };
+  return { child, output: () => output, wrote, ended };
 }
 
 /** Ids of the processes that a process has started and that live, on Linux. */

@@ -9,7 +9,7 @@ import { toNumber } from '../load-flags.js';
 import { parseDuration } from '../quantities.js';
 import { readTextFile } from '../text-file.js';
 import { flagReader, listOf, readServedModelFlags, TIMES } from './model-flags.js';
-import { readRedisUrl } from './redis-flags.js';
+import { readRedisFlags } from './redis-flags.js';
 
 const HOUR = 3_600_000;
 /** Names of this machine that only it understands. */
@@ -58,10 +58,10 @@ export async function readServeFlags(
   };
   refuse(issues);
   const apiKeys = typeof flags.apiKeyFile === 'string' ? linesOfKeys(await readTextFile(flags.apiKeyFile)) : undefined;
-  const url = await readRedisUrl(flags, env);
-  if (url === undefined && flags.worker === false) {
+  const shared = await readRedisFlags(flags, env);
+  if (shared === undefined && flags.worker === false) {
     refuse([{ option: '--no-worker', expected: 'nothing without --redis', received: 'no worker' }]);
   }
-  const redis = url === undefined ? undefined : { url, draws: flags.worker !== false };
+  const redis = shared && { ...shared, draws: flags.worker !== false };
   return { server: { ...server, apiKeys, redis }, listen };
 }

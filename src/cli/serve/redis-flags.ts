@@ -1,7 +1,10 @@
+import type { Issue } from '../../errors.js';
 import { refuse } from '../../fields.js';
 import { addressIssues, hasSecret } from '../../server/redis/address.js';
 import type { CommandInput, Flag } from '../command.js';
+import { parseDuration } from '../quantities.js';
 import { readTextFile } from '../text-file.js';
+import { flagReader, TIMES } from './model-flags.js';
 
 /** Where the address stands that no flag names: one with a password belongs there. */
 const VARIABLE = 'T2I_REDIS_URL';
@@ -13,14 +16,35 @@ export const REDIS_FLAGS: readonly Flag[] = [
     sets: ['redis.url'],
   },
   { flags: '--redis-file <file>', description: 'the same, with the address in a file' },
+  {
+    flags: '--redis-lock <time>',
+    description: 'how long others wait before they draw on what a silent process had (default: 10s)',
+    sets: ['redis.lock'],
+  },
 ];
+
+/**
+ * What the flags say of a Redis; undefined for none.
+ *
+ * @throws T2IError OPTION_INVALID, IO_FAILED
+ */
+export async function readRedisFlags(
+  flags: CommandInput['flags'],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<{ readonly url: string; readonly lock: number | undefined } | undefined> {
+  const issues: Issue[] = [];
+  const lock = flagReader(flags, issues)('--redis-lock', 'redisLock', parseDuration, TIMES);
+  refuse(issues);
+  const url = await readRedisUrl(flags, env);
+  return url === undefined ? undefined : { url, lock };
+}
 
 /**
  * The address of the Redis: that of a flag, else of the environment; undefined for none.
  *
  * @throws T2IError OPTION_INVALID, IO_FAILED
  */
-export async function readRedisUrl(
+async function readRedisUrl(
   { redis, redisFile }: CommandInput['flags'],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string | undefined> {

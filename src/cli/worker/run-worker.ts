@@ -7,7 +7,7 @@ import type { Io } from '../io.js';
 import { note, printJson } from '../output.js';
 import { readModel } from '../read-model.js';
 import { readServedModelFlags } from '../serve/model-flags.js';
-import { readRedisUrl } from '../serve/redis-flags.js';
+import { readRedisFlags } from '../serve/redis-flags.js';
 import { DRAIN, untilEnded } from '../serve/until-ended.js';
 
 /** The handler of `t2i worker`. The first signal lets it finish what it has, or give it back; a second one ends it at once. */
@@ -15,8 +15,8 @@ export async function runWorker(input: CommandInput, io: Io): Promise<number> {
   const issues: Issue[] = [];
   const options = readServedModelFlags(input.flags, issues);
   refuse(issues);
-  const url = await readRedisUrl(input.flags, io.env);
-  if (url === undefined) {
+  const redis = await readRedisFlags(input.flags, io.env);
+  if (redis === undefined) {
     throw new T2IError('OPTION_INVALID', '--redis: expected the address of a Redis, received nothing', {
       issues: [{ option: '--redis', expected: 'the address of a Redis', received: 'nothing' }],
       hint: 'Name it with --redis or --redis-file, or set T2I_REDIS_URL.',
@@ -26,7 +26,7 @@ export async function runWorker(input: CommandInput, io: Io): Promise<number> {
   await using worker = await createWorkerWith((name, weights) => readModel(name, io, weights), {
     ...options,
     log,
-    redis: { url },
+    redis,
   });
   const { models } = worker;
   if (input.flags.json === true) printJson(io, { models });

@@ -8,14 +8,18 @@ import { checkImageBody } from '../images/image-body.js';
 import { openaiError } from '../openai/errors.js';
 import { OPENAI_ERROR } from '../openai/schema.js';
 import type { ImageService } from '../service.js';
-import { Job } from './job.js';
-import type { JobStore } from './job-store.js';
+import { Job, newJobId } from './job.js';
+import type { JobStore, Repeat } from './job-store.js';
 import { JOB_ACCEPTED, JOB_ANSWER, JOB_BODY } from './schema.js';
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** Requests that are answered at once and asked after, for gateways that cut long ones; and those whose events a page listens to. */
-export function jobsDialect(service: ImageService, store: JobStore): Dialect {
+/**
+ * Requests that are answered at once and asked after, for gateways that cut long ones; and those whose events a page listens to.
+ *
+ * @param kept milliseconds that a job can be asked after its end
+ */
+export function jobsDialect(service: ImageService, store: JobStore, kept: number): Dialect {
   const jobOf = (context: RequestContext) => store.find(context.req.param('id') ?? '', context.get('caller'));
   return {
     name: 'jobs',
@@ -37,8 +41,8 @@ export function jobsDialect(service: ImageService, store: JobStore): Dialect {
             throw invalidRequest([{ option: 'Idempotency-Key', expected, received: `${key.length} others` }]);
           }
           const caller = context.get('caller');
-          const start = () => startJob(json, context, service);
-          const { job, repeated } = store.create(caller, key, JSON.stringify(json), start);
+          const start = (repeat: Repeat | undefined) => startJob(json, context, service, { kept, repeat });
+          const { job, repeated } = await store.create(caller, key, JSON.stringify(json), start);
           const links = job.links();
           return context.json(links, 202, {
             location: links.poll_url,
@@ -53,7 +57,7 @@ export function jobsDialect(service: ImageService, store: JobStore): Dialect {
         body: JOB_BODY,
         answer: { status: 200, content: ['text/event-stream'] },
         async handle(context) {
-          const job = startJob(await jsonBody(context), context, service);
+          const job = startJob(await jsonBody(context), context, service, null);
           const { events, leave } = job.watch();
           const end = () => {
             leave();
@@ -63,6 +67,7 @@ export function jobsDialect(service: ImageService, store: JobStore): Dialect {
           const { signal } = context.req.raw;
           signal.addEventListener('abort', end);
           if (signal.aborted) end();
+          await job.accepted;
           return eventStream(events, end);
         },
       },
@@ -71,15 +76,15 @@ export function jobsDialect(service: ImageService, store: JobStore): Dialect {
         path: '/v1/jobs/:id',
         summary: 'What has become of a job; its images, when it is completed.',
         answer: { status: 200, content: JOB_ANSWER },
-        handle: (context) => context.json(jobOf(context).describe()),
+        handle: async (context) => context.json((await jobOf(context)).describe()),
       },
       {
         method: 'get',
         path: '/v1/jobs/:id/events',
         summary: 'A job from now on: status, step, preview, and its end, as server-sent events.',
         answer: { status: 200, content: ['text/event-stream'] },
-        handle(context) {
-          const { events, leave } = jobOf(context).watch();
+        async handle(context) {
+          const { events, leave } = (await jobOf(context)).watch();
           return eventStream(events, leave);
         },
       },
@@ -89,7 +94,7 @@ export function jobsDialect(service: ImageService, store: JobStore): Dialect {
         summary: 'End a job; 409 where it is over.',
         answer: { status: 200, content: JOB_ANSWER },
         async handle(context) {
-          const job = jobOf(context);
+          const job = await jobOf(context);
           if (job.isOver) throw refusal('job_finished', `The job is ${job.status} already`);
           job.cancel();
           await job.over;
@@ -100,11 +105,25 @@ export function jobsDialect(service: ImageService, store: JobStore): Dialect {
   };
 }
 
-function startJob(json: unknown, context: RequestContext, service: ImageService): Job {
+/** @param remembered how others find it; null for one that ends with its connection */
+function startJob(
+  json: unknown,
+  context: RequestContext,
+  service: ImageService,
+  remembered: { readonly kept: number; readonly repeat: Repeat | undefined } | null,
+): Job {
   const { value: body, issues } = readBody(JOB_BODY, json);
   const checked = checkImageBody(service, body, issues);
   const previews = body.previews ?? 0;
   const previewEvery = previews === 0 ? 0 : Math.max(1, Math.floor(checked.request.steps / (previews + 1)));
   const { signal: _, ...asker } = askerOf(context, 'jobs');
-  return new Job(service, { ...checked, request: { ...checked.request, previewEvery } }, asker);
+  const asked = { ...checked, request: { ...checked.request, previewEvery } };
+  const { caller } = asker;
+  const [id, createdAt] = [newJobId(), Math.floor(Date.now() / 1000)];
+  const { file, warnings } = asked;
+  const job = remembered === null ? undefined : { id, ...remembered, facts: { caller, createdAt, file, warnings } };
+  return new Job(service, asked, {
+    ...{ id, createdAt, caller },
+    start: (listeners) => service.submit(asked, { ...asker, ...listeners, job }),
+  });
 }

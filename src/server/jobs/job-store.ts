@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { refusal } from '../http/refusal.js';
 import type { Clock } from '../queue/clock.js';
+import { RepeatedJob } from './elsewhere.js';
 import type { Job } from './job.js';
+
+/** Where jobs are that other servers started. */
+export interface JobSource {
+  /** The job that an idempotency key started, with the hash of the body that came with it. */
+  repeated(place: string): Promise<{ readonly id: string; readonly body: string } | null>;
+  find(id: string): Promise<Job | 'gone' | null>;
+}
 
 export interface JobStoreOptions {
   /** Milliseconds that a job is kept after its end. */
@@ -9,6 +17,14 @@ export interface JobStoreOptions {
   /** Most bytes of images that are kept; the oldest go first. */
   readonly maxBytes: number;
   readonly clock: Clock;
+  /** Asked for what is not known here. */
+  readonly others?: JobSource | null | undefined;
+}
+
+/** Hashes of a caller's idempotency key, and of the body that came with it. */
+export interface Repeat {
+  readonly place: string;
+  readonly body: string;
 }
 
 /** Ids that are remembered as gone. */
@@ -18,7 +34,8 @@ const MAX_GONE = 10_000;
 export class JobStore {
   readonly #jobs = new Map<string, Job>();
   readonly #gone = new Set<string>();
-  /** By caller and idempotency key. */
+  readonly #looking = new Map<string, Promise<Job | 'gone' | null>>();
+  /** By hashes of caller and idempotency key. */
   readonly #repeats = new Map<string, { readonly body: string; readonly job: Job }>();
 
   constructor(private readonly options: JobStoreOptions) {}
@@ -26,36 +43,77 @@ export class JobStore {
   /**
    * Starts a job, or finds the one that the same caller started with the same idempotency key.
    *
-   * @throws Refusal idempotency_conflict where the body is another; what `start` throws
+   * @throws Refusal idempotency_conflict where the body is another; what `start` throws, or why the job was not accepted
    */
-  create(caller: string, key: string | undefined, body: string, start: () => Job): { job: Job; repeated: boolean } {
-    const place = key === undefined ? null : JSON.stringify([caller, key]);
-    const hash = createHash('sha256').update(body).digest('hex');
-    const known = place === null ? undefined : this.#repeats.get(place);
-    if (known !== undefined && known.body !== hash) {
-      throw refusal('idempotency_conflict', 'This Idempotency-Key came with another body before');
+  async create(
+    caller: string,
+    key: string | undefined,
+    body: string,
+    start: (repeat: Repeat | undefined) => Job,
+  ): Promise<{ job: Job; repeated: boolean }> {
+    const repeat = key === undefined ? undefined : { place: hash(JSON.stringify([caller, key])), body: hash(body) };
+    const before = repeat && (await this.#before(repeat, caller));
+    if (before !== undefined) return { job: before, repeated: true };
+    const job = start(repeat);
+    this.#keep(job, repeat);
+    try {
+      await job.accepted;
+      return { job, repeated: false };
+    } catch (error) {
+      this.#drop(job, repeat?.place);
+      if (!(error instanceof RepeatedJob) || repeat === undefined) throw error;
+      refuseOther(error.body, repeat.body);
+      return { job: await this.find(error.id, caller), repeated: true };
     }
-    if (known !== undefined) return { job: known.job, repeated: true };
-    const job = start();
-    this.#jobs.set(job.id, job);
-    if (place !== null) this.#repeats.set(place, { body: hash, job });
-    void job.over.then(() => {
-      this.#dropOldest();
-      this.options.clock.after(this.options.ttl, () => this.#forget(job, place));
-    });
-    return { job, repeated: false };
   }
 
   /**
    * @throws Refusal not_found, also for the jobs of others; gone for one that is not kept any more
    */
-  find(id: string, caller: string): Job {
-    const job = this.#jobs.get(id);
+  async find(id: string, caller: string): Promise<Job> {
+    const job = this.#jobs.get(id) ?? (this.#gone.has(id) ? 'gone' : await this.#elsewhere(id));
     // Without keys an id, which cannot be guessed, is all that one needs.
-    const isOthers = job !== undefined && job.caller !== caller && job.caller.startsWith('key-');
-    if (job !== undefined && !isOthers) return job;
-    if (this.#gone.has(id)) throw refusal('gone', 'The job is over, and not kept any more');
-    throw refusal('not_found', 'There is no such job');
+    const isOthers = job !== null && job !== 'gone' && job.caller !== caller && job.caller.startsWith('key-');
+    if (job === null || isOthers) throw refusal('not_found', 'There is no such job');
+    if (job === 'gone') throw refusal('gone', 'The job is over, and not kept any more');
+    return job;
+  }
+
+  async #before(repeat: Repeat, caller: string): Promise<Job | undefined> {
+    const here = this.#repeats.get(repeat.place);
+    if (here !== undefined) {
+      refuseOther(here.body, repeat.body);
+      await here.job.accepted;
+      return here.job;
+    }
+    const there = this.options.others ? await this.options.others.repeated(repeat.place) : null;
+    if (there === null) return undefined;
+    refuseOther(there.body, repeat.body);
+    return this.find(there.id, caller);
+  }
+
+  /** Whoever asks for one that is being looked for waits for the same: an order is followed once. */
+  #elsewhere(id: string): Promise<Job | 'gone' | null> {
+    const known = this.#looking.get(id);
+    if (known !== undefined) return known;
+    const looking = this.#attach(id).finally(() => this.#looking.delete(id));
+    this.#looking.set(id, looking);
+    return looking;
+  }
+
+  async #attach(id: string): Promise<Job | 'gone' | null> {
+    const job = (await this.options.others?.find(id)) ?? null;
+    if (job !== null && job !== 'gone') this.#keep(job, undefined);
+    return job;
+  }
+
+  #keep(job: Job, repeat: Repeat | undefined): void {
+    this.#jobs.set(job.id, job);
+    if (repeat !== undefined) this.#repeats.set(repeat.place, { body: repeat.body, job });
+    void job.over.then(() => {
+      this.#dropOldest();
+      this.options.clock.after(this.options.ttl, () => this.#forget(job, repeat?.place));
+    });
   }
 
   #dropOldest(): void {
@@ -64,15 +122,26 @@ export class JobStore {
       if (bytes <= this.options.maxBytes) return;
       if (!job.isOver) continue;
       bytes -= job.bytes;
-      this.#forget(job, null);
+      this.#forget(job, undefined);
     }
   }
 
-  #forget(job: Job, place: string | null): void {
-    if (place !== null) this.#repeats.delete(place);
-    if (!this.#jobs.delete(job.id)) return;
+  #forget(job: Job, place: string | undefined): void {
+    if (!this.#drop(job, place)) return;
     this.#gone.add(job.id);
     const [oldest] = this.#gone;
     if (this.#gone.size > MAX_GONE) this.#gone.delete(oldest as string);
   }
+
+  #drop(job: Job, place: string | undefined): boolean {
+    if (place !== undefined) this.#repeats.delete(place);
+    return this.#jobs.delete(job.id);
+  }
 }
+
+function refuseOther(before: string, now: string): void {
+  if (before === now) return;
+  throw refusal('idempotency_conflict', 'This Idempotency-Key came with another body before');
+}
+
+const hash = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -5,21 +5,39 @@ import { type Refusal, refusal, refusalOf } from '../http/refusal.js';
 import type { ServerSentEvent } from '../http/sse.js';
 import type { CheckedBody } from '../images/image-body.js';
 import { base64, encodeFile, encodePreview } from '../images/image-file.js';
-import type { RequestState } from '../queue/queued-request.js';
-import type { AcceptedRequest, Asker, ImageService } from '../service.js';
+import type { RequestListeners, RequestState } from '../queue/queued-request.js';
+import type { AcceptedRequest, ImageService } from '../service.js';
+import { GoesOnElsewhere } from './elsewhere.js';
 
 interface JobImage {
   readonly seed: number;
   readonly bytes: Uint8Array;
 }
 
+/** Where a job comes from: a request to this server, or to another that shares its queue. */
+export interface JobOrigin {
+  readonly id: string;
+  /** Seconds since 1970. */
+  readonly createdAt: number;
+  readonly caller: string;
+  /** Puts it into the queue, or finds it there. */
+  start(listeners: RequestListeners & { readonly signal: AbortSignal }): AcceptedRequest;
+}
+
+/** What a new job is called; nobody can guess it. */
+export function newJobId(): string {
+  return `job_${randomBytes(16).toString('base64url')}`;
+}
+
 /** A request that is asked after, and not waited for. It is done when its images are encoded. */
 export class Job {
-  readonly id = `job_${randomBytes(16).toString('base64url')}`;
-  readonly createdAt = Math.floor(Date.now() / 1000);
+  readonly id: string;
   readonly caller: string;
+  /** Rejects where the queue does not take it. */
+  readonly accepted: Promise<void>;
   /** Resolves when it is over, whatever the end. */
   readonly over: Promise<void>;
+  readonly #createdAt: number;
   readonly #service: ImageService;
   readonly #checked: CheckedBody;
   readonly #accepted: AcceptedRequest;
@@ -30,16 +48,18 @@ export class Job {
     null;
 
   /** @throws Refusal queue_full, draining */
-  constructor(service: ImageService, checked: CheckedBody, asker: Omit<Asker, 'signal'>) {
+  constructor(service: ImageService, checked: CheckedBody, { id, createdAt, caller, start }: JobOrigin) {
     this.#service = service;
     this.#checked = checked;
-    this.caller = asker.caller;
-    this.#accepted = service.submit(checked, {
-      ...asker,
+    this.id = id;
+    this.caller = caller;
+    this.#createdAt = createdAt;
+    this.#accepted = start({
       signal: this.#leave.signal,
       onStart: () => this.#tell('status', { status: 'generating' }),
       onStep: (event) => this.#step(event),
     });
+    this.accepted = this.#accepted.queued.accepted;
     const unwatch = service.queue.onMove(() => this.#tellPlace());
     this.over = this.#finish().finally(unwatch);
   }
@@ -75,7 +95,7 @@ export class Job {
     const end = this.#end;
     return {
       model: this.#accepted.queued.model,
-      created_at: this.createdAt,
+      created_at: this.#createdAt,
       seeds: request.seeds,
       output_format: file.format,
       warnings,
@@ -136,14 +156,17 @@ export class Job {
         ),
       };
     } catch (error) {
+      if (error instanceof GoesOnElsewhere) return this.#closeWatchers();
       const { state } = this.#accepted.queued;
       this.#end = { error: refusalOf(error), status: state === 'cancelled' ? 'cancelled' : 'failed' };
     }
     const last = this.#lastEvent();
-    for (const channel of this.#watchers) {
-      channel.push(last);
-      channel.close();
-    }
+    for (const channel of this.#watchers) channel.push(last);
+    this.#closeWatchers();
+  }
+
+  #closeWatchers(): void {
+    for (const channel of this.#watchers) channel.close();
     this.#watchers.clear();
   }
 

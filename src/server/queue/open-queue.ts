@@ -1,6 +1,8 @@
 import type { ServerLimits } from '../http/limits.js';
 import { ModelPool } from '../models/model-pool.js';
 import type { ServerOptions } from '../options.js';
+import type { OrderStore } from '../redis/order-store.js';
+import type { SharedQueue } from '../redis/shared-queue.js';
 import type { SharedWorker } from '../redis/shared-worker.js';
 import { Sharing } from '../redis/sharing.js';
 import type { Clock } from './clock.js';
@@ -25,6 +27,8 @@ export interface OpenQueue {
   readonly pool: ModelPool;
   /** Draws what the shared queue has; null where there is none, or this process does not draw for it. */
   readonly worker: SharedWorker | null;
+  /** The shared one; null where the queue is this server's own. */
+  readonly shared: { readonly queue: SharedQueue; readonly store: OrderStore } | null;
 }
 
 export type DrawingOptions = Pick<ServerOptions, 'memory' | 'preload' | 'batchWindow' | 'batchImages' | 'redis'>;
@@ -41,15 +45,16 @@ export async function openQueue(options: DrawingOptions, parts: QueueParts, boun
   const { redis } = options;
   if (redis === undefined) {
     const pool = await openPool(options, parts);
-    return { queue: ownQueue(options, parts, pool, bounds), pool, worker: null };
+    return { queue: ownQueue(options, parts, pool, bounds), pool, worker: null, shared: null };
   }
-  const sharing = await Sharing.load({ ...parts, url: redis.url });
-  const queue = await sharing.openQueue(bounds);
+  const sharing = await Sharing.load({ ...parts, redis });
+  const shared = await sharing.openQueue(bounds);
+  const { queue } = shared;
   parts.metrics.share(queue);
   try {
     if (redis.draws === false)
-      return { queue, pool: await openPool({ ...options, preload: false }, parts), worker: null };
-    return { queue, ...(await openDrawing(options, parts, sharing)) };
+      return { queue, pool: await openPool({ ...options, preload: false }, parts), worker: null, shared };
+    return { queue, shared, ...(await openDrawing(options, parts, sharing)) };
   } catch (error) {
     await queue.close();
     throw error;

@@ -6,6 +6,8 @@ export interface RedisOptions {
   readonly url: string;
   /** Whether this process draws, too, and does not only ask others to. Default: true. */
   readonly draws?: boolean | undefined;
+  /** Milliseconds after which others draw on what a process had that is silent. Default: 10 seconds. */
+  readonly lock?: number | undefined;
 }
 
 const EXPECTED = 'an address such as redis://HOST:6379/0, or rediss:// for TLS';

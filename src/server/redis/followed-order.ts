@@ -35,6 +35,14 @@ export class FollowedOrder implements OrderListener {
     }
   }
 
+  /** Tells what an order that is over has come to. */
+  async replay(end: OrderEnd): Promise<void> {
+    await this.onEvent({ type: 'start' });
+    const images = end.kind === 'completed' ? this.queued.request.seeds : [];
+    for (const [image] of images.entries()) await this.onEvent({ type: 'image', image });
+    await this.onEvent({ type: 'end', end });
+  }
+
   onLost(): void {
     const { queued } = this;
     this.#isOver = true;

@@ -2,12 +2,6 @@ import type { Worker } from 'bullmq';
 import type { ServerLog } from '../log.js';
 import type { Clock } from '../queue/clock.js';
 
-/** Milliseconds after which an order whose worker is silent is another's. */
-export const LOCK = 10_000;
-/** Milliseconds between two looks for such orders. */
-export const STALLED_CHECK = 5_000;
-const RENEW = LOCK / 3;
-
 interface Lock {
   readonly bull: Worker;
   readonly token: string;
@@ -22,6 +16,8 @@ export class LockKeeper {
   constructor(
     private readonly clock: Clock,
     private readonly log: ServerLog,
+    /** Milliseconds. */
+    private readonly lock: number,
   ) {
     this.#tick();
   }
@@ -38,7 +34,7 @@ export class LockKeeper {
   }
 
   #tick(): void {
-    this.#forget = this.clock.after(RENEW, () => {
+    this.#forget = this.clock.after(this.lock / 3, () => {
       void this.#renew();
       this.#tick();
     });
@@ -47,7 +43,7 @@ export class LockKeeper {
   async #renew(): Promise<void> {
     for (const [id, { bull, token, onLost }] of [...this.#locks]) {
       // Where Redis is away nothing is known: it says whose the order is when it is back.
-      const lost = await bull.extendJobLocks([id], [token], LOCK).catch(() => []);
+      const lost = await bull.extendJobLocks([id], [token], this.lock).catch(() => []);
       if (lost.length === 0 || this.#locks.get(id)?.token !== token) continue;
       this.log.warn({ order: id }, 'another process has taken the order over');
       onLost();

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Raster } from '../../backends/backend.js';
 import type { GeneratedImage } from '../../image/generated-image.js';
 import { serializeReceipt } from '../../image/receipt.js';
+import { BULL_PREFIX } from './bull.js';
 import {
   type OrderEnd,
   type OrderEvent,
@@ -152,6 +153,15 @@ export class OrderStore {
     return (await this.#run('giveBack', id, token)) === 1;
   }
 
+  /**
+   * Removes what came up for a token and BullMQ cannot read; it would come up for ever.
+   *
+   * @returns its ids
+   */
+  async discard(queue: string, token: string): Promise<readonly string[]> {
+    return (await this.#run('discard', `${BULL_PREFIX}:${queue}:`, token)) as string[];
+  }
+
   async forget(id: string): Promise<void> {
     await this.#run('forget', id);
   }
@@ -186,6 +196,10 @@ export class OrderStore {
       takes: Number(takes ?? 0),
       deadline: Number(deadline ?? 0),
     };
+  }
+
+  async keepsImages(id: string): Promise<boolean> {
+    return (await this.client.exists(`${keyOf(id)}:images`)) === 1;
   }
 
   async exists(id: string): Promise<boolean> {

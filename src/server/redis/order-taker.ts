@@ -39,11 +39,26 @@ export class OrderTaker {
   /** The next order of a queue; null where there is none. */
   async fetch(bull: Worker, block: boolean): Promise<Fetched | null> {
     const token = `${this.name}:${this.#tokens++}`;
-    const job = await bull.getNextJob(token, { block });
+    const job = await this.#next(bull, token, block);
     if (job === undefined) return null;
     const letGo = this.locks.keep(job.id as string, { bull, token, onLost: () => fetched.onLost() });
     const fetched: Fetched = { job, token, onLost: () => {}, letGo };
     return fetched;
+  }
+
+  async #next(bull: Worker, token: string, block: boolean): Promise<Job | undefined> {
+    try {
+      return await bull.getNextJob(token, { block });
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      const { store, log, onOrder } = this.parts;
+      for (const id of await store.discard(bull.name, token)) {
+        onOrder('refused');
+        log.error({ order: id, err: error }, 'a job in Redis that cannot be read is removed');
+        await store.finish(id, null, failed(FOREIGN));
+      }
+      return undefined;
+    }
   }
 
   async putBack({ job, token, letGo }: Fetched): Promise<void> {

@@ -206,6 +206,19 @@ const BODIES = {
       redis.call('ZCARD', P .. 'workers'),
     }`,
 
+  /** what BullMQ's keys of a queue begin with, token: ids of what came up for it and cannot be read, which is removed */
+  discard: `
+    local Q, ids = ARGV[2], {}
+    for _, id in ipairs(redis.call('LRANGE', Q .. 'active', 0, -1)) do
+      if redis.call('GET', Q .. id .. ':lock') == ARGV[3] then
+        redis.call('LREM', Q .. 'active', 0, id)
+        redis.call('SREM', Q .. 'stalled', id)
+        redis.call('DEL', Q .. id, Q .. id .. ':lock')
+        table.insert(ids, id)
+      end
+    end
+    return ids`,
+
   /** name of a process that draws, and whether it goes on to */
   beat: `
     if ARGV[3] == '1' then redis.call('ZADD', P .. 'workers', now, ARGV[2]) else redis.call('ZREM', P .. 'workers', ARGV[2]) end

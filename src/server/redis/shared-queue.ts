@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { refusal, refusalOf } from '../http/refusal.js';
+import { GoesOnElsewhere, RepeatedJob } from '../jobs/elsewhere.js';
 import type { ServerLog } from '../log.js';
 import type { ServedModels } from '../models/served-model.js';
 import type { Clock } from '../queue/clock.js';
@@ -13,7 +14,7 @@ import { BULL_PREFIX, DRAW } from './bull.js';
 import type { RedisPackages } from './connection.js';
 import { FollowedOrder } from './followed-order.js';
 import { Follower } from './follower.js';
-import type { SharedOrder } from './order.js';
+import type { OrderEnd, SharedOrder } from './order.js';
 import type { OrderStore } from './order-store.js';
 import { queueName } from './queue-name.js';
 import { SharedView } from './shared-view.js';
@@ -116,10 +117,11 @@ export class SharedQueue implements ServerQueue {
   }
 
   /** Follows an order that another server, or this one before, has taken. */
-  attach(id: string, order: RequestOrder): QueuedRequest {
+  attach(id: string, order: RequestOrder, end: OrderEnd | null): QueuedRequest {
     const { queued, followed } = this.#enter(id, order);
     queued.accept();
-    void this.#follower.follow(id, followed);
+    if (end === null) void this.#follower.follow(id, followed);
+    else followed.replay(end).catch((error: unknown) => queued.fail(redisError(error)));
     return queued;
   }
 
@@ -143,7 +145,7 @@ export class SharedQueue implements ServerQueue {
     this.#draining = true;
     this.#closing = true;
     const left = [...this.#here].map(async ([id, here]) => {
-      here.queued.fail(shuttingDown());
+      here.queued.fail(here.outlives ? new GoesOnElsewhere() : shuttingDown());
       if (!here.outlives) await this.#leaveThere(id, here);
     });
     await Promise.all(left);
@@ -235,19 +237,6 @@ export class SharedQueue implements ServerQueue {
   #full(kind: 'full' | 'full of key') {
     const { limit, limitPerKey } = this.#parts;
     return queueFull(kind === 'full' ? `${limit} requests wait` : `${limitPerKey} requests of this key wait`);
-  }
-}
-
-/** Not taken, since the same caller started a job with the same idempotency key before. */
-export class RepeatedJob extends Error {
-  override readonly name = 'RepeatedJob';
-
-  constructor(
-    readonly id: string,
-    /** Hash of the body that came with it. */
-    readonly body: string,
-  ) {
-    super('The job was started before');
   }
 }
 

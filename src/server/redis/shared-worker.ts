@@ -6,7 +6,7 @@ import type { Clock } from '../queue/clock.js';
 import { BULL_PREFIX } from './bull.js';
 import { type RedisPackages, reconnected } from './connection.js';
 import type { Fetched, HeldOrder } from './held-order.js';
-import { LOCK, LockKeeper, STALLED_CHECK } from './lock-keeper.js';
+import { LockKeeper } from './lock-keeper.js';
 import { OrderTaker, type TakerParts } from './order-taker.js';
 import { queueName } from './queue-name.js';
 
@@ -26,6 +26,8 @@ export interface WorkerParts extends TakerParts {
   readonly batchWindow: number;
   readonly batchImages: number;
   readonly clock: Clock;
+  /** As of `RedisOptions`. */
+  readonly lock: number;
 }
 
 /** Draws orders of the shared queue: one batch at a time, with no more orders in hand than that and the next of each other model. */
@@ -44,7 +46,7 @@ export class SharedWorker {
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
-    this.#locks = new LockKeeper(parts.clock, parts.log);
+    this.#locks = new LockKeeper(parts.clock, parts.log, parts.lock);
     this.#taker = new OrderTaker(parts, this.#name, this.#locks);
   }
 
@@ -68,13 +70,13 @@ export class SharedWorker {
   }
 
   #open(name: string): Worker {
-    const { packages, client } = this.#parts;
+    const { packages, client, lock } = this.#parts;
     const bull = new packages.bullmq.Worker(name, null, {
       connection: client,
       prefix: BULL_PREFIX,
       autorun: false,
-      lockDuration: LOCK,
-      stalledInterval: STALLED_CHECK,
+      lockDuration: lock,
+      stalledInterval: lock / 2,
       // How often an order may be taken is counted with the order.
       maxStalledCount: 1000,
       drainDelay: IDLE,

@@ -4,17 +4,20 @@ import type { ServerLog } from '../log.js';
 import type { ServedModels } from '../models/served-model.js';
 import type { Clock } from '../queue/clock.js';
 import type { RequestQueue } from '../queue/request-queue.js';
+import type { RedisOptions } from './address.js';
 import { connect, loadPackages, type Patience, type RedisPackages } from './connection.js';
 import { OrderStore } from './order-store.js';
 import type { OrderOutcome } from './order-taker.js';
 import { SharedQueue } from './shared-queue.js';
 import { SharedWorker } from './shared-worker.js';
 
+/** Milliseconds that a silent process keeps what it has. */
+const LOCK = 10_000;
 /** Most bytes of the images of orders that are over, of all servers together; the oldest go first. */
 const MOST_BYTES = 1 << 30;
 
 export interface SharingParts {
-  readonly url: string;
+  readonly redis: RedisOptions;
   readonly models: ServedModels;
   readonly limits: ServerLimits;
   readonly clock: Clock;
@@ -37,12 +40,15 @@ export class Sharing {
   }
 
   /** @throws T2IError NETWORK_FAILED */
-  async openQueue(bounds: { readonly limit: number; readonly limitPerKey: number }): Promise<SharedQueue> {
+  async openQueue(bounds: {
+    readonly limit: number;
+    readonly limitPerKey: number;
+  }): Promise<{ readonly queue: SharedQueue; readonly store: OrderStore }> {
     const client = await this.#connect('fails');
     try {
       const subscriber = await this.#connect('waits');
       const store = new OrderStore(client, MOST_BYTES);
-      return await SharedQueue.open({ ...this.#common, ...bounds, client, subscriber, store });
+      return { queue: await SharedQueue.open({ ...this.#common, ...bounds, client, subscriber, store }), store };
     } catch (error) {
       client.disconnect();
       throw error;
@@ -58,10 +64,12 @@ export class Sharing {
   }): Promise<SharedWorker> {
     const client = await this.#connect('waits');
     const models = this.#parts.models.all;
-    const { limits } = this.#parts;
+    const { limits, redis } = this.#parts;
+    const { lock = LOCK } = redis;
     return new SharedWorker({
       ...this.#common,
       ...drawing,
+      lock,
       limits,
       models,
       client,
@@ -75,6 +83,6 @@ export class Sharing {
   }
 
   #connect(patience: Patience): Promise<Redis> {
-    return connect(this.#packages, this.#parts.url, patience);
+    return connect(this.#packages, this.#parts.redis.url, patience);
   }
 }

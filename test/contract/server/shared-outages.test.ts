@@ -1,0 +1,107 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { T2IError } from '../../../src/errors.js';
+import { loadPackages } from '../../../src/server/redis/connection.js';
+import { createWorker } from '../../../src/server/worker.js';
+import { memoryModel } from '../../support/memory-server.js';
+import { startRedis } from '../../support/redis.js';
+import { TINY } from '../../support/serve-process.js';
+import { type SharedServer, sharedServer } from '../../support/shared-server.js';
+import { noCommand, skipFor } from '../../support/skip-for.js';
+import { sseEvents } from '../../support/sse.js';
+
+const PATH = '/v1/images/generations';
+const body = { prompt: 'a red apple', steps: 20, seed: 7 };
+
+async function errorOf(promise: Promise<unknown>): Promise<T2IError> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (!T2IError.is(error)) throw new Error(`expected an error of this package, received ${error}`);
+  return error;
+}
+
+/** What a server answers when the connection is made again, which takes a moment. */
+async function answered(server: SharedServer): Promise<number> {
+  for (let tries = 0; tries < 500; tries++) {
+    const { status } = await server.post(PATH, body);
+    if (status !== 503) return status;
+    await delay(20);
+  }
+  return 503;
+}
+
+describe('without the packages of a shared queue', () => {
+  it('says what to install', async () => {
+    const missing = () => Promise.reject(Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' }));
+    const error = await errorOf(loadPackages(missing));
+    expect(error).toMatchObject({ code: 'BACKEND_UNAVAILABLE', hint: 'Run: npm i bullmq ioredis' });
+  });
+});
+
+describe('where Redis is away', skipFor(noCommand('redis-server')), () => {
+  it('no server and no worker starts, and no message has the password', async () => {
+    const redis = await startRedis(['--requirepass', 'canary-canary']);
+    const { host } = new URL(redis.url);
+    const wrong = { url: `redis://:wrong-canary@${host}` };
+    const errors = [await errorOf(sharedServer(wrong))];
+    errors.push(await errorOf(createWorker({ models: [TINY], redis: wrong })));
+    const right = { url: `redis://:canary-canary@${host}` };
+    expect((await (await sharedServer(right)).post(PATH, body)).status).toBe(200);
+    await redis.stop();
+    errors.push(await errorOf(sharedServer(right)));
+    for (const error of errors) {
+      expect(error).toMatchObject({ code: 'NETWORK_FAILED', message: expect.stringContaining(host) });
+      expect(JSON.stringify([error, error.message, error.stack, error.hint, String(error.cause)])).not.toContain(
+        'canary',
+      );
+    }
+  });
+
+  it('requests are refused with 503, and taken again when it is back', async () => {
+    const redis = await startRedis();
+    const [asked, drawing] = [await sharedServer(redis, { draws: false }), await sharedServer(redis)];
+    expect((await asked.post(PATH, body)).status).toBe(200);
+    await redis.stop();
+    for (const server of [asked, drawing]) {
+      for (const path of [PATH, '/v1/jobs']) {
+        const { status, headers, body: answer } = await server.post(path, body);
+        expect([status, headers.get('retry-after')]).toEqual([503, '1']);
+        expect(answer.error.code).toBe('queue_unavailable');
+      }
+      expect((await server.get(`/v1/jobs/job_${'x'.repeat(22)}`)).body.error.code).toBe('queue_unavailable');
+    }
+    expect(await asked.metrics.registry.metrics()).toContain('t2i_shared_up 0');
+    await redis.start();
+    expect(await answered(asked)).toBe(200);
+    expect((await drawing.post(PATH, body)).status).toBe(200);
+    expect(await asked.metrics.registry.metrics()).toContain('t2i_shared_up 1');
+  });
+
+  it('a request that it has lost is told so, and what draws it goes on to the next', async () => {
+    const redis = await startRedis();
+    const asked = await sharedServer(redis, { draws: false });
+    const model = memoryModel('formula');
+    await sharedServer(redis, {}, model);
+    let stopped: Promise<void> | undefined;
+    const begun = new Promise<void>((resolve) => {
+      model.onStep = (steps) => {
+        if (steps !== 5) return;
+        stopped = redis.stop();
+        resolve();
+      };
+    });
+    const { body: job } = await asked.post('/v1/jobs', { ...body, steps: 200, n: 10 });
+    const events = await asked.app.request(job.events_url);
+    await begun;
+    await stopped;
+    await redis.start();
+    expect(sseEvents(await events.text()).at(-1)).toMatchObject({
+      event: 'failed',
+      data: { error: { code: 'queue_unavailable' } },
+    });
+    model.onStep = () => {};
+    expect(await answered(asked)).toBe(200);
+  });
+});

@@ -1,0 +1,31 @@
+import { onTestFinished } from 'vitest';
+import type { ServedModel } from '../../src/server/models/served-model.js';
+import type { ServerOptions } from '../../src/server/options.js';
+import { type MemoryModel, type MemoryServer, memoryModel, memoryServer } from './memory-server.js';
+import type { RedisServer } from './redis.js';
+
+export interface SharedServer extends MemoryServer {
+  readonly model: MemoryModel;
+  /** Seeds that it has begun to draw. */
+  seeds(): number[];
+}
+
+/** A server of the formula that shares its queue over a Redis; it ends with the test. */
+export async function sharedServer(
+  redis: Pick<RedisServer, 'url'>,
+  { draws, ...options }: ServerOptions & { draws?: boolean } = {},
+  model: MemoryModel = memoryModel('formula'),
+): Promise<SharedServer> {
+  const server = await memoryServer({ redis: { url: redis.url, draws }, ...options }, { models: [model] });
+  onTestFinished(() => server.server.close());
+  const seeds = () => model.sessions.flatMap(({ jobs }) => jobs.flatMap((job) => job.seeds));
+  return { ...server, model, seeds };
+}
+
+/** A model that another has under the same id, with other files. */
+export function otherVersion(id: string): MemoryModel {
+  const { model } = memoryModel(id);
+  return memoryModel(id, {
+    model: { ...model, hashes: { 'unet/model.onnx': 'f'.repeat(64) } },
+  } as Partial<ServedModel>);
+}
