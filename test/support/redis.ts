@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -58,19 +58,15 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Resolves when it takes commands, or wants a password for them. */
+/** Resolves when it takes connections. */
 async function answers(port: number, child: ChildProcess): Promise<void> {
   while (child.exitCode === null) {
-    const probe = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null });
-    probe.on('error', () => {});
-    const up = await probe
-      .connect()
-      .then(() => probe.ping())
-      .then(
-        () => true,
-        (error: Error) => error.message.startsWith('NOAUTH'),
-      );
-    probe.disconnect();
+    const socket = connect(port, '127.0.0.1');
+    const up = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
     if (up) return;
     await delay(20);
   }

@@ -66,7 +66,9 @@ export class SharedWorker {
   async close(): Promise<void> {
     this.#stopping = true;
     await this.#parts.queue.close();
-    await this.drain();
+    // Where Redis is away what is to be told stays untold: others draw it.
+    await Promise.race([this.#turn, isAway(this.#parts.client)]);
+    await this.#end();
   }
 
   #open(name: string): Worker {
@@ -159,11 +161,14 @@ export class SharedWorker {
     this.#stopBeats();
     // Ends the waiting for an order; one that came up meanwhile is put back.
     await Promise.all(this.#bulls.map((bull) => bull.close(true)));
-    if (client.status === 'ready') {
-      await Promise.all(this.#loops);
-      await store.beat(this.#name, false).catch(() => {});
-    }
+    const left = Promise.all(this.#loops).then(() => store.beat(this.#name, false));
+    await Promise.race([left, isAway(client)]).catch(() => {});
     this.#locks.close();
     client.disconnect();
   }
+}
+
+/** Resolves when the connection breaks off, at once where it has. */
+async function isAway(client: Redis): Promise<void> {
+  if (client.status === 'ready') await new Promise((resolve) => client.once('close', resolve));
 }

@@ -32,6 +32,15 @@ async function answered(server: SharedServer): Promise<number> {
   return 503;
 }
 
+/** Waits until the metrics of a server say something. */
+async function hasMetric(server: SharedServer, line: string): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    if ((await server.metrics.registry.metrics()).includes(`${line}\n`)) return;
+    await delay(20);
+  }
+  throw new Error(`the metrics never said ${line}`);
+}
+
 describe('without the packages of a shared queue', () => {
   it('says what to install', async () => {
     const missing = () => Promise.reject(Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' }));
@@ -64,6 +73,7 @@ describe('where Redis is away', skipFor(noCommand('redis-server')), () => {
     const [asked, drawing] = [await sharedServer(redis, { draws: false }), await sharedServer(redis)];
     expect((await asked.post(PATH, body)).status).toBe(200);
     await redis.stop();
+    await hasMetric(asked, 't2i_shared_up 0');
     for (const server of [asked, drawing]) {
       for (const path of [PATH, '/v1/jobs']) {
         const { status, headers, body: answer } = await server.post(path, body);
@@ -72,11 +82,10 @@ describe('where Redis is away', skipFor(noCommand('redis-server')), () => {
       }
       expect((await server.get(`/v1/jobs/job_${'x'.repeat(22)}`)).body.error.code).toBe('queue_unavailable');
     }
-    expect(await asked.metrics.registry.metrics()).toContain('t2i_shared_up 0');
     await redis.start();
     expect(await answered(asked)).toBe(200);
     expect((await drawing.post(PATH, body)).status).toBe(200);
-    expect(await asked.metrics.registry.metrics()).toContain('t2i_shared_up 1');
+    await hasMetric(asked, 't2i_shared_up 1');
   });
 
   it('a request that it has lost is told so, and what draws it goes on to the next', async () => {
