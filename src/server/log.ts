@@ -17,11 +17,17 @@ export function createLog({ destination }: Pick<LogOptions, 'destination'>): Ser
     {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      serializers: { prompt: escaped, negativePrompt: escaped, err: pino.stdSerializers.err },
+      serializers: { prompt: escaped, negativePrompt: escaped, err: withoutCommand },
       formatters: { level: (level) => ({ level }) },
     },
     destination,
   );
+}
+
+/** An error of Redis names its command, whose arguments are texts of requests. */
+function withoutCommand(error: Error) {
+  const { command: _, ...rest } = pino.stdSerializers.err(error) as Partial<Record<string, unknown>>;
+  return rest;
 }
 
 const escaped = (text: unknown) => printable(String(text));

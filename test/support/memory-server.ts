@@ -62,7 +62,7 @@ export interface Answer {
 /** A server in memory, called without a socket; without a window for batches unless it is given. */
 export async function memoryServer(
   options: ServerOptions = {},
-  { models = [memoryModel('formula')], clock }: { models?: MemoryServer['models']; clock?: Clock } = {},
+  { models = [memoryModel('formula')], clock }: { models?: MemoryServer['models']; clock?: Clock | undefined } = {},
 ): Promise<MemoryServer> {
   let log = '';
   const sink = new Writable({

@@ -13,10 +13,12 @@ export interface RedisServer {
   readonly url: string;
   /** For what the test itself looks up or plants. */
   readonly client: Redis;
-  /** Ends it as a crash would; what it knew is lost. */
+  /** Ends it as a crash would; what it knew is lost, unless its options keep it. */
   stop(): Promise<void>;
   /** Starts it again on the same port. */
   start(): Promise<void>;
+  /** Lets it answer nothing more. */
+  pause(): void;
 }
 
 /**
@@ -46,7 +48,8 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
     await stop();
     rmSync(folder, { recursive: true, force: true });
   });
-  return { url: `redis://127.0.0.1:${port}`, client, stop, start };
+  const pause = () => void child.kill('SIGSTOP');
+  return { url: `redis://127.0.0.1:${port}`, client, stop, start, pause };
 }
 
 async function freePort(): Promise<number> {

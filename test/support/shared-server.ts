@@ -1,8 +1,10 @@
 import { onTestFinished } from 'vitest';
 import type { ServedModel } from '../../src/server/models/served-model.js';
 import type { ServerOptions } from '../../src/server/options.js';
+import type { Clock } from '../../src/server/queue/clock.js';
 import { type MemoryModel, type MemoryServer, memoryModel, memoryServer } from './memory-server.js';
 import type { RedisServer } from './redis.js';
+import { sseEvents } from './sse.js';
 
 export interface SharedServer extends MemoryServer {
   readonly model: MemoryModel;
@@ -14,9 +16,9 @@ export interface SharedServer extends MemoryServer {
 export async function sharedServer(
   redis: Pick<RedisServer, 'url'>,
   { draws, ...options }: ServerOptions & { draws?: boolean } = {},
-  model: MemoryModel = memoryModel('formula'),
+  { model = memoryModel('formula'), clock }: { model?: MemoryModel; clock?: Clock } = {},
 ): Promise<SharedServer> {
-  const server = await memoryServer({ redis: { url: redis.url, draws }, ...options }, { models: [model] });
+  const server = await memoryServer({ redis: { url: redis.url, draws }, ...options }, { models: [model], clock });
   onTestFinished(() => server.server.close());
   const seeds = () => model.sessions.flatMap(({ jobs }) => jobs.flatMap((job) => job.seeds));
   return { ...server, model, seeds };
@@ -28,4 +30,11 @@ export function otherVersion(id: string): MemoryModel {
   return memoryModel(id, {
     model: { ...model, hashes: { 'unet/model.onnx': 'f'.repeat(64) } },
   } as Partial<ServedModel>);
+}
+
+/** The events of a stream of images, without when they were made. */
+export async function streamOf(server: MemoryServer, asked: unknown) {
+  const init = { method: 'POST', body: JSON.stringify(asked), headers: { 'content-type': 'application/json' } };
+  const response = await server.app.request('/v1/images/generations', init);
+  return sseEvents(await response.text()).map(({ event, data: { created_at: _, ...data } }) => ({ event, data }));
 }

@@ -1,15 +1,13 @@
 import { Refusal } from '../http/refusal.js';
 
 /** Not taken, since the same caller started a job with the same idempotency key before, perhaps at another server. */
-export class RepeatedJob extends Error {
-  override readonly name = 'RepeatedJob';
-
+export class RepeatedJob extends Refusal {
   constructor(
     readonly id: string,
     /** Hash of the body that came with it. */
     readonly body: string,
   ) {
-    super('The job was started before');
+    super(409, 'repeated', 'The job was started before');
   }
 }
 

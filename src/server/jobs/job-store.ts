@@ -52,15 +52,14 @@ export class JobStore {
     start: (repeat: Repeat | undefined) => Job,
   ): Promise<{ job: Job; repeated: boolean }> {
     const repeat = key === undefined ? undefined : { place: hash(JSON.stringify([caller, key])), body: hash(body) };
-    const before = repeat && (await this.#before(repeat, caller));
-    if (before !== undefined) return { job: before, repeated: true };
-    const job = start(repeat);
-    this.#keep(job, repeat);
     try {
+      const before = repeat && (await this.#before(repeat, caller));
+      if (before !== undefined) return { job: before, repeated: true };
+      const job = start(repeat);
+      this.#keep(job, repeat);
       await job.accepted;
       return { job, repeated: false };
     } catch (error) {
-      this.#drop(job, repeat?.place);
       if (!(error instanceof RepeatedJob) || repeat === undefined) throw error;
       refuseOther(error.body, repeat.body);
       return { job: await this.find(error.id, caller), repeated: true };
@@ -110,6 +109,7 @@ export class JobStore {
   #keep(job: Job, repeat: Repeat | undefined): void {
     this.#jobs.set(job.id, job);
     if (repeat !== undefined) this.#repeats.set(repeat.place, { body: repeat.body, job });
+    job.accepted.catch(() => this.#drop(job, repeat?.place));
     void job.over.then(() => {
       this.#dropOldest();
       this.options.clock.after(this.options.ttl, () => this.#forget(job, repeat?.place));
@@ -134,7 +134,7 @@ export class JobStore {
   }
 
   #drop(job: Job, place: string | undefined): boolean {
-    if (place !== undefined) this.#repeats.delete(place);
+    if (place !== undefined && this.#repeats.get(place)?.job === job) this.#repeats.delete(place);
     return this.#jobs.delete(job.id);
   }
 }

@@ -71,9 +71,14 @@ export async function openDrawing(
   const pool = await openPool(options, parts);
   const queue = ownQueue({ batchWindow: 0, batchImages }, parts, pool, UNBOUNDED);
   const onOrder = (outcome: string) => parts.metrics.orders.inc({ outcome });
-  const worker = await sharing.openWorker({ queue, batchWindow, batchImages, onOrder });
-  worker.start();
-  return { pool, worker };
+  try {
+    const worker = await sharing.openWorker({ queue, batchWindow, batchImages, onOrder });
+    worker.start();
+    return { pool, worker };
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
 }
 
 function ownQueue(

@@ -46,17 +46,28 @@ const OPTIONS = {
 
 /** Milliseconds between two tries to connect again, at most. */
 const SLOWEST_RETRY = 2000;
+/** More milliseconds than any command may block. */
+const SILENCE = 15_000;
+/** The oldest version that has all commands. */
+const OLDEST = [6, 2] as const;
 
 /**
  * Connects to a Redis. A connection that breaks off later is made again by itself.
  *
- * @throws T2IError NETWORK_FAILED where it cannot be reached or does not let us in
+ * @param silence milliseconds without the answer to a command after which a connection counts as broken
+ * @throws T2IError NETWORK_FAILED where it cannot be reached or does not let us in; BACKEND_UNAVAILABLE where it is too old
  */
-export async function connect({ Redis }: RedisPackages, url: string, patience: Patience): Promise<Redis> {
+export async function connect(
+  { Redis }: RedisPackages,
+  url: string,
+  patience: Patience,
+  silence: number = SILENCE,
+): Promise<Redis> {
   const client = new Redis(url, {
     ...OPTIONS[patience],
     lazyConnect: true,
     connectionName: 't2i',
+    socketTimeout: silence,
     retryStrategy: (times) => Math.min(times * 100, SLOWEST_RETRY),
   });
   let problem: Error | null = null;
@@ -67,15 +78,33 @@ export async function connect({ Redis }: RedisPackages, url: string, patience: P
   try {
     await client.connect();
     // Where it asks for a password, this is the first to learn of it.
-    await client.ping();
+    checkVersion(await client.info('server'));
     return client;
   } catch (error) {
     client.disconnect();
+    if (T2IError.is(error)) throw error;
     const reason = problem ?? (error as Error);
     throw new T2IError('NETWORK_FAILED', `Cannot use Redis at ${plainHost(url)}: ${reasonOf(reason)}`, {
       hint: 'Check that it runs, and its address; the one with a password goes into T2I_REDIS_URL or a file (--redis-file).',
     });
   }
+}
+
+/**
+ * @param info what Redis says of itself
+ * @throws T2IError BACKEND_UNAVAILABLE where it is too old
+ */
+export function checkVersion(info: string): void {
+  const [, version = 'unknown', major, minor] = /^redis_version:((\d+)\.(\d+)[^\s]*)/m.exec(info) ?? [];
+  const [oldest, oldestMinor] = OLDEST;
+  if (Number(major) > oldest || (Number(major) === oldest && Number(minor) >= oldestMinor)) return;
+  throw new T2IError(
+    'BACKEND_UNAVAILABLE',
+    `A shared queue needs Redis ${OLDEST.join('.')} or newer; this is ${version}`,
+    {
+      hint: 'Run a newer Redis.',
+    },
+  );
 }
 
 /** Resolves when the connection can be used again; at once where it can. */

@@ -10,7 +10,7 @@ import { readRaster } from './pixels.js';
 export class FollowedOrder implements OrderListener {
   /** Steps that were told, by image. Who draws it again after a crash begins anew; the client goes on where it was. */
   readonly #steps = new Map<number, number>();
-  #images = 0;
+  readonly #images = new Set<number>();
   #isOver = false;
 
   constructor(
@@ -35,8 +35,7 @@ export class FollowedOrder implements OrderListener {
     }
   }
 
-  /** Tells what an order that is over has come to. */
-  async replay(end: OrderEnd): Promise<void> {
+  async onOver(end: OrderEnd): Promise<void> {
     await this.onEvent({ type: 'start' });
     const images = end.kind === 'completed' ? this.queued.request.seeds : [];
     for (const [image] of images.entries()) await this.onEvent({ type: 'image', image });
@@ -81,9 +80,9 @@ export class FollowedOrder implements OrderListener {
     if (seed === undefined) throw new ForeignContent('An image in Redis is none of the request');
     const image = await this.store.imageOf(this.id, index, seed);
     if (image === null) return this.#end({ kind: 'failed', error: GONE });
-    this.#images++;
+    this.#images.add(index);
     // The last image completes it, here and there.
-    this.#isOver = this.#images === this.queued.request.seeds.length;
+    this.#isOver = this.#images.size === this.queued.request.seeds.length;
     this.queued.image(index, image);
   }
 

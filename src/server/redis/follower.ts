@@ -1,13 +1,15 @@
 import type { Redis } from 'ioredis';
 import type { ServerLog } from '../log.js';
 import type { Clock } from '../queue/clock.js';
-import type { OrderEvent } from './order.js';
+import type { OrderEnd, OrderEvent } from './order.js';
 import { channelOf, MOVED, type OrderStore } from './order-store.js';
 
 /** Who hears what becomes of an order. */
 export interface OrderListener {
   /** One at a time, in order; the next waits for what it returns. */
   onEvent(event: OrderEvent): void | Promise<void>;
+  /** It has ended, and its events are not kept any more. */
+  onOver(end: OrderEnd): Promise<void>;
   /** There is no such order any more: Redis has lost it. */
   onLost(): void;
 }
@@ -43,7 +45,7 @@ export class Follower {
       if (channel === MOVED) this.onMoved();
       else this.#readChannel(channel);
     });
-    subscriber.on('ready', () => this.#readAll());
+    subscriber.on('ready', () => this.catchUp());
     this.#forget = () => {};
   }
 
@@ -58,7 +60,7 @@ export class Follower {
     this.#followed.set(id, followed);
     // Where this fails the connection is broken, and all is read when it is back.
     await this.subscriber.subscribe(channelOf(id)).catch(() => {});
-    await this.#read(id, followed);
+    await this.#lookAt(id, followed).catch(() => {});
   }
 
   unfollow(id: string): void {
@@ -73,14 +75,15 @@ export class Follower {
 
   #tick(): void {
     this.#forget = this.clock.after(LOOKS, () => {
-      this.#readAll();
+      this.catchUp();
       this.#tick();
     });
   }
 
-  #readAll(): void {
+  /** Looks at everything; where Redis is away that changes nothing. */
+  catchUp(): void {
     this.onMoved();
-    for (const [id, followed] of this.#followed) void this.#readOrLost(id, followed);
+    for (const [id, followed] of this.#followed) this.#lookAt(id, followed).catch(() => {});
   }
 
   #readChannel(channel: string): void {
@@ -89,10 +92,12 @@ export class Follower {
     if (followed !== undefined) void this.#read(id, followed);
   }
 
-  async #readOrLost(id: string, followed: Followed): Promise<void> {
-    const exists = await this.store.exists(id).catch(() => true);
-    if (exists) await this.#read(id, followed);
-    else if (this.#followed.get(id) === followed) followed.listener.onLost();
+  async #lookAt(id: string, followed: Followed): Promise<void> {
+    const end = await this.store.endOf(id);
+    await this.#read(id, followed);
+    if (this.#followed.get(id) !== followed || end === null) return;
+    if (end === 'lost') followed.listener.onLost();
+    else await followed.listener.onOver(end);
   }
 
   /** Reads to the end; who is told while it reads reads once more. */

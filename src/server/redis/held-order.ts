@@ -1,9 +1,8 @@
 import type { Job } from 'bullmq';
-import { type Refusal, refusal, refusalOf } from '../http/refusal.js';
+import { refusal, refusalOf } from '../http/refusal.js';
 import type { ServerLog } from '../log.js';
-import type { QueuedRequest } from '../queue/queued-request.js';
 import type { RequestQueue } from '../queue/request-queue.js';
-import type { OrderEnd, SharedOrder } from './order.js';
+import { failed, type OrderEnd, type SharedOrder } from './order.js';
 import type { OrderStore, Taken, Word } from './order-store.js';
 
 /** Why the drawing of an order ends here, and nothing is told of it. */
@@ -15,8 +14,6 @@ class LostOrder extends Error {
 export interface Fetched {
   readonly job: Job;
   readonly token: string;
-  /** Called where another process has it; who draws it sets this. */
-  onLost: () => void;
   /** Renews its lock no more. */
   readonly letGo: () => void;
 }
@@ -53,34 +50,43 @@ export class HeldOrder {
     return this.taken.takes > 0;
   }
 
-  /** Puts what of it is not there yet into this process's queue, at once; resolves when its end is told. */
-  draw(): Promise<void> {
+  /** Draws what of it is not there yet, in the turn of this process's queue; resolves when it is told how that ended. */
+  async draw(): Promise<void> {
+    try {
+      await this.#conclude(await this.#drawn());
+    } finally {
+      this.fetched.letGo();
+    }
+  }
+
+  /** Puts it into this process's queue at once. Returns why it was not drawn; null where it was. */
+  async #drawn(): Promise<unknown> {
     const { key, model, api, request } = this.order;
     const { store, queue } = this.parts;
     const { token } = this.fetched;
     const missing = request.seeds.map((_, index) => index).filter((index) => !this.taken.drawn.includes(index));
-    if (missing.length === 0) return this.#finish({ kind: 'completed' });
-    const queued = queue.add({
-      ...{ key, model, api, timeout: this.taken.left, signal: this.#abort.signal },
-      request: { ...request, seeds: missing.map((index) => request.seeds[index] as number) },
-      onStep: ({ image, ...event }) => {
-        this.#tell(store.step(this.id, token, { ...event, image: missing[image] as number }));
-      },
-      onImage: (image, drawn) => {
-        this.#tell(store.image(this.id, token, missing[image] as number, drawn));
-      },
-    });
-    return this.#follow(queued);
-  }
-
-  /** Another has it, or will: the drawing ends, and nothing more is told. */
-  lose(): void {
-    this.#abort.abort(new LostOrder('Another process has taken the order over'));
+    if (missing.length === 0) return null;
+    try {
+      const queued = queue.add({
+        ...{ key, model, api, timeout: this.taken.left, signal: this.#abort.signal },
+        request: { ...request, seeds: missing.map((index) => request.seeds[index] as number) },
+        onStep: ({ image, ...event }) => {
+          this.#tell(store.step(this.id, token, { ...event, image: missing[image] as number }));
+        },
+        onImage: (image, drawn) => {
+          this.#tell(store.image(this.id, token, missing[image] as number, drawn));
+        },
+      });
+      await queued.result;
+      return null;
+    } catch (error) {
+      return error ?? new Error('No reason');
+    }
   }
 
   #tell(told: Promise<Word>): void {
     const heard = told.then((word) => {
-      if (word === 'lost') this.lose();
+      if (word === 'lost') this.#abort.abort(new LostOrder('Another process has taken the order over'));
       if (word === 'cancelled') this.#abort.abort(refusal('cancelled', 'The request was cancelled'));
     });
     // What cannot be told makes the end fail, below.
@@ -88,46 +94,28 @@ export class HeldOrder {
     this.#told.push(heard);
   }
 
-  async #follow(queued: QueuedRequest): Promise<void> {
-    const problem = await queued.result.then(
-      () => null,
-      (error: unknown) => error ?? new Error('No reason'),
-    );
+  async #conclude(problem: unknown): Promise<void> {
+    const { log } = this.parts;
     await Promise.all(this.#told);
     if (problem === null) return this.#finish({ kind: 'completed' });
-    if (problem instanceof LostOrder) return this.fetched.letGo();
+    if (problem instanceof LostOrder) return log.warn({ order: this.id }, 'another process has taken the order over');
     const refused = refusalOf(problem);
     if (refused.code === 'draining') return this.#giveBack();
     if (refused.status >= 500 && refused.cause !== undefined) {
-      this.parts.log.error({ order: this.id, model: this.order.model, err: refused.cause }, 'failed');
+      log.error({ order: this.id, model: this.order.model, err: refused.cause }, 'failed');
     }
     await this.#finish(refused.code === 'cancelled' ? { kind: 'cancelled' } : failed(refused));
   }
 
   async #finish(end: OrderEnd): Promise<void> {
-    const { job, token, letGo } = this.fetched;
+    const { job, token } = this.fetched;
     await this.parts.store.finish(this.id, token, end);
-    letGo();
     // Where the lock was lost, whoever has it does this.
     await job.moveToCompleted(null, token, false).catch(() => {});
   }
 
   async #giveBack(): Promise<void> {
-    const { job, token, letGo } = this.fetched;
-    letGo();
+    const { job, token } = this.fetched;
     if (await this.parts.store.giveBack(this.id, token)) await job.moveToWait(token).catch(() => {});
   }
-}
-
-export function failed({ status, code, message, hint, retryAfter }: Refusal): OrderEnd {
-  return {
-    kind: 'failed',
-    error: {
-      status,
-      code,
-      message,
-      ...(hint !== undefined && { hint }),
-      ...(retryAfter !== undefined && { retryAfter }),
-    },
-  };
 }

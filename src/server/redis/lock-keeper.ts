@@ -1,31 +1,34 @@
 import type { Worker } from 'bullmq';
-import type { ServerLog } from '../log.js';
 import type { Clock } from '../queue/clock.js';
 
 interface Lock {
   readonly bull: Worker;
+  readonly id: string;
   readonly token: string;
-  readonly onLost: () => void;
 }
 
-/** Renews the locks of the orders that this process has. */
+/**
+ * Renews the locks of the orders that this process has. That one was lost needs no word here: whoever has the order then owns it by its
+ * token, and what is told with another one is refused.
+ */
 export class LockKeeper {
-  readonly #locks = new Map<string, Lock>();
+  readonly #locks = new Set<Lock>();
   #forget: () => void = () => {};
+  #renewing = false;
 
   constructor(
     private readonly clock: Clock,
-    private readonly log: ServerLog,
     /** Milliseconds. */
     private readonly lock: number,
   ) {
     this.#tick();
   }
 
-  /** Keeps a lock until what it returns is called. `onLost` is called where another has the order. */
-  keep(id: string, lock: Lock): () => void {
-    this.#locks.set(id, lock);
-    return () => void (this.#locks.get(id) === lock && this.#locks.delete(id));
+  /** Keeps a lock until what it returns is called. */
+  keep(bull: Worker, id: string, token: string): () => void {
+    const lock = { bull, id, token };
+    this.#locks.add(lock);
+    return () => void this.#locks.delete(lock);
   }
 
   close(): void {
@@ -40,13 +43,12 @@ export class LockKeeper {
     });
   }
 
+  /** Where Redis is away it waits, and the next ones with it. */
   async #renew(): Promise<void> {
-    for (const [id, { bull, token, onLost }] of [...this.#locks]) {
-      // Where Redis is away nothing is known: it says whose the order is when it is back.
-      const lost = await bull.extendJobLocks([id], [token], this.lock).catch(() => []);
-      if (lost.length === 0 || this.#locks.get(id)?.token !== token) continue;
-      this.log.warn({ order: id }, 'another process has taken the order over');
-      onLost();
-    }
+    if (this.#renewing) return;
+    this.#renewing = true;
+    for (const { bull, id, token } of [...this.#locks])
+      await bull.extendJobLocks([id], [token], this.lock).catch(() => {});
+    this.#renewing = false;
   }
 }

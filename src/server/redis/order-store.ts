@@ -64,8 +64,10 @@ export interface FoundOrder {
   readonly end: OrderEnd | null;
   /** How often it was taken. */
   readonly takes: number;
-  /** When nobody wants it any more, in milliseconds since 1970 by the clock of Redis. */
-  readonly deadline: number;
+  /** Its turn among those of its key. */
+  readonly round: number;
+  /** Milliseconds until nobody wants it any more. */
+  readonly left: number;
 }
 
 export interface Waiting {
@@ -112,13 +114,13 @@ export class OrderStore {
     return { kind: kind as 'full' };
   }
 
-  /** Null where there is no such order, or it is over. */
-  async take(id: string, token: string): Promise<Taken | null> {
-    const [text, left, takes, cancel, drawn] = (await this.#run('take', id, token)) as [
-      ...[text: string | undefined, left: number, takes: string, cancel: string, drawn: string[]],
+  /** Null where there is no such order, it is over, or its lock in BullMQ is not that of the token. */
+  async take(queue: string, id: string, token: string): Promise<Taken | null> {
+    const [text, left, takes, cancel, drawn] = (await this.#run('take', id, token, bullKeys(queue))) as [
+      ...[text: string | undefined, left: number, takes: number, cancel: string, drawn: string[]],
     ];
     if (text === undefined) return null;
-    return { text, left, takes: Number(takes), cancelled: cancel !== '', drawn: drawn.map(Number) };
+    return { text, left, takes, cancelled: cancel !== '', drawn: drawn.map(Number) };
   }
 
   step(
@@ -135,17 +137,14 @@ export class OrderStore {
     return this.#word('image', id, token, index, Buffer.from(rgb), serializeReceipt(receipt));
   }
 
-  /**
-   * @param token of who draws it; null for one that nobody draws
-   * @returns whether this was its end, and not another before
-   */
-  async finish(id: string, token: string | null, end: OrderEnd): Promise<boolean> {
-    return (await this.#run('finish', id, token ?? '', JSON.stringify(end), this.maxBytes)) === 1;
+  /** Returns whether this was its end, and not another before; one that was left ends as whoever left said. */
+  async finish(id: string, token: string, end: OrderEnd): Promise<boolean> {
+    return (await this.#run('finish', id, token, JSON.stringify(end), this.maxBytes)) === 1;
   }
 
-  /** Marks an order to be cancelled. Returns whether nobody draws it, so that the caller ends it. */
-  async cancel(id: string): Promise<boolean> {
-    return (await this.#run('cancel', id)) === 1;
+  /** Ends an order that nobody wants any more; whoever draws it is told. Returns whether nobody did, so that it is over at once. */
+  async leave(id: string, end: OrderEnd): Promise<boolean> {
+    return (await this.#run('leave', id, JSON.stringify(end), this.maxBytes)) === 1;
   }
 
   /** Returns whether it was still the caller's. */
@@ -159,7 +158,7 @@ export class OrderStore {
    * @returns its ids
    */
   async discard(queue: string, token: string): Promise<readonly string[]> {
-    return (await this.#run('discard', `${BULL_PREFIX}:${queue}:`, token)) as string[];
+    return (await this.#run('discard', bullKeys(queue), token)) as string[];
   }
 
   async forget(id: string): Promise<void> {
@@ -188,13 +187,18 @@ export class OrderStore {
    * @throws ForeignContent
    */
   async find(id: string): Promise<FoundOrder | null> {
-    const [text, end, takes, deadline] = await this.client.hmget(keyOf(id), 'text', 'end', 'takes', 'deadline');
+    const fields = ['text', 'end', 'takes', 'round', 'deadline'] as const;
+    const [[text, end, takes, round, deadline], [seconds]] = await Promise.all([
+      this.client.hmget(keyOf(id), ...fields) as Promise<(string | null)[]>,
+      this.client.time(),
+    ]);
     if (typeof text !== 'string') return null;
     return {
       order: readOrder(text),
       end: typeof end === 'string' ? readEnd(end) : null,
-      takes: Number(takes ?? 0),
-      deadline: Number(deadline ?? 0),
+      takes: numberOf(takes),
+      round: numberOf(round),
+      left: Math.max(0, numberOf(deadline) - Number(seconds) * 1000),
     };
   }
 
@@ -202,8 +206,15 @@ export class OrderStore {
     return (await this.client.exists(`${keyOf(id)}:images`)) === 1;
   }
 
-  async exists(id: string): Promise<boolean> {
-    return (await this.client.exists(keyOf(id))) === 1;
+  /**
+   * How an order ended; null while it goes on, and `lost` where there is none.
+   *
+   * @throws ForeignContent
+   */
+  async endOf(id: string): Promise<OrderEnd | null | 'lost'> {
+    const [deadline, end] = await this.client.hmget(keyOf(id), 'deadline', 'end');
+    if (typeof deadline !== 'string') return 'lost';
+    return typeof end === 'string' ? readEnd(end) : null;
   }
 
   /** The job that an idempotency key started; null where it started none. */
@@ -253,12 +264,19 @@ function textsOf(fields: readonly Buffer[]): string[] {
   return fields.map((field, at) => field.toString(fields[at - 1]?.toString() === 'preview' ? 'latin1' : 'utf8'));
 }
 
+/** What BullMQ's keys of a queue begin with. */
+const bullKeys = (queue: string) => `${BULL_PREFIX}:${queue}:`;
 const keyOf = (id: string) => `${PREFIX}order:${id}`;
 
 /** Where it is told that something became of an order. */
 export const channelOf = keyOf;
 /** Where it is told that orders came nearer to their turn. */
 export const MOVED = `${PREFIX}moved`;
+
+/** A number that Redis keeps as text; 0 for anything else. */
+function numberOf(text: string | null | undefined): number {
+  return Number(text) || 0;
+}
 
 function orError<T>(read: () => T): T | Error {
   try {

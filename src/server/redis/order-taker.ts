@@ -7,9 +7,9 @@ import { likenessOf } from '../queue/likeness.js';
 import type { RequestQueue } from '../queue/request-queue.js';
 import { DRAW } from './bull.js';
 import { checkOrder } from './checked-order.js';
-import { type Fetched, failed, HeldOrder } from './held-order.js';
+import { type Fetched, HeldOrder } from './held-order.js';
 import type { LockKeeper } from './lock-keeper.js';
-import { ForeignContent, type OrderEnd, type SharedOrder } from './order.js';
+import { ForeignContent, failed, type OrderEnd, type SharedOrder } from './order.js';
 import type { OrderStore, Taken } from './order-store.js';
 
 /** How often an order is drawn at most: what ended two processes is not given to a third. */
@@ -41,9 +41,7 @@ export class OrderTaker {
     const token = `${this.name}:${this.#tokens++}`;
     const job = await this.#next(bull, token, block);
     if (job === undefined) return null;
-    const letGo = this.locks.keep(job.id as string, { bull, token, onLost: () => fetched.onLost() });
-    const fetched: Fetched = { job, token, onLost: () => {}, letGo };
-    return fetched;
+    return { job, token, letGo: this.locks.keep(bull, job.id as string, token) };
   }
 
   async #next(bull: Worker, token: string, block: boolean): Promise<Job | undefined> {
@@ -55,7 +53,7 @@ export class OrderTaker {
       for (const id of await store.discard(bull.name, token)) {
         onOrder('refused');
         log.error({ order: id, err: error }, 'a job in Redis that cannot be read is removed');
-        await store.finish(id, null, failed(FOREIGN));
+        await store.leave(id, failed(FOREIGN));
       }
       return undefined;
     }
@@ -75,25 +73,34 @@ export class OrderTaker {
 
   /** Takes an order; null for one that is not to be drawn, whose end is told. */
   async take(served: ServedModel, fetched: Fetched): Promise<HeldOrder | null> {
-    const { store, log, queue, onOrder } = this.parts;
     const { job, token, letGo } = fetched;
-    const id = job.id as string;
-    const taken = await store.take(id, token);
-    if (taken !== null) {
-      const read = this.#read(served, job, taken);
-      if ('request' in read) {
-        onOrder(taken.takes > 0 ? 'repeated' : 'taken');
-        if (taken.takes > 0)
-          log.warn({ order: id, model: served.id }, 'the process that drew it ended; it is drawn on');
-        const held = new HeldOrder({ store, log, queue }, fetched, read, taken);
-        fetched.onLost = () => held.lose();
-        return held;
-      }
-      await store.finish(id, token, read);
+    try {
+      const held = await this.#take(served, fetched);
+      if (held !== null) return held;
+    } catch (error) {
+      // Others get it when its lock is over.
+      letGo();
+      throw error;
     }
     letGo();
     await job.moveToCompleted(null, token, false).catch(() => {});
     return null;
+  }
+
+  async #take(served: ServedModel, fetched: Fetched): Promise<HeldOrder | null> {
+    const { store, log, queue, onOrder } = this.parts;
+    const { job, token } = fetched;
+    const id = job.id as string;
+    const taken = await store.take(job.queueName, id, token);
+    if (taken === null) return null;
+    const read = this.#read(served, job, taken);
+    if (!('request' in read)) {
+      await store.finish(id, token, read);
+      return null;
+    }
+    onOrder(taken.takes > 0 ? 'repeated' : 'taken');
+    if (taken.takes > 0) log.warn({ order: id, model: served.id }, 'the process that drew it ended; it is drawn on');
+    return new HeldOrder({ store, log, queue }, fetched, read, taken);
   }
 
   /** What is to be drawn, or the end of what is not. */

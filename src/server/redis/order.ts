@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { IMAGE_FORMATS } from '../../image/formats.js';
 import { MAX_IMAGES, MAX_PROMPT_LENGTH, type Request } from '../../options.js';
 import type { Warning } from '../../pipeline/warnings.js';
+import type { Refusal } from '../http/refusal.js';
 
 /** What orders and events look like; those of another version are refused. */
 const VERSION = 1;
@@ -74,6 +75,20 @@ export type SharedOrder = Omit<z.infer<typeof ORDER>, 'v' | 'request' | 'job'> &
 };
 export type OrderEnd = z.infer<typeof END>;
 export type OrderEvent = z.infer<typeof EVENT>;
+
+/** How an order ends that was refused, or whose drawing failed. */
+export function failed({ status, code, message, hint, retryAfter }: Refusal): OrderEnd {
+  return {
+    kind: 'failed',
+    error: {
+      status,
+      code,
+      message,
+      ...(hint !== undefined && { hint }),
+      ...(retryAfter !== undefined && { retryAfter }),
+    },
+  };
+}
 
 export function writeOrder(order: SharedOrder): string {
   return JSON.stringify({ v: VERSION, ...order });

@@ -13,14 +13,21 @@
  * | kept, sizes, bytes | orders that are over, by their end; bytes of their images, each and together |
  * | workers, rates | processes that draw, by when they were last heard; milliseconds for a unit of work, by model |
  * | repeat:HASH | the job that an idempotency key started |
+ *
+ * What belongs to one order expires by itself, at the latest when it could not be asked after any more.
  */
 const COMMON = `
 local P = ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function order(id) return P .. 'order:' .. id end
+local function keep(key, id)
+  local known = redis.call('HMGET', order(id), 'deadline', 'kept')
+  redis.call('PEXPIRE', key, known[1] - now + known[2])
+end
 local function tell(id, ...)
   redis.call('XADD', order(id) .. ':events', '*', ...)
+  keep(order(id) .. ':events', id)
   redis.call('PUBLISH', order(id), '')
 end
 local function moved() redis.call('PUBLISH', P .. 'moved', '') end
@@ -45,6 +52,10 @@ local function sweep()
   if redis.call('ZCARD', P .. 'waiting') == 0 then redis.call('DEL', P .. 'rounds', P .. 'round', P .. 'share') end
 end
 local function isOwner(id, token) return redis.call('HGET', order(id), 'owner') == token end
+local function isOpen(id)
+  local known = redis.call('HMGET', order(id), 'text', 'deadline', 'kept', 'end')
+  return known[1] and tonumber(known[2]) and tonumber(known[3]) and not known[4]
+end
 local function drop(id)
   redis.call('DEL', order(id) .. ':images')
   redis.call('ZREM', P .. 'kept', id)
@@ -53,6 +64,30 @@ local function drop(id)
     redis.call('HDEL', P .. 'sizes', id)
     redis.call('DECRBY', P .. 'bytes', bytes)
   end
+end
+local function finish(id, how, most)
+  over(id)
+  redis.call('HSET', order(id), 'end', how)
+  tell(id, 'type', 'end', 'end', how)
+  local known = redis.call('HMGET', order(id), 'kept', 'repeats')
+  local kept, images = tonumber(known[1]), order(id) .. ':images'
+  redis.call('PEXPIRE', order(id), 2 * kept)
+  redis.call('PEXPIRE', order(id) .. ':events', 60000)
+  redis.call('PEXPIRE', images, kept)
+  if known[2] then redis.call('PEXPIRE', known[2], kept) end
+  local bytes = 0
+  for _, field in ipairs(redis.call('HKEYS', images)) do bytes = bytes + redis.call('HSTRLEN', images, field) end
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', P .. 'kept', '-inf', now)) do drop(old) end
+  redis.call('ZADD', P .. 'kept', now + kept, id)
+  redis.call('HSET', P .. 'sizes', id, bytes)
+  local all = redis.call('INCRBY', P .. 'bytes', bytes)
+  while all > tonumber(most) do
+    local oldest = redis.call('ZRANGE', P .. 'kept', 0, 0)[1]
+    if not oldest or oldest == id then break end
+    drop(oldest)
+    all = tonumber(redis.call('GET', P .. 'bytes'))
+  end
+  moved()
 end
 `;
 
@@ -72,21 +107,27 @@ const BODIES = {
     local round = math.max(tonumber(redis.call('GET', P .. 'round') or 0), tonumber(redis.call('HGET', P .. 'rounds', key) or 0)) + 1
     redis.call('HSET', P .. 'rounds', key, round)
     local deadline = now + timeout
-    redis.call('HSET', order(id), 'text', text, 'key', key, 'model', model, 'work', work, 'deadline', deadline, 'kept', kept)
+    redis.call('HSET', order(id), 'text', text, 'key', key, 'model', model, 'work', work, 'deadline', deadline, 'kept', kept, 'round', round)
     redis.call('PEXPIRE', order(id), timeout + 2 * kept)
     wait(id, round * 4294967296 + redis.call('INCR', P .. 'count') % 4294967296, deadline)
     if ARGV[11] ~= '' then
       redis.call('HSET', repeats, 'id', id, 'body', ARGV[12])
       redis.call('PEXPIRE', repeats, timeout + kept)
+      redis.call('HSET', order(id), 'repeats', repeats)
     end
     moved()
     return {'accepted', round}`,
 
-  /** id, token: text, deadline in how many milliseconds, times taken before, whether it is to be cancelled, indices that are drawn */
+  /**
+   * id, token, what BullMQ's keys of its queue begin with: text, deadline in how many milliseconds, times taken before, whether it is to
+   * be cancelled, indices that are drawn; nothing where another has its lock
+   */
   take: `
     local id = ARGV[2]
-    local known = redis.call('HMGET', order(id), 'text', 'deadline', 'takes', 'cancel', 'end')
-    if not known[1] or known[5] then return {} end
+    if not isOpen(id) or redis.call('GET', ARGV[4] .. id .. ':lock') ~= ARGV[3] then return {} end
+    local known = redis.call('HMGET', order(id), 'text', 'deadline', 'cancel')
+    -- A connection that broke off sends again what it had no answer to.
+    if not isOwner(id, ARGV[3]) then redis.call('HINCRBY', order(id), 'takes', 1) end
     local place = redis.call('ZSCORE', P .. 'waiting', id)
     if place then
       local round = math.floor(place / 4294967296)
@@ -94,7 +135,6 @@ const BODIES = {
     end
     leave(id)
     redis.call('HSET', order(id), 'owner', ARGV[3])
-    redis.call('HINCRBY', order(id), 'takes', 1)
     redis.call('ZADD', P .. 'running', known[2], id)
     tell(id, 'type', 'start')
     moved()
@@ -103,74 +143,56 @@ const BODIES = {
       local index = string.match(field, '^rgb:(%d+)$')
       if index then table.insert(drawn, index) end
     end
-    return {known[1], known[2] - now, known[3] or '0', known[4] or '', drawn}`,
+    return {known[1], known[2] - now, redis.call('HGET', order(id), 'takes') - 1, known[3] or '', drawn}`,
 
   /** id, token, then the fields of an event, and the most bytes of previews: whether it goes on (0), is cancelled (1) or is another's (-1) */
   step: `
     local id = ARGV[2]
     if not isOwner(id, ARGV[3]) then return -1 end
+    if not isOpen(id) then return 1 end
     local preview = ARGV[8]
     if preview ~= '' and redis.call('HINCRBY', order(id), 'previews', #preview) <= tonumber(ARGV[7]) then
       tell(id, 'type', 'step', 'image', ARGV[4], 'step', ARGV[5], 'steps', ARGV[6], 'preview', preview)
     else
       tell(id, 'type', 'step', 'image', ARGV[4], 'step', ARGV[5], 'steps', ARGV[6])
     end
-    local left = redis.call('HGET', order(id), 'deadline') - now + redis.call('HGET', order(id), 'kept')
-    redis.call('PEXPIRE', order(id) .. ':events', left)
     return redis.call('HEXISTS', order(id), 'cancel')`,
 
   /** id, token, index, pixels, receipt: as step */
   image: `
     local id, index = ARGV[2], ARGV[4]
     if not isOwner(id, ARGV[3]) then return -1 end
+    if not isOpen(id) then return 1 end
     local images = order(id) .. ':images'
     if redis.call('HSETNX', images, 'rgb:' .. index, ARGV[5]) == 1 then
       redis.call('HSET', images, 'receipt:' .. index, ARGV[6])
-      redis.call('PEXPIRE', images, redis.call('HGET', order(id), 'deadline') - now + redis.call('HGET', order(id), 'kept'))
+      keep(images, id)
       tell(id, 'type', 'image', 'image', index)
     end
     return redis.call('HEXISTS', order(id), 'cancel')`,
 
-  /** id, token or nothing for anybody, how it ended, most bytes of all images: whether it was this that ended it */
+  /** id, token, how it ended, most bytes of all images: whether it was this that ended it; what was cancelled ends as whoever left said */
   finish: `
     local id = ARGV[2]
-    if redis.call('EXISTS', order(id)) == 0 or redis.call('HEXISTS', order(id), 'end') == 1 then return 0 end
-    if ARGV[3] ~= '' and not isOwner(id, ARGV[3]) then return 0 end
-    over(id)
-    redis.call('HSET', order(id), 'end', ARGV[4])
-    tell(id, 'type', 'end', 'end', ARGV[4])
-    local kept = tonumber(redis.call('HGET', order(id), 'kept'))
-    redis.call('PEXPIRE', order(id), 2 * kept)
-    redis.call('PEXPIRE', order(id) .. ':events', 60000)
-    redis.call('PEXPIRE', order(id) .. ':images', kept)
-    local bytes = 0
-    for _, field in ipairs(redis.call('HKEYS', order(id) .. ':images')) do
-      bytes = bytes + redis.call('HSTRLEN', order(id) .. ':images', field)
-    end
-    for _, old in ipairs(redis.call('ZRANGEBYSCORE', P .. 'kept', '-inf', now)) do drop(old) end
-    redis.call('ZADD', P .. 'kept', now + kept, id)
-    redis.call('HSET', P .. 'sizes', id, bytes)
-    local all = redis.call('INCRBY', P .. 'bytes', bytes)
-    while all > tonumber(ARGV[5]) do
-      local oldest = redis.call('ZRANGE', P .. 'kept', 0, 0)[1]
-      if not oldest or oldest == id then break end
-      drop(oldest)
-      all = tonumber(redis.call('GET', P .. 'bytes'))
-    end
-    moved()
+    if not isOpen(id) or not isOwner(id, ARGV[3]) then return 0 end
+    finish(id, redis.call('HGET', order(id), 'cancel') or ARGV[4], ARGV[5])
     return 1`,
 
-  /** id: whether it waited, and so is over at once where the caller ends it */
-  cancel: `
+  /** id, how it ends, most bytes of all images: whether it is over at once; else whoever draws it is told, and ends it so */
+  leave: `
     local id = ARGV[2]
-    if redis.call('EXISTS', order(id)) == 0 or redis.call('HEXISTS', order(id), 'end') == 1 then return 0 end
-    redis.call('HSET', order(id), 'cancel', '1')
-    return redis.call('ZSCORE', P .. 'running', id) and 0 or 1`,
+    if not isOpen(id) then return 0 end
+    if redis.call('ZSCORE', P .. 'running', id) then
+      redis.call('HSETNX', order(id), 'cancel', ARGV[3])
+      return 0
+    end
+    finish(id, ARGV[3], ARGV[4])
+    return 1`,
 
   /** id, token: an order that goes back to be the next, as if it had not been taken */
   giveBack: `
     local id = ARGV[2]
-    if not isOwner(id, ARGV[3]) or redis.call('HEXISTS', order(id), 'end') == 1 then return 0 end
+    if not isOwner(id, ARGV[3]) or not isOpen(id) then return 0 end
     redis.call('HDEL', order(id), 'owner')
     redis.call('HINCRBY', order(id), 'takes', -1)
     redis.call('ZREM', P .. 'running', id)
@@ -181,9 +203,12 @@ const BODIES = {
 
   /** id: an order that nobody asks after any more */
   forget: `
-    over(ARGV[2])
-    drop(ARGV[2])
-    redis.call('DEL', order(ARGV[2]), order(ARGV[2]) .. ':events')
+    local id = ARGV[2]
+    over(id)
+    drop(id)
+    local repeats = redis.call('HGET', order(id), 'repeats')
+    if repeats and redis.call('HGET', repeats, 'id') == id then redis.call('DEL', repeats) end
+    redis.call('DEL', order(id), order(id) .. ':events')
     moved()
     return 1`,
 

@@ -28,7 +28,11 @@ export class SharedJobs implements JobSource {
     const found = await this.#read(id);
     if (found === null || !this.service.models.ids.includes(found.order.model)) return null;
     const isGone = found.end?.kind === 'completed' && !(await this.store.keepsImages(id).catch(unreachable));
-    return isGone ? 'gone' : this.#attach(id, found);
+    if (isGone) return 'gone';
+    const job = this.#attach(id, found);
+    // Its images are read before anybody is told of it.
+    if (found.end !== null) await job?.over;
+    return job;
   }
 
   async #read(id: string): Promise<FoundOrder | null> {
@@ -41,18 +45,18 @@ export class SharedJobs implements JobSource {
     }
   }
 
-  #attach(id: string, { order, end }: FoundOrder): Job | null {
-    const { job, request, model, key, api } = order;
+  #attach(id: string, found: FoundOrder): Job | null {
+    const { job, request, model, key, api } = found.order;
     if (job === undefined) return null;
     const { caller, createdAt, file, warnings } = job;
     const served = this.service.models.find(model);
     const checked: CheckedBody = { served, request, warnings, promptTokens: 0, file };
-    const timeout = this.service.limits.timeout;
+    const { timeout } = this.service.limits;
     return new Job(this.service, checked, {
       ...{ id, createdAt, caller },
       start: (listeners) => {
         const asked = { key, model, api, request, timeout, ...listeners, job: { id, kept: 0, facts: job } };
-        const queued = this.queue.attach(id, asked, end);
+        const queued = this.queue.attach(id, asked, found);
         return { ...checked, queued, result: queued.result };
       },
     });

@@ -14,8 +14,8 @@ import { BULL_PREFIX, DRAW } from './bull.js';
 import type { RedisPackages } from './connection.js';
 import { FollowedOrder } from './followed-order.js';
 import { Follower } from './follower.js';
-import type { OrderEnd, SharedOrder } from './order.js';
-import type { OrderStore } from './order-store.js';
+import { failed, type OrderEnd, type SharedOrder } from './order.js';
+import type { FoundOrder, OrderStore } from './order-store.js';
 import { queueName } from './queue-name.js';
 import { SharedView } from './shared-view.js';
 
@@ -34,6 +34,7 @@ export interface SharedQueueParts {
 
 /** Milliseconds that an order without a job is kept after its end, where its server does not fetch it. */
 const KEPT = 60_000;
+
 /** A request that is waited for here, and followed there. */
 interface Here {
   readonly queued: QueuedRequest;
@@ -53,8 +54,8 @@ export class SharedQueue implements ServerQueue {
   /** What is followed here, by its id. */
   readonly #here = new Map<string, Here>();
   readonly #ids = new WeakMap<QueuedRequest, string>();
-  /** Ids to cancel when Redis is back. */
-  readonly #toCancel = new Set<string>();
+  /** What is to be said of an order when Redis is back. */
+  readonly #unsaid = new Map<string, () => Promise<unknown>>();
   readonly #view: SharedView;
   #draining = false;
   #closing = false;
@@ -112,16 +113,21 @@ export class SharedQueue implements ServerQueue {
     const id = order.job?.id ?? `order_${randomBytes(16).toString('base64url')}`;
     const here = this.#enter(id, order);
     const { queued } = here;
-    this.#put(id, here, order).catch((error: unknown) => queued.refuse(redisError(error)));
+    this.#put(id, here, order).catch((error: unknown) => {
+      queued.refuse(redisError(error));
+      // It may be there all the same, and nobody knows of it.
+      void this.#say(id, () => this.#parts.store.forget(id));
+    });
     return queued;
   }
 
   /** Follows an order that another server, or this one before, has taken. */
-  attach(id: string, order: RequestOrder, end: OrderEnd | null): QueuedRequest {
-    const { queued, followed } = this.#enter(id, order);
+  attach(id: string, order: RequestOrder, { end, takes, round, left }: FoundOrder): QueuedRequest {
+    const { queued, followed } = this.#enter(id, order, end === null ? left : order.timeout);
     queued.accept();
-    if (end === null) void this.#follower.follow(id, followed);
-    else followed.replay(end).catch((error: unknown) => queued.fail(redisError(error)));
+    void this.#follower.follow(id, followed);
+    // Whoever took it may have ended before it was offered; where it was, this changes nothing.
+    if (end === null && takes === 0) void this.#say(id, () => this.#offer(id, order.model, round));
     return queued;
   }
 
@@ -154,20 +160,18 @@ export class SharedQueue implements ServerQueue {
     this.#parts.client.disconnect();
   }
 
-  #enter(id: string, order: RequestOrder): Here {
+  #enter(id: string, order: RequestOrder, left = order.timeout): Here {
     const { clock, store, log } = this.#parts;
     const queued = new QueuedRequest(order, clock);
     const here = { queued, followed: new FollowedOrder(id, queued, store, log), outlives: order.job !== undefined };
     this.#here.set(id, here);
     this.#ids.set(queued, id);
-    const forget = clock.after(order.timeout, () => {
-      queued.fail(tooLate(order.timeout));
-    });
+    const forget = clock.after(left, () => queued.fail(tooLate(order.timeout)));
     queued.onSettled(() => {
       forget();
       this.#follower.unfollow(id);
       this.#here.delete(id);
-      if (!this.#closing) void this.#leaveThere(id, here);
+      if (!this.#closing && !queued.wasRefused) void this.#leaveThere(id, here);
     });
     return here;
   }
@@ -184,13 +188,7 @@ export class SharedQueue implements ServerQueue {
     const answer = await store.accept(asked);
     if (answer.kind === 'repeated') return queued.refuse(new RepeatedJob(answer.id, answer.body));
     if (answer.kind !== 'accepted') return queued.refuse(this.#full(answer.kind));
-    const options = { jobId: id, priority: Math.min(answer.round, LAST_ROUND) };
-    try {
-      await this.#queue(queue).add(DRAW, {}, options);
-    } catch (error) {
-      this.#toCancel.add(id);
-      throw error;
-    }
+    await this.#offer(id, model, answer.round);
     await this.#view.look();
     queued.accept();
     // Left meanwhile, before anybody could be told.
@@ -198,29 +196,38 @@ export class SharedQueue implements ServerQueue {
     else await this.#follower.follow(id, followed);
   }
 
-  /** Nobody waits here any more: where it is not over there, it is cancelled there; else nobody asks for it any more. */
+  /** Offers an order to those who draw; once, however often it is called. */
+  async #offer(id: string, model: string, round: number): Promise<void> {
+    await this.#queue(model).add(DRAW, {}, { jobId: id, priority: Math.min(round, LAST_ROUND) });
+  }
+
+  /** Nobody waits here any more: where it is not over there, it ends there as it did here; else nobody asks for it any more. */
   async #leaveThere(id: string, { queued, followed, outlives }: Here): Promise<void> {
-    const { store, models } = this.#parts;
-    try {
-      if (!followed.isOver && (await store.cancel(id))) {
-        await store.finish(id, null, { kind: 'cancelled' });
-        await this.#queue(queueName(models.find(queued.model))).remove(id);
-      } else if (followed.isOver && !outlives) await store.forget(id);
-    } catch {
-      if (!followed.isOver) this.#toCancel.add(id);
-    }
+    const { store } = this.#parts;
+    if (!followed.isOver) {
+      const end = await endOf(queued);
+      await this.#say(id, async () => {
+        if (await store.leave(id, end)) await this.#queue(queued.model).remove(id);
+      });
+    } else if (!outlives) await this.#say(id, () => store.forget(id));
+  }
+
+  /** Says something of an order, or when Redis is back. */
+  async #say(id: string, say: () => Promise<unknown>): Promise<void> {
+    await say().catch(() => this.#unsaid.set(id, say));
   }
 
   #catchUp(): void {
-    void this.#view.look();
-    for (const id of this.#toCancel) {
-      this.#toCancel.delete(id);
-      this.#parts.store.cancel(id).catch(() => this.#toCancel.add(id));
+    this.#follower.catchUp();
+    for (const [id, say] of this.#unsaid) {
+      this.#unsaid.delete(id);
+      void this.#say(id, say);
     }
   }
 
-  #queue(name: string): Queue {
-    const { packages, client } = this.#parts;
+  #queue(model: string): Queue {
+    const { packages, client, models } = this.#parts;
+    const name = queueName(models.find(model));
     const known = this.#queues.get(name);
     if (known !== undefined) return known;
     const queue = new packages.bullmq.Queue(name, {
@@ -237,6 +244,16 @@ export class SharedQueue implements ServerQueue {
   #full(kind: 'full' | 'full of key') {
     const { limit, limitPerKey } = this.#parts;
     return queueFull(kind === 'full' ? `${limit} requests wait` : `${limitPerKey} requests of this key wait`);
+  }
+}
+
+/** How a request ended here, for those who follow it elsewhere. */
+async function endOf(queued: QueuedRequest): Promise<OrderEnd> {
+  try {
+    await queued.result;
+    return { kind: 'completed' };
+  } catch (error) {
+    return queued.state === 'cancelled' ? { kind: 'cancelled' } : failed(refusalOf(error));
   }
 }
 

@@ -46,7 +46,7 @@ export class SharedWorker {
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
-    this.#locks = new LockKeeper(parts.clock, parts.log, parts.lock);
+    this.#locks = new LockKeeper(parts.clock, parts.lock);
     this.#taker = new OrderTaker(parts, this.#name, this.#locks);
   }
 
@@ -91,14 +91,14 @@ export class SharedWorker {
   }
 
   async #serve(served: ServedModel, bull: Worker): Promise<void> {
-    const { log, clock, client } = this.#parts;
+    const { clock, client } = this.#parts;
     while (!this.#stopping) {
       try {
         const first = await this.#taker.fetch(bull, true);
         if (first !== null) await this.#inTurn(() => this.#draw(served, bull, first));
       } catch (error) {
         if (this.#stopping) return;
-        log.warn({ model: served.id, err: error }, 'an order of the shared queue was not drawn');
+        this.#warn(served, error);
         await new Promise<void>((resolve) => clock.after(PAUSE, resolve));
         await reconnected(client);
       }
@@ -116,33 +116,35 @@ export class SharedWorker {
     if (this.#stopping) return this.#taker.putBack(fetched);
     const first = await this.#taker.take(served, fetched);
     if (first === null) return;
-    const batch = [first];
-    // What ended a process may have been the cause: it is drawn alone.
-    if (!first.isRepeated) batch.push(...(await this.#others(served, bull, first)));
-    await Promise.all(batch.map((held) => held.draw()));
     const { queue, store } = this.#parts;
+    const warn = (error: unknown) => this.#warn(served, error);
+    const batch: [HeldOrder, ...HeldOrder[]] = [first];
+    // What ended a process may have been the cause: it is drawn alone. What is here is drawn, though the others cannot be reached.
+    if (!first.isRepeated) await this.#gather(served, bull, batch).catch(warn);
+    await Promise.all(batch.map((held) => held.draw().catch(warn)));
     const rate = queue.estimate.of(served.id, 1);
     if (rate !== null) await store.learn(queueName(served), rate);
   }
 
-  async #others(served: ServedModel, bull: Worker, first: HeldOrder): Promise<HeldOrder[]> {
+  /** Takes what waits behind an order and is drawn with it. */
+  async #gather(served: ServedModel, bull: Worker, batch: [HeldOrder, ...HeldOrder[]]): Promise<void> {
     const { batchWindow, batchImages, clock } = this.#parts;
+    const [first] = batch;
     if (batchWindow > 0) await new Promise<void>((resolve) => clock.after(batchWindow, resolve));
-    const others: HeldOrder[] = [];
     let room = batchImages - first.images;
     while (room > 0 && !this.#stopping) {
       const fetched = await this.#taker.fetch(bull, false);
-      if (fetched === null) break;
-      if (!(await this.#taker.isLike(fetched, first.order, room))) {
-        await this.#taker.putBack(fetched);
-        break;
-      }
+      if (fetched === null) return;
+      if (!(await this.#taker.isLike(fetched, first.order, room))) return this.#taker.putBack(fetched);
       const held = await this.#taker.take(served, fetched);
       if (held === null) continue;
-      others.push(held);
+      batch.push(held);
       room -= held.images;
     }
-    return others;
+  }
+
+  #warn({ id }: ServedModel, error: unknown): void {
+    this.#parts.log.warn({ model: id, err: error }, 'an order of the shared queue was not drawn');
   }
 
   #beat(): void {

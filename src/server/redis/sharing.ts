@@ -44,13 +44,16 @@ export class Sharing {
     readonly limit: number;
     readonly limitPerKey: number;
   }): Promise<{ readonly queue: SharedQueue; readonly store: OrderStore }> {
-    const client = await this.#connect('fails');
+    const connections: Redis[] = [];
     try {
+      const client = await this.#connect('fails');
+      connections.push(client);
       const subscriber = await this.#connect('waits');
+      connections.push(subscriber);
       const store = new OrderStore(client, MOST_BYTES);
       return { queue: await SharedQueue.open({ ...this.#common, ...bounds, client, subscriber, store }), store };
     } catch (error) {
-      client.disconnect();
+      for (const connection of connections) connection.disconnect();
       throw error;
     }
   }

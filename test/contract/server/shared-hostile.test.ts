@@ -1,8 +1,12 @@
 import { Queue } from 'bullmq';
 import { describe, expect, it } from 'vitest';
+import type { GeneratedImage } from '../../../src/image/generated-image.js';
+import { tooLate } from '../../../src/server/queue/queue-refusals.js';
+import { failed } from '../../../src/server/redis/order.js';
 import { OrderStore } from '../../../src/server/redis/order-store.js';
 import { queueName } from '../../../src/server/redis/queue-name.js';
 import { memoryModel } from '../../support/memory-server.js';
+import { memoryPipeline } from '../../support/memory-session.js';
 import { type RedisServer, startRedis } from '../../support/redis.js';
 import { sharedServer } from '../../support/shared-server.js';
 import { noCommand, skipFor } from '../../support/skip-for.js';
@@ -99,20 +103,35 @@ describe('an order that another process has taken over', skipFor(noCommand('redi
     const store = new OrderStore(redis.client, 1 << 30);
     const limits = { limit: 9, limitPerKey: 9, kept: 1000, timeout: 60_000, work: 1, queue: 'q' };
     const order = { model: 'formula', key: 'key-1', api: 'jobs', request: { ...REQUEST, sigmas: null } };
+    /** Takes it as the one that BullMQ has given it to. */
+    const take = async (token: string) => {
+      await redis.client.set('t2i-bull:q:one:lock', token);
+      return store.take('q', 'one', token);
+    };
     await store.accept({ ...limits, id: 'one', order });
-    expect(await store.take('one', 'first')).toMatchObject({ takes: 0, drawn: [] });
+    expect(await take('first')).toMatchObject({ takes: 0, drawn: [] });
     expect(await store.step('one', 'first', { image: 0, step: 1, steps: 5 })).toBe('on');
-    expect(await store.take('one', 'second')).toMatchObject({ takes: 1 });
+    // A connection that broke off before the answer came sends the command again.
+    expect(await take('first')).toMatchObject({ takes: 0 });
+    expect(await take('second')).toMatchObject({ takes: 1 });
+    expect(await store.take('q', 'one', 'first')).toBeNull();
     expect(await store.step('one', 'first', { image: 0, step: 2, steps: 5 })).toBe('lost');
     expect(await store.finish('one', 'first', { kind: 'completed' })).toBe(false);
     expect(await store.giveBack('one', 'first')).toBe(false);
     expect((await store.events('one', '0')).map(({ event }) => (event as { type: string }).type)).toEqual([
-      ...['start', 'step', 'start'],
+      ...['start', 'step', 'start', 'start'],
     ]);
-    await store.cancel('one');
+    // An image that another has drawn meanwhile is told once.
+    const { images } = await memoryPipeline().pipeline.generate({ prompt: 'a cat', steps: 5, seed: 1 });
+    for (let drawn = 0; drawn < 2; drawn++) await store.image('one', 'second', 0, images[0] as GeneratedImage);
+    expect((await store.events('one', '0')).slice(4)).toMatchObject([{ event: { type: 'image', image: 0 } }]);
+    expect(await store.leave('one', failed(tooLate(60_000)))).toBe(false);
     expect(await store.step('one', 'second', { image: 0, step: 2, steps: 5 })).toBe('cancelled');
     expect(await store.finish('one', 'second', { kind: 'cancelled' })).toBe(true);
     expect(await store.finish('one', 'second', { kind: 'completed' })).toBe(false);
-    expect(await store.take('one', 'third')).toBeNull();
+    expect(await store.step('one', 'second', { image: 0, step: 3, steps: 5 })).toBe('cancelled');
+    expect((await store.events('one', '0')).at(-1)).toMatchObject({ event: { type: 'end' } });
+    expect(await store.endOf('one')).toEqual(failed(tooLate(60_000)));
+    expect(await take('third')).toBeNull();
   });
 });

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { T2IError } from '../../../src/errors.js';
-import { loadPackages } from '../../../src/server/redis/connection.js';
+import { checkVersion, connect, loadPackages } from '../../../src/server/redis/connection.js';
 import { createWorker } from '../../../src/server/worker.js';
-import { memoryModel } from '../../support/memory-server.js';
+import { memoryModel, memoryServer } from '../../support/memory-server.js';
 import { startRedis } from '../../support/redis.js';
 import { TINY } from '../../support/serve-process.js';
-import { type SharedServer, sharedServer } from '../../support/shared-server.js';
+import { type SharedServer, sharedServer, streamOf } from '../../support/shared-server.js';
 import { noCommand, skipFor } from '../../support/skip-for.js';
 import { sseEvents } from '../../support/sse.js';
 
@@ -30,6 +30,11 @@ async function answered(server: SharedServer): Promise<number> {
     await delay(20);
   }
   return 503;
+}
+
+/** Waits until a server has logged something. */
+async function logs(server: SharedServer, text: string): Promise<void> {
+  for (let tries = 0; tries < 500 && !server.logged().includes(text); tries++) await delay(20);
 }
 
 /** Waits until the metrics of a server say something. */
@@ -92,7 +97,7 @@ describe('where Redis is away', skipFor(noCommand('redis-server')), () => {
     const redis = await startRedis();
     const asked = await sharedServer(redis, { draws: false });
     const model = memoryModel('formula');
-    await sharedServer(redis, {}, model);
+    await sharedServer(redis, {}, { model });
     let stopped: Promise<void> | undefined;
     const begun = new Promise<void>((resolve) => {
       model.onStep = (steps) => {
@@ -112,5 +117,59 @@ describe('where Redis is away', skipFor(noCommand('redis-server')), () => {
     });
     model.onStep = () => {};
     expect(await answered(asked)).toBe(200);
+  });
+
+  it('a request goes on where Redis ended in the middle of it and comes back with what it knew', async () => {
+    const redis = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
+    const asked = await sharedServer(redis, { draws: false });
+    const model = memoryModel('formula');
+    const drawing = await sharedServer(redis, {}, { model });
+    const stopped = new Promise<void>((resolve) => {
+      model.onStep = (steps) => {
+        if (steps === 30) redis.stop().then(resolve);
+      };
+    });
+    const asking = streamOf(asked, { ...body, n: 3, stream: true, partial_images: 1 });
+    await stopped;
+    await redis.start();
+    const alone = await streamOf(await memoryServer(), { ...body, n: 3, stream: true, partial_images: 1 });
+    // A preview that was told when it ended may be late, and is left out then; each image comes once.
+    const isImage = ({ event }: { event: string }) => event === 'image_generation.completed';
+    expect((await asking).filter(isImage)).toEqual(alone.filter(isImage));
+    expect(new Set(drawing.seeds())).toEqual(new Set([7, 8, 9]));
+    expect(await answered(asked)).toBe(200);
+  });
+
+  it('what it is too full for is not lost, and drawn when there is room', async () => {
+    const redis = await startRedis();
+    const asked = await sharedServer(redis, { draws: false });
+    const model = memoryModel('formula');
+    const drawing = await sharedServer(redis, { redis: { url: redis.url, lock: 500 } }, { model });
+    model.onStep = (steps) => {
+      if (steps === 5) void redis.client.config('SET', 'maxmemory', '1');
+    };
+    const asking = asked.post(PATH, body);
+    await logs(drawing, 'an order of the shared queue was not drawn');
+    await redis.client.config('SET', 'maxmemory', '0');
+    expect((await asking).status).toBe(200);
+    expect(drawing.logged()).not.toContain(body.prompt);
+  });
+});
+
+describe('a connection', skipFor(noCommand('redis-server')), () => {
+  it('counts as broken where no answer comes', async () => {
+    const redis = await startRedis();
+    const client = await connect(await loadPackages(), redis.url, 'fails', 100);
+    redis.pause();
+    await expect(client.get('key')).rejects.toThrow();
+    client.disconnect();
+  });
+
+  it('is not made to a Redis that is too old', () => {
+    for (const version of ['6.2.0', '7.0.15', '10.0.1', '8.0-rc1'])
+      checkVersion(`# Server\r\nredis_version:${version}\r\n`);
+    for (const version of ['5.0.14', '6.0.20', '', '0.0']) {
+      expect(() => checkVersion(`redis_version:${version}\r\n`)).toThrow(/needs Redis 6.2 or newer/);
+    }
   });
 });

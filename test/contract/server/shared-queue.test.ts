@@ -1,7 +1,9 @@
+import { Queue } from 'bullmq';
 import { describe, expect, it } from 'vitest';
-import { type MemoryServer, memoryModel, memoryServer } from '../../support/memory-server.js';
+import { queueName } from '../../../src/server/redis/queue-name.js';
+import { memoryModel, memoryServer } from '../../support/memory-server.js';
 import { startRedis } from '../../support/redis.js';
-import { otherVersion, sharedServer } from '../../support/shared-server.js';
+import { otherVersion, sharedServer, streamOf } from '../../support/shared-server.js';
 import { noCommand, skipFor } from '../../support/skip-for.js';
 import { sseEvents } from '../../support/sse.js';
 
@@ -11,11 +13,6 @@ const json = { 'content-type': 'application/json' };
 
 async function until(is: () => boolean): Promise<void> {
   for (let tries = 0; tries < 2000 && !is(); tries++) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
-async function streamOf(server: MemoryServer, asked: unknown) {
-  const response = await server.app.request(PATH, { method: 'POST', body: JSON.stringify(asked), headers: json });
-  return sseEvents(await response.text()).map(({ event, data: { created_at: _, ...data } }) => ({ event, data }));
 }
 
 describe('a queue that servers share', skipFor(noCommand('redis-server')), () => {
@@ -82,7 +79,7 @@ describe('a queue that servers share', skipFor(noCommand('redis-server')), () =>
       await ask(BOB, 'bob', 4),
     ];
     const model = memoryModel('formula');
-    const drawing = await sharedServer(redis, {}, model);
+    const drawing = await sharedServer(redis, {}, { model });
     for (const { job, headers } of jobs) {
       order.push(sseEvents(await (await asked.app.request(job.events_url, { headers })).text()).at(-1)?.event ?? '');
     }
@@ -94,7 +91,7 @@ describe('a queue that servers share', skipFor(noCommand('redis-server')), () =>
   it('never draws with another version of a model', async () => {
     const redis = await startRedis();
     const asked = await sharedServer(redis, { draws: false });
-    const other = await sharedServer(redis, {}, otherVersion('formula'));
+    const other = await sharedServer(redis, {}, { model: otherVersion('formula') });
     const { body: job } = await asked.post('/v1/jobs', body);
     // The other server draws what is for its own version, and leaves the first job alone.
     expect((await other.post(PATH, { ...body, seed: 99 })).status).toBe(200);
@@ -109,25 +106,16 @@ describe('a queue that servers share', skipFor(noCommand('redis-server')), () =>
     const redis = await startRedis();
     const asked = await sharedServer(redis, { draws: false });
     const model = memoryModel('formula');
-    await sharedServer(redis, {}, model);
-    const leave = new AbortController();
-    const after: number[] = [];
-    model.onStep = (steps) => {
-      if (steps === 3) leave.abort();
-      after.push(steps);
-    };
-    const long = { ...body, steps: 200, n: 10 };
-    const answer = asked.app.request(PATH, {
-      method: 'POST',
-      body: JSON.stringify(long),
-      headers: json,
-      signal: leave.signal,
-    });
-    await answer;
+    await sharedServer(redis, {}, { model });
+    const long = { ...body, steps: 200, n: 10, stream: true, partial_images: 3 };
+    const response = await asked.app.request(PATH, { method: 'POST', body: JSON.stringify(long), headers: json });
+    const reader = response.body?.getReader();
+    // Its first preview says that it is drawn.
+    await reader?.read();
+    await reader?.cancel();
     // Another request is drawn: the first has left the device.
-    model.onStep = () => {};
     expect((await asked.post(PATH, { ...body, seed: 50 })).status).toBe(200);
-    expect(after.length).toBeLessThan(2000);
+    expect(model.steps).toBeLessThan(2000);
     expect(await asked.metrics.registry.metrics()).toContain('t2i_aborts_total{state="generating"} 1');
   });
 });
@@ -137,18 +125,48 @@ describe('a server that draws for others', skipFor(noCommand('redis-server')), (
     const redis = await startRedis();
     const asked = await sharedServer(redis, { draws: false });
     const model = memoryModel('formula');
-    const first = await sharedServer(redis, {}, model);
+    const first = await sharedServer(redis, {}, { model });
     const asking = streamOf(asked, { ...body, n: 4, stream: true, partial_images: 3 });
     // In the middle of the third image.
     await new Promise<void>((resolve) => {
       model.onStep = (steps) => steps === 50 && resolve();
     });
     await first.server.close();
+    // Nobody has to wait until its lock is over.
+    const bull = new Queue(queueName(model), { connection: redis.client, prefix: 't2i-bull' });
+    expect([await bull.getActiveCount(), await bull.count()]).toEqual([0, 1]);
     const second = await sharedServer(redis);
     const events = await asking;
     expect(events).toEqual(await streamOf(await memoryServer(), { ...body, n: 4, stream: true, partial_images: 3 }));
     expect(second.seeds().slice(-1)).toEqual([10]);
     expect(second.seeds()).not.toContain(7);
+  });
+
+  it('keeps what it has for as long as it lives, though others wait for work', async () => {
+    const redis = await startRedis();
+    const asked = await sharedServer(redis, { draws: false });
+    const model = memoryModel('formula');
+    let opened = () => {};
+    const opening = new Promise<void>((resolve) => {
+      opened = resolve;
+    });
+    const open = model.open.bind(model);
+    Object.assign(model, { open: (signal: AbortSignal) => opening.then(() => open(signal)) });
+    const first = await sharedServer(redis, { redis: { url: redis.url, lock: 5000 } }, { model });
+    const asking = asked.post(PATH, body);
+    const second = await sharedServer(redis, { redis: { url: redis.url, lock: 5000 } });
+    // Each time that its lock has more time left than before it was renewed: three times, and it would be over without.
+    let [before, renewals] = [Number.POSITIVE_INFINITY, 0];
+    for (let looks = 0; looks < 2000 && renewals < 3 && second.seeds().length === 0; looks++) {
+      const [key] = await redis.client.keys('t2i-bull:*:lock');
+      const left = key === undefined ? 0 : await redis.client.pttl(key);
+      if (left > before) renewals++;
+      before = left;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    opened();
+    expect((await asking).status).toBe(200);
+    expect([renewals, first.seeds(), second.seeds()]).toEqual([3, [7], []]);
   });
 
   it('draws for its own clients to the end when it drains, and lets jobs go on elsewhere', async () => {
@@ -166,61 +184,5 @@ describe('a server that draws for others', skipFor(noCommand('redis-server')), (
     await waiting.server.close();
     const other = await sharedServer(redis);
     expect(sseEvents(await (await other.app.request(job.events_url)).text()).at(-1)?.event).toBe('completed');
-  });
-});
-
-describe('a job', skipFor(noCommand('redis-server')), () => {
-  it('is known, followed and cancelled at every server', async () => {
-    const redis = await startRedis();
-    const [one, two] = [await sharedServer(redis, { draws: false }), await sharedServer(redis, { draws: false })];
-    const { body: job } = await one.post('/v1/jobs', { ...body, n: 2, previews: 1, output_format: 'webp' });
-    const { body: other } = await one.post('/v1/jobs', body);
-    expect((await two.get(job.poll_url)).body).toEqual((await one.get(job.poll_url)).body);
-    const cancelled = await two.post(other.cancel_url, {});
-    expect(cancelled).toMatchObject({ status: 200, body: { status: 'cancelled' } });
-    const events = await Promise.all([one, two].map((server) => server.app.request(job.events_url)));
-    const drawing = await sharedServer(redis);
-    const [here, there] = await Promise.all(events.map(async (response) => sseEvents(await response.text())));
-    expect(here?.at(-1)).toMatchObject({ event: 'completed', data: { images: [{ seed: 7 }, { seed: 8 }] } });
-    const told = (all = here) => all?.filter(({ event }) => event !== 'status' && event !== 'preview');
-    expect(told(there)).toEqual(told(here));
-    expect(sseEvents(await (await one.app.request(other.events_url)).text()).at(-1)?.event).toBe('cancelled');
-    // One that comes later has it from what is kept.
-    const late = await sharedServer(redis, { draws: false });
-    expect((await late.get(job.poll_url)).body.status).toMatch(/generating|completed/);
-    await (await late.app.request(job.events_url)).text();
-    expect((await late.get(job.poll_url)).body).toEqual((await one.get(job.poll_url)).body);
-    expect(drawing.seeds()).toEqual([7, 8]);
-  });
-
-  it('is started once for an idempotency key, whichever servers are called, and is its caller’s alone', async () => {
-    const redis = await startRedis();
-    const [ALICE, BOB] = ['alice-alice-alice', 'bobby-bobby-bobby'];
-    const options = { draws: false, apiKeys: [ALICE, BOB] };
-    const servers = [await sharedServer(redis, options), await sharedServer(redis, options)];
-    const headers = { authorization: `Bearer ${ALICE}`, 'idempotency-key': 'one' };
-    const calls = [0, 1, 0, 1, 0, 1].map((at) => (servers[at] as MemoryServer).post('/v1/jobs', body, headers));
-    const answers = await Promise.all(calls);
-    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202, 202]);
-    expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
-    expect(answers.filter((answer) => answer.headers.get('idempotency-replayed') === 'true')).toHaveLength(5);
-    for (const server of servers) {
-      expect((await server.post('/v1/jobs', { ...body, seed: 8 }, headers)).status).toBe(422);
-      const url = answers[0]?.body.poll_url as string;
-      expect((await server.get(url, { authorization: `Bearer ${BOB}` })).status).toBe(404);
-      expect((await server.get(url, headers)).status).toBe(200);
-      expect((await server.get(`/v1/jobs/job_${'x'.repeat(22)}`, headers)).status).toBe(404);
-    }
-    expect((await servers[0]?.get('/v1/capabilities', headers))?.body.queue.waiting).toBe(1);
-  });
-
-  it('is gone at every server when its images are not kept any more', async () => {
-    const redis = await startRedis();
-    const one = await sharedServer(redis);
-    const { body: job } = await one.post('/v1/jobs', body);
-    await (await one.app.request(job.events_url)).text();
-    await redis.client.del(`t2i:order:${job.id}:images`);
-    const two = await sharedServer(redis, { draws: false });
-    expect((await two.get(job.poll_url)).status).toBe(410);
   });
 });
