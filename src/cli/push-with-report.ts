@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { awsSettings } from '../ops/aws/settings.js';
-import { isS3Address, parseS3Address } from '../ops/s3/address.js';
+import { isS3Address, parseS3Address } from '../aws/s3-address.js';
+import { S3Store } from '../aws/s3-store.js';
+import { awsSettings } from '../ops/aws-settings.js';
 import { type PushFormat, pushToS3 } from '../ops/s3/push.js';
-import { S3Store } from '../ops/s3/store.js';
 import { type PushProgress, type PushReport, pushFolders } from '../ops/transfer/push-folders.js';
 import type { Io } from './io.js';
 import { StatusLine } from './status-line.js';

@@ -13,9 +13,9 @@ export async function withSharedPromotion<T>(
 ): Promise<T> {
   if (remote === null) return work(undefined);
   const [{ awsSettings }, { parseS3Address }, { S3Store }, { S3SharedPlace }] = await Promise.all([
-    import('../ops/aws/settings.js'),
-    import('../ops/s3/address.js'),
-    import('../ops/s3/store.js'),
+    import('../ops/aws-settings.js'),
+    import('../aws/s3-address.js'),
+    import('../aws/s3-store.js'),
     import('../ops/promotion/shared/s3.js'),
   ]);
   const address = parseS3Address(remote, 'log_trained_model.remote');

@@ -60,7 +60,8 @@ export const LAYERS = [
   folder('python', 85),
   { ...folder('server', 85), mutate: ['src/server/**/*.ts', '!src/server/page/browser/**/*.ts'] },
   folder('http', 85),
-  { name: 'ops', mutate: ['src/ops/*.ts'], tests: ['test/unit/ops/aws/**/*.test.ts'], aim: 85 },
+  folder('aws', 85),
+  { name: 'ops', mutate: ['src/ops/*.ts'], tests: ['test/unit/aws/**/*.test.ts'], aim: 85 },
   ...readdirSync(new URL('../../src/ops', import.meta.url), { withFileTypes: true })
     .filter((part) => part.isDirectory())
     .map(({ name }) => folder(`ops/${name}`, 85)),

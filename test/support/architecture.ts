@@ -43,6 +43,11 @@ const LAYERS: readonly Layer[] = [
   { owns: 'files.ts', imports: ['errors.ts', 'temporary-files.ts'] },
   { owns: 'cache-folder.ts', imports: ['errors.ts', 'files.ts'] },
   { owns: 'http/', imports: ['errors.ts', 'fields.ts'] },
+  {
+    owns: 'aws/',
+    imports: ['errors.ts', 'fields.ts'],
+    packages: ['@aws-sdk/client-cloudwatch-logs', '@aws-sdk/client-s3', '@aws-sdk/client-sagemaker'],
+  },
   { owns: 'diffusion/', imports: ['errors.ts'], node: false },
   { owns: 'text/', imports: ['errors.ts'], node: false },
   {
@@ -154,6 +159,7 @@ const LAYERS: readonly Layer[] = [
       'trainer-folder.ts',
       'python/',
       'http/',
+      'aws/',
       'hub/',
       'model/',
     ],
@@ -166,8 +172,11 @@ const LAYERS: readonly Layer[] = [
   { owns: 'server/page/browser/', imports: [], node: false },
   {
     owns: 'server/',
-    imports: [...CORE, 'printable.ts', 'unbundled.ts', 'hub/', 'pipeline.ts', 'pipeline/'],
-    packages: ['zod', 'hono', '@hono/node-server', 'pino', 'prom-client', '@opentelemetry/api', 'bullmq', 'ioredis'],
+    imports: [...CORE, 'printable.ts', 'unbundled.ts', 'aws/', 'hub/', 'pipeline.ts', 'pipeline/'],
+    packages: [
+      ...['zod', 'hono', '@hono/node-server', 'pino', 'prom-client', '@opentelemetry/api', 'bullmq', 'ioredis'],
+      '@aws-sdk/client-s3',
+    ],
   },
   {
     owns: 'ai/',
@@ -195,6 +204,7 @@ const LAYERS: readonly Layer[] = [
       'bench/',
       'python/',
       'http/',
+      'aws/',
       'hub/',
       'ops/',
     ],

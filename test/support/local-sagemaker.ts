@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { openLogs } from '../../src/ops/aws/clients.js';
-import { type AwsSettings, awsSettings } from '../../src/ops/aws/settings.js';
-import { S3Store } from '../../src/ops/s3/store.js';
+import { openLogs } from '../../src/aws/clients.js';
+import { S3Store } from '../../src/aws/s3-store.js';
+import type { AwsSettings } from '../../src/aws/settings.js';
+import { awsSettings } from '../../src/ops/aws-settings.js';
 import { TrainingJobs } from '../../src/ops/sagemaker/client.js';
 import { type Faults, noFaults } from '../../src/ops/sagemaker/local/faults.js';
 import { LocalSageMaker } from '../../src/ops/sagemaker/local/server.js';

@@ -1,5 +1,6 @@
-import { type AwsSettings, awsSettings } from '../../ops/aws/settings.js';
-import { S3Store } from '../../ops/s3/store.js';
+import { S3Store } from '../../aws/s3-store.js';
+import type { AwsSettings } from '../../aws/settings.js';
+import { awsSettings } from '../../ops/aws-settings.js';
 import { TrainingJobs } from '../../ops/sagemaker/client.js';
 import type { Io } from '../io.js';
 

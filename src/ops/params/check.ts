@@ -1,5 +1,5 @@
+import { s3AddressIssues } from '../../aws/s3-address.js';
 import type { Issue } from '../../errors.js';
-import { s3AddressIssues } from '../s3/address.js';
 import type { Place } from './places.js';
 import type { Params } from './schema.js';
 

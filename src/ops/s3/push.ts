@@ -3,15 +3,15 @@ import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import { isMissingObject } from '../../aws/errors.js';
+import { below, formatS3Address, type S3Address } from '../../aws/s3-address.js';
+import type { S3Store } from '../../aws/s3-store.js';
 import { cannotRead } from '../../files.js';
 import { hashSegments, type Segments, sizeOf } from '../archive/segments.js';
 import { tarSegments } from '../archive/tar.js';
 import { zipSegments } from '../archive/zip.js';
-import { isMissingObject } from '../aws/errors.js';
 import { MANIFEST, type PushProgress, type PushReport } from '../transfer/push-folders.js';
 import { type FileRecord, listFolder } from '../transfer/tree.js';
-import { below, formatS3Address, type S3Address } from './address.js';
-import type { S3Store } from './store.js';
 import { upload } from './upload.js';
 
 /** `shards`: tar files of some 256 MiB; `zip`: one zip file with a list of its own; `files`: each file as an object. */

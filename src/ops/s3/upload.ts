@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { CompletedPart, Part } from '@aws-sdk/client-s3';
+import { formatS3Address, type S3Address } from '../../aws/s3-address.js';
+import type { S3Store } from '../../aws/s3-store.js';
 import { changedWhileRead, readSegments, type Segments, sizeOf } from '../archive/segments.js';
-import { formatS3Address, type S3Address } from './address.js';
-import type { S3Store } from './store.js';
 
 const MIB = 2 ** 20;
 /** S3 takes no smaller parts, but for the last. */

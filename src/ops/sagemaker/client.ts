@@ -4,10 +4,10 @@ import type {
   SageMakerClient,
   TrainingJobSummary,
 } from '@aws-sdk/client-sagemaker';
+import { openSageMaker } from '../../aws/clients.js';
+import { awsError } from '../../aws/errors.js';
+import type { AwsSettings } from '../../aws/settings.js';
 import { T2IError } from '../../errors.js';
-import { openSageMaker } from '../aws/clients.js';
-import { awsError } from '../aws/errors.js';
-import type { AwsSettings } from '../aws/settings.js';
 
 /** SageMaker's training jobs; every method throws T2IError. */
 export class TrainingJobs {

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { below, type S3Address } from '../../aws/s3-address.js';
+import type { S3Store } from '../../aws/s3-store.js';
 import { cannotRead } from '../../files.js';
 import { TRAINER } from '../../trainer-folder.js';
 import { readSegments, sizeOf } from '../archive/segments.js';
 import { tarSegments } from '../archive/tar.js';
 import type { Params } from '../params/schema.js';
-import { below, type S3Address } from '../s3/address.js';
-import type { S3Store } from '../s3/store.js';
 import { listFiles } from '../transfer/tree.js';
 
 /** What the container runs: the trainer, or code of the project's own, and the parameters as a file. */

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import type { DescribeTrainingJobResponse } from '@aws-sdk/client-sagemaker';
 import { z } from 'zod';
+import { awsError } from '../../aws/errors.js';
+import { parseS3Address } from '../../aws/s3-address.js';
+import type { S3Store } from '../../aws/s3-store.js';
 import { T2IError } from '../../errors.js';
 import { makeFolder } from '../../files.js';
 import { untar } from '../archive/untar.js';
-import { awsError } from '../aws/errors.js';
 import { NAME } from '../params/name.js';
-import { parseS3Address } from '../s3/address.js';
-import type { S3Store } from '../s3/store.js';
 import type { FileRecord } from '../transfer/tree.js';
 import { runOf } from './job.js';
 

@@ -1,8 +1,8 @@
 import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { openLogs } from '../../aws/clients.js';
+import { awsError } from '../../aws/errors.js';
+import type { AwsSettings } from '../../aws/settings.js';
 import { T2IError } from '../../errors.js';
-import { openLogs } from '../aws/clients.js';
-import { awsError } from '../aws/errors.js';
-import type { AwsSettings } from '../aws/settings.js';
 
 const GROUP = '/aws/sagemaker/TrainingJobs';
 

@@ -1,11 +1,11 @@
 import type { CreateTrainingJobRequest } from '@aws-sdk/client-sagemaker';
+import { below, formatS3Address, isS3Address, parseS3Address, type S3Address } from '../../aws/s3-address.js';
+import type { S3Store } from '../../aws/s3-store.js';
+import type { AwsSettings } from '../../aws/settings.js';
 import type { Issue } from '../../errors.js';
 import { refuse } from '../../fields.js';
-import type { AwsSettings } from '../aws/settings.js';
 import { refuseParams } from '../params/read.js';
 import type { Params } from '../params/schema.js';
-import { below, formatS3Address, isS3Address, parseS3Address, type S3Address } from '../s3/address.js';
-import type { S3Store } from '../s3/store.js';
 import type { TrainingJobs } from './client.js';
 import { type Code, codeAddress, containerCommand, packCode, sendCode, sha256Of } from './code.js';
 import { findLeaks, jobEnvironment } from './environment.js';

@@ -1,7 +1,7 @@
 import type { CreateTrainingJobRequest, TrainingInstanceType } from '@aws-sdk/client-sagemaker';
+import { below, formatS3Address, type S3Address } from '../../aws/s3-address.js';
 import type { Issue } from '../../errors.js';
 import type { Params } from '../params/schema.js';
-import { below, formatS3Address, type S3Address } from '../s3/address.js';
 import { METRIC_DEFINITIONS } from './metrics.js';
 import { jobName } from './names.js';
 

@@ -2,10 +2,10 @@ import { createWriteStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Channel } from '@aws-sdk/client-sagemaker';
+import { parseS3Address, type S3Address } from '../../../aws/s3-address.js';
+import type { S3Store } from '../../../aws/s3-store.js';
 import { T2IError } from '../../../errors.js';
 import { makeFolder, writeJsonFile } from '../../../files.js';
-import { parseS3Address, type S3Address } from '../../s3/address.js';
-import type { S3Store } from '../../s3/store.js';
 
 /**
  * Puts the inputs of a job where a container finds them, and says of them in `inputdataconfig.json`.

@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { below, type S3Address } from '../../s3/address.js';
-import type { S3Store } from '../../s3/store.js';
+import { below, type S3Address } from '../../../aws/s3-address.js';
+import type { S3Store } from '../../../aws/s3-store.js';
 import { sha256Of } from '../code.js';
 import { download } from './channels.js';
 

@@ -2,10 +2,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
+import { formatS3Address, type S3Address } from '../../../aws/s3-address.js';
+import type { S3Store } from '../../../aws/s3-store.js';
 import { readSegments, sizeOf } from '../../archive/segments.js';
 import { tarSegments } from '../../archive/tar.js';
-import { formatS3Address, type S3Address } from '../../s3/address.js';
-import type { S3Store } from '../../s3/store.js';
 import { listFiles } from '../../transfer/tree.js';
 
 /** Packs what the hosts left in their `model/` into one `model.tar.gz` in S3. @returns its address */

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { S3Store } from '../../../../src/aws/s3-store.js';
 import { readSegments, sizeOf } from '../../../../src/ops/archive/segments.js';
 import { tarSegments } from '../../../../src/ops/archive/tar.js';
-import type { S3Store } from '../../../../src/ops/s3/store.js';
 import { fetchModel } from '../../../../src/ops/sagemaker/fetch-model.js';
 
 let project: string;

@@ -1,5 +1,5 @@
-import type { Issue } from '../../errors.js';
-import { refuse } from '../../fields.js';
+import type { Issue } from '../errors.js';
+import { refuse } from '../fields.js';
 
 /** A place in S3: a bucket and a key, or the start of keys. */
 export interface S3Address {

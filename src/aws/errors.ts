@@ -1,5 +1,5 @@
-import { type ErrorCode, T2IError } from '../../errors.js';
-import { isRecord } from '../../fields.js';
+import { type ErrorCode, T2IError } from '../errors.js';
+import { isRecord } from '../fields.js';
 
 /** What one of AWS's errors is called here, and what helps. The first that fits. */
 const KINDS: readonly {

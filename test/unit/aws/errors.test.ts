@@ -4,11 +4,11 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { awsError } from '../../../../src/ops/aws/errors.js';
-import { awsSettings } from '../../../../src/ops/aws/settings.js';
-import { parseS3Address } from '../../../../src/ops/s3/address.js';
-import { S3Store } from '../../../../src/ops/s3/store.js';
-import { CANARIES, freePort } from '../../../support/moto.js';
+import { awsError } from '../../../src/aws/errors.js';
+import { parseS3Address } from '../../../src/aws/s3-address.js';
+import { S3Store } from '../../../src/aws/s3-store.js';
+import { awsSettings } from '../../../src/ops/aws-settings.js';
+import { CANARIES, freePort } from '../../support/moto.js';
 
 const signal = new AbortController().signal;
 const address = { bucket: 'flowers', key: 'data' };

@@ -1,5 +1,4 @@
-import { refuse } from '../../fields.js';
-import { readEnvFile, type Variables } from '../env-file.js';
+import { refuse } from '../fields.js';
 
 export interface AwsCredentials {
   readonly accessKeyId: string;
@@ -11,7 +10,7 @@ export interface AwsCredentials {
 export const SERVICES = ['S3', 'SAGEMAKER', 'CLOUDWATCH_LOGS'] as const;
 export type Service = (typeof SERVICES)[number];
 
-/** How AWS is reached: what the environment or a project's `.env` says. The rest is the SDK's to find (profiles, roles). */
+/** How AWS is reached: what variables say. The rest is the SDK's to find (profiles, roles). */
 export interface AwsSettings {
   /** Undefined where the shared configuration decides. */
   readonly region: string | undefined;
@@ -29,14 +28,14 @@ const SECRETS =
 const SHORTEST_SECRET = 8;
 const REGION = /^[a-z]{2,}(-[a-z]+)+-\d+$/;
 
+type Variables = Readonly<Record<string, string | undefined>>;
+
 /**
- * Reads the settings. A variable of the environment goes before one of `.env`; a pair of keys is taken from one of the two.
+ * Reads the settings. A variable of the environment goes before one of a file; a pair of keys is taken from one of the two.
  *
- * @param project folder that may hold a `.env`
  * @throws T2IError OPTION_INVALID for a region or an endpoint that cannot be one
  */
-export async function awsSettings(project: string, env: Variables): Promise<AwsSettings> {
-  const file = await readEnvFile(project);
+export function readAwsSettings(env: Variables, file: Variables = {}): AwsSettings {
   const get = (name: string) => env[name] || file[name] || undefined;
   const region = get('AWS_REGION') ?? get('AWS_DEFAULT_REGION');
   const endpoints = Object.fromEntries(

@@ -1,8 +1,8 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import { openS3 } from '../aws/clients.js';
-import { awsError } from '../aws/errors.js';
-import type { AwsSettings } from '../aws/settings.js';
-import { formatS3Address, type S3Address } from './address.js';
+import { openS3 } from './clients.js';
+import { awsError } from './errors.js';
+import { formatS3Address, type S3Address } from './s3-address.js';
+import type { AwsSettings } from './settings.js';
 
 /** An object as a listing or HEAD tells it. */
 export interface StoredObject {

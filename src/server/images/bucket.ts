@@ -1,0 +1,95 @@
+import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { isMissingObject } from '../../aws/errors.js';
+import { below, formatS3Address, parseS3Address, type S3Address } from '../../aws/s3-address.js';
+import { S3Store } from '../../aws/s3-store.js';
+import type { AwsSettings } from '../../aws/settings.js';
+import { refusal } from '../http/refusal.js';
+import type { ImagePlace } from './image-place.js';
+
+export interface BucketOptions {
+  /** `s3://BUCKET/PREFIX`, the same for all servers that share a queue; what is below is the store's alone. */
+  readonly s3: string;
+  /** Milliseconds that an image is answered. A lifecycle rule of the bucket removes it. */
+  readonly ttl: number;
+}
+
+/** Milliseconds that a request to S3 may take, its repetitions included. */
+const PATIENCE = 20_000;
+/** More bytes than an image has; larger objects are none of ours. */
+const MOST_BYTES = 64 << 20;
+/** What is written at the start, to learn then whether it can be. */
+const CHECK = 't2i-check';
+
+/** Images in S3, where any server finds what another has kept. Each object says until when it is answered. */
+export class Bucket implements ImagePlace {
+  private constructor(
+    private readonly store: S3Store,
+    private readonly address: S3Address,
+    private readonly ttl: number,
+  ) {}
+
+  /** @throws T2IError where it cannot be written there and read again */
+  static async open({ s3, ttl }: BucketOptions, settings: AwsSettings): Promise<Bucket> {
+    const bucket = new Bucket(await S3Store.open(settings), parseS3Address(s3, 'imageStore.s3'), ttl);
+    try {
+      await bucket.#put(CHECK, new Uint8Array(), 'text/plain');
+      await bucket.#get(CHECK);
+      return bucket;
+    } catch (error) {
+      bucket.close();
+      throw error;
+    }
+  }
+
+  async write(name: string, bytes: Uint8Array, mediaType: string): Promise<void> {
+    await this.#put(name, bytes, mediaType).catch(unavailable);
+  }
+
+  async read(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
+    try {
+      return await this.#get(name);
+    } catch (error) {
+      return isMissingObject(error) ? null : unavailable(error);
+    }
+  }
+
+  close(): void {
+    this.store.close();
+  }
+
+  async #put(name: string, bytes: Uint8Array, mediaType: string): Promise<void> {
+    const { PutObjectCommand } = await import('@aws-sdk/client-s3');
+    const { bucket, key } = below(this.address, name);
+    const command = new PutObjectCommand({
+      ...{ Bucket: bucket, Key: key, Body: bytes, ContentType: mediaType },
+      Metadata: { 'expires-at': new Date(Date.now() + this.ttl).toISOString() },
+    });
+    const signal = AbortSignal.timeout(PATIENCE);
+    await this.store.call(`Cannot write ${formatS3Address({ bucket, key })}`, signal, () =>
+      this.store.client.send(command, { abortSignal: signal }),
+    );
+  }
+
+  /** Null for one whose time is over, and for what is none of ours; of that nothing is read. */
+  async #get(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
+    const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+    const { bucket, key } = below(this.address, name);
+    const signal = AbortSignal.timeout(PATIENCE);
+    return this.store.call(`Cannot read ${formatS3Address({ bucket, key })}`, signal, async () => {
+      const command = new GetObjectCommand({ Bucket: bucket, Key: key });
+      const { Body, ...head } = await this.store.client.send(command, { abortSignal: signal });
+      if (isKept(head)) return new Uint8Array((await Body?.transformToByteArray()) ?? []);
+      (Body as unknown as NodeJS.ReadableStream & { destroy(): void }).destroy();
+      return null;
+    });
+  }
+}
+
+function isKept({ Metadata, ContentLength }: Omit<GetObjectCommandOutput, 'Body'>): boolean {
+  const expires = Date.parse(Metadata?.['expires-at'] ?? '');
+  return expires > Date.now() && (ContentLength ?? Number.POSITIVE_INFINITY) <= MOST_BYTES;
+}
+
+function unavailable(cause: unknown): never {
+  throw refusal('image_store_unavailable', 'The images cannot be kept or read at the moment', { retryAfter: 1, cause });
+}
