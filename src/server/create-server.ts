@@ -128,7 +128,12 @@ export async function assembleServer(
   };
   const app = createApp({ ...common, dialects: [pageDialect(), openapiDialect(apis), ...apis] });
   const admin = createApp({ ...common, dialects: [adminDialect(queue, metrics, health)] });
-  const running = new Running(queue, worker, pool);
+  const running = new Running(queue, worker, {
+    close: async () => {
+      await pool.close();
+      store?.close();
+    },
+  });
   const server: Server = {
     broken: health.broken,
     fetch: async (request, env) => app.fetch(request, env as object),

@@ -1,10 +1,13 @@
 import type { DestinationStream } from 'pino';
+import { s3AddressIssues } from '../aws/s3-address.js';
 import { type Issue, T2IError } from '../errors.js';
-import { checkFields, type Field, integer, isRecord, real, refuse, text } from '../fields.js';
+import { checkFields, describeValue, type Field, integer, isRecord, real, refuse, text } from '../fields.js';
 import type { LoadOptions } from '../options.js';
 import type { Pipeline } from '../pipeline.js';
 import { ApiKeys } from './http/keys.js';
 import type { LimitOptions } from './http/limits.js';
+import type { BucketOptions } from './images/bucket.js';
+import type { FolderOptions } from './images/folder.js';
 import type { ImageStoreOptions } from './images/image-store.js';
 import { addressIssues, type RedisOptions } from './redis/address.js';
 
@@ -74,7 +77,9 @@ const FIELDS: Record<keyof ServerOptions, Field> = {
   batchWindow: real(0, 1000, 'milliseconds from 0 to 1000'),
   batchImages: integer(1, 100),
   limits: record('an object of limits'),
-  imageStore: record('a folder and the milliseconds that images are kept: { dir, ttl }'),
+  imageStore: record(
+    'a folder or a place in S3, and the milliseconds that images are kept: { dir, ttl } or { s3, ttl }',
+  ),
   redis: record('an address: { url, draws, lock }'),
   cors: list('origins such as https://example.org, without path or *', origin),
   hosts: list('names of hosts', (value) => typeof value === 'string' && /^[\w.:[\]-]+$/.test(value)),
@@ -97,11 +102,33 @@ const REDIS_FIELDS: Record<keyof RedisOptions, Field> = {
   lock: integer(500, 600_000),
 };
 
-const STORE_FIELDS: Record<keyof ImageStoreOptions, Field> = {
+const STORE_FIELDS: Record<keyof FolderOptions | keyof BucketOptions, Field> = {
   dir: text('the path of a folder', 1, 4096),
+  s3: text('s3://BUCKET/PREFIX', 1, 4096),
   ttl: integer(1000, 30 * 24 * 3600 * 1000),
   maxBytes: integer(1, Number.MAX_SAFE_INTEGER),
 };
+
+/** What is missing of an image store, or too much. */
+function placeIssues({
+  dir,
+  s3,
+  ttl,
+  maxBytes,
+}: Partial<Record<keyof FolderOptions | keyof BucketOptions, unknown>>): Issue[] {
+  const issue = (option: string, expected: string, received: string) => ({
+    option: `imageStore.${option}`,
+    expected,
+    received,
+  });
+  const issues: Issue[] = typeof s3 === 'string' ? s3AddressIssues(s3, 'imageStore.s3') : [];
+  if (dir === undefined && s3 === undefined) issues.push(issue('dir', 'a folder, or s3 with an address', 'nothing'));
+  if (dir !== undefined && s3 !== undefined) issues.push(issue('s3', 'nothing beside dir', describeValue(s3)));
+  if (s3 !== undefined && maxBytes !== undefined)
+    issues.push(issue('maxBytes', 'nothing with s3, whose bucket has rules of its own', describeValue(maxBytes)));
+  if (ttl === undefined) issues.push(issue('ttl', 'the milliseconds that images are kept', 'nothing'));
+  return issues;
+}
 
 /**
  * Checks the options of a server.
@@ -119,6 +146,7 @@ export function checkServerOptions(options: ServerOptions): void {
   if (isRecord(options.redis)) issues.push(...addressIssues('redis.url', options.redis.url));
   within('limits', LIMIT_FIELDS);
   within('imageStore', STORE_FIELDS);
+  if (isRecord(options.imageStore)) issues.push(...placeIssues(options.imageStore));
   if (Array.isArray(options.apiKeys) && options.apiKeys.length === 0) {
     issues.push({ option: 'apiKeys', expected: 'at least one key', received: 'none' });
   }

@@ -17,8 +17,9 @@ export const serve: Command = {
     },
     { flags: '--queue <n>', description: 'requests that may wait; one more gets 429 (default: 64)', sets: ['queue'] },
     {
-      flags: '--image-store <dir>',
-      description: 'folder for images that are asked for by url, and for nothing else (default: none are)',
+      flags: '--image-store <place>',
+      description:
+        'folder or s3://BUCKET/PREFIX for images that are asked for by url, and for nothing else (default: none)',
     },
     { flags: '--ttl <time>', description: 'how long an image is kept there, for example 90s or 1h (default: 1h)' },
     {
@@ -37,6 +38,7 @@ export const serve: Command = {
     't2i serve',
     't2i serve --model emoji-128 --port 8080 --queue 16',
     't2i serve --host 0.0.0.0 --api-key-file keys.txt --image-store /var/lib/t2i --ttl 1h',
+    't2i serve --redis redis://queue:6379 --no-worker --image-store s3://pictures/served --ttl 1h',
   ],
   async run(input, io) {
     const { runServe } = await import('./run-serve.js');

@@ -1,3 +1,4 @@
+import { isS3Address, s3AddressIssues } from '../../aws/s3-address.js';
 import type { Issue } from '../../errors.js';
 import { describeValue, integer, refuse } from '../../fields.js';
 import { absolutePath } from '../../files.js';
@@ -41,15 +42,16 @@ export async function readServeFlags(
   if (flags.ttl !== undefined && flags.imageStore === undefined) {
     issues.push({ option: '--ttl', expected: 'nothing without --image-store', received: describeValue(flags.ttl) });
   }
+  if (typeof flags.imageStore === 'string' && isS3Address(flags.imageStore)) {
+    issues.push(...s3AddressIssues(flags.imageStore, '--image-store'));
+  }
   const server: ServerOptions = {
     ...readServedModelFlags(flags, issues),
     queue: toNumber(flags.queue) as number | undefined,
     cors: listOf(flags.cors),
     hosts: isLocal ? [...LOOPBACK, host] : undefined,
     logPrompts: flags.logPrompts === true,
-    ...(typeof flags.imageStore === 'string' && {
-      imageStore: { dir: absolutePath(flags.imageStore), ttl: ttl ?? HOUR },
-    }),
+    ...(typeof flags.imageStore === 'string' && { imageStore: { ...placeOf(flags.imageStore), ttl: ttl ?? HOUR } }),
   };
   const listen: ListenOptions = {
     host,
@@ -64,4 +66,9 @@ export async function readServeFlags(
   }
   const redis = shared && { ...shared, draws: flags.worker !== false };
   return { server: { ...server, apiKeys, redis }, listen };
+}
+
+/** Where images are kept: an address in S3, else a folder. */
+function placeOf(place: string): { readonly s3: string } | { readonly dir: string } {
+  return isS3Address(place) ? { s3: place } : { dir: absolutePath(place) };
 }

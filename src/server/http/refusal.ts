@@ -29,6 +29,7 @@ const REFUSALS = {
   draining: 503,
   overloaded: 503,
   queue_unavailable: 503,
+  image_store_unavailable: 503,
   deadline_exceeded: 504,
 } as const;
 

@@ -33,6 +33,15 @@ describe('the flags of t2i serve', () => {
     expect(server.hosts).toEqual(expect.arrayContaining(['localhost', '127.0.0.1', '[::1]']));
   });
 
+  it('keep images in a folder, or in S3', async () => {
+    const place = 's3://pictures/served';
+    expect((await read({ imageStore: place })).server.imageStore).toEqual({ s3: place, ttl: 3_600_000 });
+    for (const imageStore of ['s3://pictures', 's3://A/b', 'S3://pictures/served']) {
+      const issues = [{ option: '--host' }, { option: '--image-store' }];
+      await expect(read({ imageStore, host: '0.0.0.0' }), imageStore).rejects.toMatchObject({ issues });
+    }
+  });
+
   it('leave the defaults to the server', async () => {
     const { server, listen } = await read({});
     expect(listen).toEqual({ host: '127.0.0.1', port: undefined, adminPort: undefined });
