@@ -9,7 +9,8 @@ import { TrainingJobs } from '../../src/ops/sagemaker/client.js';
 import { type Faults, noFaults } from '../../src/ops/sagemaker/local/faults.js';
 import { LocalSageMaker } from '../../src/ops/sagemaker/local/server.js';
 import { toolkitCommand } from '../../src/ops/sagemaker/local/toolkit-command.js';
-import { freePort, type Moto } from './moto.js';
+import { freePort } from './free-port.js';
+import type { Moto } from './moto.js';
 
 export interface LocalService {
   readonly faults: Faults;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { freePort } from './moto.js';
+import { freePort } from './free-port.js';
 
 /** The user that a fresh server with authentication has. */
 export const ADMIN = { MLFLOW_TRACKING_USERNAME: 'admin', MLFLOW_TRACKING_PASSWORD: 'of-a-test-alone-1234' };

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { onTestFinished } from 'vitest';
+import { freePort } from './free-port.js';
 
 /** A redis-server of one test, which the test may end and start again. */
 export interface RedisServer {
@@ -50,15 +51,6 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
   });
   const pause = () => void child.kill('SIGSTOP');
   return { url: `redis://127.0.0.1:${port}`, client, stop, start, pause };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Resolves when it takes connections. */

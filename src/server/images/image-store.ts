@@ -1,6 +1,5 @@
-import { readAwsSettings } from '../../aws/settings.js';
 import { refusal } from '../http/refusal.js';
-import { Bucket, type BucketOptions } from './bucket.js';
+import type { BucketOptions } from './bucket.js';
 import { Folder, type FolderOptions } from './folder.js';
 import { type ImageFile, mediaTypeOf } from './image-file.js';
 import { formatOfName, newImageName } from './image-name.js';
@@ -18,8 +17,7 @@ export class ImageStore {
    * folder cannot be made
    */
   static async open(options: ImageStoreOptions): Promise<ImageStore> {
-    const place = isBucket(options) ? Bucket.open(options, readAwsSettings(process.env)) : Folder.open(options);
-    return new ImageStore(await place);
+    return new ImageStore(isBucket(options) ? await openBucket(options) : await Folder.open(options));
   }
 
   /**
@@ -45,6 +43,12 @@ export class ImageStore {
   close(): void {
     this.place.close();
   }
+}
+
+/** Nothing of S3 is loaded before somebody wants it. */
+async function openBucket(options: BucketOptions): Promise<ImagePlace> {
+  const [{ Bucket }, { readAwsSettings }] = await Promise.all([import('./bucket.js'), import('../../aws/settings.js')]);
+  return Bucket.open(options, readAwsSettings(process.env));
 }
 
 function isBucket(options: ImageStoreOptions): options is BucketOptions {

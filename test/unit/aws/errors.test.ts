@@ -8,7 +8,8 @@ import { awsError } from '../../../src/aws/errors.js';
 import { parseS3Address } from '../../../src/aws/s3-address.js';
 import { S3Store } from '../../../src/aws/s3-store.js';
 import { awsSettings } from '../../../src/ops/aws-settings.js';
-import { CANARIES, freePort } from '../../support/moto.js';
+import { freePort } from '../../support/free-port.js';
+import { CANARIES } from '../../support/moto.js';
 
 const signal = new AbortController().signal;
 const address = { bucket: 'flowers', key: 'data' };
