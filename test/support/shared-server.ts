@@ -38,3 +38,8 @@ export async function streamOf(server: MemoryServer, asked: unknown) {
   const response = await server.app.request('/v1/images/generations', init);
   return sseEvents(await response.text()).map(({ event, data: { created_at: _, ...data } }) => ({ event, data }));
 }
+
+/** Resolves when something is so, or will not be. */
+export async function until(is: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 2000 && !is(); tries++) await new Promise((resolve) => setTimeout(resolve, 5));
+}

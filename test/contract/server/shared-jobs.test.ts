@@ -10,7 +10,7 @@ import { FakeClock, settled } from '../../support/fake-clock.js';
 import type { MemoryServer } from '../../support/memory-server.js';
 import { memoryPipeline } from '../../support/memory-session.js';
 import { startRedis } from '../../support/redis.js';
-import { sharedServer } from '../../support/shared-server.js';
+import { sharedServer, until } from '../../support/shared-server.js';
 import { noCommand, skipFor } from '../../support/skip-for.js';
 import { sseEvents } from '../../support/sse.js';
 
@@ -20,6 +20,10 @@ const REQUEST = {
   ...{ prompt: 'a cat', negativePrompt: '', seeds: [1], steps: 5, guidanceScale: 1, sampler: 'ddim' },
   ...{ sigmas: null, eta: 0, width: 32, height: 32, previewEvery: 0 },
 } as const;
+
+const post = (json: unknown) => ({
+  ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(json) },
+});
 
 /** The last event of a job. */
 async function ended(server: MemoryServer, { events_url }: { events_url: string }) {
@@ -68,6 +72,25 @@ describe('a job', skipFor(noCommand('redis-server')), () => {
     }
     expect((await servers[0]?.get('/v1/capabilities', headers))?.body.queue.waiting).toBe(1);
     for (const server of servers) expect(server.logged()).not.toContain('"level":"error"');
+  });
+
+  it('is nobody else’s where it ends with its connection, and is refused before its stream begins', async () => {
+    const redis = await startRedis();
+    const options = { draws: false, queue: 1 };
+    const [one, two] = [await sharedServer(redis, options), await sharedServer(redis, options)];
+    const listen = async () => one.app.request('/v1/jobs/stream', post(body));
+    const reader = (await listen()).body?.pipeThrough(new TextDecoderStream()).getReader();
+    const [first] = sseEvents((await reader?.read())?.value ?? '');
+    expect(first).toMatchObject({ event: 'status', data: { status: 'queued' } });
+    expect((await listen()).status).toBe(429);
+    const [id] = await redis.client.keys('t2i:order:order_*');
+    expect((await two.get(`/v1/jobs/${id?.slice('t2i:order:'.length)}`)).status).toBe(404);
+    await reader?.cancel();
+    // Its place is free again, and nobody draws it.
+    await until(() => one.queue.length === 0);
+    const drawing = await sharedServer(redis);
+    expect((await one.post('/v1/images/generations', { ...body, seed: 8 })).status).toBe(200);
+    expect(drawing.seeds()).toEqual([8]);
   });
 
   it('is gone at every server when its images are not kept any more', async () => {

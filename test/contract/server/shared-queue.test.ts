@@ -3,17 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { queueName } from '../../../src/server/redis/queue-name.js';
 import { memoryModel, memoryServer } from '../../support/memory-server.js';
 import { startRedis } from '../../support/redis.js';
-import { otherVersion, sharedServer, streamOf } from '../../support/shared-server.js';
+import { otherVersion, sharedServer, streamOf, until } from '../../support/shared-server.js';
 import { noCommand, skipFor } from '../../support/skip-for.js';
 import { sseEvents } from '../../support/sse.js';
 
 const PATH = '/v1/images/generations';
 const body = { prompt: 'a red apple', steps: 20, seed: 7 };
 const json = { 'content-type': 'application/json' };
-
-async function until(is: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 2000 && !is(); tries++) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 describe('a queue that servers share', skipFor(noCommand('redis-server')), () => {
   it('lets one server draw what another is asked for, and answers the very images', async () => {
