@@ -1,7 +1,7 @@
 import { T2IError } from '../errors.js';
 import type { ModelDescription } from '../model/description.js';
 import { describeModel } from '../model/layout.js';
-import type { LoadOptions, NetworkName } from './backend.js';
+import type { LoadOptions, NetworkName, Session } from './backend.js';
 import { onnxruntimeReference } from './onnxruntime/reference.js';
 import { loadAddon } from './tensorrt/addon.js';
 import { engineCacheFolder } from './tensorrt/engines/cache-folder.js';
@@ -19,7 +19,8 @@ import { defaultProfile, type EngineProfile } from './tensorrt/engines/profiles.
 import { type PrunedFile, pruneEngines } from './tensorrt/engines/prune-engines.js';
 import { findLibraries } from './tensorrt/inspect.js';
 import { type RuntimeName, runtimeOf } from './tensorrt/libraries.js';
-import { findDevice, findLibrary, orThrow } from './tensorrt/machine.js';
+import { findDevice, findLibrary, findMachine, orThrow } from './tensorrt/machine.js';
+import { openSession } from './tensorrt/open-session.js';
 
 // What the command line asks of TensorRT and of the engine cache.
 export { loadAddon } from './tensorrt/addon.js';
@@ -85,6 +86,15 @@ export async function previewEngines(
   options: BuildEnginesOptions = {},
 ): Promise<BuildPreview> {
   return previewBuild(await engineOptions(model, options));
+}
+
+/**
+ * Opens a model on the GPU with each step queued by itself, to measure what the replay of a captured one saves.
+ *
+ * @throws as `Backend.open`
+ */
+export async function openEager(model: ModelDescription, options: LoadOptions): Promise<Session> {
+  return openSession(onnxruntimeReference, model, orThrow(await findMachine(options)), { ...options, useGraph: false });
 }
 
 /**

@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises';
+
 /** Where text goes; `isTTY` decides about colour and progress bars. */
 export interface TextOutput {
   write(data: string | Uint8Array): unknown;
@@ -16,6 +18,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absolute path of the folder whose configuration holds; the working folder where it is left out. */
   readonly cwd?: string | undefined;
+  /** Waits so many milliseconds; by the system's clock where it is left out. */
+  readonly sleep?: ((milliseconds: number) => Promise<void>) | undefined;
   /** Aborted with an {@link Interrupted} when the user or the system ends the program. */
   readonly signal: AbortSignal;
 }
@@ -27,6 +31,13 @@ export class Interrupted extends Error {
   constructor(readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP') {
     super(`interrupted by ${signal}`);
   }
+}
+
+/** Waits so many milliseconds. @throws the signal's reason when aborted */
+export async function sleep(io: Io, milliseconds: number): Promise<void> {
+  if (io.sleep) await io.sleep(milliseconds);
+  else await setTimeout(milliseconds, undefined, { signal: io.signal }).catch(() => {});
+  io.signal.throwIfAborted();
 }
 
 /** All of standard input as text, without its last line break. */

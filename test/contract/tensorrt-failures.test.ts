@@ -184,6 +184,7 @@ describe('a tensorrt session that fails', skipFor(noBuild('sim')), () => {
       library: '/no/such/library',
       files: { textEncoder: textEncoder.path, unet: textEncoder.path, vaeDecoder: vaeDecoder.path },
       model: nativeModel(model),
+      useGraph: true,
       facts: {
         runtime: session.runtime,
         engines: {

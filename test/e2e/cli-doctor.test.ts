@@ -37,13 +37,17 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 beforeEach(() => {
+  waits.length = 0;
   vi.unstubAllEnvs();
   vi.stubEnv('T2I_ENGINE_CACHE', join(folder, 'engines'));
   vi.stubEnv('T2I_TENSORRT_LIB_DIR', '');
 });
 
+/** Milliseconds that it waited, without any going by. */
+const waits: number[] = [];
+
 async function doctor(...argv: string[]) {
-  const io = fakeIo();
+  const io = fakeIo({ sleep: async (milliseconds) => void waits.push(milliseconds) });
   const code = await main(['doctor', ...argv], io);
   return { code, out: io.out(), err: io.err(), report: () => JSON.parse(io.out()) };
 }
@@ -131,16 +135,21 @@ describe('t2i doctor on the simulated device', skipFor(noBuild('sim')), () => {
     expect(section((await doctor()).out, 'tensorrt')).toContain(`there is no TensorRT in ${folder}`);
   });
 
-  it('checks kernel, engine, graph and image, each with numbers', LONG, async () => {
+  it('checks kernel, engine, graph, speed and image, each with numbers', LONG, async () => {
     const { code, report } = await doctor('--gpu', '--json');
     const { selfCheck } = report();
     expect(selfCheck).toMatchObject({ measured: true, device: expect.any(String) });
-    const [kernel, engine, graph, image] = selfCheck.checks;
+    const [kernel, engine, graph, speed, image] = selfCheck.checks;
     expect(kernel).toMatchObject({ name: 'step kernel', ok: true, numbers: { different: 0 } });
     expect(engine).toMatchObject({ name: 'engine', ok: true });
     expect(engine.numbers.similarity).toBeGreaterThan(0.999);
     expect(engine.detail).toContain('vae_decoder built by tensorrt 11.4.0');
     expect(graph).toMatchObject({ name: 'graph', ok: true, numbers: { steps: 10, unetMs: expect.any(Number) } });
+    const time = expect.any(Number);
+    const numbers = { eagerMs: time, replayedMs: time, replayedLaterMs: time };
+    expect(speed).toMatchObject({ name: 'step speed', ok: true, numbers });
+    expect(speed.detail).toMatch(/^eager [\d.]+ ms, replayed [\d.]+ ms, replayed after 60 s [\d.]+ ms; medians/);
+    expect(waits).toEqual([60_000]);
     // The stand-in computes toy networks, which draw other images than the model does: the check has to find that.
     expect(image).toMatchObject({ name: 'image', ok: false, numbers: { psnr: expect.any(Number) } });
     expect(image.detail).toMatch(/^different, beside the CPU's image: largest difference \d+ of 255/);

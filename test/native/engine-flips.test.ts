@@ -77,6 +77,7 @@ describe(
         library: '',
         files: all(path),
         model: {} as SessionRequest['model'],
+        useGraph: true,
         facts: { runtime: 'tensorrt-rtx', engines: all(header.plan.sha256), warnings: [], strict: false },
       };
       const whole = readFileSync(path);

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listEngines } from '../../src/backends/tensorrt/engines/engine-cache.js';
 import type { EngineHeader } from '../../src/backends/tensorrt/engines/header.js';
+import { findMachine, orThrow } from '../../src/backends/tensorrt/machine.js';
+import { openSession } from '../../src/backends/tensorrt/open-session.js';
 import { createTensorrt } from '../../src/backends/tensorrt/tensorrt.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
@@ -15,6 +17,7 @@ import { buildFolder, noBuild } from '../support/native.js';
 import { skipFor } from '../support/skip-for.js';
 import { toyReference } from '../support/toy-networks.js';
 import { ensureWideEngines } from '../support/wide-engines.js';
+import type { Sim } from './tiny-native.mjs';
 
 // What opening a model asks of libraries and engine files.
 
@@ -70,6 +73,20 @@ describe('opening a model', skipFor(noBuild('sim')), () => {
       expect((await listEngines(cache)).map((each) => 'damage' in each)).toEqual([false, false, false]);
     },
   );
+
+  it('replays no step where it is told not to', async () => {
+    const machine = orThrow(await findMachine({}));
+    const { sim: device } = machine.addon.addon as unknown as { sim: Sim };
+    const launches = async (useGraph: boolean) => {
+      const session = await openSession(toyReference, model, machine, { useGraph });
+      device.failCall(0, 'none');
+      await session.generate(tinyJob(model, { steps: 4, latentSize: 8 }));
+      await session.close();
+      return device.callsOf('launch');
+    };
+    expect(await launches(false)).toBe(0);
+    expect(await launches(true)).toBeGreaterThan(0);
+  });
 
   describe('by TensorRT-RTX', () => {
     beforeEach(() => vi.stubEnv('T2I_TENSORRT_LIB_DIR', join(sim as string, 'fake-1')));

@@ -28,6 +28,7 @@ export function fakeIo(
     terminal?: boolean;
     columns?: number | undefined;
     cwd?: string;
+    sleep?: Io['sleep'];
   } = {},
 ): FakeIo {
   const written = { out: '', err: '' };
@@ -47,6 +48,7 @@ export function fakeIo(
     stderr: output('err'),
     env: { T2I_CACHE: TEST_CACHE, ...options.env },
     cwd: options.cwd,
+    sleep: options.sleep,
     signal: options.signal ?? new AbortController().signal,
     out: () => written.out,
     err: () => written.err,

@@ -17,6 +17,8 @@ export interface SessionRequest {
   readonly files: Readonly<Record<NetworkName, string>>;
   readonly model: NativeModel;
   readonly facts: SessionFacts;
+  /** Whether a captured step is replayed; else each step is queued by itself. */
+  readonly useGraph: boolean;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface SessionRequest {
  * @throws T2IError ENGINE_INVALID, OUT_OF_MEMORY, BACKEND_FAILED, BACKEND_UNAVAILABLE, DEVICE_LOST
  */
 export async function openNative(addon: NativeAddon, request: SessionRequest): Promise<TensorrtSession> {
-  const { device, library, model, facts } = request;
+  const { device, library, model, facts, useGraph } = request;
   const engines = {
     textEncoder: await readPlan(request, 'textEncoder'),
     unet: await readPlan(request, 'unet'),
@@ -45,7 +47,7 @@ export async function openNative(addon: NativeAddon, request: SessionRequest): P
       engineHashes: facts.engines,
       runtimeCaches,
       model,
-      useGraph: true,
+      useGraph,
     });
     const keeper = new KernelKeeper(native, request.files, facts.engines, runtimeCaches);
     return new TensorrtSession(native, facts, model.latentChannels, keeper);

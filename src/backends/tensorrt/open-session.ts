@@ -11,12 +11,18 @@ import { findLibrary, type Machine } from './machine.js';
 import { nativeModel, openNative, type SessionRequest } from './open-native.js';
 import { fallbackRefused } from './session.js';
 
+/** How a session is opened: what whoever loads a model says, and what the self-check does. */
+export interface SessionOptions extends LoadOptions {
+  /** False queues each step by itself, where otherwise a captured one is replayed. */
+  readonly useGraph?: boolean;
+}
+
 /** A session on engines of the cache, in this process or in one of its own. @throws as `Backend.open` */
 export async function openSession(
   reference: NetworkReference,
   model: ModelDescription,
   machine: Machine,
-  options: LoadOptions,
+  options: SessionOptions,
 ): Promise<Session> {
   const wanted = await withAbleLibrary(engineOptions(reference, model, machine, options), options.tensorrtLibDir);
   try {
@@ -67,7 +73,7 @@ async function withAbleLibrary<Options extends EngineOptions>(
 async function open(
   { model, addon, library, device }: ReturnType<typeof engineOptions>,
   { engines }: EnsuredEngines,
-  { isolation, signal, strict = false }: LoadOptions,
+  { isolation, signal, strict = false, useGraph = true }: SessionOptions,
 ): Promise<Session> {
   const { textEncoder, unet, vaeDecoder } = engines;
   const warnings = [textEncoder, unet, vaeDecoder].flatMap((engine) => engine.warnings);
@@ -85,6 +91,7 @@ async function open(
     files: each(({ path }) => path),
     model: nativeModel(model),
     facts: { runtime, engines: hashes, warnings, strict },
+    useGraph,
   };
   signal?.throwIfAborted();
   if (isolation !== 'process') return openNative(addon.addon, request);

@@ -7,7 +7,8 @@ export const doctor: Command = {
   flags: [
     {
       flags: '--gpu',
-      description: 'also check that the GPU computes what the processor does: kernel, engine, captured step, image',
+      description:
+        'also check that the GPU computes what the processor does: kernel, engine, captured step, image; and time a step (takes a minute more)',
     },
     JSON_FLAG,
   ],

@@ -3,7 +3,7 @@ import { verifyImage } from '../../../verify.js';
 import { formatDifference } from '../../quantities.js';
 import type { Finding } from './check.js';
 
-const REQUEST = { prompt: 'a red apple on a blue background', seed: 7 } as const;
+export const REQUEST = { prompt: 'a red apple on a blue background', seed: 7 } as const;
 const STEPS = 10;
 
 /**
