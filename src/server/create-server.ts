@@ -94,7 +94,7 @@ export async function assembleServer(
   options: ServerOptions,
   clock: Clock = systemClock,
 ): Promise<Assembled> {
-  const log = createLog({ destination: options.log });
+  const log = createLog(options.log);
   const keys = options.apiKeys ? ApiKeys.read(options.apiKeys).keys : null;
   const models = new ServedModels(found);
   const limits = new ServerLimits(options.limits);

@@ -3,15 +3,12 @@ import { printable } from '../printable.js';
 
 export type ServerLog = Pick<Logger, 'info' | 'warn' | 'error'>;
 
-export interface LogOptions {
-  /** Lines of JSON go there; none are written without. */
-  readonly destination?: DestinationStream | undefined;
-  /** Prompts are written, too; without it no text of a request is. */
-  readonly prompts: boolean;
-}
-
-/** Lines of JSON. Text of others is escaped, so that a terminal that shows them does nothing else. */
-export function createLog({ destination }: Pick<LogOptions, 'destination'>): ServerLog {
+/**
+ * Lines of JSON. Text of others is escaped, so that a terminal that shows them does nothing else.
+ *
+ * @param destination where they go; none are written without
+ */
+export function createLog(destination: DestinationStream | undefined): ServerLog {
   if (destination === undefined) return pino({ enabled: false });
   return pino(
     {

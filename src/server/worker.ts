@@ -52,7 +52,7 @@ export function createWorker(options: WorkerOptions): Promise<Worker> {
 export async function createWorkerWith(describe: Describe | undefined, options: WorkerOptions): Promise<Worker> {
   checkServerOptions(options);
   const found = new ServedModels(await findModels(options.models ?? [DEFAULT_MODEL], options.load, describe));
-  const log = createLog({ destination: options.log });
+  const log = createLog(options.log);
   const metrics = new ServerMetrics(() => ({ length: 0, running: 0 }));
   const health = new Health();
   const parts = { models: found, limits: new ServerLimits(options.limits), metrics, health, log, clock: systemClock };

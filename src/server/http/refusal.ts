@@ -27,7 +27,6 @@ const REFUSALS = {
   cancelled: 499,
   queue_full: 429,
   draining: 503,
-  overloaded: 503,
   queue_unavailable: 503,
   image_store_unavailable: 503,
   deadline_exceeded: 504,

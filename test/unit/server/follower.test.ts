@@ -23,7 +23,7 @@ async function followed() {
   const subscriber = Object.assign(new EventEmitter(), calls);
   const clock = new FakeClock();
   const follower = new Follower(
-    ...([store as unknown as OrderStore, subscriber as unknown as Redis, clock, createLog({})] as const),
+    ...([store as unknown as OrderStore, subscriber as unknown as Redis, clock, createLog(undefined)] as const),
     () => {},
   );
   await follower.open();
