@@ -54,6 +54,16 @@ export function refuse(issues: readonly Issue[]): void {
   throw new T2IError('OPTION_INVALID', describeIssues(issues), { issues });
 }
 
+/** Fields that may be undefined become such as may be missing. */
+type Given<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+
+/** A copy without the fields that are undefined, for readers to whom a name that is there is a value that was given. */
+export function withoutUndefined<T extends object>(options: T): Given<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<T>;
+}
+
 /** True for objects that are neither null nor a list. */
 export function isRecord<T = Record<string, unknown>>(value: unknown): value is T & Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,4 +1,5 @@
 import type { ImageModelV3, ImageModelV3CallOptions } from '@ai-sdk/provider';
+import { withoutUndefined } from '../fields.js';
 import { readJson } from '../http/body.js';
 import { request } from '../http/request.js';
 import { MAX_IMAGES } from '../options.js';
@@ -39,7 +40,7 @@ export class RemoteImageModel implements ImageModelV3 {
     const url = `${this.server.baseURL}/images/generations`;
     const response = await request(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...this.server.headers, ...defined(call.headers) },
+      headers: { 'content-type': 'application/json', ...this.server.headers, ...withoutUndefined(call.headers ?? {}) },
       body: JSON.stringify(toBody(this.modelId, options)),
       signal,
       // Nothing is kept of a request: made again it makes the same images.
@@ -60,9 +61,4 @@ export class RemoteImageModel implements ImageModelV3 {
       usage,
     };
   }
-}
-
-function defined(headers: ImageModelV3CallOptions['headers'] = {}): Record<string, string> {
-  const given = Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return Object.fromEntries(given);
 }

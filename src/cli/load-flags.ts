@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../fields.js';
 import type { LoadOptions } from '../options.js';
 import type { CommandInput, Flag } from './command.js';
 
@@ -34,8 +35,7 @@ export const LOAD_FLAGS: readonly Flag[] = [
 export function readLoadFlags(flags: CommandInput['flags']): LoadOptions {
   const { model, backend, python, isolation, strict } = flags;
   const [device, threads] = [toNumber(flags.device), toNumber(flags.threads)];
-  const options = { model, backend, python, device, isolation, strict, threads };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as LoadOptions;
+  return withoutUndefined({ model, backend, python, device, isolation, strict, threads }) as LoadOptions;
 }
 
 /** The number that the text writes in decimal, else the text itself, for the check behind to refuse by name. */

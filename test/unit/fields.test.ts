@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeValue, integer, oneOf, real, text } from '../../src/fields.js';
+import { describeValue, integer, oneOf, real, text, withoutUndefined } from '../../src/fields.js';
 
 describe('a field', () => {
   it.each([
@@ -15,6 +15,16 @@ describe('a field', () => {
   it('says which names there are', () => {
     expect([oneOf(['a']).expected, oneOf(['a', 'b']).expected]).toEqual(['a', 'one of a, b']);
   });
+});
+
+it('what is undefined is left out, and nothing else that is like nothing', () => {
+  const given = withoutUndefined({ a: undefined, b: null, c: 0, d: '', e: false });
+  expect(Object.entries(given)).toEqual([
+    ['b', null],
+    ['c', 0],
+    ['d', ''],
+    ['e', false],
+  ]);
 });
 
 it('a value is told in a few words, and a text cut after sixty characters', () => {

@@ -1,14 +1,13 @@
 import { z } from 'zod';
+import { MAX_SEED } from '../../diffusion/noise.js';
 import { MAX_PROMPT_LENGTH } from '../../options.js';
 import { wire } from '../http/wire.js';
-
-const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
 /** The fields of `POST /sdapi/v1/txt2img` that decide an image here. */
 export const TXT2IMG_FIELDS = {
   prompt: wire.text(MAX_PROMPT_LENGTH).nullish(),
   negative_prompt: wire.text(MAX_PROMPT_LENGTH).nullish(),
-  seed: wire.integer(-1, MAX_SEED, 'an integer from -1, which is random, to 9007199254740991').nullish(),
+  seed: wire.integer(-1, MAX_SEED, `an integer from -1, which is random, to ${MAX_SEED}`).nullish(),
   steps: wire.integer(1, 1000).nullish(),
   cfg_scale: wire.number(0, 1000).nullish(),
   width: wire.integer(1, 4096).nullish(),

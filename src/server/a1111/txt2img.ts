@@ -1,5 +1,5 @@
 import type { Issue } from '../../errors.js';
-import { describeValue, isRecord } from '../../fields.js';
+import { describeValue, isRecord, withoutUndefined } from '../../fields.js';
 import type { GeneratedImage } from '../../image/generated-image.js';
 import { writeParameters } from '../../image/parameters.js';
 import type { RequestOptions } from '../../options.js';
@@ -77,10 +77,9 @@ function check(json: unknown, service: ImageService, chosen: string | undefined)
     height: body.height ?? undefined,
     eta: body.eta ?? undefined,
   };
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const found = [...issues, ...notHere(json)];
   const id = typeof model === 'string' ? modelOf(model) : chosen;
-  return service.check(id, given as unknown as RequestOptions, found, (option) => NAMES[option] ?? option);
+  return service.check(id, withoutUndefined(options), found, (option) => NAMES[option] ?? option);
 }
 
 /** That program lists models as `name [hash]`, and clients send back what it lists. */

@@ -1,13 +1,14 @@
 import { z } from 'zod';
+import { MAX_SEED } from '../../diffusion/noise.js';
 import type { Issue } from '../../errors.js';
+import { withoutUndefined } from '../../fields.js';
 import { IMAGE_FORMATS } from '../../image/formats.js';
 import { MAX_PROMPT_LENGTH, type RequestOptions } from '../../options.js';
 import { wire } from '../http/wire.js';
 import type { CheckedRequest, ImageService } from '../service.js';
 import type { ImageFile } from './image-file.js';
 
-const MAX_SEED = Number.MAX_SAFE_INTEGER;
-const seed = wire.integer(0, MAX_SEED, 'an integer from 0 to 9007199254740991 (2^53 - 1)');
+const seed = wire.integer(0, MAX_SEED, `an integer from 0 to ${MAX_SEED} (2^53 - 1)`);
 const SIZE = /^(?:auto|\d{1,5}x\d{1,5})$/;
 
 /** What an image is asked for with, in JSON; the model says which values of the last ones it takes. */
@@ -77,9 +78,16 @@ export function checkImageBody(
   return { ...checked, file };
 }
 
+/** The same request with so many previews of each image, spread over its steps. */
+export function withPreviews(checked: CheckedBody, previews: number): CheckedBody {
+  const { request } = checked;
+  const previewEvery = previews === 0 ? 0 : Math.max(1, Math.floor(request.steps / (previews + 1)));
+  return { ...checked, request: { ...request, previewEvery } };
+}
+
 function optionsOf(body: ImageBody): Partial<RequestOptions> {
   const [width, height] = body.size && body.size !== 'auto' ? body.size.split('x').map(Number) : [];
-  const options = {
+  return withoutUndefined({
     prompt: body.prompt,
     negativePrompt: body.negative_prompt ?? undefined,
     seed: body.seed ?? undefined,
@@ -93,6 +101,5 @@ function optionsOf(body: ImageBody): Partial<RequestOptions> {
     eta: body.eta ?? undefined,
     width,
     height,
-  };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  });
 }

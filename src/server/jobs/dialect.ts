@@ -4,7 +4,7 @@ import type { Dialect, RequestContext } from '../http/operation.js';
 import { invalidRequest, refusal } from '../http/refusal.js';
 import { eventStream } from '../http/sse.js';
 import { readBody } from '../http/wire.js';
-import { checkImageBody } from '../images/image-body.js';
+import { checkImageBody, withPreviews } from '../images/image-body.js';
 import { openaiError } from '../openai/errors.js';
 import { OPENAI_ERROR } from '../openai/schema.js';
 import type { ImageService } from '../service.js';
@@ -113,11 +113,8 @@ function startJob(
   remembered: { readonly kept: number; readonly repeat: Repeat | undefined } | null,
 ): Job {
   const { value: body, issues } = readBody(JOB_BODY, json);
-  const checked = checkImageBody(service, body, issues);
-  const previews = body.previews ?? 0;
-  const previewEvery = previews === 0 ? 0 : Math.max(1, Math.floor(checked.request.steps / (previews + 1)));
+  const asked = withPreviews(checkImageBody(service, body, issues), body.previews ?? 0);
   const { signal: _, ...asker } = askerOf(context, 'jobs');
-  const asked = { ...checked, request: { ...checked.request, previewEvery } };
   const { caller } = asker;
   const [id, createdAt] = [newJobId(), Math.floor(Date.now() / 1000)];
   const { file, warnings } = asked;

@@ -4,7 +4,7 @@ import type { RequestContext } from '../http/operation.js';
 import { publicUrl } from '../http/public-url.js';
 import { invalidRequest } from '../http/refusal.js';
 import { readBody } from '../http/wire.js';
-import { type CheckedBody, checkImageBody } from '../images/image-body.js';
+import { type CheckedBody, checkImageBody, withPreviews } from '../images/image-body.js';
 import { base64, encodeFile } from '../images/image-file.js';
 import type { ImageStore } from '../images/image-store.js';
 import type { ImageService } from '../service.js';
@@ -83,10 +83,8 @@ function readGeneration(json: unknown, service: ImageService, store: ImageStore 
   const fast = body.quality === 'low' && !body.preset && hasPreset(service, body.model, 'fast');
   const checked = checkImageBody(service, body, issues, { ...(fast && { preset: 'fast' }) });
   if (issues.length > 0) throw invalidRequest(issues);
-  const preview = partialImages === 0 ? 0 : Math.max(1, Math.floor(checked.request.steps / (partialImages + 1)));
   return {
-    ...checked,
-    request: { ...checked.request, previewEvery: preview },
+    ...withPreviews(checked, partialImages),
     quality: body.quality ?? 'auto',
     byUrl: body.response_format === 'url',
     stream,
