@@ -29,7 +29,7 @@ export interface AppOptions {
 /** What every response says; pages of the server say more of themselves. */
 const HEADERS = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' } as const;
 
-/** The routes of some APIs behind one door: id, host, origin, key and size are checked in this order, before any handler. */
+/** The routes of some APIs behind one door: id, host, origin, key, room in the queue and size are checked in this order, before any handler. */
 export function createApp(options: AppOptions): App {
   const { dialects, keys, hosts, origins, bodyBytes } = options;
   const operations = dialects.flatMap((dialect) => dialect.operations);
@@ -46,6 +46,13 @@ export function createApp(options: AppOptions): App {
     app.use(cors({ origin: [...origins], exposeHeaders: ['x-request-id', 'retry-after'], maxAge: 600 }));
   }
   app.use(authenticate(keys, opensFor(operations)));
+  for (const { method, path, admit } of operations) {
+    if (admit === undefined) continue;
+    app.on(method.toUpperCase(), path, async (c, next) => {
+      admit(c.get('caller'));
+      await next();
+    });
+  }
   app.use(bodyLimit({ maxSize: bodyBytes, onError: () => refuseBody(bodyBytes) }));
   for (const { method, path, handle } of operations) app.on(method.toUpperCase(), path, (c) => handle(c));
   app.notFound((c) => {

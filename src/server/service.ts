@@ -73,6 +73,11 @@ export class ImageService {
     return this.parts.pool.backends;
   }
 
+  /** @throws Refusal queue_full, draining where a request of this caller would not be taken now, whatever it is */
+  admit(api: string, caller: string): void {
+    this.#refusing(api, () => this.parts.queue.admit(caller));
+  }
+
   /**
    * Checks a request, before anything waits or is opened for it.
    *
@@ -108,17 +113,22 @@ export class ImageService {
    * @throws Refusal queue_full, draining; the signal's reason where it is aborted already
    */
   submit(checked: CheckedRequest, asker: Asker): AcceptedRequest {
-    const { queue, limits, metrics } = this.parts;
+    const { queue, limits } = this.parts;
     const { served, request } = checked;
     const { api, caller, signal, onStart, onStep, onImage, job } = asker;
     const timeout = Math.min(asker.timeout ?? limits.timeout, limits.timeout);
+    const order = { key: caller, model: served.id, request, api, signal, timeout, onStart, onStep, onImage, job };
+    const queued = this.#refusing(api, () => queue.add(order));
+    this.#follow(queued, asker);
+    return { ...checked, queued, result: queued.result };
+  }
+
+  /** Counts what is not taken. */
+  #refusing<T>(api: string, take: () => T): T {
     try {
-      const order = { key: caller, model: served.id, request, api, signal, timeout, onStart, onStep, onImage, job };
-      const queued = queue.add(order);
-      this.#follow(queued, asker);
-      return { ...checked, queued, result: queued.result };
+      return take();
     } catch (error) {
-      metrics.requests.inc({ api, outcome: 'refused' });
+      this.parts.metrics.requests.inc({ api, outcome: 'refused' });
       throw error;
     }
   }

@@ -36,6 +36,7 @@ export function a1111Dialect(service: ImageService): Dialect {
       {
         method: 'post',
         path: '/sdapi/v1/txt2img',
+        admit: (caller) => service.admit('a1111', caller),
         summary: 'Make images, as AUTOMATIC1111 does.',
         body: TXT2IMG_BODY,
         answer: { status: 200, content: TXT2IMG_ANSWER },

@@ -26,6 +26,8 @@ export interface Operation {
     /** A schema of JSON, or media types of what else is sent. */
     readonly content: z.ZodType | readonly string[];
   };
+  /** Refuses a caller whose request would not be taken now, before its body is read: under overload that is most of the work. */
+  admit?(caller: string): void;
   /** Answered without a key: that the process lives. */
   readonly open?: true;
   handle(context: RequestContext): Response | Promise<Response>;

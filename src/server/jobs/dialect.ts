@@ -53,6 +53,7 @@ export function jobsDialect(service: ImageService, store: JobStore, kept: number
       {
         method: 'post',
         path: '/v1/jobs/stream',
+        admit: (caller) => service.admit('jobs', caller),
         summary: 'The events of a job for one who listens, and ends it by leaving; nobody else can ask after it.',
         body: JOB_BODY,
         answer: { status: 200, content: ['text/event-stream'] },

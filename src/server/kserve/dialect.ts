@@ -36,6 +36,7 @@ export function kserveDialect(service: ImageService): Dialect {
   const post = (path: string): Operation => ({
     ...{ method: 'post', path, summary: 'Make images of one prompt.', values, body: INFER_BODY },
     answer: { status: 200, content: INFER_ANSWER },
+    admit: (caller) => service.admit('kserve', caller),
     handle: (context) => infer(context, service),
   });
   const ready: Operation['handle'] = (context) => context.json({ ready: !queue.draining }, queue.draining ? 503 : 200);

@@ -33,6 +33,7 @@ export function openaiDialect(service: ImageService, store: ImageStore | null, s
       {
         method: 'post',
         path: '/v1/images/generations',
+        admit: (caller) => service.admit('openai', caller),
         summary: 'Make images, as OpenAI does.',
         body: GENERATION_BODY,
         answer: { status: 200, content: GENERATION_ANSWER },

@@ -57,12 +57,21 @@ export class RequestQueue implements ServerQueue {
     return this.#draining;
   }
 
+  admit(key: string): void {
+    if (this.#draining) throw shuttingDown();
+    const { limit, limitPerKey } = this.#options;
+    if (this.#waiting.size >= limit) throw this.#full(`${limit} requests wait`);
+    if (this.#waiting.sizeOf(key) >= limitPerKey) {
+      throw this.#full(`${limitPerKey} requests of this key wait`);
+    }
+  }
+
   /**
    * @throws T2IError QUEUE_FULL as a Refusal with the time to wait; Refusal draining; the signal's reason where it is aborted already
    */
   add(order: RequestOrder): QueuedRequest {
     order.signal?.throwIfAborted();
-    this.#refuse(order.key);
+    this.admit(order.key);
     const { clock } = this.#options;
     const queued = new QueuedRequest(order, clock);
     queued.accept();
@@ -113,15 +122,6 @@ export class RequestQueue implements ServerQueue {
     for (const each of here) each.fail(shuttingDown());
     this.#cutWindow();
     await this.#loop;
-  }
-
-  #refuse(key: string): void {
-    if (this.#draining) throw shuttingDown();
-    const { limit, limitPerKey } = this.#options;
-    if (this.#waiting.size >= limit) throw this.#full(`${limit} requests wait`);
-    if (this.#waiting.sizeOf(key) >= limitPerKey) {
-      throw this.#full(`${limitPerKey} requests of this key wait`);
-    }
   }
 
   #full(most: string): Refusal {

@@ -10,6 +10,8 @@ export interface ServerQueue {
   readonly running: number;
   /** Whether it refuses what comes. */
   readonly draining: boolean;
+  /** @throws Refusal queue_full, draining where it is known already that a request of this key would not be taken now */
+  admit(key: string): void;
   /**
    * What is refused later than by an error of this call is refused by `accepted` of the request.
    *

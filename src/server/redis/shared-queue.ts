@@ -106,10 +106,15 @@ export class SharedQueue implements ServerQueue {
     return this.#view.onMove(call);
   }
 
-  add(order: RequestOrder): QueuedRequest {
-    order.signal?.throwIfAborted();
+  /** How many wait is Redis' to say, when the order comes there. */
+  admit(): void {
     if (this.#draining) throw shuttingDown();
     if (!this.isUp) throw unavailable();
+  }
+
+  add(order: RequestOrder): QueuedRequest {
+    order.signal?.throwIfAborted();
+    this.admit();
     const id = order.job?.id ?? `order_${randomBytes(16).toString('base64url')}`;
     const here = this.#enter(id, order);
     const { queued } = here;

@@ -37,6 +37,7 @@ export function sagemakerDialect(service: ImageService, health: Pick<Health, 'is
       {
         method: 'post',
         path: '/invocations',
+        admit: (caller) => service.admit('sagemaker', caller),
         summary: 'Make images: JSON, or with Accept: image/* the file of one. JSON Lines make one request a line.',
         body: BODY,
         answer: { status: 200, content: IMAGES_ANSWER },

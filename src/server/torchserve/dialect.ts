@@ -28,6 +28,7 @@ export function torchserveDialect(service: ImageService): Dialect {
     values: { model: service.models.ids },
     body: BODY,
     answer: { status: 200, content: IMAGES_ANSWER },
+    admit: (caller) => service.admit('torchserve', caller),
     async handle(context) {
       const model = context.req.param('model') ?? '';
       service.models.find(model);

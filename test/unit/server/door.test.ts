@@ -56,6 +56,29 @@ describe('the door', () => {
     expect(linesOfKeys(`# mine\n\n ${KEY} \r\nsha256:x\n`)).toEqual([KEY, 'sha256:x']);
   });
 
+  it.each([
+    'v1/images/generations',
+    'v1/jobs/stream',
+    'sdapi/v1/txt2img',
+    'invocations',
+    'predictions/formula',
+    'v2/models/formula/infer',
+  ])('is shut where the queue is full: nothing of a body is read for /%s', async (path) => {
+    const server = await memoryServer({ queue: 1 });
+    const headers = { 'content-type': 'application/json' };
+    for (const prompt of ['runs', 'waits']) {
+      expect((await server.post('/v1/jobs', { prompt, steps: 200 })).status).toBe(202);
+      await Promise.resolve();
+    }
+    let pulled = 0;
+    const endless = new ReadableStream({ pull: () => void pulled++ }, { highWaterMark: 0 });
+    const init = { method: 'POST', headers, body: endless, duplex: 'half' } as RequestInit;
+    const refused = await server.app.request(`/${path}`, init);
+    expect([refused.status, refused.headers.get('retry-after'), pulled]).toEqual([429, expect.any(String), 0]);
+    expect(await server.metrics.registry.metrics()).toContain('outcome="refused"} 1');
+    await server.server.close();
+  });
+
   it('writes no key and no prompt to the log, unless prompts are wanted', async () => {
     const body = { prompt: 'a \u001b[31msecret\u202e wish', steps: 1 };
     const server = await memoryServer({ apiKeys: [KEY] });
