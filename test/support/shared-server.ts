@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import type { ServedModel } from '../../src/server/models/served-model.js';
 import type { ServerOptions } from '../../src/server/options.js';
@@ -39,7 +40,11 @@ export async function streamOf(server: MemoryServer, asked: unknown) {
   return sseEvents(await response.text()).map(({ event, data: { created_at: _, ...data } }) => ({ event, data }));
 }
 
-/** Resolves when something is so, or will not be. */
-export async function until(is: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 2000 && !is(); tries++) await new Promise((resolve) => setTimeout(resolve, 5));
+/** Resolves when something is so. */
+export async function until(is: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 2000; tries++) {
+    if (await is()) return;
+    await delay(10);
+  }
+  throw new Error(`it never was so: ${is}`);
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { T2IError } from '../../../src/errors.js';
 import { checkVersion, connect, loadPackages } from '../../../src/server/redis/connection.js';
@@ -6,7 +5,7 @@ import { createWorker } from '../../../src/server/worker.js';
 import { memoryModel, memoryServer } from '../../support/memory-server.js';
 import { startRedis } from '../../support/redis.js';
 import { TINY } from '../../support/serve-process.js';
-import { type SharedServer, sharedServer, streamOf } from '../../support/shared-server.js';
+import { type SharedServer, sharedServer, streamOf, until } from '../../support/shared-server.js';
 import { noCommand, skipFor } from '../../support/skip-for.js';
 import { sseEvents } from '../../support/sse.js';
 
@@ -24,27 +23,17 @@ async function errorOf(promise: Promise<unknown>): Promise<T2IError> {
 
 /** What a server answers when the connection is made again, which takes a moment. */
 async function answered(server: SharedServer): Promise<number> {
-  for (let tries = 0; tries < 500; tries++) {
-    const { status } = await server.post(PATH, body);
-    if (status !== 503) return status;
-    await delay(20);
-  }
-  return 503;
-}
-
-/** Waits until a server has logged something. */
-async function logs(server: SharedServer, text: string): Promise<void> {
-  for (let tries = 0; tries < 500 && !server.logged().includes(text); tries++) await delay(20);
+  let last = 503;
+  await until(async () => {
+    last = (await server.post(PATH, body)).status;
+    return last !== 503;
+  });
+  return last;
 }
 
 /** Waits until the metrics of a server say something. */
-async function hasMetric(server: SharedServer, line: string): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    if ((await server.metrics.registry.metrics()).includes(`${line}\n`)) return;
-    await delay(20);
-  }
-  throw new Error(`the metrics never said ${line}`);
-}
+const hasMetric = (server: SharedServer, line: string) =>
+  until(async () => (await server.metrics.registry.metrics()).includes(`${line}\n`));
 
 describe('without the packages of a shared queue', () => {
   it('says what to install', async () => {
@@ -149,7 +138,7 @@ describe('where Redis is away', skipFor(noCommand('redis-server')), () => {
       if (steps === 5) void redis.client.config('SET', 'maxmemory', '1');
     };
     const asking = asked.post(PATH, body);
-    await logs(drawing, 'an order of the shared queue was not drawn');
+    await until(() => drawing.logged().includes('an order of the shared queue was not drawn'));
     await redis.client.config('SET', 'maxmemory', '0');
     expect((await asking).status).toBe(200);
     expect(drawing.logged()).not.toContain(body.prompt);

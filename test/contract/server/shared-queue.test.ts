@@ -84,6 +84,23 @@ describe('a queue that servers share', skipFor(noCommand('redis-server')), () =>
     expect(await drawing.metrics.registry.metrics()).toContain('t2i_shared_orders_total{outcome="taken"} 4');
   });
 
+  it('leaves nothing in Redis of requests that were answered, but what does not grow', async () => {
+    const redis = await startRedis();
+    const asked = await sharedServer(redis, { draws: false });
+    await sharedServer(redis);
+    const keys = async () => (await redis.client.keys('*')).filter((key) => !key.endsWith(':marker')).sort();
+    const answer = async (seed: number) => {
+      expect((await asked.post(PATH, { ...body, seed, n: 2 })).status).toBe(200);
+      // The last word on it is said after its answer.
+      await until(async () => (await redis.client.keys('*order_*')).length === 0);
+      return keys();
+    };
+    const before = await answer(1);
+    for (let seed = 2; seed < 8; seed++) await answer(seed);
+    expect(await keys()).toEqual(before);
+    expect(await redis.client.get('t2i:bytes')).toBe('0');
+  });
+
   it('never draws with another version of a model', async () => {
     const redis = await startRedis();
     const asked = await sharedServer(redis, { draws: false });
