@@ -3,6 +3,7 @@ import { isMissingObject } from '../../aws/errors.js';
 import { below, formatS3Address, parseS3Address, type S3Address } from '../../aws/s3-address.js';
 import { S3Store } from '../../aws/s3-store.js';
 import type { AwsSettings } from '../../aws/settings.js';
+import { T2IError } from '../../errors.js';
 import { refusal } from '../http/refusal.js';
 import type { ImagePlace } from './image-place.js';
 
@@ -13,7 +14,6 @@ export interface BucketOptions {
   readonly ttl: number;
 }
 
-/** Milliseconds that a request to S3 may take, its repetitions included. */
 const PATIENCE = 20_000;
 /** More bytes than an image has; larger objects are none of ours. */
 const MOST_BYTES = 64 << 20;
@@ -26,11 +26,15 @@ export class Bucket implements ImagePlace {
     private readonly store: S3Store,
     private readonly address: S3Address,
     private readonly ttl: number,
+    private readonly patience: number,
   ) {}
 
-  /** @throws T2IError where it cannot be written there and read again */
-  static async open({ s3, ttl }: BucketOptions, settings: AwsSettings): Promise<Bucket> {
-    const bucket = new Bucket(await S3Store.open(settings), parseS3Address(s3, 'imageStore.s3'), ttl);
+  /**
+   * @param patience milliseconds that a request to S3 may take, its repetitions included
+   * @throws T2IError where it cannot be written there and read again
+   */
+  static async open({ s3, ttl }: BucketOptions, settings: AwsSettings, patience = PATIENCE): Promise<Bucket> {
+    const bucket = new Bucket(await S3Store.open(settings), parseS3Address(s3, 'imageStore.s3'), ttl, patience);
     try {
       await bucket.#put(CHECK, new Uint8Array(), 'text/plain');
       await bucket.#get(CHECK);
@@ -59,29 +63,39 @@ export class Bucket implements ImagePlace {
 
   async #put(name: string, bytes: Uint8Array, mediaType: string): Promise<void> {
     const { PutObjectCommand } = await import('@aws-sdk/client-s3');
-    const { bucket, key } = below(this.address, name);
+    const address = below(this.address, name);
     const command = new PutObjectCommand({
-      ...{ Bucket: bucket, Key: key, Body: bytes, ContentType: mediaType },
+      ...{ Bucket: address.bucket, Key: address.key, Body: bytes, ContentType: mediaType },
       Metadata: { 'expires-at': new Date(Date.now() + this.ttl).toISOString() },
     });
-    const signal = AbortSignal.timeout(PATIENCE);
-    await this.store.call(`Cannot write ${formatS3Address({ bucket, key })}`, signal, () =>
-      this.store.client.send(command, { abortSignal: signal }),
+    await this.#call(`Cannot write ${formatS3Address(address)}`, (abortSignal) =>
+      this.store.client.send(command, { abortSignal }),
     );
   }
 
   /** Null for one whose time is over, and for what is none of ours; of that nothing is read. */
   async #get(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
     const { GetObjectCommand } = await import('@aws-sdk/client-s3');
-    const { bucket, key } = below(this.address, name);
-    const signal = AbortSignal.timeout(PATIENCE);
-    return this.store.call(`Cannot read ${formatS3Address({ bucket, key })}`, signal, async () => {
-      const command = new GetObjectCommand({ Bucket: bucket, Key: key });
-      const { Body, ...head } = await this.store.client.send(command, { abortSignal: signal });
+    const address = below(this.address, name);
+    const command = new GetObjectCommand({ Bucket: address.bucket, Key: address.key });
+    return this.#call(`Cannot read ${formatS3Address(address)}`, async (abortSignal) => {
+      const { Body, ...head } = await this.store.client.send(command, { abortSignal });
       if (isKept(head)) return new Uint8Array((await Body?.transformToByteArray()) ?? []);
       (Body as unknown as NodeJS.ReadableStream & { destroy(): void }).destroy();
       return null;
     });
+  }
+
+  async #call<T>(doing: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const signal = AbortSignal.timeout(this.patience);
+    try {
+      return await this.store.call(doing, signal, () => work(signal));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      throw new T2IError('NETWORK_FAILED', `${doing}: no answer within ${this.patience / 1000} s`, {
+        hint: 'Check the network, the region and the endpoint.',
+      });
+    }
   }
 }
 

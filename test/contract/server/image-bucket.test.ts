@@ -1,5 +1,9 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { readAwsSettings } from '../../../src/aws/settings.js';
+import { Bucket } from '../../../src/server/images/bucket.js';
 import { checkServerOptions, type ServerOptions } from '../../../src/server/options.js';
 import { type MemoryServer, memoryServer } from '../../support/memory-server.js';
 import { CANARIES, type Moto, OPS, startMoto } from '../../support/moto.js';
@@ -52,10 +56,11 @@ describe('images in S3', skipFor(OPS.lack), () => {
 
   it('are answered until their own time is over, though the objects are still there', async () => {
     const server = await open();
+    vi.useFakeTimers({ toFake: ['Date'] });
     const path = await kept(server);
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + PLACE.ttl - 5000 });
+    vi.setSystemTime(Date.now() + PLACE.ttl - 1);
     expect((await server.app.request(path)).status).toBe(200);
-    vi.setSystemTime(Date.now() + 5000);
+    vi.setSystemTime(Date.now() + 1);
     expect((await server.get(path)).body.error).toMatchObject({ code: 'not_found' });
     const { Contents } = await moto.s3.send(new ListObjectsV2Command({ Bucket: 'pictures' }));
     expect(Contents?.some(({ Key }) => Key?.endsWith(path.split('/').at(-1) as string))).toBe(true);
@@ -104,6 +109,19 @@ describe('images in S3', skipFor(OPS.lack), () => {
       const told = JSON.stringify([error, (error as Error).stack, String((error as Error).cause)]);
       for (const canary of CANARIES) expect(told).not.toContain(canary);
     }
+  });
+
+  it('are not waited for without end', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const settings = readAwsSettings({ ...moto.env, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` });
+    const error = {
+      code: 'NETWORK_FAILED',
+      message: expect.stringContaining('s3://pictures/served/images/t2i-check: no answer'),
+    };
+    await expect(Bucket.open(PLACE, settings, 200)).rejects.toMatchObject(error);
   });
 
   it('are refused with 503 while S3 is away, and the log says why without the keys', async () => {
