@@ -9,7 +9,11 @@
  * A mutant that no test can see, since it changes nothing.
  * @typedef {{ file: string, original: string, replacement: string, reason: string }} Equal
  *
- * @typedef {{ score: number, total: number, fell: boolean, lines: string[] }} Verdict `score` in percent, rounded down to tenths
+ * How many mutants of a file the tests saw, and how many count.
+ * @typedef {readonly [seen: number, total: number]} Count
+ *
+ * `score` is in percent, rounded down to tenths.
+ * @typedef {{ score: number, total: number, fell: boolean, lines: string[], files: Record<string, Count> }} Verdict
  */
 
 const SEEN = new Set(['Killed', 'Timeout']);
@@ -22,21 +26,27 @@ const MISSED = new Set(['Survived', 'NoCoverage']);
  * @param {readonly Mutant[]} mutants
  * @param {readonly Equal[]} equal those of all layers
  * @param {number} floor the score that it may not fall below
+ * @param {Readonly<Record<string, Count>>} [before] counts of a layer's files, of which those stand that no mutant is of
  * @returns {Verdict}
  */
-export function judge(mutants, equal, floor) {
+export function judge(mutants, equal, floor, before = {}) {
   const fits = (mutant) => (entry) =>
     entry.file === mutant.file && entry.original === mutant.original && entry.replacement === mutant.replacement;
-  const seen = mutants.filter(({ status }) => SEEN.has(status));
   const unseen = mutants.filter(({ status }) => MISSED.has(status));
   const missed = unseen.filter((mutant) => !equal.some(fits(mutant)));
-  const files = new Set(mutants.map(({ file }) => file));
-  const stale = equal.filter((entry) => files.has(entry.file) && !unseen.some((mutant) => fits(mutant)(entry)));
-  const total = seen.length + missed.length;
-  const score = total === 0 ? 100 : Math.floor((1000 * seen.length) / total) / 10;
+  const paths = new Set(mutants.map(({ file }) => file));
+  const stale = equal.filter((entry) => paths.has(entry.file) && !unseen.some((mutant) => fits(mutant)(entry)));
+  const files = { ...before };
+  for (const path of paths) {
+    const of = ({ file }) => file === path;
+    const seen = mutants.filter(({ status }) => SEEN.has(status)).filter(of).length;
+    files[path] = [seen, seen + missed.filter(of).length];
+  }
+  const { score, total } = sum(Object.values(files));
   return {
     score,
     total,
+    files,
     fell: score < floor,
     lines: [
       ...missed.map(describe),
@@ -46,6 +56,12 @@ export function judge(mutants, equal, floor) {
       ...(score < floor ? [`fell below ${floor} %`] : []),
     ],
   };
+}
+
+/** @param {readonly Count[]} counts */
+function sum(counts) {
+  const [seen, total] = [0, 1].map((part) => counts.reduce((all, count) => all + count[part], 0));
+  return { score: total === 0 ? 100 : Math.floor((1000 * seen) / total) / 10, total };
 }
 
 const describe = ({ file, location, original, replacement, status }) =>

@@ -1,15 +1,20 @@
 // `npm run test:mutation [-- LAYER ... | LAYER FILE ...] [--update]`: breaks src/ in small ways, one at a time, and says which of them no test sees.
 //
-// A layer may not fall below its score in baseline.json; --update raises it there. A mutant that changes nothing that can be seen is listed in
-// equal.json with the reason. Takes from minutes to an hour a layer: it is no part of `npm test`.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { relative } from 'node:path';
+// A layer may not fall below its score in baseline.json; --update raises it there. Where a file is run alone, the others of its layer count
+// as they did when they were measured. A mutant that changes nothing that can be seen is listed in equal.json with the reason. Takes minutes
+// a layer: it is no part of `npm test`.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Stryker } from '@stryker-mutator/core';
 import { ROOT } from '../run/commands.mjs';
 import { judge, slice } from './judge.mjs';
 import { LAYERS } from './layers.mjs';
+import { LAST_RESORT } from './runner.mjs';
 
 const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'));
+
+const RUNNER = fileURLToPath(new URL('runner.mjs', import.meta.url));
 
 const args = process.argv.slice(2);
 const update = args.includes('--update');
@@ -24,18 +29,38 @@ if (layers.length < names.length || (files.length > 0 && layers.length !== 1)) {
 
 const baseline = read('baseline.json');
 const equal = read('equal.json');
-for (const layer of layers) {
-  const mutants = await mutate(layer, files.length > 0 ? files : layer.mutate);
-  const verdict = judge(mutants, equal, baseline[layer.name]?.score ?? 0);
+for (const { name, mutate: patterns, tests, aim } of layers) {
+  const { score: floor = 0, files: measured } = baseline[name] ?? {};
+  const alone = files.length > 0;
+  if (alone && update && measured === undefined) {
+    console.error(`--update of single files needs a layer that was measured whole: run ${name} first`);
+    process.exit(2);
+  }
+  const mutants = await mutate(tests, alone ? files : patterns);
+  const verdict =
+    alone && measured === undefined
+      ? judge(mutants, equal, 0)
+      : judge(mutants, equal, floor, alone ? standing(measured) : {});
   console.log(
-    `\n${layer.name}: ${verdict.score.toFixed(1)} % of ${verdict.total} seen, ${hung(mutants)} as tests hung, aim ${layer.aim} %`,
+    `\n${name}: ${verdict.score.toFixed(1)} % of ${verdict.total} seen, ${hung(mutants)} as tests hung, aim ${aim} %`,
   );
   for (const line of verdict.lines) console.log(line);
-  if (files.length > 0) continue;
   if (verdict.fell) process.exitCode = 1;
-  if (update && !verdict.fell) baseline[layer.name] = { score: verdict.score, mutants: verdict.total };
+  if (update && !verdict.fell) record(name, verdict);
 }
-if (update) writeFileSync(new URL('baseline.json', import.meta.url), `${JSON.stringify(baseline, null, 2)}\n`);
+
+/** Of what was measured, the files that are still there. */
+function standing(counts) {
+  return Object.fromEntries(Object.entries(counts).filter(([file]) => existsSync(join(ROOT, file))));
+}
+
+/** At once: what comes after it may take long, and fail. */
+function record(name, { score, total, files: counts }) {
+  const sorted = Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)));
+  baseline[name] = { score, mutants: total, files: sorted };
+  const text = JSON.stringify(baseline, null, 2).replace(/\[\s+(\d+),\s+(\d+)\s+\]/g, '[$1, $2]');
+  writeFileSync(new URL('baseline.json', import.meta.url), `${text}\n`);
+}
 
 /** How many were seen by the time that a test may take alone: many more than before tell of a busy machine. */
 function hung(mutants) {
@@ -44,17 +69,18 @@ function hung(mutants) {
   ).length;
 }
 
-async function mutate({ tests }, patterns) {
+async function mutate(tests, patterns) {
   process.env.T2I_MUTATION_TESTS = tests.join(',');
   const results = await new Stryker({
     mutate: [...patterns],
-    testRunner: 'vitest',
-    plugins: ['@stryker-mutator/vitest-runner'],
+    testRunner: 'kept',
+    plugins: ['@stryker-mutator/vitest-runner', RUNNER],
     vitest: { configFile: 'test/mutation/vitest-config.ts', related: false },
     coverageAnalysis: 'perTest',
-    concurrency: 2,
-    // A mutant that never yields costs this long; a machine that is busy must not look like one.
-    timeoutMS: 60_000,
+    // One more than there are cores: what hangs only waits.
+    concurrency: 3,
+    timeoutMS: LAST_RESORT,
+    timeoutFactor: 1,
     // What runs as a module is loaded would need every test for each mutant. What a message says is for people to judge.
     ignoreStatic: true,
     mutator: { excludedMutations: ['StringLiteral'] },

@@ -13,15 +13,12 @@ const files = readdirSync(join(root, 'test/unit'), { recursive: true, encoding: 
   .map((path) => join('test/unit', path));
 
 /**
- * The tests of one layer, by the patterns in T2I_MUTATION_TESTS; run.mjs sets it. Nothing is built: no test starts the program. Modules are
- * loaded once for all files where that is possible, since a mutant runs few tests of many files.
+ * The tests of one layer, by the patterns in T2I_MUTATION_TESTS; run.mjs sets it, and runner.mjs the limits of time. Nothing is built: no
+ * test starts the program. Modules are loaded once for all files where that is possible, since a mutant runs few tests of many files.
  */
 export default defineConfig({
   root,
   test: {
-    // A promise that a mutant leaves open costs this long. The slowest test takes a tenth of it where nothing else runs.
-    testTimeout: 15_000,
-    hookTimeout: 15_000,
     projects: [
       { extends: true, test: { name: 'shared', include, exclude: files.filter(mocks), isolate: false } },
       { extends: true, test: { name: 'alone', include, exclude: files.filter((path) => !mocks(path)) } },

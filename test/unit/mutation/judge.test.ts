@@ -27,7 +27,20 @@ describe('the verdict on a layer', () => {
       total: 1,
       fell: false,
       lines: [],
+      files: { 'src/a.ts': [1, 1] },
     });
+  });
+
+  it('counts each file, and those of a layer that were not run as they were before', () => {
+    const mutants = [mutant('Killed'), mutant('Survived'), mutant('NoCoverage')];
+    const before = { 'src/a.ts': [9, 9], 'src/b.ts': [4, 5] } as const;
+    expect(judge(mutants, [], 62.5, before)).toMatchObject({
+      files: { 'src/a.ts': [1, 3], 'src/b.ts': [4, 5] },
+      score: 62.5,
+      total: 8,
+      fell: false,
+    });
+    expect(judge(mutants, [], 62.6, before).fell).toBe(true);
   });
 
   it('says where the list of equals is out of date', () => {
