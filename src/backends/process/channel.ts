@@ -25,10 +25,14 @@ export interface ChildStart {
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Starts a module of this package that calls `serve`; messages go over Node's own channel. */
-export function forkModule({ entry, env }: ChildStart, onReply: (reply: Reply) => void): Channel {
+/**
+ * Starts a module of this package that calls `serve`; messages go over Node's own channel.
+ *
+ * @param start starts a process; Node's own by default
+ */
+export function forkModule({ entry, env }: ChildStart, onReply: (reply: Reply) => void, start = fork): Channel {
   // Whom to watch: a caller that dies at once is gone before the child could ask whose child it is.
-  const child = fork(entry, [String(process.pid)], {
+  const child = start(entry, [String(process.pid)], {
     serialization: 'advanced',
     env: { ...process.env, ...env },
     // Flags of the caller's process (--inspect, loaders, a heap limit) are not for this one, which collects after large jobs.

@@ -7,7 +7,7 @@ import type { CallContext } from '../../../../src/backends/process/service.js';
 /** What a child serves in a test. */
 export type Methods = Readonly<Record<string, (value: never, context: CallContext<unknown>) => Promise<unknown>>>;
 
-/** Children that were started in the place of real ones, in order. A test file puts `forkFake` in place of Node's `fork`. */
+/** Children that were started in the place of real ones, in order. */
 export const children: FakeChild[] = [];
 
 /** What the next children serve; those that serve nothing say nothing, but what the test has them say. */
@@ -17,6 +17,7 @@ export function nextChildrenServe(next: Methods | null): void {
   service = next;
 }
 
+/** In the place of Node's `fork`. */
 export function forkFake(entry: string, argv: string[], options: object): FakeChild {
   const child = new FakeChild({ entry, argv, ...options });
   children.push(child);

@@ -1,15 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Session } from '../../../../src/backends/backend.js';
 import { T2IError } from '../../../../src/errors.js';
 import { children, lastChild, nextChildrenServe } from './fake-child.js';
 import { crash, job, RESULT, STEP, ToyScene } from './toy-session.js';
-
-vi.mock(import('node:child_process'), async (original) => {
-  const { forkFake } = await import('./fake-child.js');
-  return { ...(await original()), fork: forkFake as never };
-});
 
 let scene: ToyScene;
 

@@ -5,11 +5,6 @@ import { children, lastChild, nextChildrenServe } from './fake-child.js';
 import { ManualClock } from './manual-clock.js';
 import { crash, job, RESULT, ToyScene } from './toy-session.js';
 
-vi.mock(import('node:child_process'), async (original) => {
-  const { forkFake } = await import('./fake-child.js');
-  return { ...(await original()), fork: forkFake as never };
-});
-
 let scene: ToyScene;
 
 beforeEach(() => {

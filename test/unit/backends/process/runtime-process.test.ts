@@ -3,12 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ProcessKind, RuntimeProcess } from '../../../../src/backends/process/runtime-process.js';
 import type { CallContext } from '../../../../src/backends/process/service.js';
+import { connectFake } from './connect-fake.js';
 import { type FakeChild, lastChild, nextChildrenServe } from './fake-child.js';
-
-vi.mock(import('node:child_process'), async (original) => {
-  const { forkFake } = await import('./fake-child.js');
-  return { ...(await original()), fork: forkFake as never };
-});
 
 interface ToyService {
   load(value: unknown): Promise<unknown>;
@@ -20,6 +16,7 @@ const KIND: ProcessKind<ToyService> = {
   runtime: 'toy',
   installHint: 'Get a toy.',
   env: { TOY: '1' },
+  connect: connectFake,
 };
 
 let crashes: number;

@@ -3,6 +3,7 @@ import type { Job, JobResult, Session, StepEvent } from '../../../../src/backend
 import { type ProcessModel, ProcessSession } from '../../../../src/backends/process/process-session.js';
 import type { CallContext } from '../../../../src/backends/process/service.js';
 import { T2IError } from '../../../../src/errors.js';
+import { connectFake } from './connect-fake.js';
 import { children, lastChild, nextChildrenServe } from './fake-child.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -38,7 +39,7 @@ export class ToyScene {
     },
   };
   readonly #model: ProcessModel<ToyService> = {
-    kind: { entry: '/x/child.js', runtime: 'toy', installHint: 'Get a toy.' },
+    kind: { entry: '/x/child.js', runtime: 'toy', installHint: 'Get a toy.', connect: connectFake },
     load: async (process) => {
       await process.call('load', 'a model');
       return 'toy 1.0';
