@@ -172,7 +172,7 @@ function tensorInfo(value: OnnxValue, role: Role, label: string, problems: Probl
     checkSizes(`${label} ${JSON.stringify(value.name)}`, shape, role, problems);
     return { name: value.name, type, shape };
   }
-  const received = `element type ${type ?? value.elementType ?? 'none'}, shape [${shape.map((size) => size ?? '?').join(', ')}]`;
+  const received = `element type ${type ?? value.elementType ?? 'none'}, shape ${describeShape(shape)}`;
   problems.add(`${label} ${JSON.stringify(value.name)}`, describeRole(role), received);
   return null;
 }
@@ -186,8 +186,12 @@ function checkSizes(label: string, shape: readonly (number | null)[], { axes }: 
   }
   const elements = shape.reduce<number>((product, size) => product * (size ?? 1), 1);
   if (tooLarge.length === 0 && elements > MOST_ELEMENTS) {
-    problems.add(label, `at most ${MOST_ELEMENTS} elements`, `${elements} in shape [${shape.join(', ')}]`);
+    problems.add(label, `at most ${MOST_ELEMENTS} elements`, `${elements} in shape ${describeShape(shape)}`);
   }
+}
+
+function describeShape(shape: readonly (number | null)[]): string {
+  return `[${shape.map((size) => size ?? '?').join(', ')}]`;
 }
 
 function describeRole(role: Role): string {
