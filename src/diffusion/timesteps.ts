@@ -76,8 +76,8 @@ function trailing(total: number, steps: number): Float32Array {
   return Float32Array.from({ length: steps }, (_, i) => roundHalfEven(total + i * delta) - 1);
 }
 
-/** Element i of numpy.linspace(0, last, count). */
+/** Element i of numpy.linspace(0, last, count); the last one is whole, so that float32 makes it exact. */
 function linspace(last: number, count: number): (i: number) => number {
   const step = count > 1 ? last / (count - 1) : 0;
-  return (i) => (count > 1 && i === count - 1 ? last : i * step);
+  return (i) => i * step;
 }

@@ -12,7 +12,7 @@ export interface AddedToken {
 /** An added token whose id is known. */
 export type KnownToken = AddedToken & { readonly id: number };
 
-/** A stretch of text, or an added token in its place. */
+/** A stretch of text, which may be empty, or an added token in its place. */
 export type Segment = { readonly text: string; readonly id: number | null };
 
 /**
@@ -53,11 +53,11 @@ class Matcher {
   *split(text: string): Generator<Segment> {
     let start = 0;
     for (const match of this.pattern === null ? [] : text.matchAll(this.pattern)) {
-      if (match.index > start) yield { text: text.slice(start, match.index), id: null };
+      yield { text: text.slice(start, match.index), id: null };
       yield { text: match[0], id: this.ids.get(match[0]) as number };
       start = match.index + match[0].length;
     }
-    if (start < text.length) yield { text: text.slice(start), id: null };
+    yield { text: text.slice(start), id: null };
   }
 }
 

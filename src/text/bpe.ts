@@ -39,11 +39,11 @@ export class Bpe {
       const rank = rankAt(i);
       if (rank !== undefined) queue.push(rank, i);
     };
-    for (let i = 0; i < end; i++) enqueue(i);
+    for (const i of ids.keys()) enqueue(i);
     for (let top = queue.pop(); top !== null; top = queue.pop()) {
       const { rank, position } = top;
-      // The pair that was queued may have changed since.
-      if (ids[position] === -1 || rankAt(position) !== rank) continue;
+      // The pair that was queued may have changed since; a symbol that was swallowed has no rank.
+      if (rankAt(position) !== rank) continue;
       const swallowed = next[position] as number;
       const after = next[swallowed] as number;
       ids[position] = mergedIds[rank] as number;

@@ -21,9 +21,9 @@ export class MergeQueue {
 
   pop(): { rank: number; position: number } | null {
     const { keys } = this;
-    const top = keys[0];
-    const last = keys.pop();
-    if (top === undefined || last === undefined) return null;
+    if (keys.length === 0) return null;
+    const top = keys[0] as number;
+    const last = keys.pop() as number;
     if (keys.length > 0) this.sink(last);
     return { rank: Math.floor(top / POSITIONS), position: top % POSITIONS };
   }
@@ -35,7 +35,7 @@ export class MergeQueue {
     for (;;) {
       let child = 2 * index + 1;
       if (child >= keys.length) break;
-      if (child + 1 < keys.length && (keys[child + 1] as number) < (keys[child] as number)) child++;
+      if ((keys[child + 1] ?? Number.POSITIVE_INFINITY) < (keys[child] as number)) child++;
       if ((keys[child] as number) >= key) break;
       keys[index] = keys[child] as number;
       index = child;

@@ -37,6 +37,11 @@ describe('float16', () => {
     }
   });
 
+  it('reads both infinities, and no others', () => {
+    expect([0x7c00, 0xfc00].map(fromHalf)).toEqual([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]);
+    for (const pattern of [0x7c01, 0x7fff, 0xfc01, 0xffff]) expect(fromHalf(pattern)).toBeNaN();
+  });
+
   it('takes the nearest of its neighbours', () => {
     fc.assert(
       fc.property(fc.float({ min: -65504, max: 65504, noNaN: true }), (value) => {

@@ -36,6 +36,14 @@ describe('parseSchedulerConfig', () => {
       setAlphaToOne: true,
       predictionType: 'epsilon',
     });
+    expect(parseSchedulerConfig({})).toMatchObject({
+      rescaleBetasZeroSnr: false,
+      useKarrasSigmas: false,
+      lowerOrderFinal: true,
+      eulerAtFinal: false,
+      varianceType: 'fixed_small',
+      trainedBetas: null,
+    });
     expect(parseSchedulerConfig({ _class_name: 'EulerDiscreteScheduler' })).toMatchObject({
       timestepSpacing: 'linspace',
       clipSample: false,
@@ -121,6 +129,11 @@ describe('parseSchedulerConfig', () => {
 
   it.each([null, 3, 'x', [], undefined])('refuses %j, which is no object', (json) => {
     expect(() => parseSchedulerConfig(json)).toThrow(/expected a JSON object/);
+  });
+
+  it('takes betas that are given as the schedule', () => {
+    const given = { trained_betas: [0.1, 0.2], beta_schedule: 'trained_betas', num_train_timesteps: 2 };
+    expect(parseSchedulerConfig(given)).toMatchObject({ betaSchedule: 'trained_betas', trainedBetas: [0.1, 0.2] });
   });
 
   it('takes the settings of the other samplers as they are written when off', () => {

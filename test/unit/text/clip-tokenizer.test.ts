@@ -127,6 +127,21 @@ describe('added tokens', () => {
     expect(body(make([beside]), '<cat>')).toEqual([49409]);
   });
 
+  it('are none where there are none: no text is one by its name', () => {
+    for (const text of ['null', 'a null', 'undefined']) {
+      expect(body(clip, text), text).toEqual(body(several('<cat>'), text));
+    }
+  });
+
+  it('stand alone, side by side, or at either end', () => {
+    const [a, b] = [49408, 49409];
+    const own = several('<A>', '<b>');
+    expect(body(own, '<A>')).toEqual([a]);
+    expect(body(own, '<b><A><b>')).toEqual([b, a, b]);
+    expect(body(own, 'x<A>')).toEqual([...body(clip, 'x'), a]);
+    expect(body(own, '<b>x')).toEqual([b, ...body(clip, 'x')]);
+  });
+
   it('are no empty text', () => {
     expect(body(several('', '<cat>'), 'a<cat>b')).toEqual([...body(clip, 'a'), 49409, ...body(clip, 'b')]);
   });

@@ -76,7 +76,7 @@ describe('a program in another language', () => {
   });
 
   it('is ended where it says what is no message', async () => {
-    const program = start('console.log("Traceback (most recent call last):"); setInterval(() => {}, 1000);');
+    const program = start('console.log("Traceback (most recent call last):"); process.stdin.resume();');
     expect(await ended(program)).toEqual([null, 'SIGTERM']);
     expect(replies).toEqual([]);
   });
