@@ -69,7 +69,7 @@ describe('the tensorrt backend where something is missing', () => {
 
   it('names the devices that there are', async () => {
     addon(device);
-    expect(await tensorrt.probe({ device: 3 })).toMatchObject({ reason: 'There is no device 3; there is 0 (card)' });
+    expect(await tensorrt.probe({ device: 3 })).toMatchObject({ reason: 'There is no GPU 3; there is 0 (card)' });
   });
 
   it('survives a library that crashes whoever looks at it', async () => {
@@ -171,6 +171,8 @@ describe('a tensorrt session that fails', skipFor(noBuild('sim')), () => {
     ['garbage-pointer', 'BACKEND_FAILED'],
     ['null-context', 'OUT_OF_MEMORY'],
   ])('to open by %s says %s', async (failure, code) => {
+    // What is open lends its engines to the next session, which then reads none.
+    await session.close();
     vi.stubEnv('T2I_FAKE_TENSORRT', failure);
     const error = await sim.backend.open(model).catch((caught) => caught);
     expect(error).toMatchObject({ name: 'T2IError', code });

@@ -17,7 +17,8 @@ const WRITER = fileURLToPath(new URL('../../../../support/write-engines.mjs', im
 const KILLS = 40;
 const plan = new Uint8Array(5_000_000).map((_, i) => i % 255);
 
-it(`leaves no half engine where the writer is killed, at ${KILLS} random moments`, async () => {
+// Each starts a Node: on a machine that does much else that takes its time.
+it(`leaves no half engine where the writer is killed, at ${KILLS} random moments`, { timeout: 600_000 }, async () => {
   const folder = engineFolder();
   const source = join(folder, 'source.engine');
   await writeEngineFile(source, { header: headerOf({}, plan), plan });
