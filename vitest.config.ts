@@ -4,7 +4,7 @@ import { LongestFirst } from './test/run/longest-first.js';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // They have a run of their own, vitest.gpu.config.ts: most machines have no card.
+    // They have a run of their own, vitest.gpu.config.ts: most machines have no GPU.
     exclude: [...configDefaults.exclude, 'test/gpu/**'],
     globalSetup: 'test/support/build.ts',
     testTimeout: 60_000,

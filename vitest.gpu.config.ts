@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests on a card, one file at a time: they measure its memory. Without one they are skipped, counted, and say why. */
+/** Tests on a GPU, one file at a time: they measure its memory. Without one they are skipped, counted, and say why. */
 export default defineConfig({
   test: {
     include: ['test/gpu/**/*.test.ts'],

@@ -155,8 +155,8 @@ class Build {
     for (const DeviceInfo& device : probe.devices) {
       if (device.index == options_.device) return device;
     }
-    const std::string reason = probe.available ? "there is no device " + std::to_string(options_.device) : probe.reason;
-    throw Error(ErrorCode::backend_unavailable, "there is no device to build for: " + reason,
+    const std::string reason = probe.available ? "there is no GPU " + std::to_string(options_.device) : probe.reason;
+    throw Error(ErrorCode::backend_unavailable, "there is no GPU to build for: " + reason,
                 "Name the compute capabilities to build for, for example 89.");
   }
 

@@ -43,7 +43,7 @@ Function find_function(void* handle, const std::string& path, const char* name) 
 void require_device() {
   const cuda::DeviceProbe probe = cuda::probe();
   if (probe.available) return;
-  throw Error(ErrorCode::backend_unavailable, "TensorRT needs a CUDA device: " + probe.reason, probe.hint);
+  throw Error(ErrorCode::backend_unavailable, "TensorRT needs a GPU: " + probe.reason, probe.hint);
 }
 
 void* checked(void* object, const std::string& what, Log& log) {

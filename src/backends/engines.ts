@@ -25,6 +25,7 @@ import { openSession } from './tensorrt/open-session.js';
 // What the command line asks of TensorRT and of the engine cache.
 export { loadAddon } from './tensorrt/addon.js';
 export { engineCacheFolder } from './tensorrt/engines/cache-folder.js';
+export { componentOf, NETWORKS } from './tensorrt/engines/components.js';
 export { type CacheEntry, listEngines } from './tensorrt/engines/engine-cache.js';
 export { verifyEngineFile } from './tensorrt/engines/engine-file.js';
 export type { EngineHeader } from './tensorrt/engines/header.js';

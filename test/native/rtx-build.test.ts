@@ -160,6 +160,6 @@ describe('TensorRT-RTX', skipFor(noBuild('none'), noNvidia('rtx')), () => {
 
   test('refuses to build for a device that is not there', skipFor(hasGpu), async () => {
     const message = await refused(network('vaeDecoder', 'model.fp16.onnx', { computeCapabilities: [] }));
-    expect(message).toMatch(/^BACKEND_UNAVAILABLE: there is no device to build for: /);
+    expect(message).toMatch(/^BACKEND_UNAVAILABLE: there is no GPU to build for: /);
   });
 });

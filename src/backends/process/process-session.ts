@@ -125,6 +125,6 @@ export class ProcessSession<S = unknown> implements Session {
 }
 
 function deviceLost(cause: T2IError): T2IError {
-  const hint = 'The next request starts a fresh process, which can use the device again.';
+  const hint = 'The next request starts a fresh process, which can use the GPU again.';
   return new T2IError('DEVICE_LOST', cause.message, { hint, cause });
 }

@@ -1,9 +1,8 @@
 import type { Job, NetworkName } from '../backend.js';
+import { NETWORKS } from './engines/components.js';
 import { sha256 } from './engines/engine-file.js';
 import { writeKernels } from './engines/kernel-cache.js';
 import type { NativeRuntimeCaches, NativeSession } from './native.js';
-
-const NETWORKS = ['textEncoder', 'unet', 'vaeDecoder'] as const satisfies readonly NetworkName[];
 
 /** Keeps what TensorRT-RTX compiles for the shapes of jobs, so that the next process need not compile it again. */
 export class KernelKeeper {

@@ -40,7 +40,7 @@ function sitePackages(prefix: string): string[] {
   return pythons.flatMap((python) => ['site-packages', 'dist-packages'].map((name) => join(lib, python, name)));
 }
 
-export interface LibraryWish {
+export interface WantedLibrary {
   /** Takes this one alone; the best there is when absent. */
   readonly runtime?: RuntimeName | undefined;
   /** Whether engines are to be built, not only run. */
@@ -65,19 +65,19 @@ export interface LibraryChoice {
  *
  * @param libraries the best first, as the addon gives them
  */
-export function chooseLibrary(libraries: readonly NativeLibrary[], wish: LibraryWish): LibraryChoice {
-  const chosen = libraries.find((library) => unfit(library, wish) === null) ?? null;
+export function chooseLibrary(libraries: readonly NativeLibrary[], wanted: WantedLibrary): LibraryChoice {
+  const chosen = libraries.find((library) => unfit(library, wanted) === null) ?? null;
   const others = libraries
     .filter((library) => library !== chosen)
     .map((library) => {
-      const reason = unfit(library, wish) ?? `${describeLibrary(chosen as NativeLibrary)} comes before it`;
+      const reason = unfit(library, wanted) ?? `${describeLibrary(chosen as NativeLibrary)} comes before it`;
       return { library, reason, hint: library.problem === null ? null : library.hint };
     });
   return { chosen, others };
 }
 
 /** Why a library will not do, or null. */
-function unfit(library: NativeLibrary, { runtime, mustBuild, device }: LibraryWish): string | null {
+function unfit(library: NativeLibrary, { runtime, mustBuild, device }: WantedLibrary): string | null {
   if (library.problem !== null) return library.problem;
   if (runtime !== undefined && runtimeOf(library) !== runtime) return `it is ${runtimeOf(library)}, not ${runtime}`;
   if (device !== null && library.kind === 'rtx' && !rtxKnows(device)) {

@@ -2,7 +2,7 @@ import { T2IError } from '../../errors.js';
 import type { LoadOptions } from '../backend.js';
 import type { LoadedAddon } from './addon.js';
 import { findLibraries, type Missing, tryLoadAddon } from './inspect.js';
-import { chooseLibrary, type LibraryWish } from './libraries.js';
+import { chooseLibrary, type WantedLibrary } from './libraries.js';
 import type { NativeAddon, NativeDevice, NativeLibrary } from './native.js';
 
 /** What a session runs on. */
@@ -31,8 +31,8 @@ export function findDevice(addon: NativeAddon, index: number): NativeDevice | Mi
   const known = devices.map((device) => `${device.index} (${device.name})`).join(', ');
   return (
     devices.find((device) => device.index === index) ?? {
-      reason: `There is no device ${index}; there is ${known}`,
-      hint: 'Leave out the device, or name one of these.',
+      reason: `There is no GPU ${index}; there is ${known}`,
+      hint: 'Leave out the option device, or name one of these.',
     }
   );
 }
@@ -40,16 +40,17 @@ export function findDevice(addon: NativeAddon, index: number): NativeDevice | Mi
 /** The best TensorRT that will do. */
 export async function findLibrary(
   tensorrtLibDir: string | undefined,
-  wish: LibraryWish,
+  wanted: WantedLibrary,
 ): Promise<NativeLibrary | Missing> {
   const libraries = await findLibraries(tensorrtLibDir);
   if ('reason' in libraries) return libraries;
-  const { chosen, others } = chooseLibrary(libraries, wish);
+  const { chosen, others } = chooseLibrary(libraries, wanted);
   if (chosen !== null) return chosen;
   const reasons = others.map(({ library, reason }) => `${library.path}: ${reason}`);
   return {
     reason: reasons.length === 0 ? 'No TensorRT was found' : `No TensorRT will do: ${reasons.join('; ')}`,
-    hint: wish.runtime === 'tensorrt-rtx' ? RTX_HINT : (others.find(({ hint }) => hint !== null)?.hint ?? INSTALL_HINT),
+    hint:
+      wanted.runtime === 'tensorrt-rtx' ? RTX_HINT : (others.find(({ hint }) => hint !== null)?.hint ?? INSTALL_HINT),
   };
 }
 

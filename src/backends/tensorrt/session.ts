@@ -121,11 +121,11 @@ export class TensorrtSession implements Session {
     else batch.resolve(result, warnings);
   }
 
-  /** Nothing in this process can use the device again. */
+  /** Nothing in this process can use the GPU again. */
   #noteLoss(error: unknown): unknown {
     if (!T2IError.is(error) || error.code !== 'DEVICE_LOST') return error;
     this.#lost = new T2IError('DEVICE_LOST', error.message, {
-      hint: "Start a new process: only that can use the device again. A session with isolation 'process' does so by itself.",
+      hint: "Start a new process: only that can use the GPU again. A session with isolation 'process' does so by itself.",
       cause: error,
     });
     return this.#lost;

@@ -46,7 +46,7 @@ describe('the check of the step kernel', () => {
     const { ok, detail, numbers } = await checkStep({ stepHost: twin, stepDevice }, 0);
     expect(ok).toBe(false);
     expect(numbers.different).toBeGreaterThan(0);
-    expect(detail).toMatch(/first x0?\[\d+\] of row \d: host .+, device .+/);
+    expect(detail).toMatch(/first x0?\[\d+\] of row \d: host .+, GPU .+/);
   });
 
   it('takes any NaN for any other', async () => {

@@ -2,16 +2,10 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoadProgress, NetworkName } from '../../../backends/backend.js';
-import { tryEngine } from '../../../backends/engines.js';
+import { componentOf, NETWORKS, tryEngine } from '../../../backends/engines.js';
 import type { ModelDescription } from '../../../model/description.js';
 import { formatSeconds } from '../../quantities.js';
 import type { Finding } from './check.js';
-
-const FOLDERS: Readonly<Record<NetworkName, string>> = {
-  textEncoder: 'text_encoder',
-  unet: 'unet',
-  vaeDecoder: 'vae_decoder',
-};
 
 /** Builds the model's smallest network into a folder that is removed again, runs it and compares it with the CPU. */
 export async function checkEngine(
@@ -38,9 +32,8 @@ export async function checkEngine(
 
 /** By the bytes of its graph and weights. */
 async function smallestNetwork({ dir, hashes }: ModelDescription): Promise<NetworkName> {
-  const networks = Object.keys(FOLDERS) as NetworkName[];
-  const sizes = networks.map(async (network) => {
-    const files = Object.keys(hashes).filter((path) => path.startsWith(`${FOLDERS[network]}/`));
+  const sizes = NETWORKS.map(async (network) => {
+    const files = Object.keys(hashes).filter((path) => path.startsWith(`${componentOf(network)}/`));
     const bytes = await Promise.all(files.map(async (path) => (await stat(join(dir, path))).size));
     return { network, bytes: bytes.reduce((sum, size) => sum + size, 0) };
   });

@@ -40,7 +40,7 @@ export async function checkStep(addon: StepFunctions, device: number): Promise<F
           different += places.length;
           const [place] = places;
           if (place === undefined || first !== '') continue;
-          first = `; first ${name}[${place}] of row ${index}: host ${host[name][place]}, device ${kernel[name][place]}`;
+          first = `; first ${name}[${place}] of row ${index}: host ${host[name][place]}, GPU ${kernel[name][place]}`;
         }
         // A launch blocks; between two of them an interruption may be noticed.
         await setImmediate();
