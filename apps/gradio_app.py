@@ -112,7 +112,7 @@ def build(client: Client) -> gr.Blocks:
                 prompt = gr.Textbox(
                     label="Prompt", lines=2, max_length=longest, placeholder="a red apple", autofocus=True
                 )
-                negative_prompt = gr.Textbox(label="Negative prompt", max_length=longest)
+                negative_prompt = gr.Textbox("", label="Negative prompt", max_length=longest)
                 with gr.Row():
                     start = gr.Button("Draw", variant="primary")
                     cancel = gr.Button("Cancel")

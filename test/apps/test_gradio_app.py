@@ -64,6 +64,15 @@ def test_it_draws_files_with_their_receipts(caller: gradio_client.Client, server
     assert gradio_app.about_model(model) == "64 × 64 pixels, runs on onnxruntime"
 
 
+def test_a_prompt_is_enough_for_a_program(caller: gradio_client.Client) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    assert 'Client("http://127.0.0.1:7860").predict("a red apple", api_name="/draw")' in page
+    images, status, _ = caller.predict("a red apple", api_name="/draw")
+    receipt = receipt_of(Path(images[0]["image"]).read_bytes())
+    assert status.startswith("Drawn in ")
+    assert (len(images), receipt["prompt"], receipt["plan"]["sampler"]) == (1, "a red apple", "ddim")
+
+
 def test_a_seed_of_minus_one_is_a_random_one(caller: gradio_client.Client) -> None:
     captions = [caller.predict(**{**WISH, "n": 1, "seed": -1}, api_name="/draw")[0][0]["caption"] for _ in range(2)]
     assert captions[0] != captions[1]
