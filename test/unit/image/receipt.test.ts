@@ -98,6 +98,13 @@ describe('a receipt that was tampered with', () => {
       plan(Object.fromEntries(Array.from({ length: 51 }, (_, i) => [i, i]))),
       ['plan'],
     ],
+    [
+      'as many as are told by their names',
+      plan(
+        Object.fromEntries(Array.from({ length: 50 - Object.keys(receiptOf().plan).length }, (_, i) => [`f${i}`, i])),
+      ),
+      Array.from({ length: 50 - Object.keys(receiptOf().plan).length }, (_, i) => `plan.f${i}`),
+    ],
     ['a missing field', change((receipt) => delete receipt.seed), ['seed']],
     ['two bad fields', change((receipt) => Object.assign(receipt, { seed: -1, width: 1.5 })), ['seed', 'width']],
     ['a seed as text', change((receipt) => Object.assign(receipt, { seed: '7' })), ['seed']],
