@@ -4,6 +4,7 @@
 // JS values.
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -33,6 +34,20 @@ struct Prompt {
   std::vector<int32_t> negative_ids;
 };
 
+/// Unit normal noise of an image: a block for the first latents, then one for each row whose k6 is not 0.
+struct Noise {
+  /// All of it; empty where another thread draws it.
+  std::vector<float> own;
+  /// What that thread draws while the job runs, and how many blocks are whole, which it counts up as each is.
+  const float* shared = nullptr;
+  std::size_t shared_size = 0;
+  const int32_t* drawn = nullptr;
+
+  const float* data() const { return shared != nullptr ? shared : own.data(); }
+  std::size_t size() const { return shared != nullptr ? shared_size : own.size(); }
+  bool has(int32_t block) const { return drawn == nullptr || __atomic_load_n(drawn, __ATOMIC_ACQUIRE) > block; }
+};
+
 /// src/backends/tensorrt/native.ts, `NativeJob`: what its images have in common, and what each has of its own.
 struct Job {
   /// Of each image.
@@ -44,8 +59,8 @@ struct Job {
   Plan plan;
   int32_t latent_height = 0;
   int32_t latent_width = 0;
-  /// For each image: the first latents, then one block for each row whose k6 is not 0.
-  std::vector<std::vector<float>> noise;
+  /// Of each image.
+  std::vector<Noise> noise;
   /// Decode the clean estimate every so many steps; 0 for never.
   int32_t preview_every = 0;
   /// Whether anybody wants the steps.

@@ -103,6 +103,10 @@ View<T> Argument::elements(napi_typedarray_type type, const char* expected) cons
   return {static_cast<T*>(data), length};
 }
 
+bool Argument::is_shared() const {
+  return value_.IsTypedArray() && !value_.As<Napi::Object>().Get("buffer").IsArrayBuffer();
+}
+
 View<float> Argument::floats() const { return elements<float>(napi_float32_array, "a Float32Array"); }
 View<int32_t> Argument::int32s() const { return elements<int32_t>(napi_int32_array, "an Int32Array"); }
 View<uint8_t> Argument::bytes() const { return elements<uint8_t>(napi_uint8_array, "a Uint8Array"); }

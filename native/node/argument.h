@@ -33,6 +33,9 @@ class Argument {
   /// Whether it is null or undefined.
   bool absent() const { return value_.IsNull() || value_.IsUndefined(); }
 
+  /// Whether it is a typed array in a SharedArrayBuffer.
+  bool is_shared() const;
+
   /// A finite number, as float32.
   float real() const;
   int64_t integer(int64_t min, int64_t max) const;

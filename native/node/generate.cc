@@ -8,8 +8,15 @@
 
 namespace t2i {
 
-GenerateRequest::GenerateRequest(const Napi::Promise::Deferred& promise, Job job, std::shared_ptr<SessionModel> model)
-    : Request(promise), job_(std::move(job)), model_(std::move(model)) {}
+GenerateRequest::GenerateRequest(const Napi::Promise::Deferred& promise, const Argument& job, const ModelFacts& facts,
+                                 std::shared_ptr<SessionModel> model)
+    : Request(promise), job_(read_job(job, facts)), model_(std::move(model)) {
+  for (const Argument& image : job["images"].list()) {
+    for (const char* field : {"noise", "drawn"}) {
+      if (!image["drawn"].absent()) held_.push_back(Napi::Persistent(image[field].object()));
+    }
+  }
+}
 
 void GenerateRequest::run() {
   JobControl control{cancelled()};

@@ -16,7 +16,9 @@ namespace t2i {
 /// One call of `generate`.
 class GenerateRequest : public Request {
  public:
-  GenerateRequest(const Napi::Promise::Deferred& promise, Job job, std::shared_ptr<SessionModel> model);
+  /// @param job a NativeJob
+  GenerateRequest(const Napi::Promise::Deferred& promise, const Argument& job, const ModelFacts& facts,
+                  std::shared_ptr<SessionModel> model);
 
  private:
   void run() override;
@@ -26,6 +28,8 @@ class GenerateRequest : public Request {
   void drop_previews(int32_t image);
 
   Job job_;
+  /// Arrays that the job reads in place.
+  std::vector<Napi::ObjectReference> held_;
   std::shared_ptr<SessionModel> model_;
   JobResult result_;
   std::mutex mutex_;

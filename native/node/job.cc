@@ -39,6 +39,24 @@ Prompt read_prompt(const Argument& image, std::size_t context_length, bool guide
   return prompt;
 }
 
+/// Read in place where another thread draws it.
+Noise read_noise(const Argument& image, std::size_t length) {
+  const View<float> values = image["noise"].floats(length);
+  Noise noise;
+  if (image["drawn"].absent()) {
+    noise.own = values.copy();
+    return noise;
+  }
+  for (const char* field : {"noise", "drawn"}) {
+    // Memory that is not shared could be taken away by a transfer.
+    if (!image[field].is_shared()) image[field].refuse("an array in a SharedArrayBuffer");
+  }
+  noise.shared = values.data;
+  noise.shared_size = values.size;
+  noise.drawn = image["drawn"].int32s(1).data;
+  return noise;
+}
+
 Napi::Object raster_to_js(Napi::Env env, Raster&& raster) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("rgb", to_js(env, std::move(raster.rgb)));
@@ -96,7 +114,7 @@ Job read_job(const Argument& job, const ModelFacts& model) {
   if (images.empty()) job["images"].refuse("at least one image");
   for (const Argument& image : images) {
     result.prompts.push_back(read_prompt(image, context_length, result.guidance_scale.has_value()));
-    result.noise.push_back(image["noise"].floats(length).copy());
+    result.noise.push_back(read_noise(image, length));
   }
   return result;
 }

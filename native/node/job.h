@@ -12,7 +12,8 @@ namespace t2i {
 /// NativeModel of src/backends/tensorrt/native.ts.
 ModelFacts read_model(const Argument& model);
 
-/// A copy of a NativeJob, checked against the model: lengths of ids, rows, timesteps and noise.
+/// A copy of a NativeJob, checked against the model: lengths of ids, rows, timesteps and noise. Noise that another thread
+/// draws stays where it is: its arrays must be kept.
 Job read_job(const Argument& job, const ModelFacts& model);
 
 /// NativeResult.

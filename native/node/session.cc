@@ -43,8 +43,7 @@ Napi::Value Session::open(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::generate(const Napi::CallbackInfo& info) {
   return promised(info.Env(), [&](const auto& promise) {
-    auto request =
-        std::make_shared<GenerateRequest>(promise, read_job(Argument(info[0], "job"), parts_.facts), parts_.model);
+    auto request = std::make_shared<GenerateRequest>(promise, Argument(info[0], "job"), parts_.facts, parts_.model);
     request->listen(Argument(info[2], "onEvents"));
     request->watch(Argument(info[1], "signal"));
     request->keep(info.This().As<Napi::Object>());

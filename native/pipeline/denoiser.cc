@@ -34,17 +34,19 @@ std::vector<Pass> Denoiser::passes(int32_t images, int32_t conditions) const {
   return passes;
 }
 
-void Denoiser::begin(const Job& job, const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream) {
+void Denoiser::begin(const Job& job, const Pass& pass, const Conditions& conditions, Pace& pace,
+                     cuda::StreamHandle stream) {
   Batching batching;
   batching.images = pass.computed;
   batching.conditions = conditions.count;
   batching.forwards = forwards(conditions.count);
   batching.rows = std::max<int64_t>(rows_.min, int64_t{pass.computed} * conditions.count / batching.forwards);
-  shape_network({model_.latent_channels, job.latent_height, job.latent_width}, conditions.shape, batching, job.plan);
+  shape_network({model_.latent_channels, job.latent_height, job.latent_width}, conditions.shape, batching,
+                job.plan.steps);
   plan_.upload(job.plan, job.guidance_scale.value_or(1), stream);
   set_conditions(pass, conditions, stream);
   if (model_.guidance_width > 0) upload_guidance(job, stream);
-  upload_noise(job, pass, stream);
+  noise_.begin(job, pass, latents_.as<float>(), pace, stream);
   cuda::fill_zero(clean_.as<void>(), static_cast<std::size_t>(pass.computed * latent_size_) * sizeof(float), stream);
   // Rows that fill up the batch are computed and not read.
   cuda::fill_zero(sample_.as<void>(), sample_bytes_, stream);
@@ -53,7 +55,7 @@ void Denoiser::begin(const Job& job, const Pass& pass, const Conditions& conditi
 }
 
 /// Shapes and memory; captured steps survive where nothing of it moves.
-void Denoiser::shape_network(const Dims& latent, const Dims& states, const Batching& batching, const Plan& plan) {
+void Denoiser::shape_network(const Dims& latent, const Dims& states, const Batching& batching, int32_t steps) {
   const auto& names = model_.unet;
   const TensorSpec& sample = unet_.tensor(names.sample);
   const TensorSpec& timestep = unet_.tensor(names.timestep);
@@ -76,8 +78,8 @@ void Denoiser::shape_network(const Dims& latent, const Dims& states, const Batch
   if (!names.timestep_cond.empty()) moved |= guidance_.reserve(guidance_bytes());
   const auto images = static_cast<std::size_t>(batching.images);
   const auto rows = static_cast<std::size_t>(batching.rows), forwards = static_cast<std::size_t>(batching.forwards);
-  const auto size = static_cast<std::size_t>(latent_size_), blocks = static_cast<std::size_t>(noise_blocks(plan));
-  moved |= plan_.reserve(plan.steps);
+  const auto size = static_cast<std::size_t>(latent_size_);
+  moved |= plan_.reserve(steps);
   sample_bytes_ = rows * size * size_of(sample.type);
   moved |= sample_.reserve(sample_bytes_);
   moved |= timestep_.reserve(static_cast<std::size_t>(timestep_count_) * size_of(timestep.type));
@@ -86,11 +88,10 @@ void Denoiser::shape_network(const Dims& latent, const Dims& states, const Batch
   if (forwards > 1) moved |= output_row_.reserve(output_row_bytes_);
   moved |= latents_.reserve(images * size * sizeof(float));
   moved |= clean_.reserve(images * size * sizeof(float));
-  moved |= noise_.reserve(blocks * images * size * sizeof(float));
+  moved |= noise_.reserve(batching.images, latent_size_);
   moved |= counters_.reserve(sizeof(Counters));
   moved |= progress_.reserve(sizeof(int32_t));
   progress_address_ = static_cast<int32_t*>(cuda::device_address(progress_.as<void>()));
-  staging_.reserve((1 + blocks) * images * size * sizeof(float));
   if (moved) steps_.forget_graphs();
 }
 
@@ -130,24 +131,8 @@ void Denoiser::upload_guidance(const Job& job, cuda::StreamHandle stream) {
   cuda::copy_to_device(guidance_.as<void>(), guidance_staging_.as<void>(), guidance_bytes(), stream);
 }
 
-void Denoiser::upload_noise(const Job& job, const Pass& pass, cuda::StreamHandle stream) {
-  const auto size = static_cast<std::size_t>(latent_size_), images = static_cast<std::size_t>(pass.computed);
-  const auto blocks = static_cast<std::size_t>(noise_blocks(job.plan));
-  float* latents = staging_.as<float>();
-  float* noise = latents + images * size;
-  for (std::size_t image = 0; image < images; ++image) {
-    const auto known = std::min(image, static_cast<std::size_t>(pass.count - 1));
-    const float* given = job.noise[static_cast<std::size_t>(pass.first) + known].data();
-    for (std::size_t i = 0; i < size; ++i) latents[image * size + i] = job.plan.init_scale * given[i];
-    for (std::size_t block = 0; block < blocks; ++block) {
-      std::memcpy(noise + (block * images + image) * size, given + (1 + block) * size, size * sizeof(float));
-    }
-  }
-  cuda::copy_to_device(latents_.as<void>(), latents, images * size * sizeof(float), stream);
-  if (blocks > 0) cuda::copy_to_device(noise_.as<void>(), noise, blocks * images * size * sizeof(float), stream);
-}
-
-void Denoiser::step(cuda::StreamHandle stream, bool again, std::vector<std::string>& warnings) {
+void Denoiser::step(Pace& pace, cuda::StreamHandle stream, bool again, std::vector<std::string>& warnings) {
+  noise_.queue_next(pace, stream);
   shaped_->graph.run([&] { queue_step(stream); }, stream, again && shaped_->network.capturable(stream), warnings);
 }
 
@@ -195,7 +180,7 @@ cuda::StepArgs Denoiser::step_args() const {
   args.output = output_.as<void>();
   args.output_type = unet_.tensor(model_.unet.output).type;
   args.rows = plan_.rows();
-  args.noise = noise_.as<float>();
+  args.noise = noise_.device();
   args.noise_blocks = plan_.blocks();
   args.images = shaped_->batching.images;
   args.copies = shaped_->batching.conditions;
@@ -214,10 +199,10 @@ void Denoiser::free_memory() noexcept {
   shaped_ = nullptr;
   plan_.free_memory();
   for (DeviceMemory* memory :
-       {&sample_, &timestep_, &states_, &guidance_, &output_, &output_row_, &latents_, &clean_, &noise_, &counters_}) {
+       {&sample_, &timestep_, &states_, &guidance_, &output_, &output_row_, &latents_, &clean_, &counters_}) {
     memory->free();
   }
-  staging_.free();
+  noise_.free_memory();
   guidance_staging_.free();
   progress_.free();
 }

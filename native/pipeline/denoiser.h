@@ -7,6 +7,8 @@
 #include "base/job.h"
 #include "cuda/kernels.h"
 #include "pipeline/network.h"
+#include "pipeline/noise_upload.h"
+#include "pipeline/pass.h"
 #include "pipeline/plan_table.h"
 #include "pipeline/shaped_steps.h"
 
@@ -26,15 +28,6 @@ struct Conditions {
   }
 };
 
-/// Images of a job that are denoised together: `count` of them from `first` on.
-struct Pass {
-  int32_t first;
-  int32_t count;
-  /// Images that are computed, the same in every pass of a job, so that one captured step serves all. Those beyond
-  /// `count` repeat the last one.
-  int32_t computed;
-};
-
 /// The UNet between the two kernels of a step. A step of n images is one forward at batch 2n with guidance, n
 /// without; engines whose batch is below the number of conditions run one forward for each condition.
 class Denoiser {
@@ -46,13 +39,14 @@ class Denoiser {
   std::vector<Pass> passes(int32_t images, int32_t conditions) const;
   /// To be called at the start of a job.
   void start() noexcept { steps_.try_again(); }
-  /// Queues all that the steps of a pass read: plan, conditions, noise, first latents. Every step queued before must
-  /// have passed.
-  void begin(const Job& job, const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream);
-  /// Queues the next step of the pass.
+  /// Queues what the steps of a pass read: plan, conditions, first latents. Every step queued before must have passed.
+  ///
+  /// @throws Error ABORTED, OUT_OF_MEMORY, BACKEND_FAILED outside the profile, DEVICE_LOST
+  void begin(const Job& job, const Pass& pass, const Conditions& conditions, Pace& pace, cuda::StreamHandle stream);
+  /// Queues the next step of the pass, with its noise. All but the last of those before must have passed.
   ///
   /// @param again whether it is not the last of the job
-  void step(cuda::StreamHandle stream, bool again, std::vector<std::string>& warnings);
+  void step(Pace& pace, cuda::StreamHandle stream, bool again, std::vector<std::string>& warnings);
   /// Steps of the pass that the device has done.
   int32_t steps_done() const noexcept;
 
@@ -64,11 +58,10 @@ class Denoiser {
 
  private:
   int32_t forwards(int32_t conditions) const { return rows_.max < conditions ? conditions : 1; }
-  void shape_network(const Dims& latent, const Dims& states, const Batching& batching, const Plan& plan);
+  void shape_network(const Dims& latent, const Dims& states, const Batching& batching, int32_t steps);
   void set_conditions(const Pass& pass, const Conditions& conditions, cuda::StreamHandle stream);
   std::size_t guidance_bytes() const;
   void upload_guidance(const Job& job, cuda::StreamHandle stream);
-  void upload_noise(const Job& job, const Pass& pass, cuda::StreamHandle stream);
   void queue_step(cuda::StreamHandle stream);
   void forward(int32_t index, cuda::StreamHandle stream);
   cuda::PrepareArgs prepare_args() const;
@@ -101,8 +94,7 @@ class Denoiser {
   DeviceMemory output_row_;
   DeviceMemory latents_;
   DeviceMemory clean_;
-  DeviceMemory noise_;
-  PinnedMemory staging_;
+  NoiseUpload noise_;
   /// Step index and ticket of the kernels.
   DeviceMemory counters_;
   /// The steps done, written by the device.

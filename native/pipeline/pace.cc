@@ -49,6 +49,13 @@ void Pace::wait_for_oldest() const {
   }
 }
 
+void Pace::wait_until(const std::function<bool()>& happened) const {
+  while (!happened()) {
+    check_cancelled();
+    std::this_thread::sleep_for(kLongestSleep);
+  }
+}
+
 void Pace::check_cancelled() const {
   if (cancelled_.load(std::memory_order_relaxed)) throw Error(ErrorCode::aborted, "The job was aborted.");
 }

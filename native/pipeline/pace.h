@@ -27,6 +27,10 @@ class Pace {
   ///
   /// @throws Error ABORTED, whatever the device reports, whatever a `settle` throws
   void make_room() { settle_until(kAhead - 1); }
+  /// Waits for what another thread of the host does.
+  ///
+  /// @throws Error ABORTED
+  void wait_until(const std::function<bool()>& happened) const;
   void add(Work work) { ahead_.push_back(std::move(work)); }
   /// Waits for all that was queued.
   void finish() { settle_until(0); }

@@ -78,7 +78,7 @@ JobResult Pipeline::Impl::draw(const Job& job, const JobControl& control) {
     // Afterwards at most a decoding is ahead: every step of the pass before was settled.
     pace.make_room();
     timeline.mark(&Timings::unet, stream.get());
-    denoiser->begin(job, pass, conditions, stream.get());
+    denoiser->begin(job, pass, conditions, pace, stream.get());
     denoise(job, pass, control, pace, result);
     timeline.mark(&Timings::vae_decoder, stream.get());
     decoder->decode(job, denoiser->latents(), pass.count, pace, stream.get(),
@@ -118,7 +118,7 @@ void Pipeline::Impl::denoise(const Job& job, const Pass& pass, const JobControl&
     pace.make_room();
     timeline.mark(&Timings::unet, stream.get());
     const bool again = step < job.plan.steps || pass.first + pass.count < static_cast<int32_t>(job.noise.size());
-    denoiser->step(stream.get(), again, result.warnings);
+    denoiser->step(pace, stream.get(), again, result.warnings);
     if (watched && job.preview_every > 0 && step % job.preview_every == 0) {
       timeline.mark(&Timings::vae_decoder, stream.get());
       const auto report = [&control, first_image = pass.first, step](int32_t first, std::vector<Raster>&& rasters) {

@@ -11,11 +11,11 @@ namespace {
 /// Enough for nearly every plan, so that another number of steps moves no memory.
 constexpr int32_t kUsualSteps = 128;
 
+}  // namespace
+
 bool has_noise(const Plan& plan, int32_t step) {
   return plan.rows[static_cast<std::size_t>(step) * kRowLength + 6] != 0.0f;
 }
-
-}  // namespace
 
 int32_t noise_blocks(const Plan& plan) {
   int32_t blocks = 0;
@@ -49,9 +49,9 @@ void PlanTable::upload(const Plan& plan, float guidance_scale, cuda::StreamHandl
   std::copy(plan.timesteps.begin(), plan.timesteps.end(), at<float>(staging_, layout_.timesteps));
   std::copy(plan.rows.begin(), plan.rows.end(), at<float>(staging_, layout_.rows));
   int32_t* blocks = at<int32_t>(staging_, layout_.blocks);
-  int32_t block = 0;
+  int32_t block = 1;
   for (int32_t step = 0; step < plan.steps; ++step) {
-    blocks[step] = block;
+    blocks[step] = noise_slot(block);
     block += has_noise(plan, step);
   }
   cuda::copy_to_device(device_.as<void>(), staging_.as<void>(), layout_.bytes, stream);

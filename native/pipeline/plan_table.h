@@ -8,6 +8,14 @@
 
 namespace t2i {
 
+/// Blocks of noise that are on the device at once: the one that a step reads, and the one of the step after it.
+constexpr int32_t kNoiseSlots = 2;
+/// Where a block lies there; blocks are counted from the one of the first latents.
+constexpr int32_t noise_slot(int32_t block) { return block % kNoiseSlots; }
+
+/// Whether a step, counted from 0, adds noise.
+bool has_noise(const Plan& plan, int32_t step);
+
 /// Blocks of noise that a plan's rows take for each image: one for each row whose k6 is not 0.
 int32_t noise_blocks(const Plan& plan);
 
@@ -23,7 +31,7 @@ class PlanTable {
   const cuda::StepSettings* settings() const noexcept { return at<cuda::StepSettings>(device_, 0); }
   const float* timesteps() const noexcept { return at<float>(device_, layout_.timesteps); }
   const float* rows() const noexcept { return at<float>(device_, layout_.rows); }
-  /// For each step its block of noise.
+  /// For each step the slot of its noise.
   const int32_t* blocks() const noexcept { return at<int32_t>(device_, layout_.blocks); }
 
  private:

@@ -9,7 +9,7 @@ import type { ClipTokenizer } from '../text/clip-tokenizer.js';
 import { usesGuidance } from './guidance.js';
 import { type EncodedTexts, type Warning, warningsOf } from './warnings.js';
 
-/** Most bytes of noise that one request may take on a GPU, which is given all of it at once; only samplers that add noise at each step come near. */
+/** Most bytes of noise that one request may take for a GPU, beside which all of it lies in memory; only samplers that add noise at each step come near. */
 const MAX_NOISE = 1 << 30;
 
 /**

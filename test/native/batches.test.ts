@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { GenerateControl, Job } from '../../src/backends/backend.js';
 import { KernelKeeper } from '../../src/backends/tensorrt/kernel-keeper.js';
+import { NoiseThread } from '../../src/backends/tensorrt/noise-thread.js';
 import { TensorrtSession } from '../../src/backends/tensorrt/session.js';
 import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
@@ -24,7 +25,7 @@ describe('jobs that wait in a session on the simulated device', skipFor(noBuild(
     const native = await openTiny();
     const keeper = new KernelKeeper(native, HASHES, HASHES, NO_KERNELS);
     const facts = { runtime: 'tensorrt 10', engines: HASHES, warnings: [], strict: true };
-    session = new TensorrtSession(native, facts, model.latentChannels, keeper);
+    session = new TensorrtSession(native, facts, model.latentChannels, keeper, new NoiseThread());
     addon.sim.failCall(0, 'none');
   });
   afterEach(async () => {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Job, Raster } from '../backend.js';
 import type { QueuedJob } from '../job-queue.js';
 import type { NativeImage, NativeJob, NativeResult, NativeStep } from './native.js';
+import type { SharedNoise } from './shared-noise.js';
 
 /** Whether two jobs can run as one: all but their prompts and seeds is the same. */
 export function alike(one: Job, other: Job): boolean {
@@ -12,12 +13,11 @@ function commonPart({ promptIds: _, seeds: __, guidance, ...rest }: Job) {
   return { ...rest, guidanceScale: guidance?.scale ?? null };
 }
 
-/** A job whose noise is made. */
+/** A job whose noise is being drawn. */
 export interface ReadyJob {
   readonly queued: QueuedJob;
   /** Of each of its images. */
-  readonly noise: readonly Float32Array[];
-  readonly noiseSha256: readonly string[];
+  readonly noise: readonly SharedNoise[];
 }
 
 /** An image of a batch. */
@@ -64,7 +64,7 @@ export class JobBatch {
     const images = this.#seats.map(({ member: { queued, noise }, image }) => ({
       promptIds: queued.job.promptIds,
       negativeIds: queued.job.guidance?.negativeIds ?? null,
-      noise: noise[image] as Float32Array,
+      ...noiseOf(noise[image] as SharedNoise),
     }));
     const guidanceScale = guidance?.scale ?? null;
     return { ...shared, guidanceScale, images, previewEvery: this.watched ? previewEvery : 0 };
@@ -74,9 +74,8 @@ export class JobBatch {
   tell(events: readonly (NativeStep | NativeImage)[]): void {
     for (const event of events) {
       const { member, image, report } = this.#seats[event.image] as Seat;
-      report?.(
-        'raster' in event ? { ...event, image, noiseSha256: member.noiseSha256[image] as string } : { ...event, image },
-      );
+      const { sha256: noiseSha256 } = member.noise[image] as SharedNoise;
+      report?.('raster' in event ? { ...event, image, noiseSha256 } : { ...event, image });
     }
   }
 
@@ -84,7 +83,8 @@ export class JobBatch {
   resolve({ images, timings, warnings: own }: NativeResult, warnings: readonly string[]): void {
     for (const member of this.members) {
       const rasters = images.filter((_, seat) => this.#seats[seat]?.member === member) as Raster[];
-      const { queued, noiseSha256 } = member;
+      const { queued, noise } = member;
+      const noiseSha256 = noise.map(({ sha256 }) => sha256);
       queued.resolve({ images: rasters, noiseSha256, timings, warnings: [...warnings, ...own] });
     }
   }
@@ -94,6 +94,12 @@ export class JobBatch {
   }
 
   #leave({ reason }: AbortSignal): void {
-    if (this.members.every(({ queued }) => queued.settled)) this.#abort.abort(reason);
+    if (!this.members.every(({ queued }) => queued.settled)) return;
+    for (const each of this.members.flatMap(({ noise }) => noise)) each.abandon();
+    this.#abort.abort(reason);
   }
+}
+
+function noiseOf({ values, drawn }: SharedNoise) {
+  return { noise: values, drawn };
 }

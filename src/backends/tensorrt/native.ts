@@ -96,6 +96,8 @@ export interface NativeJob {
     /** Null where guidance is off. */
     readonly negativeIds: Int32Array | null;
     readonly noise: Float32Array;
+    /** Blocks of the noise that are whole where another thread draws it meanwhile; both lie in shared memory then. */
+    readonly drawn?: Int32Array;
   }[];
   readonly previewEvery: number;
 }

@@ -6,6 +6,7 @@ import { readKernels } from './engines/kernel-cache.js';
 import { KernelKeeper } from './kernel-keeper.js';
 import type { NativeAddon, NativeModel } from './native.js';
 import { fromNative } from './native-error.js';
+import { NoiseThread } from './noise-thread.js';
 import { type SessionFacts, TensorrtSession } from './session.js';
 
 /** All that a session is opened from; plain data, which may cross to a child process. */
@@ -50,7 +51,7 @@ export async function openNative(addon: NativeAddon, request: SessionRequest): P
       useGraph,
     });
     const keeper = new KernelKeeper(native, request.files, facts.engines, runtimeCaches);
-    return new TensorrtSession(native, facts, model.latentChannels, keeper);
+    return new TensorrtSession(native, facts, model.latentChannels, keeper, new NoiseThread());
   } catch (error) {
     throw fromNative(error);
   }

@@ -1,11 +1,13 @@
+import { checkSeed } from '../../diffusion/noise.js';
 import { T2IError } from '../../errors.js';
 import type { GenerateControl, Job, JobResult, NetworkName, Session } from '../backend.js';
-import { HashedNoise } from '../hashed-noise.js';
 import { JobQueue, type QueuedJob } from '../job-queue.js';
 import { alike, JobBatch, type ReadyJob } from './job-batch.js';
 import type { KernelKeeper } from './kernel-keeper.js';
 import type { NativeResult, NativeSession } from './native.js';
 import { fromNative } from './native-error.js';
+import type { NoiseDrawer } from './noise-thread.js';
+import { noiseOrder, SharedNoise } from './shared-noise.js';
 
 /** What is known of a session before its first job. */
 export interface SessionFacts {
@@ -21,8 +23,8 @@ export interface SessionFacts {
 
 /**
  * A native session, as the contract of backends has it. Jobs run on its thread, in the order of their calls; those that are alike and
- * wait when the turn of the first comes run with it, as many as the engine takes at once. While one runs the next one's noise is made
- * and handed over, so that the GPU need not wait for it; those behind it hold none yet.
+ * wait when the turn of the first comes run with it, as many as the engine takes at once. While one runs the next one is handed over,
+ * so that the GPU need not wait for it; those behind it hold no noise yet. Noise is drawn on a thread of its own, while earlier steps run.
  */
 export class TensorrtSession implements Session {
   readonly runtime: string;
@@ -39,6 +41,7 @@ export class TensorrtSession implements Session {
     private readonly facts: SessionFacts,
     private readonly latentChannels: number,
     private readonly keeper: KernelKeeper,
+    private readonly noise: NoiseDrawer,
   ) {
     this.runtime = facts.runtime;
     this.engines = facts.engines;
@@ -51,7 +54,10 @@ export class TensorrtSession implements Session {
   close(): Promise<void> {
     this.#queue.close();
     // What the last job had compiled is on its way to the disk.
-    this.#closing ??= this.keeper.idle().then(() => this.native.close());
+    this.#closing ??= this.keeper
+      .idle()
+      .then(() => this.native.close())
+      .finally(() => this.noise.close());
     return this.#closing;
   }
 
@@ -62,7 +68,7 @@ export class TensorrtSession implements Session {
     const { job } = first;
     const room = this.#imagesAtOnce(job) - job.seeds.length;
     const others = this.#queue.takeAlong((other) => alike(other, job), room);
-    const [ready, ...along] = await this.#makeNoise([first, ...others]);
+    const [ready, ...along] = this.#makeReady([first, ...others]);
     if (ready === undefined) return;
     const before = this.#running;
     this.#running = this.#draw(new JobBatch([ready, ...along]));
@@ -73,23 +79,30 @@ export class TensorrtSession implements Session {
     return Math.floor(this.native.largestBatch / (guidance === null ? 1 : 2));
   }
 
-  /** Those whose noise could be made; the others are at their end. */
-  async #makeNoise(jobs: readonly QueuedJob[]): Promise<ReadyJob[]> {
+  /** Has the noise of jobs that are alike drawn; those for which that cannot be are at their end. */
+  #makeReady(jobs: readonly QueuedJob[]): ReadyJob[] {
     const ready: ReadyJob[] = [];
     for (const queued of jobs) {
       const { job, signal } = queued;
-      const latentSize = this.latentChannels * job.latentHeight * job.latentWidth;
       try {
         signal.throwIfAborted();
-        const drawn = job.seeds.map((seed) => new HashedNoise(seed, latentSize));
-        const noise: Float32Array[] = [];
-        for (const each of drawn) noise.push(await each.all(job.plan, signal));
-        ready.push({ queued, noise, noiseSha256: drawn.map((each) => each.sha256()) });
+        for (const seed of job.seeds) checkSeed(seed);
+        ready.push({ queued, noise: job.seeds.map(() => SharedNoise.for(job.plan, this.#latentSize(job))) });
       } catch (error) {
         queued.reject(error);
       }
     }
+    const [first] = ready;
+    if (first === undefined) return [];
+    const { job } = first.queued;
+    const seeds = ready.flatMap(({ queued }) => queued.job.seeds);
+    const noise = ready.flatMap((each) => each.noise);
+    this.noise.draw(noiseOrder(seeds, noise, job.plan, this.#latentSize(job)));
     return ready;
+  }
+
+  #latentSize({ latentHeight, latentWidth }: Job): number {
+    return this.latentChannels * latentHeight * latentWidth;
   }
 
   /** Resolves when each job of the batch is settled. */

@@ -176,7 +176,7 @@ TEST_F(FaultsTest, ARequestTooLargeForTheDeviceFailsAloneAndFreesItsMemory) {
   model.unet_batch = {1, 16};
   Job large = make_job(model, 8, 2);
   large.latent_height = large.latent_width = 64;
-  for (auto& noise : large.noise) noise.resize(static_cast<std::size_t>(model.channels) * 64 * 64);
+  for (auto& noise : large.noise) noise.own.resize(static_cast<std::size_t>(model.channels) * 64 * 64);
   const Job small = make_job(model, 1, 2);
   Pipeline pipeline = make_pipeline(model);
   const int64_t idle = cuda::sim_live();

@@ -165,8 +165,8 @@ TEST_F(PipelineTest, DrawsEverySizeInTurn) {
     Job job = with_guidance(make_job(model_, 2, 3));
     job.latent_height = height;
     job.latent_width = width;
-    for (auto& noise : job.noise) noise.resize(static_cast<std::size_t>(model_.channels * height * width), 0.25f);
-    for (auto& noise : job.noise) noise.back() = -0.75f;
+    for (auto& noise : job.noise) noise.own.resize(static_cast<std::size_t>(model_.channels * height * width), 0.25f);
+    for (auto& noise : job.noise) noise.own.back() = -0.75f;
     expect_right(model_, job, run(pipeline, job));
   }
 }
@@ -208,7 +208,7 @@ TEST_F(PipelineTest, RefusesASizeOutsideTheProfileAndGoesOn) {
   Pipeline pipeline = make_pipeline(model_);
   Job large = make_job(model_, 1, 2);
   large.latent_height = static_cast<int32_t>(model_.largest + 1);
-  large.noise[0].resize(static_cast<std::size_t>(model_.channels * large.latent_height * large.latent_width));
+  large.noise[0].own.resize(static_cast<std::size_t>(model_.channels * large.latent_height * large.latent_width));
   const Outcome refused = run(pipeline, large);
   EXPECT_EQ(refused.error, ErrorCode::backend_failed);
   EXPECT_NE(refused.message.find("65"), std::string::npos) << refused.message;
@@ -227,7 +227,7 @@ TEST_F(PipelineTest, RefusesAJobThatContradictsItself) {
   change([](Job& job) { job.plan.steps = 4; });
   change([](Job& job) { job.plan.rows.pop_back(); });
   change([](Job& job) { job.plan.timesteps.clear(); });
-  change([](Job& job) { job.noise[1].pop_back(); });
+  change([](Job& job) { job.noise[1].own.pop_back(); });
   change([](Job& job) { job.noise.clear(); });
   change([](Job& job) { job.prompts[1].ids.push_back(0); });
   change([](Job& job) { job.prompts[1].negative_ids.clear(); });

@@ -79,7 +79,7 @@ Reference draw_plainly(const ToyModel& model, const Job& job) {
     const auto& [ids, negative_ids] = job.prompts[image];
     const Values prompt = encode(model, ids);
     const Values negative = job.guidance_scale ? encode(model, negative_ids) : Values();
-    Values x(job.noise[image].begin(), job.noise[image].begin() + static_cast<std::ptrdiff_t>(size)), clean(size);
+    Values x(job.noise[image].data(), job.noise[image].data() + size), clean(size);
     for (float& value : x) value *= job.plan.init_scale;
     const float* fresh = job.noise[image].data() + size;
     for (int32_t index = 0; index < job.plan.steps; ++index) {

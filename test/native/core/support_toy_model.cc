@@ -164,7 +164,7 @@ Job make_job(const ToyModel& model, int32_t images, int32_t steps, Rows rows, ui
   for (int32_t image = 0; image < images; ++image) {
     std::vector<float> noise(blocks * size);
     for (float& value : noise) value = normal(random);
-    job.noise.push_back(std::move(noise));
+    job.noise.emplace_back().own = std::move(noise);
   }
   return job;
 }
@@ -183,10 +183,10 @@ Job with_size(const ToyModel& model, Job job, int32_t height, int32_t width) {
   const std::size_t blocks = job.noise.at(0).size() / plane();
   job.latent_height = height;
   job.latent_width = width;
-  for (std::vector<float>& noise : job.noise) {
+  for (Noise& noise : job.noise) {
     std::vector<float> given(blocks * plane());
-    for (std::size_t i = 0; i < given.size(); ++i) given[i] = noise[i % noise.size()];
-    noise = std::move(given);
+    for (std::size_t i = 0; i < given.size(); ++i) given[i] = noise.own[i % noise.own.size()];
+    noise.own = std::move(given);
   }
   return job;
 }

@@ -6,7 +6,9 @@ import type {
   NativeSession,
   NativeStep,
 } from '../../../../src/backends/tensorrt/native.js';
+import type { NoiseDrawer } from '../../../../src/backends/tensorrt/noise-thread.js';
 import type { SessionFacts } from '../../../../src/backends/tensorrt/session.js';
+import { drawNoise } from '../../../../src/backends/tensorrt/shared-noise.js';
 
 const HASH = 'a'.repeat(64);
 export const FACTS: SessionFacts = {
@@ -59,3 +61,6 @@ export const keeperOf = (native: NativeSession) => {
 
 export const nativeError = (code: string, message = 'it broke', hint?: string) =>
   Object.assign(new Error(message), { code, ...(hint && { hint }) });
+
+/** Draws all noise at once, on the thread of the test. */
+export const drawnHere = (): NoiseDrawer => ({ draw: drawNoise, close: () => {} });

@@ -6,7 +6,7 @@ import { ImageNoise } from '../../../../src/diffusion/noise.js';
 import type { ModelDescription } from '../../../../src/model/description.js';
 import { describeModel } from '../../../../src/model/layout.js';
 import { fixture, type JobOptions, tinyJob, tinyPrompt } from '../../../contract/tiny-jobs.js';
-import { FACTS, keeperOf, nativeError, RESULT, ScriptedNative } from './scripted-native.js';
+import { drawnHere, FACTS, keeperOf, nativeError, RESULT, ScriptedNative } from './scripted-native.js';
 
 describe('jobs that are alike and wait in a tensorrt session', () => {
   let model: ModelDescription;
@@ -25,7 +25,7 @@ describe('jobs that are alike and wait in a tensorrt session', () => {
   beforeEach(() => {
     native = new ScriptedNative();
     native.largestBatch = 8;
-    session = new TensorrtSession(native, FACTS, model.latentChannels, keeperOf(native));
+    session = new TensorrtSession(native, FACTS, model.latentChannels, keeperOf(native), drawnHere());
   });
 
   const PIXELS = [10, 11, 12, 13, 14, 15, 16, 17].map((value) => ({

@@ -7,7 +7,7 @@ import { T2IError } from '../../../../src/errors.js';
 import type { ModelDescription } from '../../../../src/model/description.js';
 import { describeModel } from '../../../../src/model/layout.js';
 import { fixture, tinyJob } from '../../../contract/tiny-jobs.js';
-import { FACTS, keeperOf, nativeError, RESULT, ScriptedNative } from './scripted-native.js';
+import { drawnHere, FACTS, keeperOf, nativeError, RESULT, ScriptedNative } from './scripted-native.js';
 
 describe('a tensorrt session', () => {
   let model: ModelDescription;
@@ -25,7 +25,7 @@ describe('a tensorrt session', () => {
   });
   beforeEach(() => {
     native = new ScriptedNative();
-    session = new TensorrtSession(native, FACTS, model.latentChannels, keeperOf(native));
+    session = new TensorrtSession(native, FACTS, model.latentChannels, keeperOf(native), drawnHere());
   });
 
   it('passes the job on with its noise, without what has no effect', async () => {
@@ -35,6 +35,7 @@ describe('a tensorrt session', () => {
       promptIds,
       negativeIds: guidance?.negativeIds,
       noise: new ImageNoise(seed, 4 * 4 * model.latentChannels).next(),
+      drawn: Int32Array.of(1),
     }));
     const passed = { ...shared, guidanceScale: 5, images };
     void session.generate(job, { onStep: () => {} });
@@ -161,11 +162,12 @@ describe('a tensorrt session', () => {
       { ...FACTS, warnings: ['The decoder runs in fp32.'] },
       4,
       keeperOf(native),
+      drawnHere(),
     );
     const job = warned.generate(tinyJob(model));
     (await next()).resolve({ ...RESULT, warnings: ['No graph.'] });
     expect((await job).warnings).toEqual(['The decoder runs in fp32.', 'No graph.']);
-    const strict = new TensorrtSession(native, { ...FACTS, strict: true }, 4, keeperOf(native));
+    const strict = new TensorrtSession(native, { ...FACTS, strict: true }, 4, keeperOf(native), drawnHere());
     const refused = strict.generate(tinyJob(model));
     (await next()).resolve({ ...RESULT, warnings: ['No graph.'] });
     await expect(refused).rejects.toMatchObject({ code: 'BACKEND_FAILED', message: expect.stringMatching(/No graph/) });
