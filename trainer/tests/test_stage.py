@@ -17,7 +17,7 @@ def run(stage, tmp_path: Path, capsys) -> tuple[int, list[dict]]:
 
 
 def test_a_stage_gets_folder_and_parameters_and_tells_its_result(tmp_path: Path, capsys):
-    code, events = run(lambda folder, params: [str(folder), params["data"]["raw"]], tmp_path, capsys)
+    code, events = run(lambda folder, params: [str(folder), params.data.raw], tmp_path, capsys)
     assert code == 0
     assert events == [{"event": "result", "value": [str(tmp_path), "data/raw/flowers"]}]
 
@@ -86,7 +86,7 @@ def test_parameters_that_the_command_line_would_not_hand_over_are_refused_with_e
 def test_parameters_that_are_left_out_have_the_defaults_of_the_schema(tmp_path: Path):
     (tmp_path / "params.json").write_text("{}")
     read = read_params(tmp_path / "params.json")
-    assert (read["training"]["batch_size"], read["unet"]["block_out_channels"]) == (64, [192, 384, 576])
+    assert (read.training.batch_size, read.unet.block_out_channels) == (64, (192, 384, 576))
 
 
 def test_an_event_is_written_in_one_piece_since_threads_write_too(monkeypatch):
