@@ -1,7 +1,9 @@
 // How t2i serve behaves when more is asked of it than it can do: many connections that ask without pause, a short queue.
 // Prints JSON: how long requests took that were carried out and that were refused, and how long the health check took meanwhile.
 //
-//   node benchmarks/serve-overload.mjs [--model DIR] [--connections 200] [--seconds 10] [--queue 8] [--steps 20]
+//   node benchmarks/serve-overload.mjs [--model DIR] [--connections 200] [--seconds 10] [--queue 8] [--steps 20] [--paced MS]
+//
+// With --paced an image takes so many milliseconds and none of the processor's, which the clients here take from a real model.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -19,11 +21,18 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string', default: '10' },
     queue: { type: 'string', default: '8' },
     steps: { type: 'string', default: '20' },
+    paced: { type: 'string' },
   },
 });
-const BIN = fileURLToPath(new URL('../bin/t2i.mjs', import.meta.url));
-const serve = ['serve', '--port', '0', '--admin-port', '0', '--json', '--model', flags.model, '--queue', flags.queue];
-const child = spawn(process.execPath, [BIN, ...serve], { stdio: ['ignore', 'pipe', 'ignore'] });
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const serve =
+  flags.paced === undefined
+    ? [
+        ...[at('../bin/t2i.mjs'), 'serve', '--port', '0', '--admin-port', '0', '--json'],
+        ...['--model', flags.model, '--queue', flags.queue],
+      ]
+    : [at('paced-server.mjs'), flags.model, flags.paced, flags.queue];
+const child = spawn(process.execPath, serve, { stdio: ['ignore', 'pipe', 'ignore'] });
 const [line] = await once(createInterface({ input: child.stdout }), 'line');
 const { url, adminUrl } = JSON.parse(line);
 
@@ -82,7 +91,12 @@ const told = (list) =>
 console.log(
   JSON.stringify({
     machine: describeMachine(),
-    ...{ connections: Number(flags.connections), queue: Number(flags.queue), serviceMs },
+    ...{
+      connections: Number(flags.connections),
+      queue: Number(flags.queue),
+      paced: flags.paced !== undefined,
+      serviceMs,
+    },
     carriedOutMs: told(times[200]),
     refusedMs: told(times[429]),
     healthMs: told(health),
