@@ -94,7 +94,7 @@ def test_a_connection_that_ends_early_is_told() -> None:
 
 
 def test_a_full_queue_says_when_there_may_be_room(full_server: Server) -> None:
-    with pytest.raises(ServerError, match=r"^1 requests wait already.*\. Try again in \d+ s\.$") as error:
+    with pytest.raises(ServerError, match=r"^The queue is full: it has 1 place.*\. Try again in \d+ s\.$") as error:
         Drawing(Client(full_server.url), ENDLESS)
     assert error.value.status == 429
 

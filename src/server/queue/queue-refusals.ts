@@ -3,12 +3,17 @@ import { type Refusal, refusal } from '../http/refusal.js';
 /** Seconds a client is told to wait where nothing is known. */
 export const SHORT_WAIT = 1;
 
-/** @param most what there is as much of as may be, such as `64 requests wait` @param retryAfter seconds */
-export function queueFull(most: string, retryAfter = SHORT_WAIT): Refusal {
-  return refusal('queue_full', `${most} already, as many as may`, {
-    retryAfter,
-    hint: 'Send it again after the time that Retry-After says.',
-  });
+/** @param places how many it has, for all together or for each key @param retryAfter seconds */
+export function queueFull(places: number, whose: 'all' | 'a key', retryAfter = SHORT_WAIT): Refusal {
+  const size = places === 1 ? '1 place' : `${places} places`;
+  return refusal(
+    'queue_full',
+    whose === 'all' ? `The queue is full: it has ${size}` : `A key has ${size} in the queue`,
+    {
+      retryAfter,
+      hint: 'Send it again after the time that Retry-After says.',
+    },
+  );
 }
 
 export function shuttingDown(): Refusal {

@@ -1,5 +1,4 @@
 import { T2IError } from '../../errors.js';
-import type { Refusal } from '../http/refusal.js';
 import type { Clock } from './clock.js';
 import { Estimate, workOf } from './estimate.js';
 import { FairQueue } from './fair-queue.js';
@@ -60,10 +59,8 @@ export class RequestQueue implements ServerQueue {
   admit(key: string): void {
     if (this.#draining) throw shuttingDown();
     const { limit, limitPerKey } = this.#options;
-    if (this.#waiting.size >= limit) throw this.#full(`${limit} requests wait`);
-    if (this.#waiting.sizeOf(key) >= limitPerKey) {
-      throw this.#full(`${limitPerKey} requests of this key wait`);
-    }
+    if (this.#waiting.size >= limit) throw queueFull(limit, 'all', this.#retryAfter());
+    if (this.#waiting.sizeOf(key) >= limitPerKey) throw queueFull(limitPerKey, 'a key', this.#retryAfter());
   }
 
   /**
@@ -124,11 +121,11 @@ export class RequestQueue implements ServerQueue {
     await this.#loop;
   }
 
-  #full(most: string): Refusal {
+  /** Seconds until there may be room. */
+  #retryAfter(): number {
     const [next] = this.#waiting.inOrder();
     const wait = this.#timeOf(next ? [next] : []);
-    const retryAfter = Math.max(SHORT_WAIT, Math.ceil((wait ?? 0) / 1000));
-    return queueFull(most, retryAfter);
+    return Math.max(SHORT_WAIT, Math.ceil((wait ?? 0) / 1000));
   }
 
   /** Milliseconds that what runs still takes, and then some others. */

@@ -248,7 +248,7 @@ export class SharedQueue implements ServerQueue {
 
   #full(kind: 'full' | 'full of key') {
     const { limit, limitPerKey } = this.#parts;
-    return queueFull(kind === 'full' ? `${limit} requests wait` : `${limitPerKey} requests of this key wait`);
+    return kind === 'full' ? queueFull(limit, 'all') : queueFull(limitPerKey, 'a key');
   }
 }
 
