@@ -23,5 +23,16 @@ export function samplerOf(label: string | undefined, scheduler: string | undefin
   return { sampler: known?.[0] ?? base, sigmas };
 }
 
+/**
+ * What that program's eta means here. Its clients send 1 with every sampler: for DDIM it is the share of fresh noise; of an ancestral
+ * sampler it scales the noise, which is whole here; the others know none, and it is passed over.
+ *
+ * @returns undefined where there is nothing to say; what is not done here is passed on, to be refused
+ */
+export function etaOf(sampler: string | undefined, eta: number | undefined): number | undefined {
+  if (sampler === undefined || sampler === 'ddim') return eta;
+  return sampler === 'euler-a' && eta !== 1 ? eta : undefined;
+}
+
 /** What the program calls a sampler of ours. */
 export const labelOf = (sampler: string) => SAMPLER_LABELS[sampler] ?? sampler;

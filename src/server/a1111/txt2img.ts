@@ -9,7 +9,7 @@ import type { RequestContext } from '../http/operation.js';
 import { readBody } from '../http/wire.js';
 import { base64, encodeFile } from '../images/image-file.js';
 import type { CheckedRequest, ImageService } from '../service.js';
-import { labelOf, samplerOf } from './samplers.js';
+import { etaOf, labelOf, samplerOf } from './samplers.js';
 import { NOT_HERE, TXT2IMG_BODY, TXT2IMG_FIELDS } from './schema.js';
 import type { OpenRequest, Sessions } from './sessions.js';
 
@@ -75,7 +75,7 @@ function check(json: unknown, service: ImageService, chosen: string | undefined)
     ...{ sampler, sigmas },
     width: body.width ?? undefined,
     height: body.height ?? undefined,
-    eta: body.eta ?? undefined,
+    eta: etaOf(sampler, body.eta ?? undefined),
   };
   const found = [...issues, ...notHere(json)];
   const id = typeof model === 'string' ? modelOf(model) : chosen;

@@ -13,7 +13,9 @@ const run = promisify(execFile);
 const KEY = 'a-key-that-is-long-enough';
 const request = { prompt: 'a red apple', steps: 3, seed: 7 };
 const { python, lack } = pythonOf('test/clients/requirements.lock');
-const TRITON = fileURLToPath(new URL('triton_client.py', import.meta.url));
+const [TRITON, A1111] = ['triton_client.py', 'a1111_client.py'].map((name) =>
+  fileURLToPath(new URL(name, import.meta.url)),
+) as [string, string];
 
 describe('curl', skipFor(noCommand('curl')), () => {
   const curl = async (...args: string[]) => {
@@ -51,6 +53,30 @@ describe("Triton's client", skipFor(lack), () => {
     expect(await readReceipt(file)).toMatchObject({ seed: 8, served: 'kserve' });
     expect(Buffer.from(seen.json.images[1], 'base64').equals(Buffer.from(file))).toBe(true);
     expect(seen.refused).toContain('did you mean');
+  });
+});
+
+describe("A1111's client", skipFor(lack), () => {
+  it('works unmodified, with the fields that it sends of itself', async () => {
+    const { hostname, port } = new URL((await listening(await memoryServer({ apiKeys: [KEY] }))).url);
+    const { stdout } = await run(python, [A1111, hostname, port, KEY], { maxBuffer: 16 << 20 });
+    const seen = JSON.parse(stdout);
+    expect(seen.samplers).toEqual(expect.arrayContaining(['DDIM', 'Euler a', 'DPM++ 2M']));
+    expect([seen.models, seen.current, seen.progress]).toEqual([
+      [expect.stringMatching(/^formula \[\w+\]$/)],
+      expect.stringMatching(/^formula \[\w+\]$/),
+      0,
+    ]);
+    expect(seen.sizes).toEqual([
+      [16, 24],
+      [16, 24],
+    ]);
+    expect(seen.texts[1].parameters).toMatch(
+      /^a red apple\nNegative prompt: blue\nSteps: 3, Sampler: Euler a, .*Seed: 8/,
+    );
+    expect(seen.info.all_seeds).toEqual([7, 8]);
+    expect(seen.sampler).toBe('Euler a');
+    expect(seen.refused).toContain('enable_hr');
   });
 });
 

@@ -44,6 +44,23 @@ describe('txt2img', () => {
     expect((await readReceipt(bytesOf(body.images[0]))).plan).toMatchObject({ sampler, sigmas });
   });
 
+  it.each([
+    ['DDIM', 0.5, 0.5],
+    ['Euler a', 1, null],
+    ['Euler', 1, null],
+    ['DPM++ 2M', 1, null],
+  ])('takes eta with the sampler %s as that program does', async (sampler_name, eta, planned) => {
+    const server = await memoryServer();
+    const { body } = await server.post(PATH, { ...request, sampler_name, eta });
+    expect((await readReceipt(bytesOf(body.images[0]))).plan.eta).toBe(planned);
+  });
+
+  it('refuses an ancestral sampler with less noise than its own', async () => {
+    const server = await memoryServer();
+    const { status, body } = await server.post(PATH, { ...request, sampler_name: 'Euler a', eta: 0.5 });
+    expect([status, body.detail]).toEqual([400, expect.stringContaining('eta')]);
+  });
+
   it('chooses a seed for -1', async () => {
     const server = await memoryServer();
     const { body } = await server.post(PATH, { ...request, seed: -1 });
