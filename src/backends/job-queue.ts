@@ -108,7 +108,6 @@ export class JobQueue {
   takeAlong(runsAlong: (job: Job) => boolean, room: number): QueuedJob[] {
     const taken: QueuedJob[] = [];
     for (const queued of this.#waiting) {
-      if (room <= 0) break;
       if (queued.job.seeds.length > room || !runsAlong(queued.job)) continue;
       this.#waiting.delete(queued);
       taken.push(queued);

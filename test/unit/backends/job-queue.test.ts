@@ -1,11 +1,11 @@
 import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { Job, JobResult } from '../../../src/backends/backend.js';
+import type { ImageEvent, Job, JobResult, StepEvent } from '../../../src/backends/backend.js';
 import { JobQueue, QueuedJob } from '../../../src/backends/job-queue.js';
 import { collectGarbage } from '../../support/garbage.js';
 
-const job = (seed: number) => ({ seeds: [seed] }) as unknown as Job;
+const job = (...seeds: number[]) => ({ seeds }) as unknown as Job;
 const RESULT = { images: [] } as unknown as JobResult;
 
 /** A queue whose jobs run until the test says so. */
@@ -33,6 +33,55 @@ describe('a job', () => {
     queued.reject(new Error('too late'));
     expect(told).toBe(1);
     expect(await queued.result).toBe(RESULT);
+  });
+});
+
+describe('a job that is repeated', () => {
+  const step = (image: number, number: number) => ({ image, step: number, steps: 3 }) as StepEvent;
+  const image = (index: number) => ({ image: index, raster: {} }) as ImageEvent;
+
+  it('tells each step and each image once', () => {
+    const told: unknown[] = [];
+    const onStep = (event: StepEvent) => void told.push([event.image, event.step]);
+    const queued = new QueuedJob(job(1, 2), { onStep, onImage: (event) => void told.push(event.image) }, () => {});
+    const run = (to: number) => {
+      for (const index of [0, 1]) for (let number = 1; number <= to; number++) queued.report?.(step(index, number));
+    };
+    run(1);
+    run(2);
+    expect(told).toEqual([
+      [0, 1],
+      [1, 1],
+      [0, 2],
+      [1, 2],
+    ]);
+    queued.report?.(image(0));
+    run(3);
+    queued.report?.(image(0));
+    expect(told.slice(4)).toEqual([0, [1, 3]]);
+  });
+});
+
+describe('jobs that run along with another', () => {
+  it('leave the queue in the order of their calls, as many as there is room for', async () => {
+    const { queue, end, seeds } = scene();
+    const results = [job(1), job(2, 3), job(4), job(5, 6), job(7), job(8)].map((each) => queue.add(each, {}));
+    const taken = queue.takeAlong((each) => !each.seeds.includes(4), 3);
+    expect(taken.map((each) => each.job.seeds)).toEqual([[2, 3], [7]]);
+    for (const each of taken) each.resolve(RESULT);
+    for (let left = 0; left < 4; left++) await end();
+    expect(seeds()).toEqual([1, 4, 5, 6, 8]);
+    expect(await Promise.all(results)).toHaveLength(6);
+  });
+
+  it('are none where there is no room, and are asked after only where there is some', () => {
+    const { queue } = scene();
+    const asked: number[] = [];
+    for (const seed of [1, 2, 3]) void queue.add(job(seed), {});
+    const along = ({ seeds: [seed = 0] }: Job) => asked.push(seed) > 0;
+    expect(queue.takeAlong(along, 0)).toEqual([]);
+    expect(queue.takeAlong(along, 1)).toHaveLength(1);
+    expect(asked).toEqual([2]);
   });
 });
 
