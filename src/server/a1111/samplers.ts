@@ -1,3 +1,4 @@
+import { SAMPLERS, type SamplerName } from '../../diffusion/samplers/index.js';
 import { SAMPLER_LABELS } from '../../image/parameters.js';
 
 /** What a client's sampler and schedule mean here. */
@@ -24,13 +25,13 @@ export function samplerOf(label: string | undefined, scheduler: string | undefin
 }
 
 /**
- * What that program's eta means here. Its clients send 1 with every sampler: for DDIM it is the share of fresh noise; of an ancestral
- * sampler it scales the noise, which is whole here; the others know none, and it is passed over.
+ * What that program's eta means here. Its clients send 1 with every sampler. A sampler that takes eta reads it as the share of fresh
+ * noise; of an ancestral one it scales the noise, which is whole here; the others know none, and it is passed over.
  *
  * @returns undefined where there is nothing to say; what is not done here is passed on, to be refused
  */
 export function etaOf(sampler: string | undefined, eta: number | undefined): number | undefined {
-  if (sampler === undefined || sampler === 'ddim') return eta;
+  if (sampler === undefined || SAMPLERS[sampler as SamplerName]?.acceptsEta) return eta;
   return sampler === 'euler-a' && eta !== 1 ? eta : undefined;
 }
 
