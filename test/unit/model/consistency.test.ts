@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { T2IError } from '../../../src/errors.js';
 import { agree, type Parts, SOURCES } from '../../../src/model/consistency.js';
 import type { TensorInfo } from '../../../src/model/description.js';
 import { Problems } from '../../../src/model/problems.js';
+import { issuesOf } from './issues-of.js';
 
 type Shape = TensorInfo['shape'];
 const tensor = (name: string, shape: Shape): TensorInfo => ({ name, type: 'float32', shape });
@@ -60,16 +60,6 @@ function agreed(changes: Changes = {}) {
   const problems = new Problems();
   const result = agree(parts, problems);
   return { result, wrong: issuesOf(problems) };
-}
-function issuesOf(problems: Problems): string[] {
-  try {
-    problems.throwIfAny();
-    return [];
-  } catch (error) {
-    return (error as T2IError).issues.map(
-      ({ option, expected, received }) => `${option}: ${expected}, not ${received}`,
-    );
-  }
 }
 const wrong = (changes: Changes) => agreed(changes).wrong;
 const [TEXT, UNET, VAE] = ['text_encoder/model.onnx', 'unet/model.onnx', 'vae_decoder/model.onnx'];

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { T2IError } from '../../../src/errors.js';
 import { assignRoles, ROLES, type Role } from '../../../src/model/graph-roles.js';
 import type { OnnxValue } from '../../../src/model/onnx-file.js';
 import { Problems } from '../../../src/model/problems.js';
+import { issuesOf } from './issues-of.js';
 
 const [FLOAT, INT32, INT64, DOUBLE] = [1, 6, 7, 11];
 const value = (name: string, elementType: number | null, shape: OnnxValue['shape']): OnnxValue => ({
@@ -22,16 +22,6 @@ function assigned<Name extends string>(
   const found = assignRoles(values, roles, { label: 'g', refuseRest, optional: optional as never[] }, problems);
   const names = Object.entries<{ name: string } | null>(found).map(([role, info]) => [role, info?.name ?? null]);
   return { found, names: Object.fromEntries(names), wrong: issuesOf(problems) };
-}
-function issuesOf(problems: Problems): string[] {
-  try {
-    problems.throwIfAny();
-    return [];
-  } catch (error) {
-    return (error as T2IError).issues.map(
-      ({ option, expected, received }) => `${option}: ${expected}, not ${received}`,
-    );
-  }
 }
 const one = (role: Role, ...values: OnnxValue[]) => {
   const { found, wrong } = assigned({ one: role }, values);

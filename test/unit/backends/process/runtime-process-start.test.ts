@@ -1,22 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type ProcessKind, RuntimeProcess } from '../../../../src/backends/process/runtime-process.js';
-import type { CallContext } from '../../../../src/backends/process/service.js';
-import { connectFake } from './connect-fake.js';
+import { RuntimeProcess } from '../../../../src/backends/process/runtime-process.js';
 import { type FakeChild, lastChild, nextChildrenServe } from './fake-child.js';
-
-interface ToyService {
-  load(value: unknown): Promise<unknown>;
-  run(value: unknown, context: CallContext<unknown>): Promise<unknown>;
-}
-
-const KIND: ProcessKind<ToyService> = {
-  entry: '/x/child.js',
-  runtime: 'toy',
-  installHint: 'Get a toy.',
-  env: { TOY: '1' },
-  connect: connectFake,
-};
+import { TOY_KIND as KIND, type ToyService } from './toy-kind.js';
 
 let crashes: number;
 let child: FakeChild;

@@ -1,3 +1,4 @@
+import { vi } from 'vitest';
 import { KernelKeeper } from '../../../../src/backends/tensorrt/kernel-keeper.js';
 import type {
   NativeImage,
@@ -23,15 +24,17 @@ export const RESULT: NativeResult = {
   warnings: [],
 };
 
+interface Call {
+  readonly job: NativeJob;
+  readonly signal: AbortSignal;
+  readonly onEvents: ((steps: readonly (NativeStep | NativeImage)[]) => void) | null;
+  readonly resolve: (result: NativeResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** A native session whose calls wait to be answered by the test. */
 export class ScriptedNative implements NativeSession {
-  readonly calls: {
-    job: NativeJob;
-    signal: AbortSignal;
-    onEvents: ((steps: readonly (NativeStep | NativeImage)[]) => void) | null;
-    resolve: (result: NativeResult) => void;
-    reject: (error: unknown) => void;
-  }[] = [];
+  readonly calls: Call[] = [];
   closes = 0;
   /** One image at a time, unless a test says otherwise. */
   largestBatch = 1;
@@ -42,6 +45,16 @@ export class ScriptedNative implements NativeSession {
     onEvents: ((steps: readonly (NativeStep | NativeImage)[]) => void) | null,
   ) {
     return new Promise<NativeResult>((resolve, reject) => this.calls.push({ job, signal, onEvents, resolve, reject }));
+  }
+
+  get last(): Call {
+    return this.calls.at(-1) as Call;
+  }
+
+  /** The call of a job, once its noise is made and its turn has come. @param seen calls before it */
+  async next(seen = this.calls.length): Promise<Call> {
+    await vi.waitUntil(() => this.calls.length > seen, { interval: 1 });
+    return this.last;
   }
 
   async runtimeCaches() {

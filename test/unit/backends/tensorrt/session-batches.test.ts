@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { GenerateControl, JobResult } from '../../../../src/backends/backend.js';
 import type { NativeResult } from '../../../../src/backends/tensorrt/native.js';
 import { TensorrtSession } from '../../../../src/backends/tensorrt/session.js';
@@ -12,12 +12,8 @@ describe('jobs that are alike and wait in a tensorrt session', () => {
   let model: ModelDescription;
   let native: ScriptedNative;
   let session: TensorrtSession;
-  const last = () => native.calls.at(-1) as ScriptedNative['calls'][number];
-  /** The native call of a job, once its noise is made and its turn has come. */
-  const next = async (seen = native.calls.length) => {
-    await vi.waitUntil(() => native.calls.length > seen, { interval: 1 });
-    return last();
-  };
+  const last = () => native.last;
+  const next = (seen?: number) => native.next(seen);
 
   beforeAll(async () => {
     model = await describeModel(fixture('tiny'));

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ImageEvent, StepEvent } from '../../../../src/backends/backend.js';
 import { TensorrtSession } from '../../../../src/backends/tensorrt/session.js';
 import { ImageNoise } from '../../../../src/diffusion/noise.js';
@@ -13,12 +13,8 @@ describe('a tensorrt session', () => {
   let model: ModelDescription;
   let native: ScriptedNative;
   let session: TensorrtSession;
-  const last = () => native.calls.at(-1) as ScriptedNative['calls'][number];
-  /** The native call of a job, once its noise is made and its turn has come. */
-  const next = async (seen = native.calls.length) => {
-    await vi.waitUntil(() => native.calls.length > seen, { interval: 1 });
-    return last();
-  };
+  const last = () => native.last;
+  const next = (seen?: number) => native.next(seen);
 
   beforeAll(async () => {
     model = await describeModel(fixture('tiny'));
