@@ -17,7 +17,7 @@ from typing import Any
 
 import gradio as gr
 import PIL.Image
-from t2i_client import LOOPBACK, Client, Model, ServerError, image_request
+from t2i_client import LOOPBACK, Client, Model, ServerError, about_model, image_request, samplers_of
 from t2i_drawing import Drawing, Image, Progress
 
 # Seconds between two chances of Gradio to see that somebody cancelled or left.
@@ -164,16 +164,6 @@ def model_of(client: Client, id: str) -> Model:
     return next(model for model in client.capabilities()["models"] if model["id"] == id)
 
 
-def about_model(model: Model) -> str:
-    size = model["native_size"]
-    where = f"runs on {model['backend']}" if model["backend"] else "not open yet, so the first image takes longer"
-    return f"{size['width']} × {size['height']} pixels, {where}"
-
-
-def samplers_of(model: Model) -> list[str]:
-    return [sampler["name"] for sampler in model["samplers"]]
-
-
 def values_of(model: Model) -> list[Any]:
     """What the model's own sampler, steps, guidance, width and height are, for their fields."""
     defaults, size = model["defaults"], model["native_size"]
@@ -192,11 +182,11 @@ def follow(client: Client, body: dict[str, object]) -> Iterator[tuple[Any, str, 
     shown: Progress | None = None
     with Drawing(client, body) as drawing:
         for progress in drawing.follow(every=TURN):
-            is_new = progress.previews and (shown is None or progress.previews is not shown.previews)
+            is_new = progress.shows_more_than(shown)
             previews = [PIL.Image.open(io.BytesIO(preview)) for preview in progress.previews.values()]
             yield previews if is_new else gr.skip(), str(progress), bar_of(progress)
             shown = progress
-    told = " ".join([f"{progress} in {time.monotonic() - start:.1f} s.", *progress.warnings])
+    told = progress.told_after(time.monotonic() - start)
     # As files: Gradio would write an image anew, without its receipt. It has copied them when it asks for the next.
     with tempfile.TemporaryDirectory() as folder:
         yield [file_of(image, Path(folder)) for image in progress.images], told, ""

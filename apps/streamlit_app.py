@@ -10,7 +10,18 @@ import time
 from dataclasses import dataclass
 
 import streamlit as st
-from t2i_client import LOOPBACK, MAX_SEED, Client, KeyRefused, Limits, Model, ServerError, image_request
+from t2i_client import (
+    LOOPBACK,
+    MAX_SEED,
+    Client,
+    KeyRefused,
+    Limits,
+    Model,
+    ServerError,
+    about_model,
+    image_request,
+    samplers_of,
+)
 from t2i_drawing import Drawing, Image, Progress
 
 # Seconds between two chances of Streamlit to see that somebody cancelled or left.
@@ -74,9 +85,7 @@ def ask_for_key(error: KeyRefused) -> None:
 
 def choose_model(models: list[Model]) -> Model:
     chosen: Model = st.selectbox("Model", models, format_func=lambda model: model["id"])
-    size = chosen["native_size"]
-    where = f"runs on {chosen['backend']}" if chosen["backend"] else "not open yet, so the first image takes longer"
-    st.caption(f"{size['width']} × {size['height']} pixels, {where}")
+    st.caption(about_model(chosen))
     return chosen
 
 
@@ -85,7 +94,7 @@ def request_form(model: Model, limits: Limits) -> dict[str, object] | None:
     # A widget whose key is another begins with its model's own value.
     own = model["id"]
     defaults, size = model["defaults"], model["native_size"]
-    samplers = [sampler["name"] for sampler in model["samplers"]]
+    samplers = samplers_of(model)
     with st.form("request", border=False):
         prompt = st.text_area("Prompt", max_chars=limits["prompt_characters"], height=90, placeholder="a red apple")
         negative_prompt = st.text_input("Negative prompt", max_chars=limits["prompt_characters"])
@@ -131,14 +140,13 @@ def draw(client: Client, body: dict[str, object]) -> None:
             shown: Progress | None = None
             for progress in drawing.follow(every=TURN):
                 bar.progress(progress.fraction, str(progress))
-                if progress.previews and (shown is None or progress.previews is not shown.previews):
+                if progress.shows_more_than(shown):
                     previews.image(list(progress.previews.values()), width=PREVIEW_WIDTH)
                 shown = progress
     except ServerError as error:
         st.error(str(error))
         return
-    seconds = time.monotonic() - start
-    remember(" ".join([f"{progress} in {seconds:.1f} s.", *progress.warnings]), progress.images)
+    remember(progress.told_after(time.monotonic() - start), progress.images)
     # The settings then show on which backend it was drawn.
     st.rerun()
 

@@ -59,6 +59,17 @@ class Model(TypedDict):
     samplers: list[Sampler]
 
 
+def about_model(model: Model) -> str:
+    """Its size, and what runs it, in words."""
+    size = model["native_size"]
+    where = f"runs on {model['backend']}" if model["backend"] else "not open yet, so the first image takes longer"
+    return f"{size['width']} × {size['height']} pixels, {where}"
+
+
+def samplers_of(model: Model) -> list[str]:
+    return [sampler["name"] for sampler in model["samplers"]]
+
+
 class Limits(TypedDict):
     n: int
     side: int

@@ -53,6 +53,14 @@ class Progress:
             return 1.0
         return sum(self.steps_done.values()) / (self.n * self.steps) if self.steps else 0.0
 
+    def shows_more_than(self, before: "Progress | None") -> bool:
+        """Whether there are previews that were not there before."""
+        return bool(self.previews) and (before is None or self.previews is not before.previews)
+
+    def told_after(self, seconds: float) -> str:
+        """What is said of it at its end, with what the server warns of."""
+        return " ".join([f"{self} in {seconds:.1f} s.", *self.warnings])
+
     def __str__(self) -> str:
         if self.status == "generating" and self.steps:
             return f"Drawing: {sum(self.steps_done.values())} of {self.n * self.steps} steps"
