@@ -154,7 +154,7 @@ describe('the page', { ...skipFor(noChromium), timeout: 60_000 }, () => {
         const held = {};
         globalThis.released.then(() => {
           const request = open(...names);
-          request.onupgradeneeded = held.onupgradeneeded;
+          request.onupgradeneeded = () => { held.result = request.result; held.onupgradeneeded?.(); };
           request.onerror = () => held.onerror?.();
           request.onsuccess = () => { held.result = request.result; held.onsuccess?.(); };
         });
