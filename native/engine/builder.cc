@@ -87,8 +87,8 @@ class Build {
 
   Error refused(const std::string& what) { return failure(log_, ErrorCode::engine_build_failed, what); }
 
-  BuildResult result(const tensorrt::HostMemory& plan) const {
-    BuildResult result{copy(plan), {}, log_.errors()};
+  BuildResult result(const tensorrt::HostMemory& serialized) const {
+    BuildResult result{copy(serialized), {}, log_.errors()};
     if (has_timing_cache()) {
       const tensorrt::HostMemory timings = config_.serialize_timing_cache();
       if (timings) result.timing_cache = copy(timings);
@@ -201,10 +201,10 @@ BuildResult build_engine(std::shared_ptr<tensorrt::Library> library, const Build
   Build build(*library, options, monitor);
   build.prepare();
   check(cancelled);
-  const tensorrt::HostMemory plan = build.run();
+  const tensorrt::HostMemory serialized = build.run();
   check(cancelled);
-  if (!plan) throw build.refused("TensorRT could not build an engine from " + options.onnx_path);
-  return build.result(plan);
+  if (!serialized) throw build.refused("TensorRT could not build an engine from " + options.onnx_path);
+  return build.result(serialized);
 }
 
 }  // namespace t2i

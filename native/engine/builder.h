@@ -40,14 +40,14 @@ struct BuildProgress {
 };
 
 struct BuildResult {
-  std::vector<uint8_t> plan;
+  std::vector<uint8_t> serialized;
   /// Empty where the library has none.
   std::vector<uint8_t> timing_cache;
   /// Warnings of the parser and the builder.
   std::vector<std::string> log;
 };
 
-/// ONNX to a strongly typed network to a plan. Blocks; meant for a process of its own, which can be ended: once
+/// ONNX to a strongly typed network to a serialized engine. Blocks; meant for a process of its own, which can be ended: once
 /// `cancelled` is set, TensorRT stops at its next step, and some steps of a UNet take seconds.
 ///
 /// @param cancelled may be set from another thread; ends the build with ABORTED

@@ -52,9 +52,9 @@ struct Engine::Impl {
   }
 };
 
-Engine::Engine(const std::shared_ptr<tensorrt::Library>& library, Bytes plan, Bytes runtime_cache,
+Engine::Engine(const std::shared_ptr<tensorrt::Library>& library, Bytes serialized, Bytes runtime_cache,
                const EngineIdentity& identity)
-    : impl_(std::make_unique<Impl>(share_engine(library, plan, identity))) {
+    : impl_(std::make_unique<Impl>(share_engine(library, serialized, identity))) {
   if (!impl_->is_rtx()) return;
   const std::shared_lock lock(cuda::capture_mutex());
   const tensorrt::Listening listening = impl_->listen();

@@ -39,7 +39,7 @@ struct Bytes {
 
 /// What an engine is known by within a process: those of one identity share their weights.
 struct EngineIdentity {
-  /// SHA-256 of the plan, which was checked; empty where it is shared with nobody.
+  /// SHA-256 of the serialized engine, which was checked; empty where it is shared with nobody.
   std::string sha256;
   int32_t device = 0;
 };
@@ -47,10 +47,10 @@ struct EngineIdentity {
 /// A deserialised TensorRT engine. Keeps its library open; the bytes it was made from are not needed afterwards.
 class Engine {
  public:
-  /// @param plan whose hash was checked; what TensorRT cannot read is refused
+  /// @param serialized whose hash was checked; what TensorRT cannot read is refused
   /// @param runtime_cache of an earlier process, whose hash was checked; one that does not fit is left aside
   /// @throws Error ENGINE_INVALID with TensorRT's own words, OUT_OF_MEMORY, BACKEND_UNAVAILABLE
-  Engine(const std::shared_ptr<tensorrt::Library>& library, Bytes plan, Bytes runtime_cache = {},
+  Engine(const std::shared_ptr<tensorrt::Library>& library, Bytes serialized, Bytes runtime_cache = {},
          const EngineIdentity& identity = {});
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;

@@ -17,7 +17,7 @@ namespace t2i {
 
 namespace {
 
-/// Whether TensorRT complains of the plan, not of the device.
+/// Whether TensorRT complains of the engine, not of the device.
 bool speaks_of_plan(const tensorrt::Log& log) {
   // Not `version`, which it says of the driver too.
   constexpr const char* kWords[] = {"magic", "Serialization", "plan file", "rebuild"};
@@ -92,17 +92,17 @@ Places& places() {
   return instance;
 }
 
-std::shared_ptr<SharedEngine> make_engine(const std::shared_ptr<tensorrt::Library>& library, Bytes plan) {
+std::shared_ptr<SharedEngine> make_engine(const std::shared_ptr<tensorrt::Library>& library, Bytes serialized) {
   const std::shared_lock lock(cuda::capture_mutex());
-  return std::make_shared<SharedEngine>(library, plan);
+  return std::make_shared<SharedEngine>(library, serialized);
 }
 
 }  // namespace
 
-SharedEngine::SharedEngine(std::shared_ptr<tensorrt::Library> opened, Bytes plan)
+SharedEngine::SharedEngine(std::shared_ptr<tensorrt::Library> opened, Bytes serialized)
     : library(std::move(opened)), runtime(library->create_runtime(log), library->slots()) {
   const tensorrt::Listening listening(library->logger(), log);
-  engine = runtime.deserialize_cuda_engine(plan.data, plan.size);
+  engine = runtime.deserialize_cuda_engine(serialized.data, serialized.size);
   if (!engine) {
     const bool invalid = speaks_of_plan(log);
     throw tensorrt::failure(log, invalid ? ErrorCode::engine_invalid : ErrorCode::backend_failed,
@@ -119,14 +119,14 @@ SharedEngine::~SharedEngine() {
   runtime = {};
 }
 
-std::shared_ptr<SharedEngine> share_engine(const std::shared_ptr<tensorrt::Library>& library, Bytes plan,
+std::shared_ptr<SharedEngine> share_engine(const std::shared_ptr<tensorrt::Library>& library, Bytes serialized,
                                            const EngineIdentity& identity) {
-  if (identity.sha256.empty()) return make_engine(library, plan);
+  if (identity.sha256.empty()) return make_engine(library, serialized);
   const std::shared_ptr<Place> place = places().place({library->info().path, identity.device, identity.sha256});
   const std::lock_guard making(place->making);
   std::shared_ptr<SharedEngine> engine = places().engine(*place);
   if (engine) return engine;
-  engine = make_engine(library, plan);
+  engine = make_engine(library, serialized);
   places().keep(*place, engine);
   return engine;
 }

@@ -15,7 +15,7 @@ namespace t2i {
 /// contexts of it at once. The capture mutex must be held, shared at least, where it is made and where it ends.
 struct SharedEngine {
   /// @throws Error ENGINE_INVALID with TensorRT's own words, OUT_OF_MEMORY, BACKEND_FAILED, BACKEND_UNAVAILABLE
-  SharedEngine(std::shared_ptr<tensorrt::Library> opened, Bytes plan);
+  SharedEngine(std::shared_ptr<tensorrt::Library> opened, Bytes serialized);
   SharedEngine(const SharedEngine&) = delete;
   SharedEngine& operator=(const SharedEngine&) = delete;
   ~SharedEngine();
@@ -31,7 +31,7 @@ struct SharedEngine {
 /// deserialised waits for that.
 ///
 /// @throws Error as SharedEngine
-std::shared_ptr<SharedEngine> share_engine(const std::shared_ptr<tensorrt::Library>& library, Bytes plan,
+std::shared_ptr<SharedEngine> share_engine(const std::shared_ptr<tensorrt::Library>& library, Bytes serialized,
                                            const EngineIdentity& identity);
 
 }  // namespace t2i

@@ -93,7 +93,7 @@ class BuildRequest : public Request {
     for (uint32_t i = 0; i < result_.log.size(); ++i) log.Set(i, result_.log[i]);
     Napi::Object object = Napi::Object::New(env);
     // A session may read it in place: see HeldBytes.
-    object.Set("plan", copy_to_js(env, result_.plan));
+    object.Set("serialized", copy_to_js(env, result_.serialized));
     const bool timed = !result_.timing_cache.empty();
     object.Set("timingCache", timed ? to_js(env, std::move(result_.timing_cache)).As<Napi::Value>() : env.Null());
     object.Set("log", log);

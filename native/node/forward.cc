@@ -68,7 +68,7 @@ class ForwardRequest : public Request {
       : Request(promise),
         device_(static_cast<int>(options["device"].integer(0, kLargest))),
         library_(options["library"].string()),
-        plan_(options["plan"]) {
+        serialized_(options["serialized"]) {
     for (const auto& [name, tensor] : inputs.entries()) inputs_.emplace(name, read_tensor(tensor));
   }
 
@@ -77,7 +77,7 @@ class ForwardRequest : public Request {
 
   void run() override {
     cuda::use_device(device_);
-    Engine engine(tensorrt::Library::open(library_), {plan_.data(), plan_.size()});
+    Engine engine(tensorrt::Library::open(library_), {serialized_.data(), serialized_.size()});
     outputs_ = forward(engine, inputs_);
   }
 
@@ -97,7 +97,7 @@ class ForwardRequest : public Request {
 
   int device_;
   std::string library_;
-  HeldBytes plan_;
+  HeldBytes serialized_;
   std::map<std::string, HostTensor> inputs_;
   std::map<std::string, HostTensor> outputs_;
 };

@@ -37,7 +37,7 @@ struct OpenOptions {
     pipeline.use_graph = options["useGraph"].boolean();
   }
 
-  /// Of the plans; what the engines take on the device is of that order, though sessions may share it.
+  /// Of the serialized engines; what the engines take on the device is of that order, though sessions may share it.
   int64_t bytes() const { return static_cast<int64_t>(text_encoder.size() + unet.size() + vae_decoder.size()); }
 
   std::string library;
@@ -69,8 +69,8 @@ class OpenRequest : public Request {
   void run() override {
     cuda::use_device(options_.pipeline.device);
     const auto library = tensorrt::Library::open(options_.library);
-    const auto engine = [&](const HeldBytes& plan, const std::string& hash, const std::vector<uint8_t>& cache) {
-      return Engine(library, {plan.data(), plan.size()}, {cache.data(), cache.size()},
+    const auto engine = [&](const HeldBytes& serialized, const std::string& hash, const std::vector<uint8_t>& cache) {
+      return Engine(library, {serialized.data(), serialized.size()}, {cache.data(), cache.size()},
                     {hash, options_.pipeline.device});
     };
     Engines engines{engine(options_.text_encoder, options_.text_encoder_hash, options_.text_encoder_cache),

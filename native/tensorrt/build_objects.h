@@ -100,7 +100,7 @@ class Builder : public Object {
   OptimizationProfile create_optimization_profile() {
     return {method<void*>(slots().create_optimization_profile), slots()};
   }
-  /// The plan.
+  /// The serialized engine.
   HostMemory build_serialized_network(const NetworkDefinition& network, const BuilderConfig& config) {
     return {method<void*>(slots().build_serialized_network, network.get(), config.get()), slots()};
   }

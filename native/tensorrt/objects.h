@@ -135,9 +135,9 @@ class CudaEngine : public Object {
 class Runtime : public Object {
  public:
   using Object::Object;
-  /// @param plan not needed afterwards
-  CudaEngine deserialize_cuda_engine(const void* plan, std::size_t bytes) {
-    return {method<void*>(slots().deserialize_cuda_engine, plan, bytes), slots()};
+  /// @param serialized not needed afterwards
+  CudaEngine deserialize_cuda_engine(const void* serialized, std::size_t bytes) {
+    return {method<void*>(slots().deserialize_cuda_engine, serialized, bytes), slots()};
   }
 };
 

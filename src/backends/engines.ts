@@ -135,7 +135,7 @@ async function engineOptions(model: ModelDescription, options: BuildEnginesOptio
     computeCapabilities,
     profile: options.profile ?? defaultProfile(model),
     dir: options.dir ?? engineCacheFolder(),
-    verifyPlans: true,
+    verifyEngines: true,
     timingCache: options.timingCache ?? null,
     reference: onnxruntimeReference,
     signal: options.signal ?? new AbortController().signal,

@@ -190,9 +190,9 @@ describe('a tensorrt session that fails', skipFor(noBuild('sim')), () => {
       facts: {
         runtime: session.runtime,
         engines: {
-          textEncoder: textEncoder.header.plan.sha256,
-          unet: unet.header.plan.sha256,
-          vaeDecoder: vaeDecoder.header.plan.sha256,
+          textEncoder: textEncoder.header.serialized.sha256,
+          unet: unet.header.serialized.sha256,
+          vaeDecoder: vaeDecoder.header.serialized.sha256,
         },
         warnings: [],
         strict: false,

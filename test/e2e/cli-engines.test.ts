@@ -200,7 +200,7 @@ describe('t2i engines', skipFor(noBuild('sim')), () => {
     expect(code).toBe(0);
     expect(out).toMatch(/^component +unet$/m);
     expect(out).toMatch(/^accuracy +similarity 1\.000000, .+ against toy 1\.0$/m);
-    expect(out).toMatch(/^plan +.+, sha256 [0-9a-f]{64}$/m);
+    expect(out).toMatch(/^engine +.+, sha256 [0-9a-f]{64}$/m);
   });
 
   it.each([['list', 'x'], ['inspect'], ['lits'], ['list', '--dry-run']])(
@@ -218,11 +218,11 @@ describe('t2i engines', skipFor(noBuild('sim')), () => {
     writeFileSync(unet, bytes);
     const { code, out } = await t2i(['engines']);
     expect(code).toBe(0);
-    expect(out).toMatch(new RegExp(`^${basename(unet)} +.*its plan is damaged`, 'm'));
+    expect(out).toMatch(new RegExp(`^${basename(unet)} +.*its serialized engine is damaged`, 'm'));
     const inspected = await t2i(['engines', 'inspect', unet, '--json']);
     expect([inspected.code, inspected.json().error.code]).toEqual([3, 'ENGINE_INVALID']);
     const dry = await t2i(['engines', 'prune', '--dry-run']);
-    expect(dry.out).toMatch(new RegExp(`^${basename(unet)} +.*its plan is damaged`, 'm'));
+    expect(dry.out).toMatch(new RegExp(`^${basename(unet)} +.*its serialized engine is damaged`, 'm'));
     expect(existsSync(unet)).toBe(true);
     const pruned = await t2i(['engines', 'prune', '--json']);
     expect(pruned.json()).toMatchObject({ dryRun: false, removed: [{ file: unet, reason: expect.any(String) }] });

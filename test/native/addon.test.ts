@@ -34,8 +34,8 @@ describe('the addon', skipFor(noBuild('sim')), () => {
   describe('builds engines', () => {
     it('with progress in order, and a log', async () => {
       const progress: NativeBuildProgress[] = [];
-      const { plan, log } = await addon.buildEngine(buildOptions('unet'), null, (news) => progress.push(news));
-      expect(plan.length).toBeGreaterThan(0);
+      const { serialized, log } = await addon.buildEngine(buildOptions('unet'), null, (news) => progress.push(news));
+      expect(serialized.length).toBeGreaterThan(0);
       expect(Array.isArray(log)).toBe(true);
       expect(progress.length).toBeGreaterThan(0);
       for (const { step, steps } of progress) expect(step).toBeLessThanOrEqual(steps);
@@ -75,7 +75,7 @@ describe('the addon', skipFor(noBuild('sim')), () => {
 
     it('on shapes of the caller’s', async () => {
       const { engines } = await sessionOptions();
-      const outputs = await addon.runEngine({ device: 0, library: LIBRARY, plan: engines.unet }, unetInputs);
+      const outputs = await addon.runEngine({ device: 0, library: LIBRARY, serialized: engines.unet }, unetInputs);
       const { out_sample: out } = outputs as Record<string, NativeTensor>;
       expect(out).toMatchObject({ type: 'float32', dims: [2, 4, 3, 5] });
       const values = new Float32Array(Uint8Array.from(out?.data ?? []).buffer);
@@ -89,7 +89,7 @@ describe('the addon', skipFor(noBuild('sim')), () => {
     it('and refuses inputs that do not fit, naming them', async () => {
       const { engines } = await sessionOptions();
       const run = (inputs: Record<string, NativeTensor>) =>
-        addon.runEngine({ device: 0, library: LIBRARY, plan: engines.unet }, inputs);
+        addon.runEngine({ device: 0, library: LIBRARY, serialized: engines.unet }, inputs);
       const { sample, ...rest } = unetInputs;
       await expect(run(rest)).rejects.toThrow('sample');
       await expect(run({ ...unetInputs, other: sample })).rejects.toThrow('other');
@@ -189,7 +189,7 @@ describe('the addon', skipFor(noBuild('sim')), () => {
         },
         { base: buildOptions('unet'), call: (value) => addon.buildEngine(value as never, null, null) },
         {
-          base: { device: 0, library: LIBRARY, plan: options.engines.unet },
+          base: { device: 0, library: LIBRARY, serialized: options.engines.unet },
           call: (value) => addon.runEngine(value as never, {}),
         },
         { base: { only: BUILD, more: [] }, call: (value) => addon.libraries(value) },

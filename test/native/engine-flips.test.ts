@@ -46,7 +46,7 @@ describe(
         computeCapabilities,
         profile: null,
         dir,
-        verifyPlans: true,
+        verifyEngines: true,
         timingCache: null,
         reference: null,
         signal: new AbortController().signal,
@@ -63,7 +63,7 @@ describe(
         expect(header.precision).toBe('fp16');
         expect(await verifyEngineFile(path)).toEqual(header);
       }
-      expect(made.engines.unet.header.plan.bytes).toBeGreaterThan(30e6);
+      expect(made.engines.unet.header.serialized.bytes).toBeGreaterThan(30e6);
       expect(Object.values((await ensureEngines(options)).engines).some(({ built }) => built)).toBe(false);
     }, 300_000);
 
@@ -78,14 +78,14 @@ describe(
         files: all(path),
         model: {} as SessionRequest['model'],
         useGraph: true,
-        facts: { runtime: 'tensorrt-rtx', engines: all(header.plan.sha256), warnings: [], strict: false },
+        facts: { runtime: 'tensorrt-rtx', engines: all(header.serialized.sha256), warnings: [], strict: false },
       };
       const whole = readFileSync(path);
       const random = new MersenneTwister(7);
-      const start = whole.length - header.plan.bytes;
+      const start = whole.length - header.serialized.bytes;
       const file = openSync(path, 'r+');
       for (let i = 0; i < FLIPS; i++) {
-        // One in four in what comes before the plan, which is small beside it.
+        // One in four in what comes before the serialized engine, which is small beside it.
         const at = random.next() % (i % 4 === 0 ? start : whole.length);
         const byte = whole[at] as number;
         writeSync(file, Uint8Array.of(byte ^ (1 << (random.next() % 8))), 0, 1, at);

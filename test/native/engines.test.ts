@@ -26,9 +26,9 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
     for (const network of ['textEncoder', 'unet', 'vaeDecoder'] as const) {
       const engine = engines[network];
       expect(engine).toMatchObject({ built: true, warnings: [], notes: [] });
-      const { header, plan } = await readEngineFile(engine.path);
+      const { header, serialized } = await readEngineFile(engine.path);
       expect(header).toEqual(engine.header);
-      expect(plan.length).toBe(header.plan.bytes);
+      expect(serialized.length).toBe(header.serialized.bytes);
       expect(header).toMatchObject({
         model: options.model.name,
         runtime: 'tensorrt',
@@ -91,7 +91,7 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
     expect(await presentOf(options)).toEqual({ text_encoder: true, unet: false, vae_decoder: true });
     const again = await ensureEngines(options);
     expect(again.engines.unet.built).toBe(true);
-    expect(again.engines.unet.notes[0]).toContain('its plan is damaged');
+    expect(again.engines.unet.notes[0]).toContain('its serialized engine is damaged');
     expect(again.engines.vaeDecoder.built).toBe(false);
     await readEngineFile(engines.unet.path);
   });

@@ -38,12 +38,12 @@ describe('memory', skipFor(noBuild('sim')), () => {
 
   it('of engines is known to V8 while they are open', async () => {
     const { engines } = await sessionOptions();
-    const plans = engines.textEncoder.length + engines.unet.length + engines.vaeDecoder.length;
+    const serialized = engines.textEncoder.length + engines.unet.length + engines.vaeDecoder.length;
     const before = await settled();
     const sessions = await Promise.all(Array.from({ length: 40 }, openTiny));
     // Small beside forty sessions; the test's own buffers come and go meanwhile.
-    const noise = 10 * plans;
-    expect((await settled()) - before).toBeGreaterThan(40 * plans - noise);
+    const noise = 10 * serialized;
+    expect((await settled()) - before).toBeGreaterThan(40 * serialized - noise);
     await Promise.all(sessions.map((session) => session.close()));
     expect((await settled()) - before).toBeLessThan(noise);
   });

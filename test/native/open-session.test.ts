@@ -47,7 +47,7 @@ describe('opening a model', skipFor(noBuild('sim')), () => {
     return session.runtime;
   };
 
-  it('reads the plan of each engine once', async () => {
+  it('reads each engine once', async () => {
     await runtime();
     const probe = await open(join(TINY, 'unet/model.onnx'));
     const reads = vi.spyOn(Object.getPrototypeOf(probe) as FileHandle, 'read');
@@ -55,13 +55,13 @@ describe('opening a model', skipFor(noBuild('sim')), () => {
     await runtime();
     const bytes = await Promise.all(reads.mock.results.map(async ({ value }) => (await value).bytesRead as number));
     for (const entry of await listEngines(cache)) {
-      const { plan } = (entry as { header: EngineHeader }).header;
-      expect(bytes.filter((count) => count === plan.bytes)).toHaveLength(1);
+      const { serialized } = (entry as { header: EngineHeader }).header;
+      expect(bytes.filter((count) => count === serialized.bytes)).toHaveLength(1);
     }
   });
 
   it.each([undefined, 'process'] as const)(
-    'builds an engine again whose plan is damaged (isolation %s)',
+    'builds an engine again that is damaged (isolation %s)',
     async (isolation) => {
       await runtime();
       const [entry] = await listEngines(cache);

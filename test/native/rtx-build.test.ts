@@ -78,9 +78,9 @@ describe('TensorRT-RTX', skipFor(noBuild('none'), noNvidia('rtx')), () => {
         null,
         (told) => progress.push(told),
       );
-      // The weights are in the plan, in the graph's own precision: a cast of float16 weights would be half of it.
+      // The weights are in the engine, in the graph's own precision: a cast of float16 weights would be half of it.
       const weights = readFileSync(join(MODEL, FOLDERS[name], 'model.weights')).byteLength;
-      expect(result.plan.byteLength).toBeGreaterThan(weights * (file === 'model.onnx' ? 1.5 : 0.9));
+      expect(result.serialized.byteLength).toBeGreaterThan(weights * (file === 'model.onnx' ? 1.5 : 0.9));
       expect(result.timingCache).toBeNull();
       expect(progress.length).toBeGreaterThan(1);
       expect(progress.every(({ phase, step, steps }) => phase !== '' && step <= steps)).toBe(true);
@@ -92,7 +92,7 @@ describe('TensorRT-RTX', skipFor(noBuild('none'), noNvidia('rtx')), () => {
 
   test('builds for several compute capabilities at once', { timeout: TIMEOUT_MS }, async () => {
     const both = network('vaeDecoder', 'model.fp16.onnx', { computeCapabilities: [75, 89] });
-    expect((await addon().buildEngine(both, null, null)).plan.byteLength).toBeGreaterThan(0);
+    expect((await addon().buildEngine(both, null, null)).serialized.byteLength).toBeGreaterThan(0);
   });
 
   test.each([
@@ -146,7 +146,7 @@ describe('TensorRT-RTX', skipFor(noBuild('none'), noNvidia('rtx')), () => {
       symlinkSync(join(MODEL, 'vae_decoder', file), join(folder, file));
     }
     const linked = { ...network('vaeDecoder', 'model.fp16.onnx'), onnx: join(folder, 'model.fp16.onnx') };
-    expect((await addon().buildEngine(linked, null, null)).plan.byteLength).toBeGreaterThan(0);
+    expect((await addon().buildEngine(linked, null, null)).serialized.byteLength).toBeGreaterThan(0);
   });
 
   test('says what is wrong with profiles and compute capabilities', { timeout: TIMEOUT_MS }, async () => {

@@ -76,7 +76,7 @@ const SCENES = {
     say('ready');
     process.exit(7);
   },
-  /** Sessions that read their plans all the time. */
+  /** Sessions that read their engines all the time. */
   opening: async () => {
     const options = await sessionOptions();
     say('ready');

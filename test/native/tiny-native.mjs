@@ -62,23 +62,23 @@ export function buildOptions(network, library = LIBRARY) {
 }
 
 /** @type {import('../../src/backends/tensorrt/native.js').NativeSessionOptions['engines'] | null} */
-let plans = null;
+let engines = null;
 
 /** What Session.open is told; engines are built once. */
 export async function sessionOptions(library = LIBRARY) {
   /** @param {'text_encoder' | 'unet' | 'vae_decoder'} network */
-  const plan = async (network) => (await addon.buildEngine(buildOptions(network, library), null, null)).plan;
-  plans ??= {
-    textEncoder: await plan('text_encoder'),
-    unet: await plan('unet'),
-    vaeDecoder: await plan('vae_decoder'),
+  const engine = async (network) => (await addon.buildEngine(buildOptions(network, library), null, null)).serialized;
+  engines ??= {
+    textEncoder: await engine('text_encoder'),
+    unet: await engine('unet'),
+    vaeDecoder: await engine('vae_decoder'),
   };
-  /** @param {Uint8Array} plan */
-  const hash = (plan) => createHash('sha256').update(plan).digest('hex');
-  const { textEncoder, unet, vaeDecoder } = plans;
+  /** @param {Uint8Array} bytes */
+  const hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
+  const { textEncoder, unet, vaeDecoder } = engines;
   const engineHashes = { textEncoder: hash(textEncoder), unet: hash(unet), vaeDecoder: hash(vaeDecoder) };
   const runtimeCaches = { textEncoder: null, unet: null, vaeDecoder: null };
-  return { device: 0, library, engines: plans, engineHashes, runtimeCaches, model: MODEL, useGraph: true };
+  return { device: 0, library, engines, engineHashes, runtimeCaches, model: MODEL, useGraph: true };
 }
 
 export const MODEL = {

@@ -18,11 +18,14 @@ export function engineFolder(): string {
   return folder;
 }
 
-export const PLAN = Uint8Array.from({ length: 3000 }, (_, i) => (i * 37) % 251);
+export const SERIALIZED = Uint8Array.from({ length: 3000 }, (_, i) => (i * 37) % 251);
 
-/** A header of PLAN; its hashes are of the right form and stand for nothing. */
-export function headerOf(fields: Partial<Omit<EngineHeader, 'plan'>> = {}, plan: Uint8Array = PLAN): EngineHeader {
-  const unsealed: Omit<EngineHeader, 'plan'> = {
+/** A header of SERIALIZED; its hashes are of the right form and stand for nothing. */
+export function headerOf(
+  fields: Partial<Omit<EngineHeader, 'serialized'>> = {},
+  serialized: Uint8Array = SERIALIZED,
+): EngineHeader {
+  const unsealed: Omit<EngineHeader, 'serialized'> = {
     component: 'unet',
     model: 'tiny',
     onnx: { file: 'model.fp16.onnx', sha256: 'ab'.repeat(32) },
@@ -40,7 +43,7 @@ export function headerOf(fields: Partial<Omit<EngineHeader, 'plan'>> = {}, plan:
     sdk: '0.1.0',
     ...fields,
   };
-  return sealHeader(unsealed, plan);
+  return sealHeader(unsealed, serialized);
 }
 
 /** The T2IError that something ends with; fails on anything else. */

@@ -16,7 +16,7 @@ const { engines } = await ensureEngines({
   computeCapabilities: [],
   profile: null,
   dir,
-  verifyPlans: true,
+  verifyEngines: true,
   timingCache: null,
   reference: null,
   signal: new AbortController().signal,

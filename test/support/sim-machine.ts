@@ -36,7 +36,7 @@ export async function simOptions(changes: Partial<EngineOptions> = {}): Promise<
     computeCapabilities: [],
     profile: PROFILE,
     dir: engineFolder(),
-    verifyPlans: true,
+    verifyEngines: true,
     timingCache: null,
     reference: toyReference,
     signal: new AbortController().signal,

@@ -18,7 +18,7 @@ export async function ensureWideEngines(model: ModelDescription, reference: Netw
     computeCapabilities: [],
     profile: model.fixedSize === null ? wideProfile() : null,
     dir: engineCacheFolder(),
-    verifyPlans: true,
+    verifyEngines: true,
     timingCache: null,
     reference,
     signal: new AbortController().signal,

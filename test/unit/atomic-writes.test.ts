@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readEngineFile, writeEngineFile } from '../../src/backends/tensorrt/engines/engine-file.js';
 import { writeFileAtomic } from '../../src/files.js';
-import { headerOf, PLAN } from '../support/engines.js';
+import { headerOf, SERIALIZED } from '../support/engines.js';
 
 /** What was asked of the file system, in order, and the call that fails: a full disk may tell so at each of them. */
 const disk = vi.hoisted(() => ({ calls: [] as string[], failing: -1 }));
@@ -49,7 +49,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 const image = Buffer.from('an image');
-const engine = { header: headerOf(), plan: PLAN };
+const engine = { header: headerOf(), serialized: SERIALIZED };
 
 /** Every writer that promises a whole file, what it asks of the file system in order, and how its file is read. */
 const WRITERS: [name: string, write: () => Promise<void>, calls: string[], whole: () => Promise<boolean>][] = [
@@ -63,7 +63,7 @@ const WRITERS: [name: string, write: () => Promise<void>, calls: string[], whole
     'an engine',
     () => writeEngineFile(path, engine),
     ['open T', 'writeFile T', 'writeFile T', 'sync T', 'close T', 'rename T kept', 'open D', 'sync D', 'close D'],
-    async () => Buffer.from((await readEngineFile(path)).plan).equals(Buffer.from(PLAN)),
+    async () => Buffer.from((await readEngineFile(path)).serialized).equals(Buffer.from(SERIALIZED)),
   ],
 ];
 

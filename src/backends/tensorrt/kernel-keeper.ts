@@ -12,13 +12,13 @@ export class KernelKeeper {
 
   /**
    * @param files paths of the engine files
-   * @param plans SHA-256 in hex of their plans
+   * @param hashes SHA-256 in hex of the engines
    * @param known what the session was opened with
    */
   constructor(
     private readonly native: NativeSession,
     private readonly files: Readonly<Record<NetworkName, string>>,
-    private readonly plans: Readonly<Record<NetworkName, string>>,
+    private readonly hashes: Readonly<Record<NetworkName, string>>,
     known: NativeRuntimeCaches,
   ) {
     for (const network of NETWORKS) {
@@ -51,7 +51,7 @@ export class KernelKeeper {
       if (kernels === null) continue;
       const hash = sha256(kernels);
       if (this.#kept[network] === hash) continue;
-      await writeKernels(this.files[network], this.plans[network], kernels);
+      await writeKernels(this.files[network], this.hashes[network], kernels);
       this.#kept[network] = hash;
     }
   }

@@ -66,7 +66,10 @@ export interface NativeSessionOptions {
   readonly device: number;
   /** Path of the runtime library. */
   readonly library: string;
-  /** Plans whose hashes were checked; read in place during `open`, so they must not change and must lie in JavaScript's own memory. */
+  /**
+   * Serialized engines whose hashes were checked; read in place during `open`, so they must not change and must lie in JavaScript's
+   * own memory.
+   */
   readonly engines: { readonly textEncoder: Uint8Array; readonly unet: Uint8Array; readonly vaeDecoder: Uint8Array };
   /** SHA-256 in hex of each: sessions of this process share the weights of engines that are the same on a device. */
   readonly engineHashes: Readonly<Record<'textEncoder' | 'unet' | 'vaeDecoder', string>>;
@@ -186,7 +189,7 @@ export interface NativeBuildProgress {
 }
 
 export interface NativeBuildResult {
-  readonly plan: Uint8Array;
+  readonly serialized: Uint8Array;
   readonly timingCache: Uint8Array | null;
   readonly log: readonly string[];
 }
@@ -213,7 +216,7 @@ export interface NativeAddon {
   ): Promise<NativeBuildResult>;
   /** One forward of one engine, for the accuracy check. */
   runEngine(
-    options: { readonly device: number; readonly library: string; readonly plan: Uint8Array },
+    options: { readonly device: number; readonly library: string; readonly serialized: Uint8Array },
     inputs: Readonly<Record<string, NativeTensor>>,
   ): Promise<Readonly<Record<string, NativeTensor>>>;
   /**

@@ -30,9 +30,9 @@ export interface SessionRequest {
 export async function openNative(addon: NativeAddon, request: SessionRequest): Promise<TensorrtSession> {
   const { device, library, model, facts, useGraph } = request;
   const engines = {
-    textEncoder: await readPlan(request, 'textEncoder'),
-    unet: await readPlan(request, 'unet'),
-    vaeDecoder: await readPlan(request, 'vaeDecoder'),
+    textEncoder: await readEngine(request, 'textEncoder'),
+    unet: await readEngine(request, 'unet'),
+    vaeDecoder: await readEngine(request, 'vaeDecoder'),
   };
   const kernels = (network: NetworkName) => readKernels(request.files[network], facts.engines[network]);
   const runtimeCaches = {
@@ -57,10 +57,10 @@ export async function openNative(addon: NativeAddon, request: SessionRequest): P
   }
 }
 
-/** The plan of one engine, which must be the one that the request was made for: receipts name it. */
-async function readPlan({ files, facts }: SessionRequest, network: NetworkName): Promise<Uint8Array> {
-  const { header, plan } = await readEngineFile(files[network]);
-  if (header.plan.sha256 === facts.engines[network]) return plan;
+/** A serialized engine, which must be the one that the request was made for: receipts name it. */
+async function readEngine({ files, facts }: SessionRequest, network: NetworkName): Promise<Uint8Array> {
+  const { header, serialized } = await readEngineFile(files[network]);
+  if (header.serialized.sha256 === facts.engines[network]) return serialized;
   throw new T2IError('ENGINE_INVALID', `${files[network]}: another engine was put in its place since it was checked.`, {
     hint: 'Load the pipeline again.',
   });

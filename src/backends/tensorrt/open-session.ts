@@ -29,8 +29,8 @@ export async function openSession(
     return await open(wanted, await ensureEngines(wanted), options);
   } catch (error) {
     if (!T2IError.is(error) || error.code !== 'ENGINE_INVALID') throw error;
-    // Perhaps a plan is damaged, which shows when it is read: such a one is built again.
-    const engines = await ensureEngines({ ...wanted, verifyPlans: true });
+    // Perhaps an engine is damaged, which shows when it is read: such a one is built again.
+    const engines = await ensureEngines({ ...wanted, verifyEngines: true });
     if (!Object.values(engines.engines).some(({ built }) => built)) throw error;
     return open(wanted, engines, options);
   }
@@ -50,7 +50,7 @@ function engineOptions(
     computeCapabilities: [],
     profile: null,
     dir: engineCacheFolder(),
-    verifyPlans: false,
+    verifyEngines: false,
     timingCache: null,
     reference,
     signal: signal ?? new AbortController().signal,
@@ -84,7 +84,7 @@ async function open(
     vaeDecoder: value(vaeDecoder),
   });
   const runtime = describeLibrary(library);
-  const hashes = each(({ header }) => header.plan.sha256);
+  const hashes = each(({ header }) => header.serialized.sha256);
   const request: SessionRequest = {
     device: device.index,
     library: library.path,

@@ -13,7 +13,7 @@ import { noiseOrder, SharedNoise } from './shared-noise.js';
 export interface SessionFacts {
   /** For example `tensorrt 10.15.1`. */
   readonly runtime: string;
-  /** SHA-256 in hex of the plan of each engine. */
+  /** SHA-256 in hex of each serialized engine. */
   readonly engines: Readonly<Record<NetworkName, string>>;
   /** What every result warns of, for example a network that runs in a higher precision. */
   readonly warnings: readonly string[];

@@ -34,7 +34,7 @@ export function printBuilt(
     header.precision,
     profileOf(header),
     accuracyOf(header),
-    formatBytes(header.plan.bytes),
+    formatBytes(header.serialized.bytes),
     path,
   ]);
   io.stdout.write(columns(['network', 'engine', 'precision', 'profile', 'accuracy', 'size', 'file'], rows));

@@ -55,7 +55,7 @@ export function accuracyOf({ accuracy }: Pick<EngineHeader, 'accuracy'>): string
 
 /** Everything of a header, a line each, for `t2i engines inspect`. */
 export function headerRows(header: EngineHeader): [string, string][] {
-  const { accuracy, shapes, flags, onnx, plan } = header;
+  const { accuracy, shapes, flags, onnx, serialized } = header;
   return [
     ['component', header.component],
     ['model', header.model],
@@ -79,7 +79,7 @@ export function headerRows(header: EngineHeader): [string, string][] {
         : `similarity ${accuracy.similarity.toFixed(6)}, largest error ${accuracy.largestError.toFixed(5)}, against ${accuracy.against}`,
     ],
     ['made by', header.sdk],
-    ['plan', `${formatBytes(plan.bytes)}, sha256 ${plan.sha256}`],
+    ['engine', `${formatBytes(serialized.bytes)}, sha256 ${serialized.sha256}`],
   ];
 }
 

@@ -9,7 +9,7 @@
 #include <iterator>
 #include <thread>
 
-#include "common/toy_plan.h"
+#include "common/toy_engine.h"
 #include "engine/engine.h"
 #include "support_failures.h"
 #include "support_scratch.h"
@@ -48,8 +48,8 @@ class BuilderTest : public testing::TestWithParam<int> {
     return error_of([&] { build(onnx, profiles); });
   }
 
-  fake::ToyPlan read(const BuildResult& result) const {
-    return fake::deserialize({result.plan.begin(), result.plan.end()}, GetParam() == 10 ? 101501 : 110400);
+  fake::ToyEngine read(const BuildResult& result) const {
+    return fake::deserialize({result.serialized.begin(), result.serialized.end()}, GetParam() == 10 ? 101501 : 110400);
   }
 
   /// A file of this test, removed after it.
@@ -70,14 +70,14 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST_P(BuilderTest, BuildsThePlanOfAGraphWithItsProfiles) {
-  const fake::ToyPlan plan = read(build(kFixtures + "tiny/unet/model.onnx", kUnetProfiles));
-  EXPECT_EQ(plan.role, fake::Role::unet);
-  EXPECT_EQ(plan.salt, static_cast<int>(fake::fnv1a(bytes_of(kFixtures + "tiny/unet/model.onnx")) & 15));
-  ASSERT_EQ(plan.profile.size(), 2u);
-  EXPECT_EQ(plan.profile.at("sample").min, (Dims{1, 4, 8, 8}));
-  EXPECT_EQ(plan.profile.at("sample").opt, (Dims{2, 4, 8, 8}));
-  EXPECT_EQ(plan.profile.at("sample").max, (Dims{4, 4, 16, 16}));
+TEST_P(BuilderTest, BuildsTheEngineOfAGraphWithItsProfiles) {
+  const fake::ToyEngine toy = read(build(kFixtures + "tiny/unet/model.onnx", kUnetProfiles));
+  EXPECT_EQ(toy.role, fake::Role::unet);
+  EXPECT_EQ(toy.salt, static_cast<int>(fake::fnv1a(bytes_of(kFixtures + "tiny/unet/model.onnx")) & 15));
+  ASSERT_EQ(toy.profile.size(), 2u);
+  EXPECT_EQ(toy.profile.at("sample").min, (Dims{1, 4, 8, 8}));
+  EXPECT_EQ(toy.profile.at("sample").opt, (Dims{2, 4, 8, 8}));
+  EXPECT_EQ(toy.profile.at("sample").max, (Dims{4, 4, 16, 16}));
 }
 
 TEST_P(BuilderTest, TakesStaticGraphsWithoutProfiles) {
@@ -200,7 +200,7 @@ TEST_P(BuilderTest, LeavesATimingCacheAsideThatIsNone) {
   options.profiles = kUnetProfiles;
   options.timing_cache = {1, 2, 3};
   const BuildResult result = build_engine(test::stand_in(GetParam()), options, cancelled_, {});
-  EXPECT_FALSE(result.plan.empty());
+  EXPECT_FALSE(result.serialized.empty());
   EXPECT_FALSE(result.timing_cache.empty()) << "the build recorded nothing";
   ASSERT_EQ(result.log.size(), 1u);
   EXPECT_NE(result.log[0].find("the blob is no timing cache"), std::string::npos);
@@ -229,7 +229,7 @@ class RtxBuilderTest : public testing::Test {
     return build_engine(test::stand_in(test::kRtx), options, cancelled_, {});
   }
   static std::vector<int64_t> capabilities_of(const BuildResult& result) {
-    return fake::deserialize({result.plan.begin(), result.plan.end()}, 10701).capabilities;
+    return fake::deserialize({result.serialized.begin(), result.serialized.end()}, 10701).capabilities;
   }
 
  private:
@@ -241,7 +241,7 @@ TEST_F(RtxBuilderTest, BuildsForTheDeviceAtHand) {
     setenv("T2I_SIM_COMPUTE", std::to_string(capability).c_str(), 1);
     const BuildResult result = build({});
     EXPECT_EQ(capabilities_of(result), std::vector<int64_t>{capability});
-    const Engine engine(test::stand_in(test::kRtx), {result.plan.data(), result.plan.size()});
+    const Engine engine(test::stand_in(test::kRtx), {result.serialized.data(), result.serialized.size()});
     EXPECT_FALSE(engine.tensors().empty()) << "it runs where it was built";
   }
 }

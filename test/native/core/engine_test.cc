@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/half.h"
-#include "common/toy_plan.h"
+#include "common/toy_engine.h"
 #include "cuda/resources.h"
 #include "cuda/sim.h"
 #include "support_engines.h"
@@ -103,14 +103,14 @@ TEST_P(EngineTest, KeepsItsContextsWhenItIsMoved) {
   expect_error(error_of([&] { runner.context.set_shape("ids", {9, 4}); }), ErrorCode::backend_failed, "received 9x4");
 }
 
-TEST_P(EngineTest, RefusesWhatIsNoPlanOfThisVersion) {
-  const std::string plan = fake::serialize(text_encoder(GetParam()));
-  fake::ToyPlan other = text_encoder(GetParam());
+TEST_P(EngineTest, RefusesWhatIsNoEngineOfThisVersion) {
+  const std::string serialized = fake::serialize(text_encoder(GetParam()));
+  fake::ToyEngine other = text_encoder(GetParam());
   other.version += 100;
   const std::pair<std::string, const char*> cases[] = {
       {"garbage", "agic"},
       {"", "agic"},
-      {plan.substr(0, plan.size() / 2), "erialization"},
+      {serialized.substr(0, serialized.size() / 2), "erialization"},
       {fake::serialize(other), "not compatible with this version of TensorRT"},
   };
   for (const auto& [bytes, words] : cases) {

@@ -8,10 +8,10 @@ namespace t2i::test {
 namespace {
 
 TEST(RtxEngine, CompilesForAShapeBeforeItsFirstForwardAndRemembersInTheNextProcess) {
-  const std::string plan = fake::serialize(text_encoder(kRtx));
+  const std::string serialized = fake::serialize(text_encoder(kRtx));
   const auto counter = [](const char* name) { return stand_in_counter(kRtx, name); };
   const auto run = [&](const std::vector<uint8_t>& known) {
-    Engine engine(stand_in(kRtx), {plan.data(), plan.size()}, {known.data(), known.size()});
+    Engine engine(stand_in(kRtx), {serialized.data(), serialized.size()}, {known.data(), known.size()});
     Runner runner(engine, "ids", "states");
     for (const int64_t prompts : {1, 2, 1}) {
       runner.context.set_shape("ids", {prompts, 4});

@@ -12,7 +12,7 @@
 #include <new>
 #include <string>
 
-#include "common/toy_plan.h"
+#include "common/toy_engine.h"
 #include "cuda/sim.h"
 #include "engine/engine.h"
 #include "support_failures.h"
@@ -49,10 +49,10 @@ TEST(StepGraph, EndsTheCaptureWhateverIsThrownWithin) {
 
 /// A text encoder of one prompt, and memory for its tensors.
 struct Encoder {
-  Encoder() : engine(test::stand_in(11), {plan().data(), plan().size()}) {}
-  static const std::string& plan() {
+  Encoder() : engine(test::stand_in(11), {serialized().data(), serialized().size()}) {}
+  static const std::string& serialized() {
     static const std::string bytes = fake::serialize([] {
-      fake::ToyPlan text;
+      fake::ToyEngine text;
       text.version = 110400;
       text.role = fake::Role::text_encoder;
       text.inputs = {{"ids", DataType::int32, {1, 4}}};

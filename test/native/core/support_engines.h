@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/half.h"
-#include "common/toy_plan.h"
+#include "common/toy_engine.h"
 #include "cuda/resources.h"
 #include "engine/engine.h"
 #include "support_toy_model.h"
@@ -15,27 +15,27 @@
 namespace t2i::test {
 
 /// A text encoder for 1 to 3 prompts of 4 tokens; or, in half precision, a decoder with static shapes.
-inline fake::ToyPlan text_encoder(int major) {
-  fake::ToyPlan plan;
-  plan.version = major == 10 ? 101501 : major == kRtx ? 10701 : 110400;
-  if (major == kRtx) plan.capabilities = {89};
-  plan.role = fake::Role::text_encoder;
-  plan.salt = 5;
-  plan.inputs = {{"ids", DataType::int32, {-1, 4}}};
-  plan.outputs = {{"states", DataType::float32, {-1, 4, 2}}};
-  plan.profile["ids"] = {{1, 4}, {2, 4}, {3, 4}};
-  return plan;
+inline fake::ToyEngine text_encoder(int major) {
+  fake::ToyEngine toy;
+  toy.version = major == 10 ? 101501 : major == kRtx ? 10701 : 110400;
+  if (major == kRtx) toy.capabilities = {89};
+  toy.role = fake::Role::text_encoder;
+  toy.salt = 5;
+  toy.inputs = {{"ids", DataType::int32, {-1, 4}}};
+  toy.outputs = {{"states", DataType::float32, {-1, 4, 2}}};
+  toy.profile["ids"] = {{1, 4}, {2, 4}, {3, 4}};
+  return toy;
 }
 
-inline fake::ToyPlan decoder(int major) {
-  fake::ToyPlan plan = text_encoder(major);
-  plan.role = fake::Role::vae_decoder;
-  plan.factor = 2;
-  plan.half = true;
-  plan.inputs = {{"latents", DataType::float16, {1, 1, 1, 2}}};
-  plan.outputs = {{"image", DataType::float16, {1, 3, 2, 4}}};
-  plan.profile.clear();
-  return plan;
+inline fake::ToyEngine decoder(int major) {
+  fake::ToyEngine toy = text_encoder(major);
+  toy.role = fake::Role::vae_decoder;
+  toy.factor = 2;
+  toy.half = true;
+  toy.inputs = {{"latents", DataType::float16, {1, 1, 1, 2}}};
+  toy.outputs = {{"image", DataType::float16, {1, 3, 2, 4}}};
+  toy.profile.clear();
+  return toy;
 }
 
 /// A context with memory for its two tensors, which host code may read: the device is simulated.

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/step.h"
-#include "common/toy_plan.h"
+#include "common/toy_engine.h"
 
 namespace t2i::test {
 
@@ -23,9 +23,9 @@ fake::Tensor tensor(std::string name, DataType type, Dims dims, const Batch& bat
   return {std::move(name), type, std::move(dims)};
 }
 
-/// The profile of a plan: batches, and for latents every size up to `largest`.
-void add_profile(fake::ToyPlan& plan, const Batch& batch, int64_t largest) {
-  for (const fake::Tensor& input : plan.inputs) {
+/// The profile of an engine: batches, and for latents every size up to `largest`.
+void add_profile(fake::ToyEngine& toy, const Batch& batch, int64_t largest) {
+  for (const fake::Tensor& input : toy.inputs) {
     if (!input.is_dynamic()) continue;
     fake::Range range{input.dims, input.dims, input.dims};
     for (std::size_t axis = 0; axis < input.dims.size(); ++axis) {
@@ -33,58 +33,58 @@ void add_profile(fake::ToyPlan& plan, const Batch& batch, int64_t largest) {
       range.min[axis] = axis == 0 ? batch.min : 1;
       range.opt[axis] = range.max[axis] = axis == 0 ? batch.max : largest;
     }
-    plan.profile[input.name] = range;
+    toy.profile[input.name] = range;
   }
 }
 
-Engine make_engine(const ToyModel& model, fake::ToyPlan plan, const Batch& batch) {
+Engine make_engine(const ToyModel& model, fake::ToyEngine toy, const Batch& batch) {
   const auto library = stand_in(model.major);
   const auto& version = library->info().version;
-  plan.version = version[0] * 10000 + version[1] * 100 + version[2];
-  if (model.major == kRtx) plan.capabilities = {89};
-  add_profile(plan, batch, model.largest);
-  const std::string bytes = fake::serialize(plan);
+  toy.version = version[0] * 10000 + version[1] * 100 + version[2];
+  if (model.major == kRtx) toy.capabilities = {89};
+  add_profile(toy, batch, model.largest);
+  const std::string bytes = fake::serialize(toy);
   // As a hash is: another one for each network.
-  const std::string role = std::to_string(static_cast<int>(plan.role));
+  const std::string role = std::to_string(static_cast<int>(toy.role));
   return Engine(library, {bytes.data(), bytes.size()}, {}, {model.identity.empty() ? "" : model.identity + role});
 }
 
 Engine make_text_encoder(const ToyModel& model) {
-  fake::ToyPlan plan;
-  plan.role = fake::Role::text_encoder;
-  plan.salt = model.text_salt;
-  plan.inputs = {tensor("input_ids", model.ids_type, {-1, model.context}, model.text_batch)};
+  fake::ToyEngine toy;
+  toy.role = fake::Role::text_encoder;
+  toy.salt = model.text_salt;
+  toy.inputs = {tensor("input_ids", model.ids_type, {-1, model.context}, model.text_batch)};
   if (model.attention_mask)
-    plan.inputs.push_back(tensor("mask", DataType::int32, {-1, model.context}, model.text_batch));
-  if (model.pooled_output) plan.outputs = {tensor("pooled", model.encoded_type, {-1, model.width}, model.text_batch)};
-  plan.outputs.push_back(
+    toy.inputs.push_back(tensor("mask", DataType::int32, {-1, model.context}, model.text_batch));
+  if (model.pooled_output) toy.outputs = {tensor("pooled", model.encoded_type, {-1, model.width}, model.text_batch)};
+  toy.outputs.push_back(
       tensor("last_hidden_state", model.encoded_type, {-1, states_of(model), model.width}, model.text_batch));
-  return make_engine(model, std::move(plan), model.text_batch);
+  return make_engine(model, std::move(toy), model.text_batch);
 }
 
 Engine make_unet(const ToyModel& model) {
-  fake::ToyPlan plan;
-  plan.role = fake::Role::unet;
-  plan.salt = model.unet_salt;
+  fake::ToyEngine toy;
+  toy.role = fake::Role::unet;
+  toy.salt = model.unet_salt;
   const Dims latents = {-1, model.channels, -1, -1};
-  plan.inputs = {
+  toy.inputs = {
       tensor("sample", model.unet_type, latents, model.unet_batch),
       tensor("timestep", model.timestep_type, model.timestep_dims, model.unet_batch),
       tensor("encoder_hidden_states", model.states_type, {-1, states_of(model), model.width}, model.unet_batch)};
   if (model.guidance_width > 0)
-    plan.inputs.push_back(tensor("timestep_cond", model.guidance_type, {-1, model.guidance_width}, model.unet_batch));
-  plan.outputs = {tensor("out_sample", model.unet_type, latents, model.unet_batch)};
-  return make_engine(model, std::move(plan), model.unet_batch);
+    toy.inputs.push_back(tensor("timestep_cond", model.guidance_type, {-1, model.guidance_width}, model.unet_batch));
+  toy.outputs = {tensor("out_sample", model.unet_type, latents, model.unet_batch)};
+  return make_engine(model, std::move(toy), model.unet_batch);
 }
 
 Engine make_decoder(const ToyModel& model) {
-  fake::ToyPlan plan;
-  plan.role = fake::Role::vae_decoder;
-  plan.salt = model.decoder_salt;
-  plan.factor = model.factor;
-  plan.inputs = {tensor("latent_sample", model.decoder_type, {-1, model.channels, -1, -1}, model.decoder_batch)};
-  plan.outputs = {tensor("sample", model.decoder_type, {-1, 3, -1, -1}, model.decoder_batch)};
-  return make_engine(model, std::move(plan), model.decoder_batch);
+  fake::ToyEngine toy;
+  toy.role = fake::Role::vae_decoder;
+  toy.salt = model.decoder_salt;
+  toy.factor = model.factor;
+  toy.inputs = {tensor("latent_sample", model.decoder_type, {-1, model.channels, -1, -1}, model.decoder_batch)};
+  toy.outputs = {tensor("sample", model.decoder_type, {-1, 3, -1, -1}, model.decoder_batch)};
+  return make_engine(model, std::move(toy), model.decoder_batch);
 }
 
 std::vector<int32_t> random_ids(const ToyModel& model, std::mt19937& random) {

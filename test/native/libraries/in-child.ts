@@ -48,7 +48,7 @@ function refusal(build: string, call: string): Refusal {
 
 /** The error when an engine is run by the library. */
 export function run(build: string, library: string): Refusal {
-  const options = `{ device: 0, library: ${JSON.stringify(library)}, plan: new Uint8Array(64) }`;
+  const options = `{ device: 0, library: ${JSON.stringify(library)}, serialized: new Uint8Array(64) }`;
   return refusal(build, `addon.runEngine(${options}, {})`);
 }
 

@@ -15,7 +15,7 @@ class VRuntimeCache;
 
 namespace {
 
-// Some versions overload this method; the one that is called takes a plan in memory.
+// Some versions overload this method; the one that is called takes an engine in memory.
 long long slot(nvinfer1::ICudaEngine* (nvinfer1::apiv::VRuntime::*method)(void const*, std::size_t) noexcept) {
   return ::slot<decltype(method)>(method);
 }

@@ -6,7 +6,7 @@ import { EngineCache } from '../../../src/backends/tensorrt/engines/engine-cache
 import { DownloadStatus } from '../../../src/cli/download-status.js';
 import { main } from '../../../src/cli/main.js';
 import { describeModel } from '../../../src/model/layout.js';
-import { engineFolder, headerOf, PLAN } from '../../support/engines.js';
+import { engineFolder, headerOf, SERIALIZED } from '../../support/engines.js';
 import { CANARY_TOKEN } from '../../support/fake-hub.js';
 import { fakeIo } from '../../support/fake-io.js';
 import { FAULTS } from '../../support/fake-server.js';
@@ -106,7 +106,7 @@ describe('the .env of the working folder', () => {
     vi.stubEnv('T2I_ENGINE_CACHE', engineFolder());
     const cache = new EngineCache(engineCacheFolder());
     const { name } = await describeModel(dir);
-    const { path } = await cache.publish({ header: headerOf({ model: name }), plan: PLAN });
+    const { path } = await cache.publish({ header: headerOf({ model: name }), serialized: SERIALIZED });
     const pruned = async () => JSON.parse((await run('engines prune --dry-run --json')).out).removed;
     expect(await pruned()).toEqual([]);
     dotEnv(`HF_HUB_CACHE=${elsewhere.HF_HUB_CACHE}\n`);

@@ -74,7 +74,7 @@ export class EngineCache {
 
   /**
    * Engines of a component that could be read, the last written first, each with what keeps it from being used as wanted. Their
-   * plans are not checked yet.
+   * engines behind their headers are not checked yet.
    */
   async candidates(wanted: WantedEngine): Promise<Candidate[]> {
     const found: (Candidate & { readonly modified: Date })[] = [];

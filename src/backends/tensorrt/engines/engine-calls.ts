@@ -12,11 +12,11 @@ export interface BuildRequest {
   /** File of the addon. */
   readonly addon: string;
   readonly options: NativeBuildOptions;
-  /** Where the plan goes: it may be larger than a message should be. */
+  /** Where the serialized engine goes: it may be larger than a message should be. */
   readonly output: string;
 }
 
-export type BuildReply = Omit<NativeBuildResult, 'plan'>;
+export type BuildReply = Omit<NativeBuildResult, 'serialized'>;
 
 export interface RunRequest {
   readonly addon: string;

@@ -14,15 +14,15 @@ const load = (file: string) => loadAddon({ env: { T2I_ADDON: file } }).addon;
 await serve<EngineService>(async () => ({
   async build({ addon, options, output }, { signal, emit }) {
     const built = load(addon).buildEngine(options, signal, emit);
-    const { plan, timingCache, log } = await built.catch((error) => {
+    const { serialized, timingCache, log } = await built.catch((error) => {
       throw fromNative(error, signal);
     });
-    await writeFile(output, plan, { flag: 'wx', mode: 0o600 });
+    await writeFile(output, serialized, { flag: 'wx', mode: 0o600 });
     return { timingCache, log };
   },
   async run({ addon, device, library, engine, inputs }) {
-    const { plan } = await readEngineFile(engine);
-    const outputs = load(addon).runEngine({ device, library, plan }, inputs);
+    const { serialized } = await readEngineFile(engine);
+    const outputs = load(addon).runEngine({ device, library, serialized }, inputs);
     return outputs.catch((error) => {
       throw fromNative(error);
     });

@@ -7,12 +7,13 @@ import { cannotRead } from '../../../files.js';
 import { type EngineHeader, parseHeader } from './header.js';
 import { invalidEngine, NewerFormat } from './invalid-engine.js';
 
-// magic | format version, uint32 | length of the header, uint32 | SHA-256 of the 16 bytes before and the header | header | plan
+// magic | format version, uint32 | length of the header, uint32 | SHA-256 of the 16 bytes before and the header | header |
+// serialized engine
 //
-// Integers are little-endian. The header holds the plan's length and SHA-256, so every byte of the file is checked, each is hashed
-// once, and a header can be read without its plan.
+// Integers are little-endian. The header holds the engine's length and SHA-256, so every byte of the file is checked, each is hashed
+// once, and a header can be read without the engine.
 const MAGIC = Buffer.from('T2IENGIN', 'latin1');
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 const FIXED_BYTES = 16;
 const HASH_BYTES = 32;
 const PREFIX_BYTES = FIXED_BYTES + HASH_BYTES;
@@ -20,24 +21,24 @@ const LARGEST_HEADER = 1 << 20;
 const BLOCK = 4 << 20;
 const OTHERS_MAY_WRITE = 0o002;
 
-/** An engine whose plan was compared with its hash: the bytes here are those that were hashed. */
+/** A serialized engine that was compared with its hash: the bytes here are those that were hashed. */
 export interface Engine {
   readonly header: EngineHeader;
-  readonly plan: Uint8Array;
+  readonly serialized: Uint8Array;
 }
 
 /**
- * Reads an engine file and checks every byte of it before it gives one away. A plan is code: the hashes tell damage, not malice, so
- * a file that anybody may write is refused as well, and so is a symbolic link.
+ * Reads an engine file and checks every byte of it before it gives one away. A serialized engine is code: the hashes tell damage, not
+ * malice, so a file that anybody may write is refused as well, and so is a symbolic link.
  *
  * @throws T2IError ENGINE_INVALID, IO_FAILED, OUT_OF_MEMORY
  */
 export function readEngineFile(path: string): Promise<Engine> {
   return withFile(path, async (file, size) => {
     const header = await readHeaderOf(file, size, path);
-    const plan = allocate(header.plan.bytes, path);
-    await checkPlan(file, { header, start: size - header.plan.bytes, path }, plan);
-    return { header, plan };
+    const serialized = allocate(header.serialized.bytes, path);
+    await checkEngine(file, { header, start: size - header.serialized.bytes, path }, serialized);
+    return { header, serialized };
   });
 }
 
@@ -45,19 +46,19 @@ export function readEngineFile(path: string): Promise<Engine> {
 export function verifyEngineFile(path: string): Promise<EngineHeader> {
   return withFile(path, async (file, size) => {
     const header = await readHeaderOf(file, size, path);
-    await checkPlan(file, { header, start: size - header.plan.bytes, path }, null);
+    await checkEngine(file, { header, start: size - header.serialized.bytes, path }, null);
     return header;
   });
 }
 
-/** The header alone, checked; the plan behind it is not. @throws T2IError ENGINE_INVALID, IO_FAILED */
+/** The header alone, checked; the engine behind it is not. @throws T2IError ENGINE_INVALID, IO_FAILED */
 export function readEngineHeader(path: string): Promise<EngineHeader> {
   return withFile(path, (file, size) => readHeaderOf(file, size, path));
 }
 
-/** The header of a plan, with what is measured of the plan itself. */
-export function sealHeader(header: Omit<EngineHeader, 'plan'>, plan: Uint8Array): EngineHeader {
-  return { ...header, plan: { bytes: plan.byteLength, sha256: sha256(plan) } };
+/** The header of a serialized engine, with what is measured of the engine itself. */
+export function sealHeader(header: Omit<EngineHeader, 'serialized'>, serialized: Uint8Array): EngineHeader {
+  return { ...header, serialized: { bytes: serialized.byteLength, sha256: sha256(serialized) } };
 }
 
 /**
@@ -66,8 +67,8 @@ export function sealHeader(header: Omit<EngineHeader, 'plan'>, plan: Uint8Array)
  *
  * @throws T2IError IO_FAILED; the temporary file is removed. ENGINE_INVALID for a header that no reader would take
  */
-export async function writeEngineFile(path: string, { header, plan }: Engine): Promise<void> {
-  await writeWhole(path, encodePrefix(header), plan);
+export async function writeEngineFile(path: string, { header, serialized }: Engine): Promise<void> {
+  await writeWhole(path, encodePrefix(header), serialized);
 }
 
 /** Writes a file of these parts in the same way. @throws T2IError IO_FAILED; the temporary file is removed */
@@ -102,7 +103,7 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Everything before the plan. */
+/** Everything before the serialized engine. */
 function encodePrefix(header: EngineHeader): Buffer {
   const text = JSON.stringify(header);
   parseHeader(text, header.component);
@@ -133,18 +134,18 @@ async function readHeaderOf(file: FileHandle, size: number, path: string): Promi
   const digest = createHash('sha256').update(prefix.subarray(0, FIXED_BYTES)).update(json).digest();
   if (!digest.equals(prefix.subarray(FIXED_BYTES))) throw invalidEngine(path, 'its header is damaged');
   const header = parseHeader(json.toString('utf8'), path);
-  const expected = PREFIX_BYTES + length + header.plan.bytes;
+  const expected = PREFIX_BYTES + length + header.serialized.bytes;
   if (size !== expected) throw invalidEngine(path, `${size} bytes instead of the ${expected} that its header says`);
   return header;
 }
 
-/** Hashes the plan, and keeps it in `into` where that is given. */
-async function checkPlan(
+/** Hashes the serialized engine, and keeps it in `into` where that is given. */
+async function checkEngine(
   file: FileHandle,
   { header, start, path }: { readonly header: EngineHeader; readonly start: number; readonly path: string },
   into: Uint8Array | null,
 ): Promise<void> {
-  const { bytes, sha256: expected } = header.plan;
+  const { bytes, sha256: expected } = header.serialized;
   const hash = createHash('sha256');
   const scratch = into === null ? Buffer.alloc(Math.min(BLOCK, bytes)) : null;
   for (let done = 0; done < bytes; done += BLOCK) {
@@ -152,7 +153,7 @@ async function checkPlan(
     const block = into?.subarray(done, done + length) ?? (scratch as Buffer).subarray(0, length);
     hash.update(await readExactly(file, block, start + done, path));
   }
-  if (hash.digest('hex') !== expected) throw invalidEngine(path, 'its plan is damaged');
+  if (hash.digest('hex') !== expected) throw invalidEngine(path, 'its serialized engine is damaged');
 }
 
 /** Fills `into` from `position` on. @throws T2IError ENGINE_INVALID where the file ends before */
@@ -174,7 +175,7 @@ function allocate(bytes: number, path: string): Uint8Array {
   try {
     return new Uint8Array(bytes);
   } catch (cause) {
-    throw new T2IError('OUT_OF_MEMORY', `The plan of ${path} takes ${bytes} bytes, which could not be allocated.`, {
+    throw new T2IError('OUT_OF_MEMORY', `The engine in ${path} takes ${bytes} bytes, which could not be allocated.`, {
       cause,
     });
   }

@@ -64,7 +64,7 @@ export function mismatch(header: EngineHeader, wanted: WantedEngine): string[] {
   differs('', RUNTIME_LABELS[header.runtime], RUNTIME_LABELS[wanted.runtime]);
   if (header.runtime === wanted.runtime)
     differs(`${RUNTIME_LABELS[header.runtime]} `, header.tensorrt, wanted.tensorrt);
-  // TensorRT's plans belong to one kind of GPU; those of TensorRT-RTX to every one of the compute capabilities.
+  // TensorRT's engines belong to one kind of GPU; those of TensorRT-RTX to every one of the compute capabilities.
   if (wanted.runtime === 'tensorrt' && wanted.gpu !== null) differs('', header.gpu ?? 'no GPU', wanted.gpu);
   const missing = wanted.computeCapabilities.filter((capability) => !header.computeCapabilities.includes(capability));
   if (missing.length > 0) {

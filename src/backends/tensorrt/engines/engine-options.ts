@@ -22,10 +22,10 @@ export interface EngineOptions {
   /** Folder of the cache; see `engineCacheFolder`. */
   readonly dir: string;
   /**
-   * Whether the plans of engines of the cache are compared with their hashes too. False where whoever is given the files does that in
-   * the read that it opens them from: they are gigabytes.
+   * Whether the engines of the cache are compared with their hashes too, not their headers alone. False where whoever is given the
+   * files does that in the read that it opens them from: they are gigabytes.
    */
-  readonly verifyPlans: boolean;
+  readonly verifyEngines: boolean;
   /** What earlier builds recorded: pins the choice of kernels. Its hash becomes part of what an engine is. */
   readonly timingCache: Uint8Array | null;
   /** What engines are compared with; null checks none. */

@@ -19,7 +19,7 @@ export interface BuildControl {
   readonly addon: string;
   /** Names the engine in messages, for example `unet`. */
   readonly label: string;
-  /** Folder for the plan on its way here; nothing stays in it. */
+  /** Folder for the engine on its way here; nothing stays in it. */
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: NativeBuildProgress) => void;
@@ -33,10 +33,10 @@ export interface BuildControl {
  */
 export async function buildInChild(options: NativeBuildOptions, control: BuildControl): Promise<NativeBuildResult> {
   const { addon, label, dir, signal, onProgress } = control;
-  const output = join(dir, temporaryName('plan'));
+  const output = join(dir, temporaryName('engine'));
   try {
     const reply = await callOnce(CHILD, (child) => child.call('build', { addon, options, output }, onProgress), signal);
-    return { ...reply, plan: await readWhole(output) };
+    return { ...reply, serialized: await readWhole(output) };
   } catch (error) {
     throw T2IError.is(error) && error.code === 'BACKEND_CRASHED' ? crashed(label, error) : error;
   } finally {

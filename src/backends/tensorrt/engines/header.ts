@@ -55,7 +55,7 @@ export interface EngineHeader {
   readonly accuracy: Accuracy | null;
   /** Version of this package. */
   readonly sdk: string;
-  readonly plan: { readonly bytes: number; readonly sha256: string };
+  readonly serialized: { readonly bytes: number; readonly sha256: string };
 }
 
 /** Of what an error says about a header. */
@@ -97,7 +97,7 @@ const HEADER: z.ZodType<EngineHeader> = z.strictObject({
     .strictObject({ similarity: z.number().min(-1).max(1), largestError: z.number().min(0), against: label })
     .nullable(),
   sdk: label,
-  plan: z.strictObject({ bytes: z.int().min(1), sha256 }),
+  serialized: z.strictObject({ bytes: z.int().min(1), sha256 }),
 });
 
 /** Any text as a header may hold it: not empty, of one line, not too long. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readExactly, withFile, writeWhole } from './engine-file.js';
 
-// magic | SHA-256 of the plan's hash and what follows | what TensorRT-RTX compiled
+// magic | SHA-256 of the engine's hash and what follows | what TensorRT-RTX compiled
 const MAGIC = Buffer.from('T2IKERNL', 'latin1');
 const PREFIX_BYTES = MAGIC.length + 32;
 /** Of one network; kernels are small. */
@@ -16,16 +16,16 @@ export function kernelCachePath(engine: string): string {
  * Kernels that an earlier process compiled. They are code, so their hash is compared before a byte of them is given away, as an
  * engine's is.
  *
- * @param plan SHA-256 in hex of the engine's plan
+ * @param hash SHA-256 in hex of the serialized engine
  * @returns null where there are none, or none that can be used: they are compiled again
  */
-export async function readKernels(engine: string, plan: string): Promise<Uint8Array | null> {
+export async function readKernels(engine: string, hash: string): Promise<Uint8Array | null> {
   try {
     return await withFile(kernelCachePath(engine), async (file, size) => {
       if (size <= PREFIX_BYTES || size > LARGEST) return null;
       const bytes = await readExactly(file, new Uint8Array(size), 0, engine);
       const kernels = bytes.subarray(PREFIX_BYTES);
-      return seal(plan, kernels).equals(bytes.subarray(0, PREFIX_BYTES)) ? kernels : null;
+      return seal(hash, kernels).equals(bytes.subarray(0, PREFIX_BYTES)) ? kernels : null;
     });
   } catch {
     return null;
@@ -33,10 +33,10 @@ export async function readKernels(engine: string, plan: string): Promise<Uint8Ar
 }
 
 /** @throws T2IError IO_FAILED */
-export async function writeKernels(engine: string, plan: string, kernels: Uint8Array): Promise<void> {
-  await writeWhole(kernelCachePath(engine), seal(plan, kernels), kernels);
+export async function writeKernels(engine: string, hash: string, kernels: Uint8Array): Promise<void> {
+  await writeWhole(kernelCachePath(engine), seal(hash, kernels), kernels);
 }
 
-function seal(plan: string, kernels: Uint8Array): Buffer {
-  return Buffer.concat([MAGIC, createHash('sha256').update(plan).update(kernels).digest()]);
+function seal(hash: string, kernels: Uint8Array): Buffer {
+  return Buffer.concat([MAGIC, createHash('sha256').update(hash).update(kernels).digest()]);
 }

@@ -10,7 +10,7 @@ export interface MemoryEstimate {
 
 /** Builder, parser and their tables without any weights. */
 const BASE = 700 * 2 ** 20;
-/** Copies of the weights that the parser, the network, the builder and the plan hold at once. */
+/** Copies of the weights that the parser, the network, the builder and the serialized engine hold at once. */
 const HOST_COPIES = 5;
 /** Candidates for a layer's kernel are timed beside the weights that are already on the GPU. */
 const DEVICE_COPIES = 2;

@@ -67,7 +67,7 @@ export async function prepareEngines(options: EngineOptions): Promise<ModelEngin
   const { model, addon, library, device, computeCapabilities, timingCache, dir } = options;
   const target = targetOf(addon.addon, library, device, computeCapabilities, timingCache);
   const sources = await sourcesOf(model);
-  const cache = new EngineCache(dir, options.verifyPlans ? verifyEngineFile : readEngineHeader);
+  const cache = new EngineCache(dir, options.verifyEngines ? verifyEngineFile : readEngineHeader);
   if (options.profile !== null) checkProfile(options.profile, model);
   const profile = options.profile ?? (await usualProfile(model, cache, sources.vaeDecoder, target));
   const engineOf = (network: NetworkName) =>

@@ -13,7 +13,7 @@ import type { EngineTarget } from './target.js';
 
 /** An engine that can be used. */
 export interface EnsuredEngine {
-  /** Its file; `readEngineFile` gives the plan. */
+  /** Its file; `readEngineFile` gives the engine. */
   readonly path: string;
   readonly header: EngineHeader;
   /** False where it came from the cache. */
@@ -170,10 +170,10 @@ export class NetworkEngine {
   /** Checks an engine that was built where it could not be run, and keeps the result in its file. */
   async #checkFound(found: CachedEngine, source: EngineSource, notes: string[]): Promise<CachedEngine> {
     if (found.header.accuracy !== null || !this.#builder.canCheck) return found;
-    const { header, plan } = await readEngineFile(found.path);
+    const { header, serialized } = await readEngineFile(found.path);
     const checked = { ...header, accuracy: await this.#builder.check(source, found.path) };
     try {
-      return await this.scope.cache.publish({ header: checked, plan });
+      return await this.scope.cache.publish({ header: checked, serialized });
     } catch (error) {
       if (!T2IError.is(error) || error.code !== 'IO_FAILED') throw error;
       notes.push(`${checked.component}: the result of its check could not be kept: ${error.message}`);
@@ -184,7 +184,7 @@ export class NetworkEngine {
   async #buildFrom(source: EngineSource, given: Uint8Array | null, notes: string[]): Promise<EnsuredEngine> {
     const { cache, target, options } = this.scope;
     const [best] = this.sources as [EngineSource];
-    const { plan, timingCache, log } = await this.#builder.build(source, this.shapes, given, notes);
+    const { serialized, timingCache, log } = await this.#builder.build(source, this.shapes, given, notes);
     const unsealed = {
       ...this.identity(source),
       ...target,
@@ -194,9 +194,9 @@ export class NetworkEngine {
       accuracy: null,
       sdk: options.addon.addon.version,
     };
-    const unchecked = { header: sealHeader(unsealed, plan), plan };
+    const unchecked = { header: sealHeader(unsealed, serialized), serialized };
     const accuracy = this.#builder.canCheck ? await this.#builder.checkUnpublished(source, unchecked) : null;
-    const { path, header } = await cache.publish({ header: { ...unchecked.header, accuracy }, plan });
+    const { path, header } = await cache.publish({ header: { ...unchecked.header, accuracy }, serialized });
     if (accuracy === null)
       notes.push(`${header.component}: not checked, for it cannot be run here; the first use does`);
     return { path, header, built: true, warnings: fallbackWarnings(header), notes, log, timingCache };

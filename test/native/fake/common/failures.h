@@ -12,7 +12,7 @@ namespace t2i::fake {
  *     garbage-pointer  the factory of the runtime returns 0x238, as the real one does without a driver
  *     null-runtime     the factory of the runtime returns null
  *     version=101501   what getInferLibVersion says
- *     null-engine      a good plan is refused
+ *     null-engine      a good engine is refused
  *     host-input       every engine wants its first input in host memory
  *     open-waits-for=F deserialisation waits while the file F exists, for a minute at most
  *     not-capturable   TensorRT-RTX says of every stream that a forward cannot be captured on it

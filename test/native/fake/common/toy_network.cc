@@ -45,22 +45,20 @@ std::vector<Tensor>::const_iterator find_rank(const std::vector<Tensor>& tensors
 const Tensor& with_rank(const std::vector<Tensor>& tensors, std::size_t rank) { return *find_rank(tensors, rank); }
 
 /// The token ids among the integer inputs; another one is a mask, which the toy ignores.
-const Tensor& ids_of(const ToyPlan& plan) {
-  for (const Tensor& input : plan.inputs) {
+const Tensor& ids_of(const ToyEngine& toy) {
+  for (const Tensor& input : toy.inputs) {
     if (input.name.find("ids") != std::string::npos) return input;
   }
-  return plan.inputs.front();
+  return toy.inputs.front();
 }
 
-const Tensor& timestep_of(const ToyPlan& plan) {
-  return *std::find_if(plan.inputs.begin(), plan.inputs.end(),
+const Tensor& timestep_of(const ToyEngine& toy) {
+  return *std::find_if(toy.inputs.begin(), toy.inputs.end(),
                        [](const Tensor& input) { return input.dims.size() <= 1; });
 }
 
 /// The output that the formulas are of.
-const Tensor& result_of(const ToyPlan& plan) {
-  return with_rank(plan.outputs, plan.role == Role::text_encoder ? 3 : 4);
-}
+const Tensor& result_of(const ToyEngine& toy) { return with_rank(toy.outputs, toy.role == Role::text_encoder ? 3 : 4); }
 
 /// A tensor's elements and shape in one forward.
 struct View {
@@ -76,9 +74,9 @@ struct View {
 using Formula = std::function<float(int64_t)>;
 
 Formula text_encoder(const ToyForward& forward, const View& states) {
-  const View ids(forward, ids_of(forward.plan));
+  const View ids(forward, ids_of(forward.toy));
   // Where there are more states than ids, the ids in turn.
-  return [ids, count = states.shape[1], width = states.shape[2], salt = forward.plan.salt](int64_t i) {
+  return [ids, count = states.shape[1], width = states.shape[2], salt = forward.toy.salt](int64_t i) {
     const int64_t context = ids.shape[1];
     const int64_t place = i / width / count * context + i / width % count % context;
     const int64_t id = ids.type == DataType::int64 ? static_cast<const int64_t*>(ids.data)[place]
@@ -89,16 +87,16 @@ Formula text_encoder(const ToyForward& forward, const View& states) {
 }
 
 Formula unet(const ToyForward& forward, const View& out) {
-  const View x(forward, with_rank(forward.plan.inputs, 4));
-  const View states(forward, with_rank(forward.plan.inputs, 3));
-  const View timestep(forward, timestep_of(forward.plan));
+  const View x(forward, with_rank(forward.toy.inputs, 4));
+  const View states(forward, with_rank(forward.toy.inputs, 3));
+  const View timestep(forward, timestep_of(forward.toy));
   const int64_t row = count_of(out.shape) / out.shape[0], text = states.shape[1] * states.shape[2];
   const bool one_timestep = count_of(timestep.shape) == 1;
-  const auto guidance = find_rank(forward.plan.inputs, 2);
-  const bool embedded = guidance != forward.plan.inputs.end();
+  const auto guidance = find_rank(forward.toy.inputs, 2);
+  const bool embedded = guidance != forward.toy.inputs.end();
   // Any view will do where there is none: it is not read.
-  const View steering(forward, embedded ? *guidance : timestep_of(forward.plan));
-  return [=, salt = static_cast<float>(forward.plan.salt) / 1024.0f](int64_t i) {
+  const View steering(forward, embedded ? *guidance : timestep_of(forward.toy));
+  return [=, salt = static_cast<float>(forward.toy.salt) / 1024.0f](int64_t i) {
     const int64_t r = i / row;
     const float half = x[i] * 0.5f;
     const float time = timestep[one_timestep ? 0 : r] / 1000.0f;
@@ -113,10 +111,10 @@ Formula unet(const ToyForward& forward, const View& out) {
 }
 
 Formula vae_decoder(const ToyForward& forward, const View& image) {
-  const View latents(forward, with_rank(forward.plan.inputs, 4));
+  const View latents(forward, with_rank(forward.toy.inputs, 4));
   const int64_t channels = latents.shape[1], height = latents.shape[2], width = latents.shape[3];
   const int64_t colours = image.shape[1], rows = image.shape[2], columns = image.shape[3];
-  return [=, factor = forward.plan.factor, salt = static_cast<float>(forward.plan.salt) / 1024.0f](int64_t i) {
+  return [=, factor = forward.toy.factor, salt = static_cast<float>(forward.toy.salt) / 1024.0f](int64_t i) {
     const int64_t x = i % columns, y = i / columns % rows, c = i / columns / rows % colours,
                   n = i / columns / rows / colours;
     const float scaled = latents[((n * channels + c % channels) * height + y / factor) * width + x / factor] * 0.25f;
@@ -125,7 +123,7 @@ Formula vae_decoder(const ToyForward& forward, const View& image) {
 }
 
 Formula formula_of(const ToyForward& forward, const View& result) {
-  switch (forward.plan.role) {
+  switch (forward.toy.role) {
     case Role::text_encoder:
       return text_encoder(forward, result);
     case Role::unet:
@@ -137,28 +135,28 @@ Formula formula_of(const ToyForward& forward, const View& result) {
 
 }  // namespace
 
-Shape output_shape(const ToyPlan& plan, const Tensor& output, const std::map<std::string, Shape>& inputs) {
-  if (inputs.size() != plan.inputs.size()) return {};
-  const Tensor& main = plan.role == Role::text_encoder ? ids_of(plan) : with_rank(plan.inputs, 4);
+Shape output_shape(const ToyEngine& toy, const Tensor& output, const std::map<std::string, Shape>& inputs) {
+  if (inputs.size() != toy.inputs.size()) return {};
+  const Tensor& main = toy.role == Role::text_encoder ? ids_of(toy) : with_rank(toy.inputs, 4);
   const Shape& shape = inputs.at(main.name);
   Shape result = output.dims;
   for (std::size_t axis = 0; axis < result.size(); axis++) {
     if (result[axis] != -1) continue;
-    const bool is_pixels = plan.role == Role::vae_decoder && axis >= 2;
-    result[axis] = axis < shape.size() ? shape[axis] * (is_pixels ? plan.factor : 1) : 1;
+    const bool is_pixels = toy.role == Role::vae_decoder && axis >= 2;
+    result[axis] = axis < shape.size() ? shape[axis] * (is_pixels ? toy.factor : 1) : 1;
   }
   return result;
 }
 
 void ToyForward::run() const {
-  for (const Tensor& output : plan.outputs) {
+  for (const Tensor& output : toy.outputs) {
     std::memset(addresses.at(output.name), 0,
                 static_cast<std::size_t>(count_of(shapes.at(output.name))) * size_of(output.type));
   }
-  const View result(*this, result_of(plan));
+  const View result(*this, result_of(toy));
   const Formula formula = formula_of(*this, result);
-  const bool broken = failures.has("nan") && plan.role != Role::text_encoder;
-  const bool overflow = failures.has("fp16-overflow") && plan.role == Role::vae_decoder && plan.half;
+  const bool broken = failures.has("nan") && toy.role != Role::text_encoder;
+  const bool overflow = failures.has("fp16-overflow") && toy.role == Role::vae_decoder && toy.half;
   const bool inaccurate = failures.has("inaccurate");
   for (int64_t i = 0, count = count_of(result.shape); i < count; i++) {
     float value = formula(i);

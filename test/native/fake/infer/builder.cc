@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <thread>
 
-#include "common/toy_plan.h"
+#include "common/toy_engine.h"
 #include "infer/progress.h"
 
 namespace t2i::fake {
@@ -19,8 +19,8 @@ constexpr const char* kBuild = "IBuilder::buildSerializedNetwork: Error Code ";
 void* create_network(void*, uint32_t flags) { return (new Network((flags & kSlots.strongly_typed) != 0))->facade(); }
 
 void* build_serialized_network(void* self, void* network, void* config) {
-  HostMemory* plan = Builder::of(self).build(Network::of_facade(network), BuilderConfig::of_facade(config));
-  return plan == nullptr ? nullptr : plan->facade();
+  HostMemory* toy = Builder::of(self).build(Network::of_facade(network), BuilderConfig::of_facade(config));
+  return toy == nullptr ? nullptr : toy->facade();
 }
 
 }  // namespace
@@ -90,11 +90,11 @@ HostMemory* Builder::build(const Network& network, BuilderConfig& config) const 
     log.error(std::string(kBuild) + "10: Internal Error (Could not find any implementation for node /toy/node.)");
     return nullptr;
   }
-  ToyPlan plan = plan_for(network.graph, failures_.number("version", kVersion));
-  if (config.profile != nullptr) plan.profile = config.profile->ranges;
-  if (kRtx) plan.capabilities = config.capabilities.empty() ? kOwnChoice : config.capabilities;
+  ToyEngine toy = toy_engine_for(network.graph, failures_.number("version", kVersion));
+  if (config.profile != nullptr) toy.profile = config.profile->ranges;
+  if (kRtx) toy.capabilities = config.capabilities.empty() ? kOwnChoice : config.capabilities;
   if (config.timing_cache != nullptr) config.timing_cache->bytes += std::to_string(network.graph.hash) + "\n";
-  return new HostMemory(serialize(plan));
+  return new HostMemory(serialize(toy));
 }
 
 }  // namespace t2i::fake

@@ -17,7 +17,7 @@ class Builder : public Object<Builder> {
   static const MethodTable& methods();
 
   Profile* add_profile();
-  /// The plan, or null with a line in the log.
+  /// The engine, or null with a line in the log.
   HostMemory* build(const Network& network, BuilderConfig& config) const;
 
   Log log;

@@ -8,7 +8,7 @@
 
 #include "common/abi.h"
 #include "common/object.h"
-#include "common/toy_plan.h"
+#include "common/toy_engine.h"
 
 namespace t2i::fake {
 

@@ -100,7 +100,7 @@ Context::Context(const Engine& engine, const RuntimeConfig* config) : engine_(en
     eager_ = false;
     kernels_ = std::make_shared<Kernels>();
   }
-  for (const Tensor& input : engine.plan.inputs) {
+  for (const Tensor& input : engine.toy.inputs) {
     if (!input.is_dynamic()) shapes_[input.name] = input.dims;
   }
 }
@@ -111,8 +111,8 @@ bool Context::refuse(const std::string& method, const std::string& why) const {
 }
 
 bool Context::set_shape(const char* name, Shape shape) {
-  if (!engine_.plan.is_input(name)) return refuse("setInputShape", std::string("there is no input ") + name);
-  const Range range = engine_.plan.range(*engine_.plan.find(name));
+  if (!engine_.toy.is_input(name)) return refuse("setInputShape", std::string("there is no input ") + name);
+  const Range range = engine_.toy.range(*engine_.toy.find(name));
   if (!lies_within(range, shape)) {
     return refuse("setInputShape", std::string("Set dimension of ") + name + " is " + text_of(shape) +
                                        ", which does not satisfy " + text_of(range.min) + " to " + text_of(range.max));
@@ -129,13 +129,13 @@ bool Context::set_shape(const char* name, Shape shape) {
 Shape Context::shape(const std::string& name) const {
   const auto found = shapes_.find(name);
   if (found != shapes_.end()) return found->second;
-  const Tensor* tensor = engine_.plan.find(name);
-  if (tensor == nullptr || engine_.plan.is_input(name)) return {};
-  return output_shape(engine_.plan, *tensor, shapes_);
+  const Tensor* tensor = engine_.toy.find(name);
+  if (tensor == nullptr || engine_.toy.is_input(name)) return {};
+  return output_shape(engine_.toy, *tensor, shapes_);
 }
 
 bool Context::set_address(const char* name, void* memory) {
-  if (engine_.plan.find(name) == nullptr) return refuse("setTensorAddress", std::string("there is no tensor ") + name);
+  if (engine_.toy.find(name) == nullptr) return refuse("setTensorAddress", std::string("there is no tensor ") + name);
   if (reinterpret_cast<std::uintptr_t>(memory) % kAlignment != 0) {
     return refuse("setTensorAddress", std::string(name) + " is not aligned to 256 bytes");
   }
@@ -154,7 +154,7 @@ std::size_t Context::activation_bytes() const {
 
 bool Context::specialised() {
   if (kernels_ == nullptr) return true;
-  std::string key = std::to_string(static_cast<int>(engine_.plan.role)) + "/" + std::to_string(engine_.plan.salt);
+  std::string key = std::to_string(static_cast<int>(engine_.toy.role)) + "/" + std::to_string(engine_.toy.salt);
   for (const auto& [name, shape] : shapes_) key += " " + name + text_of(shape);
   const bool known = !kernels_->insert(key).second;
   if (!known) compilations++;
@@ -170,8 +170,8 @@ bool Context::enqueue(void* stream) {
   auto* queue = static_cast<cuda::SimStream*>(stream);
   const int captured_state = queue->capturing(queue) ? state_->load() : kAny;
   auto queued = std::make_unique<Queued>(Queued{
-      {engine_.plan, failures_, shapes_, addresses_}, state_, captured_state, memory_, activation_bytes(), false});
-  for (const auto* tensors : {&engine_.plan.inputs, &engine_.plan.outputs}) {
+      {engine_.toy, failures_, shapes_, addresses_}, state_, captured_state, memory_, activation_bytes(), false});
+  for (const auto* tensors : {&engine_.toy.inputs, &engine_.toy.outputs}) {
     for (const Tensor& tensor : *tensors) {
       Shape known = shape(tensor.name);
       // A scalar has a shape too: an empty one.
@@ -219,7 +219,7 @@ const MethodTable& Context::methods() {
               kSlots.get_context_tensor_shape,
               +[](void* self, const char* name) {
                 Context& context = of(self);
-                const Tensor* tensor = context.engine_.plan.find(name);
+                const Tensor* tensor = context.engine_.toy.find(name);
                 if (tensor == nullptr) return no_dims();
                 const Shape shape = context.shape(name);
                 return to_dims(shape.size() == tensor->dims.size() ? shape : tensor->dims);

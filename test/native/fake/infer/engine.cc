@@ -26,11 +26,11 @@ int64_t device_capability() {
   return given == nullptr ? 89 : std::atoi(given);
 }
 
-/// @throws PlanError
-void require_device(const ToyPlan& plan) {
-  const auto& built = plan.capabilities;
+/// @throws BadEngine
+void require_device(const ToyEngine& toy) {
+  const auto& built = toy.capabilities;
   if (!kRtx || std::find(built.begin(), built.end(), device_capability()) != built.end()) return;
-  throw PlanError(
+  throw BadEngine(
       "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine was not built for the compute "
       "capability of this device, please rebuild.)");
 }
@@ -44,10 +44,10 @@ void* deserialize_cuda_engine(void* self, const void* blob, std::size_t bytes) {
   }
   try {
     const int version = Failures().number("version", kVersion);
-    ToyPlan plan = deserialize(std::string(static_cast<const char*>(blob), bytes), version);
-    require_device(plan);
-    return (new Engine(log, std::move(plan), bytes))->facade();
-  } catch (const PlanError& error) {
+    ToyEngine toy = deserialize(std::string(static_cast<const char*>(blob), bytes), version);
+    require_device(toy);
+    return (new Engine(log, std::move(toy), bytes))->facade();
+  } catch (const BadEngine& error) {
     log.error(error.what());
     return nullptr;
   }
@@ -70,32 +70,32 @@ void* create_context_with_config(void* self, void* config) {
 }
 
 const char* io_tensor_name(void* self, int32_t index) {
-  const ToyPlan& plan = Engine::of(self).plan;
+  const ToyEngine& toy = Engine::of(self).toy;
   const auto i = static_cast<std::size_t>(index);
-  const Tensor& tensor = i < plan.inputs.size() ? plan.inputs[i] : plan.outputs.at(i - plan.inputs.size());
+  const Tensor& tensor = i < toy.inputs.size() ? toy.inputs[i] : toy.outputs.at(i - toy.inputs.size());
   return tensor.name.c_str();
 }
 
 tensorrt::Dims64 engine_shape(void* self, const char* name) {
-  const Tensor* tensor = Engine::of(self).plan.find(name);
+  const Tensor* tensor = Engine::of(self).toy.find(name);
   return tensor == nullptr ? no_dims() : to_dims(tensor->dims);
 }
 
 tensorrt::TensorLocation location(void* self, const char* name) {
-  const bool host = Failures().has("host-input") && Engine::of(self).plan.inputs.front().name == name;
+  const bool host = Failures().has("host-input") && Engine::of(self).toy.inputs.front().name == name;
   return host ? tensorrt::TensorLocation::host : tensorrt::TensorLocation::device;
 }
 
 tensorrt::TensorIOMode io_mode(void* self, const char* name) {
-  const ToyPlan& plan = Engine::of(self).plan;
-  if (plan.find(name) == nullptr) return tensorrt::TensorIOMode::none;
-  return plan.is_input(name) ? tensorrt::TensorIOMode::input : tensorrt::TensorIOMode::output;
+  const ToyEngine& toy = Engine::of(self).toy;
+  if (toy.find(name) == nullptr) return tensorrt::TensorIOMode::none;
+  return toy.is_input(name) ? tensorrt::TensorIOMode::input : tensorrt::TensorIOMode::output;
 }
 
 tensorrt::Dims64 profile_shape(void* self, const char* name, int32_t profile, tensorrt::ProfileSelector selector) {
-  const ToyPlan& plan = Engine::of(self).plan;
-  if (profile != 0 || !plan.is_input(name)) return no_dims();
-  const Range range = plan.range(*plan.find(name));
+  const ToyEngine& toy = Engine::of(self).toy;
+  if (profile != 0 || !toy.is_input(name)) return no_dims();
+  const Range range = toy.range(*toy.find(name));
   const Shape* const parts[] = {&range.min, &range.opt, &range.max};
   return to_dims(*parts[static_cast<int>(selector)]);
 }
@@ -126,13 +126,13 @@ const MethodTable& Engine::methods() {
           .set(
               kSlots.get_nb_io_tensors,
               +[](void* self) {
-                const ToyPlan& plan = of(self).plan;
-                return static_cast<int32_t>(plan.inputs.size() + plan.outputs.size());
+                const ToyEngine& toy = of(self).toy;
+                return static_cast<int32_t>(toy.inputs.size() + toy.outputs.size());
               })
           .set(kSlots.get_io_tensor_name, &io_tensor_name)
           .set(kSlots.get_engine_tensor_shape, &engine_shape)
           .set(
-              kSlots.get_tensor_data_type, +[](void* self, const char* name) { return of(self).plan.find(name)->type; })
+              kSlots.get_tensor_data_type, +[](void* self, const char* name) { return of(self).toy.find(name)->type; })
           .set(kSlots.get_tensor_location, &location)
           .set(kSlots.get_tensor_io_mode, &io_mode)
           .set(kSlots.get_profile_shape, &profile_shape);

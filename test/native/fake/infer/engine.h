@@ -25,14 +25,14 @@ inline std::atomic<int> warnings{0};
 
 /// Engines that were deserialised.
 inline std::atomic<int> deserialisations{0};
-/// Of the plans of the engines that there are, as what weights take on the device.
+/// Of the serialized engines that there are, as what weights take on the device.
 inline std::atomic<int> engine_bytes{0};
 
 /// ICudaEngine.
 class Engine : public Object<Engine> {
  public:
-  Engine(Log log, ToyPlan given_plan, std::size_t plan_bytes)
-      : log(log), plan(std::move(given_plan)), bytes(static_cast<int>(plan_bytes)) {
+  Engine(Log log, ToyEngine given, std::size_t serialized_bytes)
+      : log(log), toy(std::move(given)), bytes(static_cast<int>(serialized_bytes)) {
     deserialisations++;
     engine_bytes += bytes;
   }
@@ -43,7 +43,7 @@ class Engine : public Object<Engine> {
   }
   static const MethodTable& methods();
   Log log;
-  ToyPlan plan;
+  ToyEngine toy;
   int bytes;
   mutable std::atomic<int> contexts{0};
 };

@@ -2,7 +2,7 @@
 #include <optional>
 
 #include "common/network.h"
-#include "common/toy_plan.h"
+#include "common/toy_engine.h"
 
 namespace t2i::fake {
 
@@ -49,7 +49,7 @@ bool parse_from_file(void* self, const char* path, int32_t) {
   Parser& parser = parser_of(self);
   try {
     OnnxGraph graph = read_onnx(path);
-    plan_for(graph, kVersion);
+    toy_engine_for(graph, kVersion);
     parser.network.graph = std::move(graph);
     return true;
   } catch (const OnnxError& error) {

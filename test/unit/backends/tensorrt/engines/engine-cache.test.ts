@@ -8,12 +8,12 @@ import { EngineCache, listEngines } from '../../../../../src/backends/tensorrt/e
 import { FORMAT_VERSION } from '../../../../../src/backends/tensorrt/engines/engine-file.js';
 import type { EngineHeader } from '../../../../../src/backends/tensorrt/engines/header.js';
 import { type PruneOptions, pruneEngines } from '../../../../../src/backends/tensorrt/engines/prune-engines.js';
-import { engineFolder, failure, headerOf, PLAN } from '../../../../support/engines.js';
+import { engineFolder, failure, headerOf, SERIALIZED } from '../../../../support/engines.js';
 
 const DAYS_AGO = new Date(Date.now() - 2 * 24 * 60 * 60 * 1000);
 
 async function publish(cache: EngineCache, fields: Parameters<typeof headerOf>[0] = {}): Promise<string> {
-  return (await cache.publish({ header: headerOf(fields), plan: PLAN })).path;
+  return (await cache.publish({ header: headerOf(fields), serialized: SERIALIZED })).path;
 }
 
 describe('the folder of the cache', () => {
@@ -145,7 +145,7 @@ describe('pruning', () => {
     const ofTomorrow = readFileSync(kept.at(-1) as string);
     ofTomorrow.writeUInt32LE(FORMAT_VERSION + 1, 8);
     writeFileSync(kept.at(-1) as string, ofTomorrow);
-    for (const name of ['.plan.0123456789ab.tmp', `unet-${'c'.repeat(64)}.lock`, 'notes.txt', '.profile']) {
+    for (const name of ['.engine.0123456789ab.tmp', `unet-${'c'.repeat(64)}.lock`, 'notes.txt', '.profile']) {
       writeFileSync(join(cache.dir, name), '');
       kept.push(join(cache.dir, name));
     }

@@ -15,13 +15,13 @@ import { engineFolder, headerOf } from '../../../../support/engines.js';
 
 const WRITER = fileURLToPath(new URL('../../../../support/write-engines.mjs', import.meta.url));
 const KILLS = 40;
-const plan = new Uint8Array(5_000_000).map((_, i) => i % 255);
+const serialized = new Uint8Array(5_000_000).map((_, i) => i % 255);
 
 // Each starts a Node: on a machine that does much else that takes its time.
 it(`leaves no half engine where the writer is killed, at ${KILLS} random moments`, { timeout: 600_000 }, async () => {
   const folder = engineFolder();
   const source = join(folder, 'source.engine');
-  await writeEngineFile(source, { header: headerOf({}, plan), plan });
+  await writeEngineFile(source, { header: headerOf({}, serialized), serialized });
   const random = new MersenneTwister(3);
   let [halves, wholes] = [0, 0];
   for (let kill = 0; kill < KILLS; kill++) {
@@ -39,7 +39,7 @@ it(`leaves no half engine where the writer is killed, at ${KILLS} random moments
     halves += others.length;
     if (!existsSync(target)) continue;
     wholes++;
-    expect((await readEngineFile(target)).header).toEqual(headerOf({}, plan));
+    expect((await readEngineFile(target)).header).toEqual(headerOf({}, serialized));
   }
   // Else the moments were not random enough to say anything.
   expect(halves).toBeGreaterThan(0);

@@ -24,8 +24,8 @@ struct Range {
   std::vector<int64_t> max;
 };
 
-/// What a stand-in's plan holds: all that the toy network needs.
-struct ToyPlan {
+/// What a stand-in's engine holds: all that the toy network needs.
+struct ToyEngine {
   /// Of the library that built it; another refuses it.
   int version = 0;
   Role role = Role::unet;
@@ -52,15 +52,15 @@ struct ToyPlan {
 };
 
 /// @throws OnnxError where the graph is none of the three roles
-ToyPlan plan_for(const OnnxGraph& graph, int version);
+ToyEngine toy_engine_for(const OnnxGraph& graph, int version);
 
-std::string serialize(const ToyPlan& plan);
+std::string serialize(const ToyEngine& toy);
 
-struct PlanError : std::runtime_error {
+struct BadEngine : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// @throws PlanError in the words of the real library
-ToyPlan deserialize(const std::string& bytes, int version);
+/// @throws BadEngine in the words of the real library
+ToyEngine deserialize(const std::string& bytes, int version);
 
 }  // namespace t2i::fake

@@ -1,4 +1,4 @@
-#include "common/toy_plan.h"
+#include "common/toy_engine.h"
 
 #include <algorithm>
 #include <iomanip>
@@ -8,7 +8,7 @@ namespace t2i::fake {
 
 namespace {
 
-constexpr const char* kMagic = "T2I-TOY-PLAN";
+constexpr const char* kMagic = "T2I-TOY-ENGINE";
 
 bool is_floating(const Tensor& tensor) { return tensor.type == DataType::float32 || tensor.type == DataType::float16; }
 
@@ -73,7 +73,7 @@ std::vector<Tensor> read_tensors(std::istream& in) {
 
 }  // namespace
 
-const Tensor* ToyPlan::find(const std::string& name) const {
+const Tensor* ToyEngine::find(const std::string& name) const {
   for (const auto* tensors : {&inputs, &outputs}) {
     for (const Tensor& tensor : *tensors) {
       if (tensor.name == name) return &tensor;
@@ -82,37 +82,37 @@ const Tensor* ToyPlan::find(const std::string& name) const {
   return nullptr;
 }
 
-bool ToyPlan::is_input(const std::string& name) const {
+bool ToyEngine::is_input(const std::string& name) const {
   return std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& tensor) { return tensor.name == name; });
 }
 
-Range ToyPlan::range(const Tensor& input) const {
+Range ToyEngine::range(const Tensor& input) const {
   const auto found = profile.find(input.name);
   return found == profile.end() ? Range{input.dims, input.dims, input.dims} : found->second;
 }
 
-ToyPlan plan_for(const OnnxGraph& graph, int version) {
-  ToyPlan plan;
-  plan.version = version;
-  plan.role = role_of(graph);
-  plan.salt = static_cast<int>(graph.hash & 15);
-  if (plan.role == Role::vae_decoder) plan.factor = factor_of(graph);
-  plan.half = graph.path.find("fp16", graph.path.rfind('/') + 1) != std::string::npos;
-  plan.inputs = graph.inputs;
-  plan.outputs = graph.outputs;
-  return plan;
+ToyEngine toy_engine_for(const OnnxGraph& graph, int version) {
+  ToyEngine toy;
+  toy.version = version;
+  toy.role = role_of(graph);
+  toy.salt = static_cast<int>(graph.hash & 15);
+  if (toy.role == Role::vae_decoder) toy.factor = factor_of(graph);
+  toy.half = graph.path.find("fp16", graph.path.rfind('/') + 1) != std::string::npos;
+  toy.inputs = graph.inputs;
+  toy.outputs = graph.outputs;
+  return toy;
 }
 
-std::string serialize(const ToyPlan& plan) {
+std::string serialize(const ToyEngine& toy) {
   std::ostringstream out;
-  out << kMagic << ' ' << plan.version << '\n';
-  out << static_cast<int>(plan.role) << ' ' << plan.salt << ' ' << plan.factor << ' ' << plan.half << '\n';
-  write(out, plan.capabilities);
+  out << kMagic << ' ' << toy.version << '\n';
+  out << static_cast<int>(toy.role) << ' ' << toy.salt << ' ' << toy.factor << ' ' << toy.half << '\n';
+  write(out, toy.capabilities);
   out << '\n';
-  write(out, plan.inputs);
-  write(out, plan.outputs);
-  out << plan.profile.size() << '\n';
-  for (const auto& [name, range] : plan.profile) {
+  write(out, toy.inputs);
+  write(out, toy.outputs);
+  out << toy.profile.size() << '\n';
+  for (const auto& [name, range] : toy.profile) {
     out << std::quoted(name);
     for (const auto* dims : {&range.min, &range.opt, &range.max}) write(out, *dims);
     out << '\n';
@@ -121,45 +121,45 @@ std::string serialize(const ToyPlan& plan) {
   return body + std::to_string(fnv1a(body)) + '\n';
 }
 
-ToyPlan deserialize(const std::string& bytes, int version) {
+ToyEngine deserialize(const std::string& bytes, int version) {
   std::istringstream in(bytes);
   std::string magic;
-  ToyPlan plan;
-  in >> magic >> plan.version;
+  ToyEngine toy;
+  in >> magic >> toy.version;
   if (magic != kMagic) {
-    throw PlanError(
+    throw BadEngine(
         "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Serialization assertion magicTagRead == "
         "kMAGIC_TAG "
         "failed. Magic tag does not match)");
   }
-  if (plan.version != version) {
-    throw PlanError(
+  if (toy.version != version) {
+    throw BadEngine(
         "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine plan file is not compatible with "
         "this "
         "version of TensorRT, expecting library version " +
-        std::to_string(version) + " got " + std::to_string(plan.version) + ", please rebuild.)");
+        std::to_string(version) + " got " + std::to_string(toy.version) + ", please rebuild.)");
   }
   const std::size_t body = bytes.rfind('\n', bytes.size() - 2) + 1;
   if (bytes.back() != '\n' || bytes.substr(body) != std::to_string(fnv1a(bytes.substr(0, body))) + '\n') {
-    throw PlanError(
+    throw BadEngine(
         "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Serialization assertion checksum failed)");
   }
   int role = 0;
-  in >> role >> plan.salt >> plan.factor >> plan.half;
-  plan.role = static_cast<Role>(role);
-  plan.capabilities = read_dims(in);
-  plan.inputs = read_tensors(in);
-  plan.outputs = read_tensors(in);
+  in >> role >> toy.salt >> toy.factor >> toy.half;
+  toy.role = static_cast<Role>(role);
+  toy.capabilities = read_dims(in);
+  toy.inputs = read_tensors(in);
+  toy.outputs = read_tensors(in);
   std::size_t ranges = 0;
   for (in >> ranges; ranges > 0; ranges--) {
     std::string name;
     in >> std::quoted(name);
-    Range& range = plan.profile[name];
+    Range& range = toy.profile[name];
     range.min = read_dims(in);
     range.opt = read_dims(in);
     range.max = read_dims(in);
   }
-  return plan;
+  return toy;
 }
 
 }  // namespace t2i::fake
