@@ -132,6 +132,26 @@ describe('a provider', () => {
     expect(mistakes({ apiKey: KEY })).not.toContain(KEY);
     expect(mistakes({ baseURL: server.url, load: {} })).toMatch(/^load: expected nothing beside baseURL/);
     expect(mistakes({ baseURL: server.url, headers: { a: 1 } })).toMatch(/^headers: /);
+    expect(mistakes({ baseURL: server.url, headers: 'a' })).toMatch(/^headers: /);
+    for (const baseURL of [7, '127.0.0.1', 'ftp://http://x', 'xhttp://a', 'httpsx://a'])
+      expect(mistakes({ baseURL })).toMatch(/^baseURL: expected an http or https address/);
+    expect(mistakes({ baseURL: server.url, apiKey: '' })).toMatch(/^apiKey: expected a key, received another value/);
+    expect(mistakes({ load: 7 })).toMatch(/^load: expected an object, received 7/);
+    for (const options of [
+      { baseURL: 'https://a/v1' },
+      { baseURL: server.url, apiKey: KEY, headers: { a: 'b' } },
+      { load: {} },
+    ])
+      expect(mistakes(options)).toBeNull();
+  });
+
+  it('says no key where it was given none, whatever ends its address', async () => {
+    await createT2I({ baseURL: `${server.url}/v1//` })
+      .image('m')
+      .doGenerate(CALL);
+    const [{ path, headers } = { path: '', headers: {} }] = server.requests;
+    expect(path).toBe('/v1/images/generations');
+    expect(headers).not.toHaveProperty('authorization');
   });
 
   it('has images alone', () => {
