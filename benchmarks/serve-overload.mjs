@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import autocannon from 'autocannon';
 import { quantile } from '../dist/bench/statistics.js';
 import { describeMachine } from '../dist/pipeline/machine.js';
@@ -65,23 +66,15 @@ async function timeOfOne() {
 const serviceMs = await timeOfOne();
 const before = residentBytes();
 const times = { 200: [], 429: [], other: [] };
-const health = [];
 const run = autocannon({
   ...{ url: `${url}${PATH}`, connections: Number(flags.connections), duration: Number(flags.seconds), timeout: 600 },
   ...request,
 });
 run.on('response', (_client, status, _bytes, ms) => (times[status] ?? times.other).push(ms));
-let running = true;
-const checks = (async () => {
-  while (running) {
-    const start = performance.now();
-    await (await fetch(`${adminUrl}/healthz`)).text();
-    health.push(performance.now() - start);
-  }
-})();
+const prober = new Worker(new URL('health-prober.mjs', import.meta.url), { workerData: adminUrl });
 const { errors } = await run;
-running = false;
-await checks;
+prober.postMessage('stop');
+const [health] = await once(prober, 'message');
 const growth = before === null ? null : residentBytes() - before;
 child.kill('SIGTERM');
 await once(child, 'exit');

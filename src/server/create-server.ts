@@ -1,7 +1,7 @@
 import type { T2IError } from '../errors.js';
 import { DEFAULT_MODEL } from '../model/resolve.js';
 import { a1111Dialect } from './a1111/dialect.js';
-import { adminDialect } from './admin.js';
+import { adminDialect } from './admin/dialect.js';
 import { type App, createApp } from './app.js';
 import { capabilitiesDialect } from './capabilities.js';
 import { Health } from './health.js';

@@ -29,6 +29,7 @@ const CORE = [
 const LAYERS: readonly Layer[] = [
   { owns: 'errors.ts', imports: [], node: false },
   { owns: 'report-address.ts', imports: [] },
+  { owns: 'built-entry.ts', imports: [] },
   { owns: 'unbundled.ts', imports: ['errors.ts'] },
   { owns: 'printable.ts', imports: [], node: false },
   { owns: 'suggest.ts', imports: [], node: false },
@@ -71,7 +72,7 @@ const LAYERS: readonly Layer[] = [
   {
     owns: 'backends/onnxruntime/',
     imports: [
-      ...['errors.ts', 'diffusion/', 'model/'],
+      ...['errors.ts', 'built-entry.ts', 'diffusion/', 'model/'],
       ...['backends/backend.ts', 'backends/hashed-noise.ts', 'backends/process/'],
     ],
     packages: ['onnxruntime-common'],
@@ -94,6 +95,7 @@ const LAYERS: readonly Layer[] = [
         'files.ts',
         'cache-folder.ts',
         'file-lock.ts',
+        'built-entry.ts',
         'report-address.ts',
         'diffusion/',
         'model/',
@@ -138,6 +140,7 @@ const LAYERS: readonly Layer[] = [
     owns: 'bench/',
     imports: [
       ...CORE,
+      'built-entry.ts',
       'trainer-folder.ts',
       'backends/process/',
       'backends/select.ts',
@@ -172,7 +175,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'server/page/browser/', imports: [], node: false },
   {
     owns: 'server/',
-    imports: [...CORE, 'printable.ts', 'unbundled.ts', 'aws/', 'hub/', 'pipeline.ts', 'pipeline/'],
+    imports: [...CORE, 'built-entry.ts', 'printable.ts', 'unbundled.ts', 'aws/', 'hub/', 'pipeline.ts', 'pipeline/'],
     packages: [
       ...['zod', 'hono', '@hono/node-server', 'pino', 'prom-client', '@opentelemetry/api', 'bullmq', 'ioredis'],
       '@aws-sdk/client-s3',

@@ -1,6 +1,7 @@
+import { builtEntry } from '../../built-entry.js';
 import type { ModelDescription } from '../../model/description.js';
 import type { ImageEvent, Job, JobResult, NetworkName, NetworkTensor, StepEvent } from '../backend.js';
-import { childEntry, type ProcessKind } from '../process/runtime-process.js';
+import type { ProcessKind } from '../process/runtime-process.js';
 import type { CallContext } from '../process/service.js';
 
 /**
@@ -21,7 +22,7 @@ export interface OnnxruntimeService {
 }
 
 export const ONNXRUNTIME: ProcessKind<OnnxruntimeService> = {
-  entry: childEntry(import.meta.url, 'child.js'),
+  entry: builtEntry(import.meta.url, 'child.js'),
   runtime: 'onnxruntime-node',
   env: { GLIBC_TUNABLES: [MALLOC, process.env.GLIBC_TUNABLES].filter(Boolean).join(':') },
   installHint:

@@ -1,5 +1,4 @@
 import type { ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { T2IError, T2IInternalError } from '../../errors.js';
 import { askForReport } from '../../report-address.js';
 import { type Channel, type ChildStart, forkModule } from './channel.js';
@@ -21,18 +20,6 @@ export interface ProcessKind<S> extends ChildStart {
   readonly connect?: (start: ChildStart, onReply: (reply: Reply) => void) => Channel;
   /** For the type alone: no kind has it. */
   readonly service?: S;
-}
-
-/**
- * Path of a child's module beside the caller's. Run from the sources, as the tests are, the child is still the built file: Node
- * starts no TypeScript.
- *
- * @param url `import.meta.url` of a module in a folder below src/backends/ or src/bench/, or below those of dist/
- * @param file name of the child's module in the same folder, ending in .js
- */
-export function childEntry(url: string, file: string): string {
-  const built = url.endsWith('.ts') ? url.replace(/\/src\/((?:backends|bench)\/[^?]*)$/, '/dist/$1') : url;
-  return fileURLToPath(new URL(file, built));
 }
 
 interface Pending {

@@ -1,5 +1,6 @@
+import { builtEntry } from '../../built-entry.js';
 import type { ImageEvent, Job, JobResult, StepEvent } from '../backend.js';
-import { childEntry, type ProcessKind } from '../process/runtime-process.js';
+import type { ProcessKind } from '../process/runtime-process.js';
 import type { CallContext } from '../process/service.js';
 import type { NativeLibrary, NativeSearch } from './native.js';
 import type { SessionRequest } from './open-native.js';
@@ -13,7 +14,7 @@ export interface TensorrtService {
 }
 
 export const TENSORRT_CHILD: ProcessKind<TensorrtService> = {
-  entry: childEntry(import.meta.url, 'child.js'),
+  entry: builtEntry(import.meta.url, 'child.js'),
   runtime: 'TensorRT',
   installHint: '`t2i doctor` shows what was found and what is missing.',
 };

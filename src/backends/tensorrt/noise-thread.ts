@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { childEntry } from '../process/runtime-process.js';
+import { builtEntry } from '../../built-entry.js';
 import { drawNoise, type NoiseOrder } from './shared-noise.js';
 
 /** Whoever draws the noise of a session's jobs. */
@@ -24,7 +24,7 @@ export class NoiseThread implements NoiseDrawer {
   #running: Running;
 
   /** @param entry path of the thread's module; this package's own by default */
-  constructor(entry = childEntry(import.meta.url, 'noise-child.js')) {
+  constructor(entry = builtEntry(import.meta.url, 'noise-child.js')) {
     this.#entry = entry;
     this.#running = this.#start();
   }

@@ -1,6 +1,7 @@
 import { callOnce } from '../../backends/process/call-once.js';
-import { childEntry, type ProcessKind, type RuntimeProcess } from '../../backends/process/runtime-process.js';
+import type { ProcessKind, RuntimeProcess } from '../../backends/process/runtime-process.js';
 import type { CallContext } from '../../backends/process/service.js';
+import { builtEntry } from '../../built-entry.js';
 import type { LoadOptions, RequestOptions } from '../../options.js';
 import type { PeakMemory } from '../memory.js';
 import type { FirstImage } from '../subject.js';
@@ -22,7 +23,7 @@ export interface FirstImageService {
 }
 
 const FRESH: ProcessKind<FirstImageService> = {
-  entry: childEntry(import.meta.url, 'first-image-child.js'),
+  entry: builtEntry(import.meta.url, 'first-image-child.js'),
   runtime: 't2i',
   installHint: 'Run `t2i doctor`, which shows what can run here.',
 };

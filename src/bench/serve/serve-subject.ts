@@ -1,4 +1,5 @@
-import { childEntry, type ProcessKind, RuntimeProcess } from '../../backends/process/runtime-process.js';
+import { type ProcessKind, RuntimeProcess } from '../../backends/process/runtime-process.js';
+import { builtEntry } from '../../built-entry.js';
 import { T2IError } from '../../errors.js';
 import { decodeImage } from '../../image/decode.js';
 import type { Request } from '../../options.js';
@@ -29,7 +30,7 @@ export interface ServingService {
 }
 
 const SERVING: ProcessKind<ServingService> = {
-  entry: childEntry(import.meta.url, 'serve-child.js'),
+  entry: builtEntry(import.meta.url, 'serve-child.js'),
   runtime: 't2i serve',
   installHint: 'Run `t2i doctor`, which shows what can run here.',
 };

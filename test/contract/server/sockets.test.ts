@@ -1,8 +1,7 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { listening } from '../../support/listening-server.js';
 import { memoryModel, memoryServer } from '../../support/memory-server.js';
+import { answerTo } from '../../support/raw-http.js';
 
 const PATH = '/v1/images/generations';
 const json = { 'content-type': 'application/json' };
@@ -10,17 +9,6 @@ const post = (body: unknown, signal?: AbortSignal) => ({
   ...{ method: 'POST', headers: json, body: JSON.stringify(body) },
   ...(signal && { signal }),
 });
-
-/** What is answered on a connection of its own to some bytes, until the server closes it. */
-async function answerTo(url: string, bytes: string | Uint8Array): Promise<string> {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1');
-  let answer = '';
-  socket.on('data', (chunk) => (answer += chunk.toString('latin1'))).on('error', () => {});
-  await once(socket, 'connect');
-  socket.write(bytes);
-  await once(socket, 'close');
-  return answer;
-}
 
 describe('more requests than there is room for', () => {
   it('are refused at once with the time to wait; none that was taken is lost or done twice', {

@@ -1,15 +1,16 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { builtEntry } from '../../../built-entry.js';
 import { T2IError } from '../../../errors.js';
 import { askForReport } from '../../../report-address.js';
 import { callOnce } from '../../process/call-once.js';
-import { childEntry, type ProcessKind } from '../../process/runtime-process.js';
+import type { ProcessKind } from '../../process/runtime-process.js';
 import type { NativeBuildOptions, NativeBuildProgress, NativeBuildResult } from '../native.js';
 import type { EngineService, RunReply, RunRequest } from './engine-calls.js';
 import { readExactly, temporaryName } from './engine-file.js';
 
 const CHILD: ProcessKind<EngineService> = {
-  entry: childEntry(import.meta.url, 'engine-child.js'),
+  entry: builtEntry(import.meta.url, 'engine-child.js'),
   runtime: 'TensorRT',
   installHint: 'Run `t2i doctor`, which shows every TensorRT and what keeps it from being used.',
 };
