@@ -56,7 +56,7 @@ T2I_BOTH inline float from_half(Half half) {
   return float_of(sign | ((exponent + 127u - 15u) << 23) | (mantissa << 13));
 }
 
-// The same words for both element types of a network's tensors.
+// The same words for every element type of a network's tensors; bfloat16.h adds its own.
 
 T2I_BOTH inline float widen(float value) { return value; }
 T2I_BOTH inline float widen(Half value) { return from_half(value); }

@@ -56,16 +56,20 @@ CUfunction find_kernel(const std::string& name) {
   return function;
 }
 
+// What kernels.cu adds to a kernel's name for each element type.
+constexpr const char* suffix_of(float) { return "_float32"; }
+constexpr const char* suffix_of(Half) { return "_float16"; }
+constexpr const char* suffix_of(BFloat16) { return "_bfloat16"; }
+
 /// One thread for each of `count` elements, `rows` times.
 template <typename Args>
 void launch_kernel(const char* kernel, DataType type, const Args& args, int64_t count, int32_t rows,
                    StreamHandle stream) {
   const std::string call = std::string(kernel) + "_kernel";
   require_usable(call.c_str());
-  const char* suffix = "";
-  with_type(call.c_str(), type,
-            [&](auto element) { suffix = sizeof element == sizeof(float) ? "_float32" : "_float16"; });
-  const CUfunction function = find_kernel(std::string(kernel) + suffix);
+  std::string name = kernel;
+  with_type(call.c_str(), type, [&](auto element) { name += suffix_of(element); });
+  const CUfunction function = find_kernel(name);
   const auto blocks = static_cast<unsigned>((count + kKernelBlock - 1) / kKernelBlock);
   Args copy = args;
   void* parameters[] = {&copy};

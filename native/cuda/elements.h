@@ -3,6 +3,7 @@
 // What each kernel does for one element: shared by kernels.cu and sim_kernels.cc, so that the simulated device computes
 // the same addresses and the same bits.
 
+#include "base/bfloat16.h"
 #include "base/half.h"
 #include "base/image.h"
 #include "base/step.h"
@@ -24,6 +25,9 @@ T2I_BOTH inline void prepare_timestep(const PrepareArgs& args, int32_t i) {
   switch (args.timestep_type) {
     case DataType::float16:
       static_cast<Half*>(args.timestep)[i] = to_half(timestep);
+      break;
+    case DataType::bfloat16:
+      static_cast<BFloat16*>(args.timestep)[i] = to_bfloat16(timestep);
       break;
     case DataType::int32:
       static_cast<int32_t*>(args.timestep)[i] = static_cast<int32_t>(rintf(timestep));

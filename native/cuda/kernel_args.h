@@ -16,12 +16,12 @@ constexpr int kKernelBlock = 256;
 struct PrepareArgs {
   /// [images, latent_size] float32
   const float* latents;
-  /// [copies * images, latent_size]: all images of the first condition, then all of the second; float32 or float16
+  /// [copies * images, latent_size]: all images of the first condition, then all of the second; float32, float16 or bfloat16
   void* sample;
   DataType sample_type;
   /// One for each step of the plan, float32.
   const float* timesteps;
-  /// [timestep_count], all filled with this step's; float32, float16, int32 or int64 (rounded, ties to even)
+  /// [timestep_count], all filled with this step's; float32, float16, bfloat16, int32 or int64 (to integers rounded, ties to even)
   void* timestep;
   DataType timestep_type;
   int32_t timestep_count;
@@ -46,7 +46,7 @@ struct StepArgs {
   float* latents;
   /// [images, latent_size] float32: the previous estimate of the clean latents, overwritten by this step's
   float* clean;
-  /// [copies * images, latent_size], the negative prompt's images first; float32 or float16
+  /// [copies * images, latent_size], the negative prompt's images first; float32, float16 or bfloat16
   const void* output;
   DataType output_type;
   /// [steps, kRowLength] float32
@@ -70,7 +70,7 @@ struct StepArgs {
 /// Latents to what the decoder takes: x / scale + shift, each operation rounded to float32, then the decoder's type.
 struct DecoderInputArgs {
   const float* latents;
-  /// float32 or float16
+  /// float32, float16 or bfloat16
   void* input;
   DataType type;
   float scale;
@@ -80,7 +80,7 @@ struct DecoderInputArgs {
 
 /// The decoder's image to bytes: round(255 * clamp(x / 2 + 0.5, 0, 1)), ties to even (image.h).
 struct RgbArgs {
-  /// [images, 3, height, width], -1 to 1; float32 or float16
+  /// [images, 3, height, width], -1 to 1; float32, float16 or bfloat16
   const void* image;
   DataType type;
   /// [images, height, width, 3]

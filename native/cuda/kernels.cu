@@ -57,13 +57,14 @@ __device__ void rgb(const RgbArgs& args) {
 }  // namespace t2i::cuda
 
 // By these names the host finds them.
-#define T2I_KERNEL(name, Args)                                                                            \
-  extern "C" __global__ void __launch_bounds__(t2i::cuda::kKernelBlock) name##_float32(const Args args) { \
-    t2i::cuda::name<float>(args);                                                                         \
-  }                                                                                                       \
-  extern "C" __global__ void __launch_bounds__(t2i::cuda::kKernelBlock) name##_float16(const Args args) { \
-    t2i::cuda::name<t2i::Half>(args);                                                                     \
+#define T2I_KERNEL_FOR(name, Args, suffix, T)                                                           \
+  extern "C" __global__ void __launch_bounds__(t2i::cuda::kKernelBlock) name##suffix(const Args args) { \
+    t2i::cuda::name<T>(args);                                                                           \
   }
+#define T2I_KERNEL(name, Args)                    \
+  T2I_KERNEL_FOR(name, Args, _float32, float)     \
+  T2I_KERNEL_FOR(name, Args, _float16, t2i::Half) \
+  T2I_KERNEL_FOR(name, Args, _bfloat16, t2i::BFloat16)
 
 T2I_KERNEL(prepare, t2i::cuda::PrepareArgs)
 T2I_KERNEL(step, t2i::cuda::StepArgs)

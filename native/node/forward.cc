@@ -24,8 +24,9 @@ struct NamedType {
   DataType type;
 };
 /// What NativeTensor calls them.
-constexpr std::array<NamedType, 4> kTypes{{{"float32", DataType::float32},
+constexpr std::array<NamedType, 5> kTypes{{{"float32", DataType::float32},
                                            {"float16", DataType::float16},
+                                           {"bfloat16", DataType::bfloat16},
                                            {"int32", DataType::int32},
                                            {"int64", DataType::int64}}};
 
@@ -34,7 +35,7 @@ DataType read_type(const Argument& type) {
   for (const NamedType& known : kTypes) {
     if (name == known.name) return known.type;
   }
-  type.refuse("float32, float16, int32 or int64");
+  type.refuse("float32, float16, bfloat16, int32 or int64");
 }
 
 const char* name_of(const std::string& tensor, DataType type) {
@@ -42,7 +43,7 @@ const char* name_of(const std::string& tensor, DataType type) {
     if (type == known.type) return known.name;
   }
   throw Error(ErrorCode::backend_failed, "output " + tensor +
-                                             ": expected float32, float16, int32 or int64, received type " +
+                                             ": expected float32, float16, bfloat16, int32 or int64, received type " +
                                              std::to_string(static_cast<int>(type)) + " of TensorRT's DataType");
 }
 

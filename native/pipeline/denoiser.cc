@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "base/half.h"
+#include "cuda/dispatch.h"
 
 namespace t2i {
 
@@ -116,18 +116,13 @@ std::size_t Denoiser::guidance_bytes() const {
 
 /// The same for every row, and for every step of the job.
 void Denoiser::upload_guidance(const Job& job, cuda::StreamHandle stream) {
-  const bool half = unet_.tensor(model_.unet.timestep_cond).type == DataType::float16;
   guidance_staging_.reserve(guidance_bytes());
   const std::vector<float>& row = job.guidance_embedding;
   const std::size_t count = row.size() * static_cast<std::size_t>(shaped_->batching.rows);
-  for (std::size_t i = 0; i < count; ++i) {
-    const float value = row[i % row.size()];
-    if (half) {
-      guidance_staging_.as<Half>()[i] = to_half(value);
-    } else {
-      guidance_staging_.as<float>()[i] = value;
-    }
-  }
+  cuda::with_type("guidance embedding", unet_.tensor(model_.unet.timestep_cond).type, [&](auto element) {
+    using T = decltype(element);
+    for (std::size_t i = 0; i < count; ++i) guidance_staging_.as<T>()[i] = narrow<T>(row[i % row.size()]);
+  });
   cuda::copy_to_device(guidance_.as<void>(), guidance_staging_.as<void>(), guidance_bytes(), stream);
 }
 

@@ -23,9 +23,10 @@ struct Expectation {
   std::vector<Dims> shapes;
 };
 
-const std::vector<DataType> kFloats = {DataType::float32, DataType::float16};
+const std::vector<DataType> kFloats = {DataType::float32, DataType::float16, DataType::bfloat16};
 const std::vector<DataType> kIntegers = {DataType::int32, DataType::int64};
-const std::vector<DataType> kTimesteps = {DataType::float32, DataType::float16, DataType::int32, DataType::int64};
+const std::vector<DataType> kTimesteps = {DataType::float32, DataType::float16, DataType::bfloat16, DataType::int32,
+                                          DataType::int64};
 
 std::string name_of(DataType type) {
   static const char* const names[] = {"float32", "float16", "int8",     "int32", "bool",

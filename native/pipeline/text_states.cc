@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/half.h"
+#include "cuda/dispatch.h"
 
 namespace t2i {
 
@@ -107,11 +107,10 @@ void TextStates::convert(void* states, cuda::StreamHandle stream) {
   void* wanted = conversion_.as<char>() + count * size_of(from);
   cuda::copy_to_host(given, output_.as<void>(), count * size_of(from), stream);
   cuda::synchronize(stream);
-  if (type_ == DataType::float16) {
-    copy_as<float, Half>(given, wanted, count);
-  } else {
-    copy_as<Half, float>(given, wanted, count);
-  }
+  cuda::with_type("text states", from, [&](auto source) {
+    cuda::with_type("text states", type_,
+                    [&](auto target) { copy_as<decltype(source), decltype(target)>(given, wanted, count); });
+  });
   cuda::copy_to_device(states, wanted, count * size_of(type_), stream);
 }
 

@@ -16,7 +16,7 @@ using Ids = std::vector<int32_t>;
 /// width], on the device.
 class TextStates {
  public:
-  /// @param type element type of the states that it hands out, float32 or float16: the one that the UNet takes
+  /// @param type element type of the states that it hands out, float32, float16 or bfloat16: the one that the UNet takes
   TextStates(Engine& encoder, const ModelFacts& model, DataType type, Activations& activations);
 
   /// Queues what is needed to have the states of `prompts`, which may repeat. They stay valid until the next call. The

@@ -6,6 +6,9 @@ import type { FileStamp } from './stamps.js';
 /** Element types that the three graphs of a model may take or give. */
 export type TensorType = 'float32' | 'float16' | 'int32' | 'int64';
 
+/** Element types that the tensors of an engine may have; `model.onnx`, which the CPU runs, has none of bfloat16. */
+export type ElementType = TensorType | 'bfloat16';
+
 /** One input or output of a graph as the ONNX file declares it; `null` marks a dynamic dimension. */
 export interface TensorInfo {
   readonly name: string;

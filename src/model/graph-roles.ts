@@ -1,14 +1,15 @@
 import { MAX_SIDE } from '../request-limits.js';
-import type { TensorInfo, TensorType } from './description.js';
+import type { ElementType, TensorInfo, TensorType } from './description.js';
 import type { OnnxValue } from './onnx-file.js';
 import type { Problems } from './problems.js';
 
 /** Element types by number of `TensorProto.DataType`. */
-export const TENSOR_TYPES: ReadonlyMap<number, TensorType> = new Map([
+export const ELEMENT_TYPES: ReadonlyMap<number, ElementType> = new Map([
   [1, 'float32'],
   [6, 'int32'],
   [7, 'int64'],
   [10, 'float16'],
+  [16, 'bfloat16'],
 ]);
 const FLOATS: readonly TensorType[] = ['float32', 'float16'];
 const INTEGERS: readonly TensorType[] = ['int32', 'int64'];
@@ -157,22 +158,26 @@ export function assignRoles<Name extends string>(
 }
 
 function fits(value: OnnxValue, role: Role): boolean {
-  const type = TENSOR_TYPES.get(value.elementType ?? 0);
-  return (
-    type !== undefined && role.types.includes(type) && value.shape !== null && role.ranks.includes(value.shape.length)
-  );
+  return typeFor(role, value) !== undefined && value.shape !== null && role.ranks.includes(value.shape.length);
+}
+
+/** Undefined where the role takes no such type. */
+function typeFor({ types }: Role, { elementType }: OnnxValue): TensorType | undefined {
+  const type = ELEMENT_TYPES.get(elementType ?? 0);
+  return types.find((taken) => taken === type);
 }
 
 /** The value as backends see it; a shape that the file leaves out counts as dynamic in every dimension. */
 function tensorInfo(value: OnnxValue, role: Role, label: string, problems: Problems): TensorInfo | null {
-  const type = TENSOR_TYPES.get(value.elementType ?? 0);
+  const type = typeFor(role, value);
   const shape = value.shape ?? Array.from({ length: role.ranks[0] as number }, () => null);
   const sound = shape.every((size) => size === null || (Number.isSafeInteger(size) && size > 0));
-  if (type !== undefined && role.types.includes(type) && role.ranks.includes(shape.length) && sound) {
+  if (type !== undefined && role.ranks.includes(shape.length) && sound) {
     checkSizes(`${label} ${JSON.stringify(value.name)}`, shape, role, problems);
     return { name: value.name, type, shape };
   }
-  const received = `element type ${type ?? value.elementType ?? 'none'}, shape ${describeShape(shape)}`;
+  const named = ELEMENT_TYPES.get(value.elementType ?? 0) ?? value.elementType ?? 'none';
+  const received = `element type ${named}, shape ${describeShape(shape)}`;
   problems.add(`${label} ${JSON.stringify(value.name)}`, describeRole(role), received);
   return null;
 }

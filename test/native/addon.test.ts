@@ -99,6 +99,10 @@ describe('the addon', skipFor(noBuild('sim')), () => {
       );
       await expect(run({ ...unetInputs, sample: floats([99, 4, 3, 5], 0) })).rejects.toThrow('sample');
       await expect(run({ ...unetInputs, sample: { ...sample, type: 'int32' } })).rejects.toThrow('sample');
+      const narrow = { ...floats([2, 4, 3, 5], 0), type: 'bfloat16' as const, data: new Uint8Array(240) };
+      await expect(run({ ...unetInputs, sample: narrow })).rejects.toThrow(
+        "input sample: expected element type 0 of TensorRT's DataType, received 7",
+      );
       await expect(run({ ...unetInputs, sample: { ...sample, dims: [2, 4, 3, 6] } })).rejects.toThrow(
         'inputs.sample.data: expected Uint8Array of length 576, received Uint8Array of length 480',
       );

@@ -13,6 +13,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const KERNELS = ['prepare', 'step', 'decoder_input', 'rgb'].flatMap((kernel) => [
   `${kernel}_float32`,
   `${kernel}_float16`,
+  `${kernel}_bfloat16`,
 ]);
 const GENERATIONS = ['75', '80', '86', '89', '90', '100', '120'];
 
@@ -72,7 +73,7 @@ test('no kernel spills registers to memory or has a stack', skipFor(lack), () =>
 test('the step kernel multiplies and adds with a rounding each', skipFor(lack), () => {
   for (const generation of GENERATIONS) {
     const code = machineCode(cubin(generation));
-    for (const kernel of ['step_float32', 'step_float16']) {
+    for (const kernel of ['step_float32', 'step_float16', 'step_bfloat16']) {
       expect(code.get(kernel), `${kernel} of sm_${generation}`).toMatch(/\bFMUL/);
       expect(code.get(kernel), `${kernel} of sm_${generation}`).not.toMatch(/\bFFMA/);
     }

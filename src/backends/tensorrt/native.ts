@@ -196,7 +196,7 @@ export interface NativeBuildResult {
 
 /** A tensor that crosses to a single run of one engine and back. */
 export interface NativeTensor {
-  readonly type: 'float32' | 'float16' | 'int32' | 'int64';
+  readonly type: 'float32' | 'float16' | 'bfloat16' | 'int32' | 'int64';
   readonly dims: readonly number[];
   /** Little-endian elements. */
   readonly data: Uint8Array;

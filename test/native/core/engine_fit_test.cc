@@ -31,12 +31,15 @@ TEST(EngineFit, SaysEveryMismatchAtOnce) {
   const std::string message = complaint(make_engines(model), facts);
   for (const char* part :
        {"text encoder: input_ids: expected an input ?x77 of int32 or int64, received an input ?x6 of int64",
-        "UNet: sample: expected an input ?x16x?x? of float32 or float16, received an input ?x4x?x? of float32",
-        "UNet: t: expected an input scalar or ? of float32 or float16 or int32 or int64, received no tensor of that "
+        "UNet: sample: expected an input ?x16x?x? of float32 or float16 or bfloat16, received an input ?x4x?x? of "
+        "float32",
+        "UNet: t: expected an input scalar or ? of float32 or float16 or bfloat16 or int32 or int64, received no "
+        "tensor of that "
         "name",
         "UNet: out_sample: expected an output ?x16x?x?",
         "UNet: timestep: expected no further input, received an input 1 of int64",
-        "VAE decoder: sample: expected an input ?x16x?x? of float32 or float16, received an output ?x3x?x? of float32",
+        "VAE decoder: sample: expected an input ?x16x?x? of float32 or float16 or bfloat16, received an output ?x3x?x? "
+        "of float32",
         "VAE decoder: latent_sample: expected an output ?x3x?x?"}) {
     expect_part(message, part);
   }
@@ -44,14 +47,24 @@ TEST(EngineFit, SaysEveryMismatchAtOnce) {
 
 TEST(EngineFit, RefusesElementTypesThatItCannotFeed) {
   ToyModel model;
-  model.unet_type = DataType::bfloat16;
+  model.unet_type = DataType::fp8;
   model.timestep_type = DataType::boolean;
   const std::string message = complaint(make_engines(model), facts_of(model));
-  expect_part(message,
-              "UNet: sample: expected an input ?x4x?x? of float32 or float16, received an input ?x4x?x? of bfloat16");
-  expect_part(message,
-              "UNet: timestep: expected an input scalar or ? of float32 or float16 or int32 or int64, received an "
-              "input 1 of bool");
+  expect_part(
+      message,
+      "UNet: sample: expected an input ?x4x?x? of float32 or float16 or bfloat16, received an input ?x4x?x? of fp8");
+  expect_part(
+      message,
+      "UNet: timestep: expected an input scalar or ? of float32 or float16 or bfloat16 or int32 or int64, received an "
+      "input 1 of bool");
+}
+
+TEST(EngineFit, TakesBFloat16WhereFloat16IsTaken) {
+  ToyModel model;
+  model.encoded_type = model.unet_type = model.states_type = model.timestep_type = DataType::bfloat16;
+  model.guidance_width = 8;
+  model.guidance_type = model.decoder_type = DataType::bfloat16;
+  require_fit(make_engines(model), facts_of(model));
 }
 
 TEST(EngineFit, RefusesATextEncoderOfAnotherWidth) {
@@ -61,7 +74,8 @@ TEST(EngineFit, RefusesATextEncoderOfAnotherWidth) {
   engines.text_encoder = std::move(make_engines(wider).text_encoder);
   const std::string message = complaint(engines, facts_of(model));
   expect_part(message,
-              "UNet: encoder_hidden_states: expected an input ?x6x9 of float32 or float16, received an input ?x6x5");
+              "UNet: encoder_hidden_states: expected an input ?x6x9 of float32 or float16 or bfloat16, received an "
+              "input ?x6x5");
 }
 
 TEST(EngineFit, RefusesATextEncoderWithAnotherNumberOfStates) {
@@ -70,7 +84,8 @@ TEST(EngineFit, RefusesATextEncoderWithAnotherNumberOfStates) {
   Engines engines = make_engines(model);
   engines.text_encoder = std::move(make_engines(more).text_encoder);
   expect_part(complaint(engines, facts_of(model)),
-              "UNet: encoder_hidden_states: expected an input ?x30x5 of float32 or float16, received an input ?x6x5");
+              "UNet: encoder_hidden_states: expected an input ?x30x5 of float32 or float16 or bfloat16, received an "
+              "input ?x6x5");
 }
 
 TEST(EngineFit, RefusesAGuidanceEmbeddingOfAnotherWidth) {
@@ -80,7 +95,7 @@ TEST(EngineFit, RefusesAGuidanceEmbeddingOfAnotherWidth) {
   require_fit(make_engines(model), facts);
   facts.guidance_width = 9;
   expect_part(complaint(make_engines(model), facts),
-              "UNet: timestep_cond: expected an input ?x9 of float32 or float16");
+              "UNet: timestep_cond: expected an input ?x9 of float32 or float16 or bfloat16");
 }
 
 TEST(EngineFit, RefusesInputsThatNobodyFeeds) {

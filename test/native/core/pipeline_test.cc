@@ -27,6 +27,21 @@ const Case kModels[] = {
      [](ToyModel& model) {
        model.unet_type = model.states_type = model.decoder_type = model.encoded_type = DataType::float16;
      }},
+    {"BFloat16",
+     [](ToyModel& model) {
+       model.unet_type = model.states_type = model.decoder_type = model.encoded_type = DataType::bfloat16;
+     }},
+    {"BFloat16DecoderOfAHalfUnet",
+     [](ToyModel& model) {
+       model.unet_type = model.states_type = model.encoded_type = DataType::float16;
+       model.decoder_type = DataType::bfloat16;
+     }},
+    {"BFloat16StatesForAHalfUnet",
+     [](ToyModel& model) {
+       model.encoded_type = DataType::bfloat16;
+       model.unet_type = model.states_type = DataType::float16;
+     }},
+    {"BFloat16Timesteps", [](ToyModel& model) { model.timestep_type = DataType::bfloat16; }},
     {"WideStatesForAHalfUnet", [](ToyModel& model) { model.unet_type = model.states_type = DataType::float16; }},
     {"HalfStatesForAWideUnet", [](ToyModel& model) { model.encoded_type = DataType::float16; }},
     {"HalfUnetAlone", [](ToyModel& model) { model.unet_type = DataType::float16; }},
@@ -47,6 +62,11 @@ const Case kModels[] = {
      [](ToyModel& model) {
        model.guidance_width = 6;
        model.guidance_type = model.unet_type = DataType::float16;
+     }},
+    {"GuidanceEmbeddedInBFloat16",
+     [](ToyModel& model) {
+       model.guidance_width = 6;
+       model.guidance_type = model.unet_type = DataType::bfloat16;
      }},
     {"GuidanceEmbeddedStaticBatch",
      [](ToyModel& model) {

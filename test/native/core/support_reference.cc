@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/bfloat16.h"
 #include "base/half.h"
 #include "base/step.h"
 
@@ -13,7 +14,10 @@ namespace {
 
 using Values = std::vector<float>;
 
-float through(DataType type, float value) { return type == DataType::float16 ? from_half(to_half(value)) : value; }
+float through(DataType type, float value) {
+  if (type == DataType::float16) return from_half(to_half(value));
+  return type == DataType::bfloat16 ? from_bfloat16(to_bfloat16(value)) : value;
+}
 
 Values through(DataType type, Values values) {
   for (float& value : values) value = through(type, value);

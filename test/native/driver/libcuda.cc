@@ -82,8 +82,10 @@ void run(const StepArgs& args) {
 template <typename Args>
 Work launch(const std::string& name, void** parameters) {
   const Args args = *static_cast<const Args*>(parameters[0]);
-  const bool half = name.find("_float16") != std::string::npos;
-  return [=] { half ? run<Half>(args) : run<float>(args); };
+  const auto is_for = [&](const std::string& suffix) { return name.find(suffix) != std::string::npos; };
+  if (is_for("_bfloat16")) return [=] { run<BFloat16>(args); };
+  if (is_for("_float16")) return [=] { run<Half>(args); };
+  return [=] { run<float>(args); };
 }
 
 }  // namespace

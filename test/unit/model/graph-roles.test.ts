@@ -69,6 +69,13 @@ describe('a role', () => {
 });
 
 describe('a value', () => {
+  it('in bfloat16, which the CPU has no kernels for, is refused by the name of its type', () => {
+    expect(assigned({ sample: ROLES.sample }, [value('sample', 16, [null, 4, null, null])]).wrong).toEqual([
+      'g "sample": float32 or float16 of 4 dimensions of at least 1, as sample or latents or latent_sample or x, ' +
+        'not element type bfloat16, shape [?, 4, ?, ?]',
+    ]);
+  });
+
   it('that no role takes is refused where it must be fed, and only there', () => {
     const values = [latents('sample'), latents('more')];
     const roles = { sample: ROLES.sample };

@@ -1,6 +1,6 @@
-import type { ModelDescription, TensorInfo, TensorType } from '../../../model/description.js';
+import type { ElementType, ModelDescription, TensorInfo } from '../../../model/description.js';
 import { checkExternalData } from '../../../model/external-data.js';
-import { TENSOR_TYPES } from '../../../model/graph-roles.js';
+import { ELEMENT_TYPES } from '../../../model/graph-roles.js';
 import { checkHashes, hashFiles } from '../../../model/hashes.js';
 import { ModelFiles } from '../../../model/model-files.js';
 import { tensorsOf } from '../../../model/networks.js';
@@ -29,7 +29,7 @@ export interface EngineSource {
   /** Of the graph and its external data. */
   readonly bytes: number;
   /** Element type of each input and of the output, by name. */
-  readonly types: ReadonlyMap<string, TensorType>;
+  readonly types: ReadonlyMap<string, ElementType>;
 }
 
 /**
@@ -93,12 +93,12 @@ function checkTensors(
   onnx: OnnxFile,
   path: string,
   problems: Problems,
-): ReadonlyMap<string, TensorType> {
+): ReadonlyMap<string, ElementType> {
   const { inputs, output } = tensorsOf(model, network);
-  const types = new Map<string, TensorType>();
+  const types = new Map<string, ElementType>();
   const check = (kind: string, info: TensorInfo, values: OnnxFile['inputs']) => {
     const value = values.find(({ name }) => name === info.name);
-    const type = TENSOR_TYPES.get(value?.elementType ?? 0);
+    const type = ELEMENT_TYPES.get(value?.elementType ?? 0);
     const sameShape =
       String(value?.shape?.map((size) => size ?? '?')) === String(info.shape.map((size) => size ?? '?'));
     if (type !== undefined && sameShape && (type === info.type || (isFloat(type) && isFloat(info.type)))) {
@@ -117,8 +117,8 @@ function checkTensors(
   return types;
 }
 
-function isFloat(type: TensorType): boolean {
-  return type === 'float32' || type === 'float16';
+function isFloat(type: ElementType): boolean {
+  return type === 'float32' || type === 'float16' || type === 'bfloat16';
 }
 
 function parse(fullPath: string, path: string): OnnxFile {

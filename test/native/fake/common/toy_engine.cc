@@ -10,7 +10,9 @@ namespace {
 
 constexpr const char* kMagic = "T2I-TOY-ENGINE";
 
-bool is_floating(const Tensor& tensor) { return tensor.type == DataType::float32 || tensor.type == DataType::float16; }
+bool is_floating(const Tensor& tensor) {
+  return tensor.type == DataType::float32 || tensor.type == DataType::float16 || tensor.type == DataType::bfloat16;
+}
 
 bool has_rank(const std::vector<Tensor>& tensors, std::size_t rank) {
   return std::any_of(tensors.begin(), tensors.end(),

@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/bfloat16.h"
 #include "base/half.h"
 
 namespace t2i::fake {
@@ -21,6 +22,8 @@ float load(const void* data, DataType type, int64_t index) {
   switch (type) {
     case DataType::float16:
       return widen(static_cast<const Half*>(data)[index]);
+    case DataType::bfloat16:
+      return widen(static_cast<const BFloat16*>(data)[index]);
     case DataType::int32:
       return static_cast<float>(static_cast<const int32_t*>(data)[index]);
     case DataType::int64:
@@ -33,6 +36,8 @@ float load(const void* data, DataType type, int64_t index) {
 void store(void* data, DataType type, int64_t index, float value) {
   if (type == DataType::float16) {
     static_cast<Half*>(data)[index] = to_half(value);
+  } else if (type == DataType::bfloat16) {
+    static_cast<BFloat16*>(data)[index] = to_bfloat16(value);
   } else {
     static_cast<float*>(data)[index] = value;
   }

@@ -9,7 +9,7 @@
 #include "common/toy_engine.h"
 
 // The toy networks. They are twins of TypeScript ones: every operation is rounded to float32, ties to even
-// (-ffp-contract=off); float16 inputs are widened first, float16 outputs narrowed last. `s` is the engine's salt.
+// (-ffp-contract=off); inputs of 16 bits are widened first, outputs of 16 bits narrowed last. `s` is the engine's salt.
 //
 //   text encoder  states[b][t][d] = (((ids[b][t] * 31 + d * 7 + s) mod 64) / 64) - 0.5
 //   UNet          out[r][i] = ((x[r][i] * 0.5) + (states[r][i mod (context * width)] * (timestep[r or 0] / 1000)))
