@@ -25,6 +25,7 @@ LOCK_FILE = Path(__file__).with_name("requirements.lock")
 OLDEST_PYTHON = (3, 11)
 # An exit code of its own, so that a caller can tell "a tool is missing here" from "the installation failed".
 MISSING_TOOL = 69
+UNUSED_DAYS = 30
 
 
 def cache_root() -> Path:
@@ -94,7 +95,23 @@ def ensure(lock_file: Path) -> Path:
                 install(folder, lock_file)
                 marker.touch()
                 print(f"installed in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+                for old in unused_environments(folder.parent):
+                    print(f"{old} was not used for {UNUSED_DAYS} days: remove it to free its space", file=sys.stderr)
+    note_use(marker)
     return folder / "bin" / "python"
+
+
+def note_use(marker: Path) -> None:
+    """Keeps the time of the last use, where the folder may be written."""
+    with contextlib.suppress(OSError):
+        marker.touch()
+
+
+def unused_environments(root: Path) -> list[Path]:
+    """Environments that nothing was started from for a while: an earlier version of this package left them. Something
+    that runs for weeks may still need one, so they are named, not removed."""
+    oldest = time.time() - UNUSED_DAYS * 86_400
+    return sorted(mark.parent for mark in root.glob("python-*/complete") if mark.stat().st_mtime < oldest)
 
 
 def main(arguments: list[str]) -> int:
@@ -120,6 +137,7 @@ def print_installed(lock_file: Path) -> int:
     if not (folder / "complete").exists():
         print(f"the Python environment of {lock_file} is not installed ({folder})", file=sys.stderr)
         return MISSING_TOOL
+    note_use(folder / "complete")
     print(folder / "bin" / "python")
     return 0
 

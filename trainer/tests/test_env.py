@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,21 @@ def test_a_failed_installation_is_reported_and_leaves_no_marker(tmp_path: Path):
     assert process.returncode == 1
     assert "could not be set up" in err
     assert not list(tmp_path.glob("cache/t2i/*/complete"))
+
+
+def test_environments_that_nothing_used_for_long_are_named_and_kept(script: Path, tmp_path: Path):
+    root = tmp_path / "t2i"
+    long_ago = time.time() - 31 * 86_400
+    for name, used in {"python-old": long_ago, "python-new": time.time(), "other": long_ago}.items():
+        (root / name).mkdir(parents=True)
+        (root / name / "complete").touch()
+        os.utime(root / name / "complete", (used, used))
+    out, err = run(script, tmp_path).communicate(timeout=120)
+    told = [line for line in err.splitlines() if "not used" in line]
+    assert told == [f"{root / 'python-old'} was not used for 30 days: remove it to free its space"]
+    assert (root / "python-old").is_dir()
+    marker = Path(out.strip()).parents[1] / "complete"
+    for arguments in [[], ["--installed"]]:
+        os.utime(marker, (long_ago, long_ago))
+        run(script, tmp_path, *arguments).communicate(timeout=120)
+        assert marker.stat().st_mtime > long_ago + 86_400
