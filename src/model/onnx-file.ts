@@ -26,6 +26,8 @@ export interface OnnxFile {
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
   readonly external: readonly ExternalTensor[];
+  /** Numbers of `TensorProto.DataType` that its inputs, outputs, stored tensors and casts have; what lies between is computed from those. */
+  readonly elementTypes: ReadonlySet<number>;
 }
 
 /**
@@ -40,6 +42,7 @@ export function readOnnxFile(path: string): OnnxFile {
 
 class OnnxReader {
   private readonly external: ExternalTensor[] = [];
+  private readonly elementTypes = new Set<number>();
   private readonly calls = new FunctionCalls();
 
   constructor(private readonly file: ProtobufFile) {}
@@ -59,7 +62,7 @@ class OnnxReader {
     this.calls.check();
     const { initialized } = graph;
     const inputs = graph.inputs.filter((input) => !initialized.has(input.name));
-    return { opset, inputs, outputs: graph.outputs, external: this.external };
+    return { opset, inputs, outputs: graph.outputs, external: this.external, elementTypes: this.elementTypes };
   }
 
   /** The version, where the entry is about the standard operators. */
@@ -97,8 +100,12 @@ class OnnxReader {
   }
 
   private attribute(span: Span, caller: string): void {
+    let name = '';
     for (const field of this.file.fieldsOf(span)) {
-      if (field.number === 5 || field.number === 10) this.tensor(spanOf(field));
+      if (field.number === 1) name = this.file.text(spanOf(field));
+      // The element type that Cast gives.
+      else if (field.number === 3 && name === 'to') this.elementTypes.add(numberOf(field));
+      else if (field.number === 5 || field.number === 10) this.tensor(spanOf(field));
       else if (field.number === 6 || field.number === 11) this.graph(spanOf(field), caller);
       else if (field.number === 22 || field.number === 23) this.sparseTensor(spanOf(field));
     }
@@ -139,6 +146,7 @@ class OnnxReader {
     }
     if (dims.some((size) => size < 0))
       throw new ProtobufError(`tensor ${JSON.stringify(name)} has a negative dimension: [${dims.join(', ')}]`);
+    this.elementTypes.add(elementType);
     if (location === 1 || entries.size > 0) this.external.push({ name, elementType, dims, entries });
     return name;
   }
@@ -177,6 +185,7 @@ class OnnxReader {
           if (dim.number === 1) shape.push(this.dimension(spanOf(dim)));
       }
     }
+    this.elementTypes.add(elementType);
     return { elementType, shape };
   }
 

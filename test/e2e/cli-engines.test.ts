@@ -17,6 +17,7 @@ import { main } from '../../src/cli/main.js';
 import { readReceipt } from '../../src/image/read-receipt.js';
 import { fakeIo } from '../support/fake-io.js';
 import { buildFolder, noBuild } from '../support/native.js';
+import { withBf16Decoder } from '../support/sim-machine.js';
 import { skipFor } from '../support/skip-for.js';
 
 // Engines of the stand-in are compared with the toy networks that it computes.
@@ -87,6 +88,23 @@ describe('t2i build-engine', skipFor(noBuild('sim')), () => {
     });
     expect(files()).toEqual([]);
     expect((await build('--dry-run')).out).toMatch(/^unet +would be built from model\.onnx/m);
+  });
+
+  it('says in which precision a decoder that overflows in fp16 would run, and in which it does', async () => {
+    const { dir } = await withBf16Decoder();
+    const dry = await t2i(['build-engine', dir, '--dry-run']);
+    expect(dry.out).toMatch(/^vae_decoder +would be built from model\.fp16\.onnx +fp16, else bf16, else fp32 /m);
+    vi.stubEnv('T2I_SIM_COMPUTE', '75');
+    expect((await t2i(['build-engine', dir, '--dry-run'])).out).toMatch(/^vae_decoder .* fp16, else fp32 /m);
+    vi.stubEnv('T2I_SIM_COMPUTE', '80');
+    vi.stubEnv('T2I_FAKE_TENSORRT', 'fp16-overflow');
+    const { out, err } = await t2i(['build-engine', dir]);
+    expect(out).toMatch(/^vae_decoder +built in \d+\.\d s +bf16 /m);
+    expect(err).toMatch(/vae_decoder: runs in bf16, for The engine of vae_decoder \(fp16\) gives /);
+    expect((await t2i(['engines'])).out).toMatch(/^vae_decoder-\w+ .* 8\.0 +bf16 /m);
+    expect((await t2i(['engines', 'inspect', 'vae_decoder'])).out).toMatch(
+      /^precision +bf16: The engine of vae_decoder \(fp16\) gives /m,
+    );
   });
 
   it('keeps what was measured in the file of --timing-cache, and engines in the folder of --out', async () => {

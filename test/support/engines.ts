@@ -36,7 +36,7 @@ export function headerOf(
     driver: '13.1',
     precision: 'fp16',
     fallback: null,
-    insteadOf: null,
+    insteadOf: [],
     shapes: [{ input: 'sample', min: [1, 4, 16, 16], opt: [2, 4, 16, 16], max: [8, 4, 16, 16] }],
     flags: { workspaceBytes: 0, timingCache: null },
     accuracy: { similarity: 0.9999, largestError: 0.003, against: 'onnxruntime-node 1.30.0' },

@@ -164,7 +164,7 @@ function saltOf(model: ModelDescription, network: NetworkName): number {
 }
 
 /** Fowler, Noll and Vo's hash, 32 bits, variant 1a. */
-function fnv1a(bytes: Uint8Array): number {
+export function fnv1a(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash;

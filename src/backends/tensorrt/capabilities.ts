@@ -14,6 +14,14 @@ export function parseCapability(text: string): number {
   return major * 10 + minor;
 }
 
+/** bf16 arithmetic came with Ampere; TensorRT refuses a graph that holds any for older GPUs. */
+const FIRST_WITH_BF16 = 80;
+
+/** Those of the compute capabilities, ten times each, that have no bf16. */
+export function withoutBf16(computeCapabilities: readonly number[]): number[] {
+  return computeCapabilities.filter((capability) => capability < FIRST_WITH_BF16);
+}
+
 /** Whether TensorRT-RTX can build for a GPU and run on it. */
 export function rtxKnows({ computeCapability }: NativeDevice): boolean {
   return RTX_CAPABILITIES.includes(parseCapability(computeCapability));

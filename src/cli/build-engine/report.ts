@@ -52,11 +52,12 @@ export function printPreview(preview: BuildPreview, json: boolean, io: Io): void
   const rows = preview.engines.map((engine) => [
     engine.component,
     engine.present ? 'found' : `would be built from ${engine.from}`,
-    engine.precision,
+    [engine.precision, ...engine.otherwise].join(', else '),
     profileOf(engine),
     engine.present ? '' : formatBytes(engine.memory.hostBytes + engine.memory.deviceBytes),
     engine.path,
   ]);
   io.stdout.write(columns(['network', 'engine', 'precision', 'profile', 'memory', 'file'], rows));
   for (const { present, warning } of preview.engines) if (!present && warning !== null) warn(io, warning);
+  for (const { notes } of preview.engines) for (const text of notes) note(io, text);
 }

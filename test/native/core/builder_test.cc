@@ -59,15 +59,30 @@ class BuilderTest : public testing::TestWithParam<int> {
   }
 
   std::atomic<bool> cancelled_{false};
+  test::ScratchFolder folder_;
 
  private:
-  test::ScratchFolder folder_;
   int live_before_ = 0;
 };
 
 std::string bytes_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// A decoder with a cast to bfloat16, written beside its weights.
+std::string in_bfloat16(const std::filesystem::path& folder) {
+  const std::string from = kFixtures + "tiny/vae_decoder/";
+  std::filesystem::copy_file(from + "model.weights", folder / "model.weights");
+  // Graph 7 { node 1 { op_type 4, attribute 5 { name 1, i 3 } } }, which protobuf adds to the graph before it.
+  const std::string cast(
+      "\x3a\x10\x0a\x0e\x22\x04"
+      "Cast"
+      "\x2a\x06\x0a\x02to\x18\x10",
+      18);
+  const std::filesystem::path path = folder / "model.onnx";
+  std::ofstream(path, std::ios::binary) << bytes_of(from + "model.onnx") << cast;
+  return path.string();
 }
 
 TEST_P(BuilderTest, BuildsTheEngineOfAGraphWithItsProfiles) {
@@ -215,15 +230,24 @@ TEST_P(BuilderTest, BuildsForOtherDevicesWithTensorRtRtxAlone) {
                ErrorCode::engine_build_failed, "expected TensorRT-RTX");
 }
 
+TEST_P(BuilderTest, RefusesBFloat16OnADeviceThatHasNone) {
+  const std::string graph = in_bfloat16(folder_.path());
+  EXPECT_TRUE(read(build(graph, kDecoderProfiles)).bfloat16);
+  setenv("T2I_SIM_COMPUTE", "75", 1);
+  expect_error(refused(graph, kDecoderProfiles), ErrorCode::engine_build_failed, "HW-specific datatypes: b16");
+  unsetenv("T2I_SIM_COMPUTE");
+}
+
 INSTANTIATE_TEST_SUITE_P(Major, BuilderTest, testing::Values(10, 11));
 
 /// A build by TensorRT-RTX on the simulated device.
 class RtxBuilderTest : public testing::Test {
  protected:
   void TearDown() override { unsetenv("T2I_SIM_COMPUTE"); }
-  BuildResult build(const std::vector<int32_t>& capabilities) {
+  BuildResult build(const std::vector<int32_t>& capabilities,
+                    const std::string& onnx = kFixtures + "tiny/vae_decoder/model.onnx") {
     BuildOptions options;
-    options.onnx_path = kFixtures + "tiny/vae_decoder/model.onnx";
+    options.onnx_path = onnx;
     options.profiles = kDecoderProfiles;
     options.compute_capabilities = capabilities;
     return build_engine(test::stand_in(test::kRtx), options, cancelled_, {});
@@ -248,6 +272,13 @@ TEST_F(RtxBuilderTest, BuildsForTheDeviceAtHand) {
 
 TEST_F(RtxBuilderTest, BuildsForThoseThatAreAskedForWhateverDeviceIsThere) {
   EXPECT_EQ(capabilities_of(build({75, 120})), (std::vector<int64_t>{75, 120}));
+}
+
+TEST_F(RtxBuilderTest, RefusesBFloat16ForGpusThatHaveNone) {
+  const test::ScratchFolder folder;
+  const std::string graph = in_bfloat16(folder.path());
+  EXPECT_EQ(capabilities_of(build({80, 89}, graph)), (std::vector<int64_t>{80, 89}));
+  expect_error(error_of([&] { build({75, 89}, graph); }), ErrorCode::engine_build_failed, "target(s) sm75");
 }
 
 TEST_F(RtxBuilderTest, RefusesADeviceThatItHasNoCodeForByName) {

@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { T2IError } from '../../../errors.js';
 import type { EngineProgress, NetworkName } from '../../backend.js';
-import { parseCapability } from '../capabilities.js';
+import { formatCapability, parseCapability, withoutBf16 } from '../capabilities.js';
 import type { NativeBuildResult, NativeDevice } from '../native.js';
 import { type Checker, checkEngine } from './check-engine.js';
 import { componentOf } from './components.js';
@@ -46,13 +47,17 @@ export class EngineBuilder {
     return { memory, warning: memoryWarning(componentOf(this.network), memory, available) };
   }
 
-  /** @param notes why it is built; that memory may be short is added to them @throws as `buildInChild` */
-  build(
+  /**
+   * @param notes why it is built; that memory may be short is added to them
+   * @throws as `buildInChild`; ENGINE_BUILD_FAILED for a graph in bf16 where a GPU to build for has none
+   */
+  async build(
     source: EngineSource,
     shapes: readonly InputShapes[],
     timingCache: Uint8Array | null,
     notes: string[],
   ): Promise<NativeBuildResult> {
+    requireBf16(source, this.scope.target);
     const { addon, library, model, dir, signal } = this.scope.options;
     const { warning } = this.memory(source);
     if (warning) notes.push(warning);
@@ -118,4 +123,16 @@ export class EngineBuilder {
     const runs = this.scope.target.computeCapabilities.includes(parseCapability(device.computeCapability));
     return runs ? { addon: addon.path, library, device, reference, signal } : null;
   }
+}
+
+/** TensorRT would say it in words of its own, of its compiler or of a node without an implementation. */
+function requireBf16({ network, file, precision }: EngineSource, { computeCapabilities }: EngineTarget): void {
+  const lacking = precision === 'bf16' ? withoutBf16(computeCapabilities) : [];
+  if (lacking.length === 0) return;
+  const which = lacking.map(formatCapability).join(', ');
+  throw new T2IError(
+    'ENGINE_BUILD_FAILED',
+    `${componentOf(network)}/${file} computes in bf16, which GPUs of compute capability ${which} do not have.`,
+    { hint: 'Use a GPU of compute capability 8.0 (Ampere) or newer, or export the graph in fp16 or fp32.' },
+  );
 }

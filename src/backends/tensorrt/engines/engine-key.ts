@@ -34,8 +34,8 @@ export interface WantedEngine {
   readonly component: Component;
   /** Of the graph and its external data. */
   readonly onnxSha256: string;
-  /** Hash of the better graph that must have been tried before; null where there is none. */
-  readonly insteadOf: string | null;
+  /** Hashes of the better graphs that must have been tried before. */
+  readonly insteadOf: readonly string[];
   readonly runtime: RuntimeName;
   readonly tensorrt: string;
   /** All of them. */
@@ -58,8 +58,8 @@ export function mismatch(header: EngineHeader, wanted: WantedEngine): string[] {
   if (header.component !== wanted.component)
     reasons.push(`built from the ${header.component}, not the ${wanted.component}`);
   if (header.onnx.sha256 !== wanted.onnxSha256) reasons.push(`built from another ${header.onnx.file}`);
-  if (wanted.insteadOf !== null && header.insteadOf !== wanted.insteadOf) {
-    reasons.push(`built from ${header.onnx.file} before the better graph was tried`);
+  if (wanted.insteadOf.some((hash) => !header.insteadOf.includes(hash))) {
+    reasons.push(`built from ${header.onnx.file} before a better graph was tried`);
   }
   differs('', RUNTIME_LABELS[header.runtime], RUNTIME_LABELS[wanted.runtime]);
   if (header.runtime === wanted.runtime)

@@ -8,12 +8,17 @@ import { type OnnxFile, readOnnxFile } from '../../../model/onnx-file.js';
 import { invalidModel, Problems } from '../../../model/problems.js';
 import { ProtobufError } from '../../../model/protobuf.js';
 import type { NetworkName } from '../../backend.js';
+import { formatCapability, withoutBf16 } from '../capabilities.js';
 import { componentOf } from './components.js';
 import { sha256 } from './engine-file.js';
 import type { Precision } from './header.js';
 
-const HALF_FILE = 'model.fp16.onnx';
-const FULL_FILE = 'model.onnx';
+/** The graphs of a network, the one that engines are built from first in front; every model has the last. */
+const GRAPHS = [
+  { file: 'model.fp16.onnx', precision: 'fp16' },
+  { file: 'model.bf16.onnx', precision: 'bf16' },
+  { file: 'model.onnx', precision: 'fp32' },
+] as const;
 
 /** A graph that an engine can be built from. */
 export interface EngineSource {
@@ -30,22 +35,46 @@ export interface EngineSource {
   readonly bytes: number;
   /** Element type of each input and of the output, by name. */
   readonly types: ReadonlyMap<string, ElementType>;
+  /** Why a graph of the folder that comes before it is not used; null where none is passed over. */
+  readonly passedOver: string | null;
 }
 
 /**
- * The graphs that an engine of a network can be built from, the one to try first in front: `model.fp16.onnx`, where there is one,
- * before `model.onnx`. Only the decoder may go on to the second, for the activations of some overflow in half precision.
+ * The graphs that an engine of a network can be built from, the one to try first in front: `model.fp16.onnx` before `model.bf16.onnx`
+ * before `model.onnx`, as far as they are there; in bf16 only where every GPU has it. Only the decoder may go on to the next, for the
+ * activations of some overflow in fp16.
  *
+ * @param computeCapabilities ten times those that it is built for; none for every graph that it could be built from anywhere
  * @throws T2IError MODEL_INVALID with everything that is wrong with the files
  */
-export async function engineSources(model: ModelDescription, network: NetworkName): Promise<readonly EngineSource[]> {
+export async function engineSources(
+  model: ModelDescription,
+  network: NetworkName,
+  computeCapabilities: readonly number[],
+): Promise<readonly EngineSource[]> {
   const files = await ModelFiles.open(model.dir);
-  if (!(await files.has(`${componentOf(network)}/${HALF_FILE}`))) return [await readSource(model, network, FULL_FILE)];
-  const half = await readSource(model, network, HALF_FILE);
-  return network === 'vaeDecoder' ? [half, await readSource(model, network, FULL_FILE)] : [half];
+  const lacking = withoutBf16(computeCapabilities).map(formatCapability).join(', ');
+  const sources: EngineSource[] = [];
+  let passedOver: string | null = null;
+  for (const { file, precision } of GRAPHS) {
+    if (!(await files.has(`${componentOf(network)}/${file}`))) continue;
+    if (precision === 'bf16' && lacking !== '') {
+      passedOver = `${file} is passed over: compute capability ${lacking} has no bf16`;
+      continue;
+    }
+    sources.push({ ...(await readSource(model, network, file, precision)), passedOver });
+    const onlySome = precision === 'bf16' && computeCapabilities.length === 0;
+    if (network !== 'vaeDecoder' && !onlySome) break;
+  }
+  return sources;
 }
 
-async function readSource(model: ModelDescription, network: NetworkName, file: string): Promise<EngineSource> {
+async function readSource(
+  model: ModelDescription,
+  network: NetworkName,
+  file: string,
+  precision: Precision,
+): Promise<Omit<EngineSource, 'passedOver'>> {
   const files = await ModelFiles.open(model.dir);
   const problems = new Problems();
   const path = `${componentOf(network)}/${file}`;
@@ -61,7 +90,7 @@ async function readSource(model: ModelDescription, network: NetworkName, file: s
   const sizes = await Promise.all(listed.map(async (name) => (await files.check(name)).size));
   return {
     network,
-    precision: file === HALF_FILE || tensorsOf(model, network).output.type === 'float16' ? 'fp16' : 'fp32',
+    precision: precisionOf(onnx, types.get(tensorsOf(model, network).output.name), precision),
     file,
     path: graph.path,
     sha256: sha256(Buffer.from(listed.map((name) => `${hashes[name]}  ${name}\n`).join(''))),
@@ -115,6 +144,12 @@ function checkTensors(
     problems.add(`${path}: inputs`, `the ${inputs.length} of model.onnx`, String(onnx.inputs.length));
   }
   return types;
+}
+
+/** Others write `model.onnx` in any precision. Of one that holds bf16 it must be known, for not every GPU has it. */
+function precisionOf({ elementTypes }: OnnxFile, output: ElementType | undefined, expected: Precision): Precision {
+  if ([...elementTypes].some((type) => ELEMENT_TYPES.get(type) === 'bfloat16')) return 'bf16';
+  return output === 'float16' ? 'fp16' : expected;
 }
 
 function isFloat(type: ElementType): boolean {

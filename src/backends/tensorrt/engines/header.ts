@@ -21,7 +21,8 @@ export interface Accuracy {
   readonly against: string;
 }
 
-export type Precision = 'fp16' | 'fp32';
+export const PRECISIONS = ['fp16', 'bf16', 'fp32'] as const;
+export type Precision = (typeof PRECISIONS)[number];
 
 /** What is known about an engine without running it. Holds no path and no name of a machine. */
 export interface EngineHeader {
@@ -41,8 +42,8 @@ export interface EngineHeader {
   readonly precision: Precision;
   /** Why the precision is not that of the model's best file; null where it is. */
   readonly fallback: string | null;
-  /** Hash of that best file, which it takes the place of; null where it takes none. */
-  readonly insteadOf: string | null;
+  /** Hashes of the better files, whose engines were refused before it; empty where it is from the best. */
+  readonly insteadOf: readonly string[];
   /** One for each input with a dimension that the graph leaves open. */
   readonly shapes: readonly InputShapes[];
   readonly flags: {
@@ -61,8 +62,8 @@ export interface EngineHeader {
 /** Of what an error says about a header. */
 const LONGEST_LIST = 600;
 
-/** Of one text of a header. */
-const LONGEST_TEXT = 300;
+/** Of one text of a header; one that says why several engines were refused is long. */
+const LONGEST_TEXT = 1000;
 
 const label = z
   .string()
@@ -88,9 +89,9 @@ const HEADER: z.ZodType<EngineHeader> = z.strictObject({
   computeCapabilities: z.array(z.int().min(10).max(9999)).min(1).max(64),
   gpu: label.nullable(),
   driver: label.nullable(),
-  precision: z.enum(['fp16', 'fp32']),
+  precision: z.enum(PRECISIONS),
   fallback: label.nullable(),
-  insteadOf: sha256.nullable(),
+  insteadOf: z.array(sha256).max(PRECISIONS.length),
   shapes: z.array(z.strictObject({ input: label, min: dims, opt: dims, max: dims })).max(8),
   flags: z.strictObject({ workspaceBytes: z.int().min(0), timingCache: sha256.nullable() }),
   accuracy: z

@@ -66,7 +66,7 @@ export async function previewBuild(options: EngineOptions): Promise<BuildPreview
 export async function prepareEngines(options: EngineOptions): Promise<ModelEngines> {
   const { model, addon, library, device, computeCapabilities, timingCache, dir } = options;
   const target = targetOf(addon.addon, library, device, computeCapabilities, timingCache);
-  const sources = await sourcesOf(model);
+  const sources = await sourcesOf(model, target.computeCapabilities);
   const cache = new EngineCache(dir, options.verifyEngines ? verifyEngineFile : readEngineHeader);
   if (options.profile !== null) checkProfile(options.profile, model);
   const profile = options.profile ?? (await usualProfile(model, cache, sources.vaeDecoder, target));
@@ -82,15 +82,18 @@ export async function prepareEngines(options: EngineOptions): Promise<ModelEngin
 
 /** Hashes of every graph that engines of the model may be built from, as their headers hold them; for `pruneEngines`. */
 export async function sourceHashes(model: ModelDescription): Promise<string[]> {
-  const sources = Object.values(await sourcesOf(model));
+  const sources = Object.values(await sourcesOf(model, []));
   return sources.flat().map((source) => source.sha256);
 }
 
-async function sourcesOf(model: ModelDescription): Promise<Readonly<Record<NetworkName, readonly EngineSource[]>>> {
+async function sourcesOf(
+  model: ModelDescription,
+  computeCapabilities: readonly number[],
+): Promise<Readonly<Record<NetworkName, readonly EngineSource[]>>> {
   return {
-    textEncoder: await engineSources(model, 'textEncoder'),
-    unet: await engineSources(model, 'unet'),
-    vaeDecoder: await engineSources(model, 'vaeDecoder'),
+    textEncoder: await engineSources(model, 'textEncoder', computeCapabilities),
+    unet: await engineSources(model, 'unet', computeCapabilities),
+    vaeDecoder: await engineSources(model, 'vaeDecoder', computeCapabilities),
   };
 }
 

@@ -38,13 +38,17 @@ export interface EnginePreview extends BuildMemory {
   /** Graph in the component's folder that it is built from. */
   readonly from: string;
   readonly precision: Precision;
+  /** What it would be built in where that turns out to be inaccurate, in this order. */
+  readonly otherwise: readonly Precision[];
+  /** What is worth knowing before it is built. */
+  readonly notes: readonly string[];
   readonly shapes: readonly InputShapes[];
 }
 
 /** The engine of one network of a model: found in the cache, or built. */
 export class NetworkEngine {
-  /** Why the engine of the best graph was refused, where there is another to build from; null where it was not. */
-  #refusal: string | null = null;
+  /** Why engines were refused, where there was another graph to go on to. */
+  readonly #refusals = new Map<EngineSource, string>();
   readonly #builder: EngineBuilder;
 
   /** @param sources the graphs to build from, the one to try first in front */
@@ -114,17 +118,19 @@ export class NetworkEngine {
 
   /** Builds it, whatever the cache holds: from the best graph, or, where that gives an inaccurate one, from the next. */
   async build(timingCache: Uint8Array | null, notes: string[] = []): Promise<EnsuredEngine> {
-    const [best, next] = this.sources as [EngineSource, EngineSource?];
+    const [best] = this.sources as [EngineSource];
+    const last = this.sources.at(-1) as EngineSource;
     await this.#noteMismatch(best, notes);
-    if (this.#refusal === null) {
+    for (const source of this.sources.slice(0, -1)) {
+      if (this.#refusals.has(source)) continue;
       try {
-        return await this.#buildFrom(best, timingCache, notes);
+        return await this.#buildFrom(source, timingCache, notes);
       } catch (error) {
-        if (!isInaccurate(error) || next === undefined) throw error;
-        this.#refusal = error.message;
+        if (!isRefused(error, source)) throw error;
+        this.#refusals.set(source, error.message);
       }
     }
-    return this.#buildFrom(next as EngineSource, timingCache, notes);
+    return this.#buildFrom(last, timingCache, notes);
   }
 
   /** What {@link ensure} would do; builds and writes nothing, and compares nothing with the reference. */
@@ -135,8 +141,10 @@ export class NetworkEngine {
       component: componentOf(this.network),
       path: found?.path ?? this.scope.cache.pathOf(this.identity(best)),
       present: found !== null,
-      from: best.file,
-      precision: best.precision,
+      from: found?.header.onnx.file ?? best.file,
+      precision: found?.header.precision ?? best.precision,
+      otherwise: found ? [] : this.sources.slice(1).map(({ precision }) => precision),
+      notes: found ? [] : passedOverNotes(best),
       shapes: this.shapes,
       ...this.#builder.memory(best),
     };
@@ -161,7 +169,7 @@ export class NetworkEngine {
         if (!isInaccurate(error)) throw error;
         await this.scope.cache.remove(found.path);
         if (source === last) throw error;
-        this.#refusal = error.message;
+        this.#refusals.set(source, error.message);
       }
     }
     return null;
@@ -183,14 +191,16 @@ export class NetworkEngine {
 
   async #buildFrom(source: EngineSource, given: Uint8Array | null, notes: string[]): Promise<EnsuredEngine> {
     const { cache, target, options } = this.scope;
-    const [best] = this.sources as [EngineSource];
+    const insteadOf = betterThan(source, this.sources);
+    const why = [...insteadOf.map((better) => this.#refusals.get(better)), source.passedOver];
+    if (insteadOf.length === 0) notes.push(...passedOverNotes(source));
     const { serialized, timingCache, log } = await this.#builder.build(source, this.shapes, given, notes);
     const unsealed = {
       ...this.identity(source),
       ...target,
       model: headerText(options.model.name),
-      fallback: source === best ? null : headerText(this.#refusal ?? ''),
-      insteadOf: source === best ? null : best.sha256,
+      fallback: insteadOf.length === 0 ? null : headerText(why.filter((reason) => reason).join(' ')),
+      insteadOf: insteadOf.map(({ sha256 }) => sha256),
       accuracy: null,
       sdk: options.addon.addon.version,
     };
@@ -222,16 +232,25 @@ export function wantedEngine(
   sources: readonly EngineSource[],
   target: EngineTarget,
 ): WantedEngine {
-  const [best] = sources as [EngineSource];
   return {
     ...target,
     component: componentOf(source.network),
     onnxSha256: source.sha256,
-    insteadOf: source === best ? null : best.sha256,
+    insteadOf: betterThan(source, sources).map(({ sha256 }) => sha256),
     precision: source.precision,
     shapes: null,
     exactly: null,
   };
+}
+
+/** The graphs that are tried before a source. */
+function betterThan(source: EngineSource, sources: readonly EngineSource[]): readonly EngineSource[] {
+  return sources.slice(0, sources.indexOf(source));
+}
+
+/** Why the best of the graphs that can be used is not the best of the folder. */
+function passedOverNotes({ network, file, passedOver }: EngineSource): string[] {
+  return passedOver === null ? [] : [`${componentOf(network)}: from ${file}, for ${passedOver}`];
 }
 
 /** Null where a file is damaged or cannot be read, with a note of it. */
@@ -247,6 +266,11 @@ async function usable<T>(find: () => Promise<T | null>, notes: string[]): Promis
 
 function fallbackWarnings({ component, precision, fallback }: EngineHeader): string[] {
   return fallback === null ? [] : [`${component}: runs in ${precision}, for ${fallback}`];
+}
+
+/** TensorRT has kernels in bf16 for fewer operators than in fp16 or fp32: what it cannot build is then a refusal too. */
+function isRefused(error: unknown, { precision }: EngineSource): error is T2IError {
+  return isInaccurate(error) || (precision === 'bf16' && T2IError.is(error) && error.code === 'ENGINE_BUILD_FAILED');
 }
 
 function isInaccurate(error: unknown): error is T2IError {

@@ -22,6 +22,8 @@ namespace t2i::fake {
  *     nan              UNet and decoder give NaN
  *     inaccurate       every output is off by 10 %
  *     fp16-overflow    a decoder built from a file whose name holds `fp16` gives infinities
+ *     bf16-inaccurate  a decoder of a graph that holds bfloat16 is off by 10 %
+ *     bf16-build-fails the builder finds no implementation of a node in bfloat16
  *     slow-build       the builder takes an hour, and can be cancelled
  *     build-fails      the builder finds no implementation of a node
  *     build-memory     the builder runs out of memory

@@ -16,6 +16,8 @@ namespace t2i::fake {
 
 namespace {
 
+constexpr uint64_t kBFloat16 = 16;
+
 DataType type_of(uint64_t onnx) {
   switch (onnx) {
     case 1:
@@ -32,7 +34,7 @@ DataType type_of(uint64_t onnx) {
       return DataType::boolean;
     case 10:
       return DataType::float16;
-    case 16:
+    case kBFloat16:
       return DataType::bfloat16;
     default:
       throw OnnxError("unsupported element type " + std::to_string(onnx));
@@ -72,11 +74,12 @@ Tensor read_value(const Field& value) {
   return tensor;
 }
 
-/// TensorProto: name 8, external_data 13 { key 1, value 2 }. Returns its name.
-std::string check_initializer(const Field& initializer, const std::string& folder) {
+/// TensorProto: data_type 2, name 8, external_data 13 { key 1, value 2 }. Returns its name.
+std::string check_initializer(const Field& initializer, const std::string& folder, OnnxGraph& graph) {
   Message message(initializer);
   std::string name;
   for (Field field; message.next(field);) {
+    if (field.number == 2) graph.bfloat16 |= field.value == kBFloat16;
     if (field.number == 8) name = field.text();
     if (field.number != 13) continue;
     Message entry(field);
@@ -119,6 +122,7 @@ void read_node(const Field& node, OnnxGraph& graph, Scales& scales) {
       if (part.number == 1) key = part.text();
       if (part.number == 3) value = part.value;
     }
+    if (operation == "Cast" && key == "to") graph.bfloat16 |= value == kBFloat16;
     if (key == "blocksize") block = static_cast<int64_t>(value);
   }
   if (!domain.empty() && domain != "ai.onnx") {
@@ -139,9 +143,12 @@ void read_graph(const Field& proto, OnnxGraph& graph) {
   Message message(proto);
   for (Field field; message.next(field);) {
     if (field.number == 1) read_node(field, graph, scales);
-    if (field.number == 5) initializers.insert(check_initializer(field, folder));
+    if (field.number == 5) initializers.insert(check_initializer(field, folder, graph));
     if (field.number == 11) graph.inputs.push_back(read_value(field));
     if (field.number == 12) graph.outputs.push_back(read_value(field));
+  }
+  for (const auto* tensors : {&graph.inputs, &graph.outputs}) {
+    for (const Tensor& tensor : *tensors) graph.bfloat16 |= tensor.type == DataType::bfloat16;
   }
   if (!graph.outputs.empty()) graph.upsampling = scale_of(scales, graph.outputs[0].name);
   const auto is_initializer = [&](const Tensor& tensor) { return initializers.count(tensor.name) > 0; };

@@ -30,6 +30,8 @@ struct OnnxGraph {
   /// Product of the factors of the upsampling nodes on the way to its first output: 2 for each Resize, the block size
   /// of each DepthToSpace; 1 where there is none.
   int64_t upsampling = 1;
+  /// Whether an input, an output, a stored tensor or a cast is of bfloat16.
+  bool bfloat16 = false;
   /// FNV-1a, 32 bits, of the file's bytes.
   uint32_t hash = 0;
 };

@@ -100,6 +100,7 @@ ToyEngine toy_engine_for(const OnnxGraph& graph, int version) {
   toy.salt = static_cast<int>(graph.hash & 15);
   if (toy.role == Role::vae_decoder) toy.factor = factor_of(graph);
   toy.half = graph.path.find("fp16", graph.path.rfind('/') + 1) != std::string::npos;
+  toy.bfloat16 = graph.bfloat16;
   toy.inputs = graph.inputs;
   toy.outputs = graph.outputs;
   return toy;
@@ -108,7 +109,8 @@ ToyEngine toy_engine_for(const OnnxGraph& graph, int version) {
 std::string serialize(const ToyEngine& toy) {
   std::ostringstream out;
   out << kMagic << ' ' << toy.version << '\n';
-  out << static_cast<int>(toy.role) << ' ' << toy.salt << ' ' << toy.factor << ' ' << toy.half << '\n';
+  out << static_cast<int>(toy.role) << ' ' << toy.salt << ' ' << toy.factor << ' ' << toy.half << ' ' << toy.bfloat16
+      << '\n';
   write(out, toy.capabilities);
   out << '\n';
   write(out, toy.inputs);
@@ -147,7 +149,7 @@ ToyEngine deserialize(const std::string& bytes, int version) {
         "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Serialization assertion checksum failed)");
   }
   int role = 0;
-  in >> role >> toy.salt >> toy.factor >> toy.half;
+  in >> role >> toy.salt >> toy.factor >> toy.half >> toy.bfloat16;
   toy.role = static_cast<Role>(role);
   toy.capabilities = read_dims(in);
   toy.inputs = read_tensors(in);

@@ -40,6 +40,8 @@ struct ToyEngine {
   std::vector<int64_t> capabilities;
   /// Whether the ONNX file's name holds `fp16`.
   bool half = false;
+  /// Whether the graph holds bfloat16.
+  bool bfloat16 = false;
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
   /// By input, for dynamic ones.

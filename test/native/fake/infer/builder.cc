@@ -1,11 +1,13 @@
 #include "infer/builder.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
 
 #include "common/toy_engine.h"
 #include "infer/progress.h"
+#include "infer/sim_capability.h"
 
 namespace t2i::fake {
 
@@ -13,6 +15,12 @@ namespace {
 
 /// What TensorRT-RTX builds for where nobody says: not for Turing, and for no device that is here.
 const std::vector<int64_t> kOwnChoice{80, 86, 89, 120};
+
+/// Of the compute capabilities to build for, one that has no bfloat16; 0 where all have.
+int64_t without_bfloat16(const std::vector<int64_t>& capabilities) {
+  const auto found = std::find_if(capabilities.begin(), capabilities.end(), [](int64_t one) { return one < 80; });
+  return found == capabilities.end() ? 0 : *found;
+}
 
 constexpr const char* kBuild = "IBuilder::buildSerializedNetwork: Error Code ";
 
@@ -56,6 +64,13 @@ bool Builder::accepts(const Network& network, const BuilderConfig& config) const
     log.error(std::string(kBuild) + "3: API Usage Error (a capture forbids an engine that allocates while it runs)");
     return false;
   }
+  const int64_t lacking = without_bfloat16(targets(config));
+  if (network.graph.bfloat16 && lacking > 0) {
+    // The words of TensorRT-RTX 1.7.1; TensorRT's for a device at hand are not known.
+    log.error(std::string(kBuild) + "1: Myelin ([pass.cpp:1500: run_passes] Cannot compile for target(s) sm" +
+              std::to_string(lacking) + ", because the model contains HW-specific datatypes: b16.)");
+    return false;
+  }
   for (const Tensor& input : network.graph.inputs) {
     if (!input.is_dynamic() || (config.profile != nullptr && config.profile->ranges.count(input.name) > 0)) continue;
     log.error(
@@ -65,6 +80,11 @@ bool Builder::accepts(const Network& network, const BuilderConfig& config) const
     return false;
   }
   return true;
+}
+
+std::vector<int64_t> Builder::targets(const BuilderConfig& config) {
+  if (!kRtx) return {device_capability()};
+  return config.capabilities.empty() ? kOwnChoice : config.capabilities;
 }
 
 HostMemory* Builder::build(const Network& network, BuilderConfig& config) const {
@@ -86,13 +106,13 @@ HostMemory* Builder::build(const Network& network, BuilderConfig& config) const 
     log.error(std::string(kBuild) + "2: OutOfMemory (no further information)");
     return nullptr;
   }
-  if (failures_.has("build-fails")) {
+  if (failures_.has("build-fails") || (failures_.has("bf16-build-fails") && network.graph.bfloat16)) {
     log.error(std::string(kBuild) + "10: Internal Error (Could not find any implementation for node /toy/node.)");
     return nullptr;
   }
   ToyEngine toy = toy_engine_for(network.graph, failures_.number("version", kVersion));
   if (config.profile != nullptr) toy.profile = config.profile->ranges;
-  if (kRtx) toy.capabilities = config.capabilities.empty() ? kOwnChoice : config.capabilities;
+  if (kRtx) toy.capabilities = targets(config);
   if (config.timing_cache != nullptr) config.timing_cache->bytes += std::to_string(network.graph.hash) + "\n";
   return new HostMemory(serialize(toy));
 }

@@ -23,7 +23,9 @@ class Builder : public Object<Builder> {
   Log log;
 
  private:
-  /// False with a line in the log where the configuration does not fit the network.
+  /// Compute capabilities that it builds for.
+  static std::vector<int64_t> targets(const BuilderConfig& config);
+  /// False with a line in the log where the configuration, or a device to build for, does not fit the network.
   bool accepts(const Network& network, const BuilderConfig& config) const;
 
   Failures failures_;

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "infer/sim_capability.h"
+
 namespace t2i::fake {
 
 namespace {
@@ -18,12 +20,6 @@ void wait_while_there_is(const std::string& file) {
   while (!file.empty() && access(file.c_str(), F_OK) == 0 && Clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-}
-
-/// The simulated device's compute capability, as native/cuda/sim_device.cc takes it.
-int64_t device_capability() {
-  const char* given = std::getenv("T2I_SIM_COMPUTE");
-  return given == nullptr ? 89 : std::atoi(given);
 }
 
 /// @throws BadEngine

@@ -32,6 +32,14 @@ describe('the accuracy gate', () => {
     expect(error.message).toMatch(/unet \(fp32\) differs.*similarity 0\.9995\d+, at least 0\.9999 is needed/);
   });
 
+  it('holds bf16 to as much as float16', async () => {
+    const bf16 = { ...fp16, precision: 'bf16' } as const;
+    measureAccuracy('unet', noisy(0.03), reference, bf16);
+    const error = await failure(() => measureAccuracy('unet', noisy(0.06), reference, bf16));
+    expect(error.message).toMatch(/unet \(bf16\) differs.*at least 0\.999 is needed.*at most 0\.05 is allowed/);
+    expect(error.hint).toContain('remove model.bf16.onnx');
+  });
+
   it.each([
     ['a wrong direction', () => noisy(0.06), /similarity 0\.99/],
     ['a spot', () => reference.map((value, i) => (i === 7 ? value + 0.5 : value)), /largest error 0\.1\d+ of/],

@@ -177,8 +177,8 @@ describe('engine files', () => {
       'ENGINE_INVALID',
     );
     expect(readdirSync(folder)).toEqual([]);
-    const model = headerText(`a\nb${'c'.repeat(400)}`);
-    expect(model).toMatch(/^a\?bc{297}$/);
+    const model = headerText(`a\nb${'c'.repeat(1400)}`);
+    expect(model).toMatch(/^a\?bc{997}$/);
     await writeEngineFile(join(folder, 'x'), {
       header: headerOf({ model, fallback: headerText('') }),
       serialized: SERIALIZED,

@@ -11,7 +11,7 @@ const wanted: WantedEngine = {
   tensorrt: '10.15.1',
   computeCapabilities: [89],
   gpu: 'NVIDIA L4',
-  insteadOf: null,
+  insteadOf: [],
   precision: 'fp16',
   shapes: header.shapes,
   exactly: null,
@@ -91,13 +91,18 @@ describe('mismatch', () => {
     expect(mismatch(headerOf(fields as Parameters<typeof headerOf>[0]), wanted)).toEqual([reason]);
   });
 
-  it('refuses an engine of a second-best graph that stands in for none, or for another', () => {
-    const wants = { ...wanted, insteadOf: 'ab'.repeat(32) };
-    const reason = ['built from model.onnx before the better graph was tried'];
-    const from = (insteadOf: string | null) => headerOf({ onnx: { ...header.onnx, file: 'model.onnx' }, insteadOf });
-    expect(mismatch(from(null), wants)).toEqual(reason);
-    expect(mismatch(from('cd'.repeat(32)), wants)).toEqual(reason);
-    expect(mismatch(from('ab'.repeat(32)), wants)).toEqual([]);
+  it('refuses an engine of another than the best graph that stands in for none, for another or for one of two', () => {
+    const [half, brain, other] = ['ab', 'cd', 'ef'].map((byte) => byte.repeat(32)) as [string, string, string];
+    const reason = ['built from model.onnx before a better graph was tried'];
+    const from = (insteadOf: string[]) => headerOf({ onnx: { ...header.onnx, file: 'model.onnx' }, insteadOf });
+    const fits = (insteadOf: string[], wants: string[]) => mismatch(from(insteadOf), { ...wanted, insteadOf: wants });
+    expect(fits([], [half])).toEqual(reason);
+    expect(fits([other], [half])).toEqual(reason);
+    expect(fits([half], [half, brain])).toEqual(reason);
+    expect(fits([half], [half])).toEqual([]);
+    expect(fits([half, brain], [half, brain])).toEqual([]);
+    // What was built where bf16 was tried too will do where it cannot be.
+    expect(fits([half, brain], [half])).toEqual([]);
   });
 
   it('takes none but the engine that is asked for, where it is asked for exactly', () => {

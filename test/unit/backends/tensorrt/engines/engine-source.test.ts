@@ -1,15 +1,31 @@
 import { appendFileSync, linkSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type EngineSource, engineSources } from '../../../../../src/backends/tensorrt/engines/engine-source.js';
+import {
+  type EngineSource,
+  engineSources as sourcesFor,
+} from '../../../../../src/backends/tensorrt/engines/engine-source.js';
 import { sourceHashes } from '../../../../../src/backends/tensorrt/engines/model-engines.js';
-import type { ModelDescription } from '../../../../../src/model/description.js';
+import type { ModelDescription, NetworkName } from '../../../../../src/model/description.js';
 import { describeModel } from '../../../../../src/model/layout.js';
 import { engineFolder, failure } from '../../../../support/engines.js';
 import { type Files, SMALLEST, writeModel } from '../../../model/model-dir.js';
-import { externalTensor, FLOAT, INT64, input, model, output } from '../../../model/onnx-writer.js';
+import {
+  externalTensor,
+  FLOAT,
+  INT64,
+  input,
+  message,
+  model,
+  node,
+  output,
+  varint,
+} from '../../../model/onnx-writer.js';
 
 const FLOAT16 = 10;
+const BFLOAT16 = 16;
+const engineSources = (model: ModelDescription, network: NetworkName, capabilities = [89]) =>
+  sourcesFor(model, network, capabilities);
 const weights = externalTensor('w', [16], { location: 'model.weights' });
 const decoder = (type: number, ...rest: Buffer[]) =>
   model([
@@ -33,6 +49,41 @@ describe('what engines are built from', () => {
     expect(names(await engineSources(model, 'vaeDecoder'))).toEqual(['model.fp16.onnx fp16', 'model.onnx fp32']);
     expect(names(await engineSources(model, 'textEncoder'))).toEqual(['model.fp16.onnx fp16']);
     expect(names(await engineSources(model, 'unet'))).toEqual(['model.onnx fp32']);
+  });
+
+  it('is the graph in bf16 after that, for GPUs that all have it', async () => {
+    const model = await described({
+      ...HALVES,
+      'vae_decoder/model.bf16.onnx': decoder(BFLOAT16, weights),
+      'unet/model.bf16.onnx': SMALLEST['unet/model.onnx'] as Buffer,
+      'text_encoder/model.bf16.onnx': SMALLEST['text_encoder/model.onnx'] as Buffer,
+    });
+    const decoders = ['model.fp16.onnx fp16', 'model.bf16.onnx bf16', 'model.onnx fp32'];
+    expect(names(await engineSources(model, 'vaeDecoder', [80, 89]))).toEqual(decoders);
+    expect(names(await engineSources(model, 'unet'))).toEqual(['model.bf16.onnx bf16']);
+    expect(names(await engineSources(model, 'textEncoder'))).toEqual(['model.fp16.onnx fp16']);
+    const [half, full] = (await engineSources(model, 'vaeDecoder', [75, 89])) as [EngineSource, EngineSource];
+    expect(names([half, full])).toEqual([decoders[0], decoders[2]]);
+    expect([half, full].map(({ passedOver }) => passedOver)).toEqual([
+      null,
+      'model.bf16.onnx is passed over: compute capability 7.5 has no bf16',
+    ]);
+    // What a GPU of either kind is built from is not to be pruned.
+    expect(await sourceHashes(model)).toHaveLength(6);
+    const [latents] = (await engineSources(model, 'vaeDecoder'))[1]?.types ?? [];
+    expect(latents).toEqual(['latent_sample', 'bfloat16']);
+  });
+
+  it.each([
+    ['an input', decoder(BFLOAT16)],
+    ['a stored tensor', decoder(FLOAT, externalTensor('w', [16], { location: 'model.weights' }, 5, BFLOAT16))],
+    ['a cast', decoder(FLOAT, node('Cast', '', 1, message(5, message(1, 'to'), varint(3, BFLOAT16))))],
+  ])('is known to compute in bf16 by %s', async (_, graph) => {
+    const model = await described({
+      'vae_decoder/model.fp16.onnx': graph,
+      'vae_decoder/model.weights': Buffer.alloc(64),
+    });
+    expect(names(await engineSources(model, 'vaeDecoder'))[0]).toBe('model.fp16.onnx bf16');
   });
 
   it('is in half precision where model.onnx is written so', async () => {
