@@ -1,9 +1,19 @@
 import { type ErrorCode, T2IError } from '../errors.js';
 import { isRecord } from '../fields.js';
 
+const CLOCK = {
+  code: 'REMOTE_REFUSED',
+  says: "this machine's clock differs too much from that of AWS",
+  hint: 'Set the clock (timedatectl set-ntp true), then run this again.',
+} as const;
+
 /** What one of AWS's errors is called here, and what helps. The first that fits. */
 const KINDS: readonly {
   readonly names: RegExp;
+  /** What its message says, too, where the name alone does not tell. */
+  readonly words?: RegExp;
+  /** The first group of it in the message is told in brackets. */
+  readonly about?: RegExp;
   readonly code: ErrorCode;
   readonly says: string;
   readonly hint: string;
@@ -20,9 +30,11 @@ const KINDS: readonly {
     says: 'the AWS credentials have expired',
     hint: 'Sign in again (aws sso login), or renew the session token.',
   },
+  // SageMaker has one name for wrong keys and a wrong clock.
+  { names: /^InvalidSignature/, words: /^Signature (expired|not yet current)/, ...CLOCK },
   {
     names:
-      /^(InvalidAccessKeyId|SignatureDoesNotMatch|UnrecognizedClient|InvalidClientTokenId|InvalidToken|IncompleteSignature|MissingAuthenticationToken)/,
+      /^(InvalidAccessKeyId|InvalidSignature|SignatureDoesNotMatch|UnrecognizedClient|InvalidClientTokenId|InvalidToken|IncompleteSignature|MissingAuthenticationToken)/,
     code: 'ACCESS_DENIED',
     says: 'AWS does not accept these credentials',
     hint: 'Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, that they belong together and are whole.',
@@ -33,12 +45,7 @@ const KINDS: readonly {
     says: 'the bucket is in another region',
     hint: 'Set AWS_REGION to the region of the bucket; SageMaker and its bucket have to be in the same one.',
   },
-  {
-    names: /^(RequestTimeTooSkewed|RequestExpired|RequestInTheFuture)/,
-    code: 'REMOTE_REFUSED',
-    says: "this machine's clock differs too much from that of AWS",
-    hint: 'Set the clock (timedatectl set-ntp true), then run this again.',
-  },
+  { names: /^(RequestTimeTooSkewed|RequestExpired|RequestInTheFuture)/, ...CLOCK },
   {
     names: /^NoSuchBucket$/,
     code: 'REMOTE_NOT_FOUND',
@@ -46,7 +53,16 @@ const KINDS: readonly {
     hint: 'Check its name, or make it: aws s3 mb s3://BUCKET',
   },
   {
+    names: /^ValidationException$/,
+    words: /^Could not assume role/,
+    about: /role (arn:\S+[^\s.])/,
+    code: 'ACCESS_DENIED',
+    says: 'SageMaker may not assume the role',
+    hint: 'Check pytorch_estimator.role: the role must exist, and its trust policy let sagemaker.amazonaws.com assume it.',
+  },
+  {
     names: /^(AccessDenied|Forbidden|403|AllAccessDisabled|NotAuthorized|UnauthorizedOperation)/,
+    about: /not authorized to perform: ([\w:*]+)/,
     code: 'ACCESS_DENIED',
     says: 'these AWS credentials may not do that',
     hint: 'Give the user or role the permission; docs/sagemaker.md lists those that are needed.',
@@ -98,13 +114,14 @@ export function awsError(error: unknown, doing: string, secrets: readonly string
     const hint = 'Free some space, or work on another disk; the same command goes on.';
     return new T2IError('IO_FAILED', `${doing}: the disk is full or cannot be written (${name})`, { hint, cause });
   }
-  const kind = KINDS.find(({ names }) => names.test(name)) ?? kindOfStatus(error);
+  const kind =
+    KINDS.find(({ names, words }) => names.test(name) && words?.test(quoted) !== false) ?? kindOfStatus(error);
   if (kind === undefined) {
     return new T2IError('REMOTE_REFUSED', `${doing}: AWS refused: ${quoted} (${name})`, { cause });
   }
   const region = regionOf(error);
-  const where = region === undefined ? '' : ` (${region})`;
-  return new T2IError(kind.code, `${doing}: ${kind.says}${where}`, {
+  const about = kind.about?.exec(quoted)?.[1] ?? region;
+  return new T2IError(kind.code, `${doing}: ${kind.says}${about === undefined ? '' : ` (${about})`}`, {
     hint: kind.hint,
     cause,
     ...(kind.code === 'OPTION_INVALID'

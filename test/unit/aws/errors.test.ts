@@ -8,6 +8,8 @@ import { awsError } from '../../../src/aws/errors.js';
 import { parseS3Address } from '../../../src/aws/s3-address.js';
 import { S3Store } from '../../../src/aws/s3-store.js';
 import { awsSettings } from '../../../src/ops/aws-settings.js';
+import { TrainingJobs } from '../../../src/ops/sagemaker/client.js';
+import { answer, FakeServer } from '../../support/fake-server.js';
 import { freePort } from '../../support/free-port.js';
 import { CANARIES } from '../../support/moto.js';
 
@@ -90,6 +92,67 @@ describe('what S3 answers', () => {
       code: 'NETWORK_FAILED',
       message: expect.stringContaining('AWS could not be reached'),
     });
+  });
+});
+
+describe('what SageMaker answers', () => {
+  let server: FakeServer;
+  let refusal: { __type: string; message: string };
+  beforeAll(async () => {
+    server = await FakeServer.start((_, response) =>
+      answer(response, 400, refusal, { 'x-amzn-errortype': refusal.__type }),
+    );
+  });
+  afterAll(() => server.close());
+
+  const role = 'arn:aws:iam::123456789012:role/trainer';
+
+  it.each([
+    [
+      'ValidationException',
+      `Could not assume role ${role}. Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com' to assume the role.`,
+      'ACCESS_DENIED',
+      `SageMaker may not assume the role (${role})`,
+      /pytorch_estimator\.role.*sagemaker\.amazonaws\.com/,
+    ],
+    [
+      'AccessDeniedException',
+      `User: arn:aws:iam::123456789012:user/anna is not authorized to perform: iam:PassRole on resource: ${role}`,
+      'ACCESS_DENIED',
+      'these AWS credentials may not do that (iam:PassRole)',
+      /docs\/sagemaker\.md/,
+    ],
+    [
+      'InvalidSignatureException',
+      'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key.',
+      'ACCESS_DENIED',
+      'AWS does not accept these credentials',
+      /AWS_SECRET_ACCESS_KEY/,
+    ],
+    [
+      'InvalidSignatureException',
+      'Signature expired: 20261127T000000Z is now earlier than 20261127T010000Z (20261127T010500Z - 5 min.)',
+      'REMOTE_REFUSED',
+      "this machine's clock differs too much from that of AWS",
+      /Set the clock/,
+    ],
+    [
+      'ResourceLimitExceeded',
+      'The account-level service limit',
+      'REMOTE_REFUSED',
+      'the account has no quota for it',
+      /Service Quotas/,
+    ],
+    ['ValidationException', 'other', 'REMOTE_REFUSED', 'AWS refused: other (ValidationException)', /undefined/],
+  ])('%s, "%s" is %s: %s', async (kind, message, code, says, hint) => {
+    refusal = { __type: kind, message };
+    const env = { AWS_ENDPOINT_URL: server.url, AWS_REGION: 'eu-west-1' };
+    const settings = await awsSettings('/nowhere', { ...env, AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: key });
+    const jobs = await TrainingJobs.open(settings);
+    const error = await jobs.create({ TrainingJobName: 'one' } as never, signal).catch((thrown) => thrown);
+    jobs.close();
+    expect([error.code, error.message]).toEqual([code, `Cannot start the training job one: ${says}`]);
+    expect(`${error.hint}`).toMatch(hint);
   });
 });
 
