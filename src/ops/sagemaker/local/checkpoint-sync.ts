@@ -32,6 +32,8 @@ export class CheckpointSync {
     await download(this.#store, this.#address, this.#folder, signal);
     this.#known = await this.#look();
     this.#following = this.#follow();
+    // Whoever stops it is told; until then nobody listens.
+    this.#following.catch(() => {});
   }
 
   /** Copies what is there at the end. */

@@ -25,7 +25,10 @@ export class LogWriter {
   write(line: string): void {
     // CloudWatch takes no empty line.
     this.#waiting.push({ timestamp: Date.now(), message: line.slice(0, LONGEST_LINE) || ' ' });
-    if (this.#waiting.length === 1) this.#writing = this.#writing.then(() => this.#flush());
+    if (this.#waiting.length > 1) return;
+    this.#writing = this.#writing.then(() => this.#flush());
+    // Whoever closes it is told; until then nobody listens.
+    this.#writing.catch(() => {});
   }
 
   /** Resolves when all of it is there. */

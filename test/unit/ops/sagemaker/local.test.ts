@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Channel, CreateTrainingJobRequest, DescribeTrainingJobResponse } from '@aws-sdk/client-sagemaker';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { followJob } from '../../../../src/ops/sagemaker/follow.js';
-import { jobStatus } from '../../../../src/ops/sagemaker/job.js';
+import { jobFailed, jobStatus } from '../../../../src/ops/sagemaker/job.js';
 import { CloudWatchSource, LogFollower } from '../../../../src/ops/sagemaker/logs.js';
 import { METRIC_DEFINITIONS } from '../../../../src/ops/sagemaker/metrics.js';
 import { resume, submit } from '../../../../src/ops/sagemaker/submit.js';
@@ -165,6 +167,39 @@ for name in ("hyperparameters", "resourceconfig", "inputdataconfig"): print(json
     expect(await keys(`checkpoints/${given.TrainingJobName}`)).toEqual(['second']);
     expect(status).toMatchObject({ interruptions: 1, spot: true });
     expect(status.billable_seconds).toBeLessThanOrEqual(status.training_seconds as number);
+  });
+
+  it('keeps checkpoints in S3 while a container runs: what goes without notice starts anew with them', async () => {
+    const script = `trap 'echo asked' TERM; cd checkpoints
+      ls | tr '\\n' ' '; echo "found"
+      [ -f first ] && exit 0
+      touch first; until [ -f ../go ]; do sleep 0.05; done
+      echo "step=1"; while true; do sleep 0.1; done`;
+    Object.assign(local.faults, { interruptAt: [/step=1/], withoutNotice: true });
+    const one = { ResourceConfig: { InstanceType: 'ml.g4dn.xlarge' as const, InstanceCount: 1, VolumeSizeInGB: 10 } };
+    const given = await request(script, { ...spot, ...one });
+    const name = given.TrainingJobName as string;
+    const running = run(given);
+    await expect.poll(() => keys(`checkpoints/${name}`), { timeout: 60_000 }).toEqual(['first']);
+    const [attempt = ''] = readdirSync(join(local.work, name));
+    writeFileSync(join(local.work, name, attempt, 'algo-1/go'), '');
+    const { lines, status } = await running;
+    expect(lines).toEqual(['algo-1 found', 'algo-1 step=1', 'algo-1 first found']);
+    expect(status).toMatchObject({ status: 'Completed', interruptions: 1 });
+  });
+
+  it('ends a job that takes too long, and keeps its model, and one that waits too long for machines', async () => {
+    const limits = { MaxRuntimeInSeconds: 1, MaxWaitTimeInSeconds: 1 };
+    const script = 'touch model/kept; while true; do sleep 0.1; done';
+    const { job: slow } = await run(await request(script, { StoppingCondition: { MaxRuntimeInSeconds: 1 } }));
+    expect([slow.TrainingJobStatus, slow.SecondaryStatus]).toEqual(['Stopped', 'MaxRuntimeExceeded']);
+    expect(slow.ModelArtifacts?.S3ModelArtifacts).toContain('model.tar.gz');
+    expect(jobFailed(slow).message).toBe(`The training job ${slow.TrainingJobName} was stopped (MaxRuntimeExceeded)`);
+    local.faults.capacity = Number.POSITIVE_INFINITY;
+    const { job: waited } = await run(await request('echo never', { ...spot, StoppingCondition: limits }));
+    expect([waited.TrainingJobStatus, waited.SecondaryStatus]).toEqual(['Stopped', 'MaxWaitTimeExceeded']);
+    expect(waited.ModelArtifacts).toBeUndefined();
+    expect(jobFailed(waited).message).toContain('was stopped (MaxWaitTimeExceeded)');
   });
 
   it('has no machines at times: spot jobs wait, others fail', async () => {
