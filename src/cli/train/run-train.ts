@@ -5,7 +5,7 @@ import { UNET_FOLDER } from '../../ops/params/check.js';
 import { hasUnet } from '../../ops/params/facts.js';
 import { NAME } from '../../ops/params/name.js';
 import { AWAY, PLACES } from '../../ops/params/places.js';
-import { readParams } from '../../ops/params/read.js';
+import { readParamsToCheck } from '../../ops/params/read.js';
 import type { Params } from '../../ops/params/schema.js';
 import { STRATEGIES } from '../../ops/params/strategies.js';
 import { needlessFlag } from '../actions.js';
@@ -36,7 +36,7 @@ export async function runTrain(input: CommandInput, io: Io): Promise<number> {
   const processes = nproc === undefined ? 1 : (toNumber(nproc) as number);
   const issues = checkFields({ strategy, nproc: processes, initFrom, run, on: given, containerFormat }, FIELDS);
   const wrong = issues.length > 0;
-  const on = given ?? (wrong ? 'here' : (await readParams(projectFolder(io))).params.pytorch_estimator.train_on);
+  const on = given ?? (wrong ? 'here' : (await readParamsToCheck(projectFolder(io))).params.pytorch_estimator.train_on);
   refuse([...issues, ...checkPlace(on, input.flags), ...(await checkInitFrom(initFrom, io))]);
   const replace = (params: Params) => withFlags(params, strategy, initFrom, run);
   if ((AWAY as readonly string[]).includes(on)) {

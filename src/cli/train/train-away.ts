@@ -1,5 +1,5 @@
 import type { AWAY } from '../../ops/params/places.js';
-import { readParams } from '../../ops/params/read.js';
+import { readParamsToCheck } from '../../ops/params/read.js';
 import type { Params } from '../../ops/params/schema.js';
 import { refuseOtherRun } from '../../ops/sagemaker/fetch-model.js';
 import { jobFailed } from '../../ops/sagemaker/job.js';
@@ -25,14 +25,14 @@ export async function trainAway(
 ): Promise<number> {
   const { flags } = input;
   const project = projectFolder(io);
-  const { params: own, warnings } = await readParams(project, { trains: true, place: where });
+  const { params: own, warnings, issues } = await readParamsToCheck(project, { trains: true, place: where });
   for (const warning of warnings) warn(io, warning);
   const params = replace(own);
   await refuseOtherRun(project, params.mlflow.run_name);
   const preview = (cloud: Cloud) =>
     previewTraining(
       {
-        ...{ project, params, signal: io.signal },
+        ...{ project, params, issues, signal: io.signal },
         spot: (flags.spot as boolean | undefined) ?? params.pytorch_estimator.use_spot_instances,
         format: (flags.containerFormat ?? 'own') as ContainerFormat,
         today: new Date().toISOString().slice(0, 10),

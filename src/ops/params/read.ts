@@ -32,7 +32,22 @@ export interface ReadOptions {
  * @param folder of the project
  * @throws T2IError OPTION_INVALID with every mistake: unknown keys with the nearest name, values, secrets, and rules between keys
  */
-export async function readParams(folder: string, { trains = false, place }: ReadOptions = {}): Promise<ReadParams> {
+export async function readParams(folder: string, options: ReadOptions = {}): Promise<ReadParams> {
+  const { issues, ...read } = await readParamsToCheck(folder, options);
+  refuseParams(issues);
+  return read;
+}
+
+/**
+ * As {@link readParams}, for whoever has more to check.
+ *
+ * @returns also the rules between keys that are broken, to be refused with everything else that is wrong
+ * @throws T2IError OPTION_INVALID where a key is wrong by itself
+ */
+export async function readParamsToCheck(
+  folder: string,
+  { trains = false, place }: ReadOptions = {},
+): Promise<ReadParams & { readonly issues: readonly Issue[] }> {
   const value = parseYaml(PARAMS_FILE, await readText(folder));
   const secrets = findSecrets(value);
   const parsed = PARAMS.safeParse(value);
@@ -40,15 +55,11 @@ export async function readParams(folder: string, { trains = false, place }: Read
   const own = parsed.success ? [] : parsed.error.issues.flatMap((found) => issuesOf(found, value));
   const issues = [...own.filter(({ option }) => !told.has(option)), ...secrets];
   // Rules between keys are worth telling only where each key is right by itself.
-  const findings = parsed.success
-    ? checkParams(
-        parsed.data,
-        await factsOf(folder, parsed.data, trains),
-        place ?? parsed.data.pytorch_estimator.train_on,
-      )
-    : { issues: [], warnings: [] };
-  refuseParams([...issues, ...findings.issues]);
-  return { params: parsed.data as Params, warnings: findings.warnings };
+  if (!parsed.success) refuseParams(issues);
+  const params = parsed.data as Params;
+  const facts = await factsOf(folder, params, trains);
+  const findings = checkParams(params, facts, place ?? params.pytorch_estimator.train_on);
+  return { params, warnings: findings.warnings, issues: [...issues, ...findings.issues] };
 }
 
 /** @throws T2IError OPTION_INVALID with the issues, where there are any */

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { Channel } from '@aws-sdk/client-sagemaker';
 import { isMissingObject } from '../../aws/errors.js';
-import { below, formatS3Address, parseS3Address, type S3Address } from '../../aws/s3-address.js';
+import { below, formatS3Address, type S3Address } from '../../aws/s3-address.js';
 import type { S3Store } from '../../aws/s3-store.js';
 import { T2IError } from '../../errors.js';
 import type { Params } from '../params/schema.js';
@@ -103,8 +103,7 @@ export interface Channels {
   /** Of the list. */
   readonly data: S3Address;
   readonly models: S3Address | null;
-  /** `s3://` address, as the parameters have it. */
-  readonly wheels: string | null;
+  readonly wheels: S3Address | null;
 }
 
 /** The inputs of a job. Each host gets all of every one. */
@@ -118,8 +117,6 @@ export function channelsOf({ code, data, models, wheels }: Channels): Channel[] 
     ...(code === null ? [] : [channel('code', `${formatS3Address(code)}/`)]),
     channel('data', formatS3Address(data), 'ManifestFile'),
     ...(models === null ? [] : [channel('models', `${formatS3Address(models)}/`)]),
-    ...(wheels === null
-      ? []
-      : [channel('wheels', `${formatS3Address(parseS3Address(wheels, 'pytorch_estimator.wheels'))}/`)]),
+    ...(wheels === null ? [] : [channel('wheels', `${formatS3Address(wheels)}/`)]),
   ];
 }

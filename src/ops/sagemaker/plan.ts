@@ -2,7 +2,7 @@ import type { CreateTrainingJobRequest } from '@aws-sdk/client-sagemaker';
 import { below, formatS3Address, isS3Address, parseS3Address, type S3Address } from '../../aws/s3-address.js';
 import type { S3Store } from '../../aws/s3-store.js';
 import type { AwsSettings } from '../../aws/settings.js';
-import type { Issue } from '../../errors.js';
+import { type Issue, T2IError } from '../../errors.js';
 import { refuse } from '../../fields.js';
 import { refuseParams } from '../params/read.js';
 import type { Params } from '../params/schema.js';
@@ -23,6 +23,8 @@ export interface TrainingOptions {
   /** Absolute path of the project. */
   readonly project: string;
   readonly params: Params;
+  /** What is wrong with the parameters so far, to be told with everything else. */
+  readonly issues: readonly Issue[];
   readonly spot: boolean;
   readonly format: ContainerFormat;
   /** The day, as 2026-11-26. */
@@ -52,7 +54,11 @@ export async function previewTraining(
 ): Promise<TrainingPreview> {
   const { project, params, spot, format, today, signal } = options;
   const { pytorch_estimator: estimator } = params;
-  const base = dataAddress(params);
+  const issues: Issue[] = [];
+  const base = noting(issues, SOMEWHERE, () => dataAddress(params));
+  const wheels = noting(issues, null, () =>
+    estimator.wheels === null ? null : parseS3Address(estimator.wheels, 'pytorch_estimator.wheels'),
+  );
   const region = await jobs.region();
   const image = estimator.image_uri
     ? { uri: estimator.image_uri, issues: [], warnings: [] }
@@ -66,12 +72,12 @@ export async function previewTraining(
     buildRequest({
       ...{ params, image: image.uri, spot, environment: environment.variables, base, hashes },
       start: packed.start,
-      channels: channelsOf({ code: packed.channel, data: list, models: placed, wheels: estimator.wheels }),
+      channels: channelsOf({ code: packed.channel, data: list, models: placed, wheels }),
     });
   const { TrainingInstanceType } = await import('@aws-sdk/client-sagemaker');
   const draft = build(below(base, 'code/data.json'), {});
   const unchosen = image.uri === '' ? 'pytorch_estimator.image_uri' : '';
-  const issues: Issue[] = [
+  issues.push(
     ...image.issues,
     ...environment.issues,
     ...checkBatch(params),
@@ -80,8 +86,10 @@ export async function previewTraining(
       .filter(({ option }) => option !== unchosen),
     ...findLeaks(draft, 'pytorch_estimator', settings.secrets),
     ...findLeaks(params, 'params.yaml', settings.secrets),
-  ];
-  refuseParams(issues);
+  );
+  // A rule between parameters may say of an option what the service would say of the request.
+  const told = new Set(options.issues.map(({ option }) => option));
+  refuseParams([...options.issues, ...issues.filter(({ option }) => !told.has(option))]);
   const data = await findData(store, base, signal);
   const list = dataList(data);
   const listAddress = below(base, `code/data-${sha256Of(list).slice(0, 32)}.json`);
@@ -96,6 +104,20 @@ export async function previewTraining(
       if (placed !== null) await sendModels(store, placed, models, signal);
     },
   };
+}
+
+/** Stands for an address that is wrong: nothing is asked of it. */
+const SOMEWHERE: S3Address = { bucket: 'somewhere', key: 'somewhere' };
+
+/** What `work` returns, or `instead` where an option is wrong, which is noted. */
+function noting<T>(issues: Issue[], instead: T, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!T2IError.is(error) || error.code !== 'OPTION_INVALID') throw error;
+    issues.push(...error.issues);
+    return instead;
+  }
 }
 
 /** Where the data lie, and below it what jobs read and make. */

@@ -25,6 +25,12 @@ if grep -q '"run_name":"waiting"' params.json; then
 fi
 `;
 
+const ESTIMATOR = {
+  ...{ role: 'arn:aws:iam::123456789012:role/trainer', source_dir: 'code', entry_point: 'entry.sh' },
+  instance_count: 1,
+};
+const PARAMS = { data: { remote: 's3://flowers/v1' }, pytorch_estimator: ESTIMATOR };
+
 describe('training jobs on the command line', skipFor(OPS.lack), () => {
   let project: string;
   let moto: Moto;
@@ -38,14 +44,7 @@ describe('training jobs on the command line', skipFor(OPS.lack), () => {
     };
     write('data/raw/dataset/captions/a.txt', 'a red flower');
     write('code/entry.sh', ENTRY);
-    const estimator = { role: 'arn:aws:iam::123456789012:role/trainer', source_dir: 'code', entry_point: 'entry.sh' };
-    write(
-      'params.yaml',
-      stringify({
-        data: { remote: 's3://flowers/v1' },
-        pytorch_estimator: { ...estimator, instance_count: 1 },
-      }),
-    );
+    write('params.yaml', stringify(PARAMS));
     moto = await startMoto();
     await moto.makeBucket('flowers');
     local = await startLocalService(moto);
@@ -135,6 +134,28 @@ describe('training jobs on the command line', skipFor(OPS.lack), () => {
     end.abort(new Interrupted('SIGTERM'));
     expect(await serving).toBe(143);
     await expect(fetch(url)).rejects.toThrow();
+  });
+
+  it('are told every mistake at once: of the parameters, between them, and of the request', async () => {
+    writeFileSync(
+      join(project, 'params.yaml'),
+      stringify({
+        data: { remote: '../elsewhere' },
+        training: { batch_size: 7, precision: 'bf16', gradient_accumulation_steps: 2 },
+        pytorch_estimator: {
+          ...{ ...ESTIMATOR, role: 'trainer', instance_type: 'ml.g4dn.12xlarge', max_wait: 1 },
+          ...{ wheels: 'wheels', environment: ['DB_PASSWORD=x'] },
+        },
+      }),
+    );
+    const { code, json } = await t2i(['train', '--on', 'sagemaker', '--dry-run', '--json']);
+    writeFileSync(join(project, 'params.yaml'), stringify(PARAMS));
+    expect(code).toBe(2);
+    const told = json().error.issues.map(({ option }: { option: string }) => option.replace('params.yaml: ', ''));
+    expect(told.sort()).toEqual([
+      ...['data.remote', 'pytorch_estimator.environment.0', 'pytorch_estimator.max_wait', 'pytorch_estimator.role'],
+      ...['pytorch_estimator.wheels', 'training.batch_size', 'training.precision'],
+    ]);
   });
 
   it.each<[string[], RegExp]>([
