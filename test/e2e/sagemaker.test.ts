@@ -153,6 +153,25 @@ print(max((one[name] - other[name]).abs().max().item() for name in one))`,
     expect((await t2i('promote', '--json')).json()).toMatchObject({ promoted: true });
   }, 400_000);
 
+  it('that is stopped goes on with fewer machines, to the same weights', async () => {
+    const { job } = (
+      await t2i('train', '--on', 'sagemaker', '--no-spot', '--run', 'fewer', '--detach', '--json')
+    ).json();
+    const io = fakeIo({ cwd: project, env: { ...local.env, HF_TOKEN } });
+    const { write } = io.stderr;
+    io.stderr.write = (text) => {
+      if (String(text).includes('| step=15 ')) void t2i('jobs', 'stop', job);
+      return write(text);
+    };
+    expect(await main(['jobs', 'logs', job, '--follow'], io), io.err()).toBe(1);
+    expect(io.err()).toContain(`The training job ${job} was stopped`);
+    const { name } = (await t2i('jobs', 'resume', job, '--instance-count', '1', '--json')).json();
+    const ended = await t2i('jobs', 'logs', name, '--follow', '--json');
+    expect(ended.json()).toMatchObject({ status: 'Completed', machines: '1 x ml.g4dn.xlarge' });
+    expect((await t2i('jobs', 'fetch', name)).code).toBe(0);
+    expect(distance('kept', 'fewer')).toBeLessThanOrEqual(1e-5);
+  }, 400_000);
+
   it('is not paid for twice, and can be fetched again', async () => {
     const before = await jobs();
     rmSync(join(project, 'runs/kept'), { recursive: true });
@@ -189,7 +208,11 @@ print(max((one[name] - other[name]).abs().max().item() for name in one))`,
       for (const secret of [SECRET, HF_TOKEN]) expect(body.includes(secret), Key).toBe(false);
     }
     const names = (await t2i('jobs', '--json')).json() as { name: string }[];
-    for (const { name } of names) told += JSON.stringify(await local.jobs.describe(name, new AbortController().signal));
+    for (const { name } of names) {
+      told += JSON.stringify(await local.jobs.describe(name, new AbortController().signal));
+      // Of all hosts, with the lines that following shows in other words.
+      await t2i('jobs', 'logs', name);
+    }
     for (const secret of [SECRET, HF_TOKEN]) {
       for (const folder of [local.work, project])
         expect(execFileSync('sh', ['-c', `grep -rl -- "${secret}" "${folder}" || true`], { encoding: 'utf8' })).toBe(

@@ -12,6 +12,11 @@ export const jobs: Command = {
   flags: [
     { flags: '--follow', description: 'with logs: wait for what is still to come, to the end of the job' },
     { flags: '--count <n>', description: 'with list: how many, the newest first (default: 20)', sets: ['count'] },
+    {
+      flags: '--instance-count <n>',
+      description: 'with resume: how many machines go on with it (default: as many as before)',
+      sets: ['instanceCount'],
+    },
     { flags: '--port <n>', description: 'with serve: where it listens (default: any that is free)', sets: ['port'] },
     {
       flags: '--python <path>',
@@ -25,6 +30,7 @@ export const jobs: Command = {
     't2i jobs logs t2i-run-1-0a1b2c3d4e5f --follow',
     't2i jobs stop t2i-run-1-0a1b2c3d4e5f',
     't2i jobs resume t2i-run-1-0a1b2c3d4e5f',
+    't2i jobs resume t2i-run-1-0a1b2c3d4e5f --instance-count 4',
     't2i jobs serve --port 5001',
   ],
   async run(input, io) {

@@ -25,6 +25,7 @@ type Action = (typeof JOB_ACTIONS)[number];
 const FLAGS_OF: Partial<Record<Action, readonly string[]>> = {
   list: ['count'],
   logs: ['follow'],
+  resume: ['instanceCount'],
   serve: ['port', 'python'],
 };
 const NAMELESS: readonly Action[] = ['list', 'serve'];
@@ -33,14 +34,14 @@ const NAMELESS: readonly Action[] = ['list', 'serve'];
 export async function runJobs(input: CommandInput, io: Io): Promise<number> {
   const [given = 'list', name = ''] = input.args;
   const action = checkAction(given, JOB_ACTIONS);
-  const { count, port } = checkInput(action, input);
+  const { count, port, instanceCount } = checkInput(action, input);
   if (action === 'serve') return serveJobs(port ?? 0, input, io);
   return withCloud(projectFolder(io), io, undefined, async (cloud) => {
     if (action === 'list') return list(count ?? 20, cloud, input, io);
     if (action === 'status') return tellResult(jobStatus(await cloud.jobs.describe(name, io.signal)), input, io);
     if (action === 'logs') return logs(name, cloud, input, io);
     if (action === 'stop') return stop(name, cloud, input, io);
-    if (action === 'resume') return tellResult(await resume(name, cloud.jobs, io.signal), input, io);
+    if (action === 'resume') return tellResult(await resume(name, cloud.jobs, io.signal, instanceCount), input, io);
     const job = await cloud.jobs.describe(name, io.signal);
     return tellResult(await fetchResult(projectFolder(io), job, cloud, io), input, io);
   });
@@ -48,8 +49,8 @@ export async function runJobs(input: CommandInput, io: Io): Promise<number> {
 
 /** @throws T2IError OPTION_INVALID with everything that does not go together */
 function checkInput(action: Action, { args: [, name], flags }: CommandInput) {
-  const count = flags.count === undefined ? undefined : (toNumber(flags.count) as number);
-  const port = flags.port === undefined ? undefined : (toNumber(flags.port) as number);
+  const number = (key: string) => (flags[key] === undefined ? undefined : (toNumber(flags[key]) as number));
+  const [count, port, instanceCount] = [number('count'), number('port'), number('instanceCount')];
   const nameless = NAMELESS.includes(action);
   refuse([
     ...flagsOfOthers(action, FLAGS_OF, flags),
@@ -59,9 +60,12 @@ function checkInput(action: Action, { args: [, name], flags }: CommandInput) {
     ...(!nameless && name === undefined
       ? [{ option: 'name', expected: `a job with ${action}; t2i jobs lists them`, received: 'nothing' }]
       : []),
-    ...checkFields({ count, port }, { count: integer(1, 10_000), port: integer(0, 65_535) }),
+    ...checkFields(
+      { count, port, instanceCount },
+      { count: integer(1, 10_000), port: integer(0, 65_535), instanceCount: integer(1, 100) },
+    ),
   ]);
-  return { count, port };
+  return { count, port, instanceCount };
 }
 
 async function list(most: number, { jobs }: Cloud, { flags }: CommandInput, io: Io): Promise<number> {

@@ -28,8 +28,18 @@ export async function submit(
   return create(preview.request, jobs, signal);
 }
 
-/** @throws T2IError REMOTE_CONFLICT where the job runs or is done, REMOTE_NOT_FOUND */
-export async function resume(name: string, jobs: TrainingJobs, signal: AbortSignal): Promise<Submitted> {
+/**
+ * Goes on with a training that failed or was stopped, from its checkpoints.
+ *
+ * @param machines how many from now on; as many as before where it is left out
+ * @throws T2IError REMOTE_CONFLICT where the job runs or is done, REMOTE_NOT_FOUND
+ */
+export async function resume(
+  name: string,
+  jobs: TrainingJobs,
+  signal: AbortSignal,
+  machines?: number,
+): Promise<Submitted> {
   const { base } = readAttempt(name);
   const newest = (await newestAttempt(base, jobs, signal)) ?? (await jobs.describe(name, signal));
   const newestName = newest.TrainingJobName as string;
@@ -39,7 +49,9 @@ export async function resume(name: string, jobs: TrainingJobs, signal: AbortSign
       hint: `Follow it: t2i jobs logs ${newestName} --follow`,
     });
   }
-  return create(again(newest, attemptName(base, readAttempt(newestName).attempt + 1)), jobs, signal);
+  const request = again(newest, attemptName(base, readAttempt(newestName).attempt + 1));
+  const ResourceConfig = { ...request.ResourceConfig, ...(machines && { InstanceCount: machines }) };
+  return create({ ...request, ResourceConfig }, jobs, signal);
 }
 
 /** The request that made a job, under another name; it finds the checkpoints of the one before. */

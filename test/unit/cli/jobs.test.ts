@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Channel } from '@aws-sdk/client-sagemaker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { Interrupted } from '../../../src/cli/io.js';
@@ -136,6 +137,18 @@ describe('training jobs on the command line', skipFor(OPS.lack), () => {
     await expect(fetch(url)).rejects.toThrow();
   });
 
+  it('read data where they are said to be, below the bucket and the key', async () => {
+    const elsewhere = { data: { remote: 's3://flowers/other' } };
+    const estimator = { ...ESTIMATOR, s3_train_data: 's3://flowers/v1' };
+    writeFileSync(join(project, 'params.yaml'), stringify({ ...elsewhere, pytorch_estimator: estimator }));
+    const { code, err, json } = await t2i(['train', '--on', 'sagemaker', '--dry-run', '--json']);
+    writeFileSync(join(project, 'params.yaml'), stringify(PARAMS));
+    expect(code, err).toBe(0);
+    const { InputDataConfig, OutputDataConfig } = json().request;
+    const addresses = InputDataConfig.map((channel: Channel) => channel.DataSource?.S3DataSource?.S3Uri);
+    for (const uri of [...addresses, OutputDataConfig.S3OutputPath]) expect(uri).toMatch(/^s3:\/\/flowers\/v1\//);
+  });
+
   it('are told every mistake at once: of the parameters, between them, and of the request', async () => {
     writeFileSync(
       join(project, 'params.yaml'),
@@ -168,6 +181,8 @@ describe('training jobs on the command line', skipFor(OPS.lack), () => {
     [['jobs', 'status'], /name: expected a job with status/],
     [['jobs', 'list', 'x'], /name: expected nothing with list/],
     [['jobs', '--port', '3'], /--port: expected nothing with list/],
+    [['jobs', 'stop', 'x', '--instance-count', '2'], /--instance-count: expected nothing with stop/],
+    [['jobs', 'resume', 'x', '--instance-count', '0'], /--instance-count: expected an integer/],
     [['jobs', '--count', '0'], /--count: expected an integer/],
     [['data', 'push', '--archive', 'rar'], /--archive: expected one of shards, zip/],
     [['data', 'check', '--archive', 'zip'], /--archive: expected nothing with check/],

@@ -286,6 +286,19 @@ for name in ("hyperparameters", "resourceconfig", "inputdataconfig"): print(json
       await expect(resume(name, local.jobs, signal)).rejects.toMatchObject({ code: 'REMOTE_CONFLICT' });
     });
 
+    it('goes on with another number of machines, which have its checkpoints', async () => {
+      const script = `[ -f checkpoints/first ] && echo "$TRAINING_JOB_NAME goes on" && exit 0
+        touch checkpoints/first; exit 1`;
+      const given = preview(await request(script));
+      const name = given.request.TrainingJobName as string;
+      await submit(given, local.jobs, signal);
+      await follow(name);
+      expect(await resume(name, local.jobs, signal, 1)).toEqual({ name: `${name}-2`, created: true });
+      const { job, lines } = await follow(`${name}-2`);
+      expect(job.ResourceConfig).toMatchObject({ InstanceCount: 1, InstanceType: 'ml.g4dn.xlarge' });
+      expect(lines).toEqual([`algo-1 ${name}-2 goes on`]);
+    });
+
     it('reads every line once, in whichever streams they are', async () => {
       local.faults.linesOfStream = 7;
       const { lines } = await run(
