@@ -1,6 +1,6 @@
 interface Machine {
-  /** US dollars an hour. */
-  readonly price: number;
+  /** US dollars an hour; null where it was not collected. */
+  readonly price: number | null;
   readonly gpus: number;
 }
 
@@ -25,6 +25,30 @@ const MACHINES: Readonly<Record<string, Machine>> = {
   'ml.p3.2xlarge': { price: 3.825, gpus: 1 },
   'ml.p3.8xlarge': { price: 14.688, gpus: 4 },
   'ml.p3.16xlarge': { price: 28.152, gpus: 8 },
+  // Of these the GPUs are counted alone, so that a batch which they cannot share is refused before it is paid for.
+  'ml.g5.4xlarge': { price: null, gpus: 1 },
+  'ml.g5.8xlarge': { price: null, gpus: 1 },
+  'ml.g5.16xlarge': { price: null, gpus: 1 },
+  'ml.g6.xlarge': { price: null, gpus: 1 },
+  'ml.g6.4xlarge': { price: null, gpus: 1 },
+  'ml.g6.8xlarge': { price: null, gpus: 1 },
+  'ml.g6.16xlarge': { price: null, gpus: 1 },
+  'ml.g6.48xlarge': { price: null, gpus: 8 },
+  'ml.g6e.xlarge': { price: null, gpus: 1 },
+  'ml.g6e.2xlarge': { price: null, gpus: 1 },
+  'ml.g6e.4xlarge': { price: null, gpus: 1 },
+  'ml.g6e.8xlarge': { price: null, gpus: 1 },
+  'ml.g6e.16xlarge': { price: null, gpus: 1 },
+  'ml.g6e.12xlarge': { price: null, gpus: 4 },
+  'ml.g6e.24xlarge': { price: null, gpus: 4 },
+  'ml.g6e.48xlarge': { price: null, gpus: 8 },
+  'ml.p3dn.24xlarge': { price: null, gpus: 8 },
+  'ml.p4d.24xlarge': { price: null, gpus: 8 },
+  'ml.p4de.24xlarge': { price: null, gpus: 8 },
+  'ml.p5.48xlarge': { price: null, gpus: 8 },
+  'ml.p5e.48xlarge': { price: null, gpus: 8 },
+  'ml.p5en.48xlarge': { price: null, gpus: 8 },
+  'ml.p6-b200.48xlarge': { price: null, gpus: 8 },
 };
 
 /** GPUs of a kind of machine; undefined where it is not in the table. */
@@ -42,14 +66,14 @@ export interface CostEstimate {
 
 /** What a job may cost at most: every machine for as long as it may run. Storage and transfer are not in it. */
 export function estimateCost(type: string, count: number, seconds: number, spot: boolean): CostEstimate {
-  const machine = MACHINES[type];
-  if (machine === undefined)
+  const price = MACHINES[type]?.price ?? null;
+  if (price === null)
     return { at_most: null, currency: 'USD', note: `no estimate: the price of ${type} is not in the table` };
   const hours = seconds / 3600;
   const saves = spot ? '; spot instances cost less, and what they saved is told at the end' : '';
   return {
-    at_most: Math.round(machine.price * count * hours * 100) / 100,
+    at_most: Math.round(price * count * hours * 100) / 100,
     currency: 'USD',
-    note: `an estimate: ${count} x ${type} for ${Number(hours.toFixed(2))} h at $${machine.price} an hour, on demand in US East, as collected ${COLLECTED}; yours may differ${saves}`,
+    note: `an estimate: ${count} x ${type} for ${Number(hours.toFixed(2))} h at $${price} an hour, on demand in US East, as collected ${COLLECTED}; yours may differ${saves}`,
   };
 }

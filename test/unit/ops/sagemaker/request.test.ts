@@ -8,7 +8,7 @@ import { chooseImage, IMAGES } from '../../../../src/ops/sagemaker/images.js';
 import { COUNTS, checkRequest, TEXTS } from '../../../../src/ops/sagemaker/limits.js';
 import { METRIC_DEFINITIONS } from '../../../../src/ops/sagemaker/metrics.js';
 import { attemptName, jobName, readAttempt } from '../../../../src/ops/sagemaker/names.js';
-import { estimateCost } from '../../../../src/ops/sagemaker/prices.js';
+import { estimateCost, gpusOf } from '../../../../src/ops/sagemaker/prices.js';
 import { buildRequest, withOptionName } from '../../../../src/ops/sagemaker/request.js';
 import { OPS } from '../../../support/moto.js';
 import { skipFor } from '../../../support/skip-for.js';
@@ -214,5 +214,15 @@ describe('what a job may cost', () => {
       ),
     });
     expect(estimateCost('ml.p6-b200.48xlarge', 1, 60, false).at_most).toBeNull();
+    expect(estimateCost('ml.unheard.of', 1, 60, false).at_most).toBeNull();
+  });
+
+  it('knows the GPUs of machines that are in no table of prices', () => {
+    expect(['ml.g6.48xlarge', 'ml.p4d.24xlarge', 'ml.g6e.xlarge', 'ml.unheard.of'].map(gpusOf)).toEqual([
+      8,
+      8,
+      1,
+      undefined,
+    ]);
   });
 });
