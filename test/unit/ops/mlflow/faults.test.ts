@@ -106,6 +106,20 @@ describe('an MLflow server', () => {
     });
   });
 
+  it('is asked below the path of its address, as those of DagsHub have one for each repository', async () => {
+    const [user, token] = ['anna', 'a-token'];
+    const env = { MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: token };
+    const address = `${fake.url}/anna/flowers.mlflow/`;
+    const hub = new MlflowServer({ address, env, wait: async () => {} });
+    const run = await getRun(hub, 'r1');
+    await downloadArtifact(hub, run, 'model/a', join(folder, 'a'), record, signal);
+    expect(fake.requests.map(({ path }) => path)).toEqual([
+      '/anna/flowers.mlflow/api/2.0/mlflow/runs/get',
+      '/anna/flowers.mlflow/api/2.0/mlflow-artifacts/artifacts/1/r1/artifacts/model/a',
+    ]);
+    for (const { headers } of fake.requests) expect(headers.authorization).toBe(`Basic ${btoa(`${user}:${token}`)}`);
+  });
+
   it('without the experiment has none', async () => {
     expect(await findExperiment(server(), 'x')).toBeNull();
   });
