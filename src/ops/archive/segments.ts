@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs';
 import { T2IError } from '../../errors.js';
 import { cannotRead } from '../../files.js';
 
-/** A stretch of an archive: bytes, or a file as it lies on the disk. */
-export type Segment = Buffer | { readonly path: string; readonly bytes: number };
+/** A stretch of an archive: bytes, or a file as it lies on the disk, with its SHA-256 in hex where it was hashed before. */
+export type Segment = Buffer | { readonly path: string; readonly bytes: number; readonly sha256?: string };
 
 /** An archive that is never written to the disk: any range of it can be read, as often as it takes. */
 export type Segments = readonly Segment[];
@@ -49,11 +49,23 @@ async function* readFileRange(path: string, from: number, to: number, signal: Ab
   if (read < to - from) throw changedWhileRead(path);
 }
 
-/** SHA-256 of a whole archive, in hex. */
+/**
+ * SHA-256 of a whole archive, in hex.
+ *
+ * @throws T2IError as {@link readSegments}; DATA_INVALID for a file that is another one than was hashed before
+ */
 export async function hashSegments(segments: Segments, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of readSegments(segments, 0, sizeOf(segments), signal)) hash.update(chunk);
-  return hash.digest('hex');
+  const whole = createHash('sha256');
+  for (const segment of segments) {
+    const own = createHash('sha256');
+    for await (const chunk of readSegments([segment], 0, bytesOf(segment), signal)) {
+      whole.update(chunk);
+      own.update(chunk);
+    }
+    if (Buffer.isBuffer(segment) || segment.sha256 === undefined) continue;
+    if (own.digest('hex') !== segment.sha256) throw changedWhileRead(segment.path);
+  }
+  return whole.digest('hex');
 }
 
 export function changedWhileRead(what: string): T2IError {

@@ -205,8 +205,8 @@ function shardsOf(files: readonly LocalFile[], most: number): LocalFile[][] {
   return shards;
 }
 
-function entryOf({ name, path, bytes }: LocalFile) {
-  return { name, content: bytes === 0 ? Buffer.alloc(0) : { path, bytes } };
+function entryOf({ name, path, bytes, sha256 }: LocalFile) {
+  return { name, content: bytes === 0 ? Buffer.alloc(0) : { path, bytes, sha256 } };
 }
 
 /** With the list of files that `t2i model unpack` checks (trainer/t2i_trainer/pack.py). */

@@ -131,6 +131,32 @@ describe('a push to S3', skipFor(OPS.lack), () => {
     expect((await read('manifest.json')).toString()).toBe('{}');
   });
 
+  it.each<PushFormat>(['shards', 'zip', 'files'])(
+    'refuses %s of a file that changes, whenever it does',
+    async (format) => {
+      await push(format);
+      const before = await manifest();
+      const raw = { name: 'data/raw', path: join(project, 'raw') };
+      // One that is missing is left out; what was before it is hashed by then.
+      const later = {
+        name: 'later',
+        get path() {
+          write('raw/images/5.png', 'IMAGE 5'.repeat(100));
+          return '/nowhere';
+        },
+      };
+      const changed = { code: 'DATA_INVALID', message: expect.stringContaining('changed while it was read') };
+      const pushed = pushToS3(store, [raw, later], address, { format }, signal);
+      // A file that is an object of its own is read once: it is pushed as it was.
+      if (format === 'files') await pushed;
+      else await expect(pushed).rejects.toMatchObject(changed);
+      expect(await manifest()).toEqual(before);
+      const onProgress = () => write('raw/images/5.png', 'images!'.repeat(100));
+      await expect(pushToS3(store, [raw], address, { format }, signal, onProgress)).rejects.toMatchObject(changed);
+      expect(await manifest()).toEqual(before);
+    },
+  );
+
   it('makes one zip that the trainer unpacks', async () => {
     await push('zip');
     const [zip = ''] = (await keys()).filter((key) => key.endsWith('.zip'));
