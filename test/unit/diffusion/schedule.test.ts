@@ -24,6 +24,13 @@ describe('alphasCumprod against diffusers', () => {
   }
 });
 
+it('counts betas from the nearer end, the one in the middle from the last', () => {
+  const config = { beta_schedule: 'linear', beta_start: 0.1, beta_end: 0.9, num_train_timesteps: 24 };
+  // torch.cumprod(1 - torch.linspace(0.1, 0.9, 24), 0)[11:14]
+  const [before, middle, after] = [0.013450019992887974, 0.0064910962246358395, 0.0029068822041153908];
+  expect([...alphasCumprod(parseSchedulerConfig(config)).subarray(11, 14)]).toEqual([before, middle, after]);
+});
+
 describe('parseSchedulerConfig', () => {
   it('fills in the defaults of the class', () => {
     expect(parseSchedulerConfig({ _class_name: 'DDIMScheduler' })).toMatchObject({
@@ -129,6 +136,18 @@ describe('parseSchedulerConfig', () => {
 
   it.each([null, 3, 'x', [], undefined])('refuses %j, which is no object', (json) => {
     expect(() => parseSchedulerConfig(json)).toThrow(/expected a JSON object/);
+  });
+
+  it('takes an offset as far as the schedule goes, and none beyond', () => {
+    expect(parseSchedulerConfig({ num_train_timesteps: 10, steps_offset: 10 }).stepsOffset).toBe(10);
+    expect(issuesOf({ num_train_timesteps: 10, steps_offset: 11 })).toEqual(['steps_offset']);
+  });
+
+  it('names the schedules that there are, and given betas only where they are given', () => {
+    const named = (json: object) => () => parseSchedulerConfig({ beta_schedule: 'sigmoid', ...json });
+    const usual = 'expected one of linear, scaled_linear, squaredcos_cap_v2';
+    expect(named({})).toThrow(`${usual}, received`);
+    expect(named({ trained_betas: [0.1], num_train_timesteps: 1 })).toThrow(`${usual}, trained_betas, received`);
   });
 
   it('takes betas that are given as the schedule', () => {
