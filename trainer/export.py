@@ -3,8 +3,9 @@
     python trainer/export.py --run runs/emoji-128 --out models/emoji-128 --name emoji-128
 
 Each network becomes `model.onnx` (float32 arithmetic, for CPUs) and `model.fp16.onnx` (fp16 arithmetic, for GPUs) over
-one `model.weights`. Every graph must agree with PyTorch before anything is published; where one does not, the command
-ends with exit code 1 and the target is as it was.
+one `model.weights`; the decoder `model.bf16.onnx` too, for GPUs on which its activations overflow in fp16. Every graph
+must agree with PyTorch before anything is published; where one does not, the command ends with exit code 1 and the
+target is as it was. Only one in bf16 is left out instead.
 """
 
 import sys

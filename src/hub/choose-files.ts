@@ -6,9 +6,9 @@ const NETWORKS = ['text_encoder', 'unet', 'vae_decoder'] as const;
 const TOKENIZER = ['tokenizer.json', 'vocab.json', 'merges.txt', 'tokenizer_config.json', 'special_tokens_map.json'];
 const ELSEWHERE = ['t2i.json', 'model_index.json', 'scheduler/scheduler_config.json', 'vae/config.json'];
 
-/** Graph that every network has, and the one in half precision that shares its weights where our own exporter wrote both. */
+/** Graph that every network has, and those in half precision that share its weights where our own exporter wrote them. */
 const GRAPH = 'model.onnx';
-const HALF_GRAPH = 'model.fp16.onnx';
+const HALF_GRAPHS: readonly (string | undefined)[] = ['model.fp16.onnx', 'model.bf16.onnx'];
 
 /** What else lies beside a graph: weights of other frameworks, engines (which are code, and fit one GPU), and pictures of graphs. */
 const OTHERS =
@@ -53,12 +53,12 @@ function isNeeded(path: string, all: ReadonlySet<string>): boolean {
 /** Weights outside a graph have any name; those that start with the name of another graph are that one's. */
 function isOfNetwork(name: string, folder: string, all: ReadonlySet<string>): boolean {
   if (name === GRAPH) return true;
-  // Without our manifest, nothing says that both graphs share their weights.
-  if (name === HALF_GRAPH) return all.has('t2i.json');
+  // Without our manifest, nothing says that the graphs share their weights.
+  if (HALF_GRAPHS.includes(name)) return all.has('t2i.json');
   if (name.endsWith('.onnx') || OTHERS.test(name)) return false;
   const graphs = [...all].filter((path) => posix.dirname(path) === folder && path.endsWith('.onnx'));
   const owner = graphs.map((path) => posix.basename(path)).find((graph) => graph !== GRAPH && name.startsWith(graph));
-  return owner === undefined || (owner === HALF_GRAPH && all.has('t2i.json'));
+  return owner === undefined || (HALF_GRAPHS.includes(owner) && all.has('t2i.json'));
 }
 
 function refuseWithoutGraphs(repo: string, paths: ReadonlySet<string>): void {

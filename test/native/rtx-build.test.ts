@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,7 @@ import { hasGpu, skipFor } from '../support/skip-for.js';
 
 const MODEL = fileURLToPath(new URL('../../models/emoji-128/', import.meta.url));
 const UNSUPPORTED = fileURLToPath(new URL('fixtures/unsupported-operator.onnx', import.meta.url));
+const BF16_DECODER = fileURLToPath(new URL('fixtures/emoji-decoder.bf16.onnx', import.meta.url));
 const FOLDERS = { textEncoder: 'text_encoder', unet: 'unet', vaeDecoder: 'vae_decoder' } as const;
 /** A UNet takes half a minute where other tests use the processors too. */
 const TIMEOUT_MS = 240_000;
@@ -87,6 +88,34 @@ describe('TensorRT-RTX', skipFor(noBuild('none'), noNvidia('rtx')), () => {
       const fractions = progress.map(({ fraction }) => fraction);
       expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
       expect(fractions.at(-1)).toBe(1);
+    },
+  );
+
+  /** The decoder as `t2i export` writes it in bf16 (trainer/tests/test_half.py), beside its weights. */
+  const inBf16 = (computeCapabilities: number[]) => {
+    const beside = mkdtempSync(join(folder, 'bf16-'));
+    copyFileSync(BF16_DECODER, join(beside, 'model.bf16.onnx'));
+    copyFileSync(join(MODEL, 'vae_decoder', 'model.weights'), join(beside, 'model.weights'));
+    return { ...network('vaeDecoder', '', { computeCapabilities }), onnx: join(beside, 'model.bf16.onnx') };
+  };
+
+  test.each([[[80]], [[89]], [[86, 89, 120]]])(
+    'builds a decoder in bf16 for compute capabilities %j',
+    { timeout: TIMEOUT_MS },
+    async (computeCapabilities) => {
+      const { serialized } = await addon().buildEngine(inBf16(computeCapabilities), null, null);
+      expect(serialized.byteLength).toBeGreaterThan(0);
+    },
+  );
+
+  test.each([[[75]], [[75, 89]]])(
+    'says of a decoder in bf16 that %j cannot run it',
+    { timeout: TIMEOUT_MS },
+    async (computeCapabilities) => {
+      // The stand-in says the same (test/native/fake/infer/builder.cc).
+      expect(await refused(inBf16(computeCapabilities))).toMatch(
+        /^ENGINE_BUILD_FAILED: .*Cannot compile for target\(s\) sm75, because the model contains HW-specific datatypes: b16/,
+      );
     },
   );
 

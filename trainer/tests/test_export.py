@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,10 @@ def model(run, tmp_path_factory) -> Path:
     return out
 
 
+def graphs_of(part: str) -> list[str]:
+    return ["model.onnx", "model.fp16.onnx", *(["model.bf16.onnx"] if part == "vae_decoder" else [])]
+
+
 def test_graphs_have_opset_17_the_documented_names_and_no_weights_of_their_own(model):
     names = {
         "text_encoder": (["input_ids"], ["last_hidden_state"]),
@@ -81,8 +86,10 @@ def test_graphs_have_opset_17_the_documented_names_and_no_weights_of_their_own(m
         "vae_decoder": (["latents"], ["image"]),
     }
     for part, (inputs, outputs) in names.items():
-        for file in ("model.onnx", "model.fp16.onnx"):
-            onnx.checker.check_model(str(model / part / file), full_check=True)
+        assert {file.name for file in (model / part).glob("*.onnx")} == set(graphs_of(part))
+        for file in graphs_of(part):
+            # ONNX lists bf16 for convolutions from opset 22 on, TensorRT takes it in every one.
+            onnx.checker.check_model(str(model / part / file), full_check=file != "model.bf16.onnx")
             graph = onnx.load(str(model / part / file), load_external_data=False)
             assert [(entry.domain, entry.version) for entry in graph.opset_import] == [("", 17)]
             assert [value.name for value in graph.graph.input] == inputs
@@ -105,6 +112,26 @@ def test_weights_are_stored_once_for_both_graphs(model, run):
     names = {tensor.name for tensor in onnx.load(str(model / "unet" / "model.onnx")).graph.initializer}
     assert "unet.conv_in.weight.fp16" in names
     assert "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_q.weight.fp16" in names
+
+
+def test_the_decoder_in_bf16_is_valid_onnx_from_the_opset_on_that_lists_it(model):
+    graph = onnx.load(str(model / "vae_decoder" / "model.bf16.onnx"))
+    onnx.checker.check_model(onnx.version_converter.convert_version(graph, 22), full_check=True)
+
+
+def test_a_decoder_that_fails_the_gate_in_bf16_has_no_such_graph(run, tmp_path, monkeypatch, capsys):
+    def fails_in_bf16(path, *rest):
+        parity = measure(path, *rest)
+        return replace(parity, cosine=0.9) if path.name == "model.bf16.onnx" else parity
+
+    monkeypatch.setattr(components, "measure", fails_in_bf16)
+    assert main(["--run", str(run), "--out", str(tmp_path / "tiny"), "--name", "tiny"]) == 0
+    assert not (tmp_path / "tiny/vae_decoder/model.bf16.onnx").exists()
+    manifest = read_json(tmp_path / "tiny/t2i.json")
+    words = "vae_decoder/model.bf16.onnx differs from PyTorch over 6 inputs: cosine 0.900000, allowed 0.999"
+    assert manifest["training"]["parity"]["vae_decoder/model.bf16.onnx"] == {"leftOut": words}
+    assert "vae_decoder/model.bf16.onnx" not in manifest["files"]
+    assert words in capsys.readouterr().err
 
 
 def test_weights_lie_where_a_runtime_can_map_them(tmp_path):
@@ -167,7 +194,7 @@ def test_the_manifest_lists_every_other_file_with_its_hash(model):
 
 def test_the_gate_saw_every_batch_and_size_and_passed_within_its_tolerance(model):
     parity = read_json(model / "t2i.json")["training"]["parity"]
-    assert set(parity) == {f"{part}/{file}" for part in PARTS for file in ("model.onnx", "model.fp16.onnx")}
+    assert set(parity) == {f"{part}/{file}" for part in PARTS for file in graphs_of(part)}
     for name, seen in parity.items():
         assert seen["inputs"] == (3 if name.startswith("text") else 6)
         if name.endswith("/model.onnx"):
@@ -176,7 +203,9 @@ def test_the_gate_saw_every_batch_and_size_and_passed_within_its_tolerance(model
                 "rounding the weights costs more than the graph"
             )
         else:
-            assert 1e-5 < seen["max_abs"] < 0.1, "fp16 arithmetic must show, and not much"
+            assert 1e-5 < seen["max_abs"] < 0.1, "arithmetic in 16 bits must show, and not much"
+    coarse, half = (parity[f"vae_decoder/model.{kind}.onnx"]["max_abs"] for kind in ("bf16", "fp16"))
+    assert coarse > 4 * half, "rounded to 8 bits where fp16 has 11"
 
 
 def test_an_export_replaces_the_old_one_as_a_whole(run, tmp_path):
@@ -217,7 +246,7 @@ def test_a_graph_that_differs_publishes_nothing(run, tmp_path, monkeypatch, caps
     out.mkdir()
     (out / "older").write_text("export")
     original = getattr(components, form)
-    monkeypatch.setattr(components, form, lambda model: damage(original(model)))
+    monkeypatch.setattr(components, form, lambda *given: damage(original(*given)))
     assert main(["--run", str(run), "--out", str(out), "--name", "tiny"]) == 1
     assert re.search(f"nothing was published: {message}", capsys.readouterr().err)
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["tiny", "tiny/older"]
@@ -265,7 +294,7 @@ def with_opset(original, opset: int):
 
 def test_an_autoencoder_of_diffusers_is_exported_too(tmp_path):
     run = write_run(tmp_path / "run")
-    assert len(export_component(load_components(run)[2], run, tmp_path)) == 2
+    assert len(export_component(load_components(run)[2], run, tmp_path)) == len(graphs_of("vae_decoder"))
     image = onnx.load(str(tmp_path / "vae_decoder" / "model.onnx")).graph.output[0]
     assert [dim.dim_param or dim.dim_value for dim in image.type.tensor_type.shape.dim] == [
         "batch", 3, "image_height", "image_width",

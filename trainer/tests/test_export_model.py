@@ -187,6 +187,23 @@ def test_a_graph_that_differs_keeps_the_old_directory(project, monkeypatch):
     assert [path.name for path in old.parent.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_decoder_that_is_too_coarse_in_bf16_is_exported_without_and_says_so(project, monkeypatch, capsys):
+    original = components.judge
+
+    def judge(name, parity, tolerance):
+        if name.endswith("model.bf16.onnx"):
+            raise components.ParityError(f"{name} differs from PyTorch")
+        return original(name, parity, tolerance)
+
+    monkeypatch.setattr(components, "judge", judge)
+    export_model.stage(project, parameters())
+    exported = project / "saved_models" / "onnx_models" / "vae_decoder"
+    assert {file.name for file in exported.glob("*.onnx")} == {"model.onnx", "model.fp16.onnx"}
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    [warning] = [event["message"] for event in events if event["event"] == "warning"]
+    assert warning.startswith("vae_decoder/model.bf16.onnx differs from PyTorch; it is left out: ")
+
+
 def test_pickles_are_refused_with_the_command_that_converts_them(tmp_path):
     folder = write_project(tmp_path / "parts")
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"

@@ -44,6 +44,8 @@ describe('the files of a model', () => {
       'unet/model_int8.onnx_data',
       'unet/model.fp16.onnx',
       'unet/model.fp16.onnx_data',
+      'vae_decoder/model.bf16.onnx',
+      'vae_decoder/model.bf16.onnx_data',
     ],
     [
       'networks that are not run',
@@ -65,7 +67,8 @@ describe('the files of a model', () => {
   });
 
   it('are graphs in half precision, too, where our manifest says that they share their weights', () => {
-    const paths = ['t2i.json', 'unet/model.fp16.onnx', 'unet/model.weights'];
+    const graphs = ['unet/model.fp16.onnx', 'unet/model.weights', 'vae_decoder/model.bf16.onnx'];
+    const paths = ['t2i.json', ...graphs, 'vae_decoder/model.bf16.onnx_data'];
     expect(choose(...paths)).toEqual(paths);
   });
 

@@ -1,4 +1,4 @@
-"""The networks of a model folder, each exported to two graphs over one file of weights, behind the parity gate."""
+"""The networks of a model folder, each exported to its graphs over one file of weights, behind the parity gate."""
 
 import copy
 import json
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from onnx import TensorProto
 from torch import nn
 from transformers import CLIPTextModel
 
@@ -25,12 +26,13 @@ from .export import (
     vae_encoder_graph,
 )
 from .half import half_compute
-from .parity import Tolerance, judge, measure
+from .parity import ParityError, Tolerance, judge, measure
 from .weights import half_weights, write_with_shared_weights
 
-FLOAT32, FLOAT16 = "model.onnx", "model.fp16.onnx"
-# fp16 arithmetic is judged by direction and by the image: the size of its error depends on the scale of an output.
-FLOAT16_TOLERANCE = Tolerance(None, 0.999)
+FLOAT32, FLOAT16, BFLOAT16 = "model.onnx", "model.fp16.onnx", "model.bf16.onnx"
+# Arithmetic in 16 bits is judged by direction and by the image: the size of its error depends on the scale of an
+# output. bf16 too: it rounds 8 times as much as fp16, over a hundred operations by half of what this admits.
+HALF_TOLERANCE = Tolerance(None, 0.999)
 # Of the float32 graphs. The denoiser is the deepest, so its rounding errors add up to more.
 FLOAT32_TOLERANCE, DENOISER_TOLERANCE = Tolerance(1e-3, 0.9999), Tolerance(2e-3, 0.9999)
 
@@ -47,6 +49,9 @@ class Component:
     """Of the float32 graph."""
     granularity: int = 1
     """Widths of the inputs are multiples of it."""
+    may_overflow: bool = False
+    """Whether its activations may leave the range of fp16, as those of some decoders do: it has a graph in bf16 too,
+    unless that one fails the gate. onnxruntime's CPU widens fp16 on the way, so only a GPU sees whether they do."""
 
     def rounded(self) -> Graph:
         """The network with weights that fp16 holds exactly, as both graphs compute with."""
@@ -71,6 +76,7 @@ def components_of(
             lambda module: vae_decoder_graph(module, channels, (height, width)),
             FLOAT32_TOLERANCE,
             step,
+            may_overflow=True,
         ),
     ]
     if with_encoder:
@@ -94,7 +100,8 @@ def load_components(folder: Path) -> list[Component]:
 
 
 def export_component(part: Component, source: Path, target: Path, opset: int = OPSET) -> dict:
-    """Writes both graphs and the configuration; returns what the gate measured, by path. Raises ParityError."""
+    """Writes the graphs and the configuration; returns what the gate measured, by path, or why a graph in bf16 was left
+    out, as `leftOut`. Raises ParityError for any other that fails."""
     folder = target / part.target
     folder.mkdir(parents=True)
     for name in ("config.json", "sketch.json"):
@@ -102,10 +109,20 @@ def export_component(part: Component, source: Path, target: Path, opset: int = O
             shutil.copy(source / part.source / name, folder)
     original, rounded = part.graph(part.module.eval()), part.rounded()
     float32 = half_weights(export_graph(rounded, folder / FLOAT32, opset))
-    write_with_shared_weights({FLOAT32: float32, FLOAT16: half_compute(float32)}, folder)
-    result = {}
-    for file, tolerance in {FLOAT32: part.tolerance, FLOAT16: FLOAT16_TOLERANCE}.items():
+    graphs = {FLOAT32: float32, FLOAT16: half_compute(float32)}
+    if part.may_overflow:
+        graphs[BFLOAT16] = half_compute(float32, TensorProto.BFLOAT16)
+    write_with_shared_weights(graphs, folder)
+    result: dict[str, dict] = {}
+    for file in graphs:
         name = f"{part.target}/{file}"
-        result[name] = judge(name, measure(folder / file, rounded, original.module, part.granularity), tolerance)
+        parity = measure(folder / file, rounded, original.module, part.granularity)
+        try:
+            result[name] = judge(name, parity, part.tolerance if file == FLOAT32 else HALF_TOLERANCE)
+        except ParityError as error:
+            if file != BFLOAT16:
+                raise
+            (folder / file).unlink()
+            result[name] = {"leftOut": str(error)}
         print(f"{name}: {json.dumps(result[name])}", file=sys.stderr)
     return result

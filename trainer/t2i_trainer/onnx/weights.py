@@ -1,8 +1,8 @@
-"""Weights stored once: both graphs of a component point into one external file of fp16 values.
+"""Weights stored once: the graphs of a component point into one external file of fp16 values.
 
 `model.onnx` casts the stored fp16 weights to float32 and computes in float32: for CPUs, whose runtime folds the casts
-when it loads. `model.fp16.onnx` (half.py) computes in fp16. Inputs and outputs of both are float32, so that a
-caller need not know which of the two it runs.
+when it loads. `model.fp16.onnx` (half.py) computes in fp16, `model.bf16.onnx` casts them to bf16 and computes in that.
+Inputs and outputs of all are float32, so that a caller need not know which of them it runs.
 """
 
 import copy
