@@ -199,6 +199,10 @@ def test_a_decoder_that_is_too_coarse_in_bf16_is_exported_without_and_says_so(pr
     export_model.stage(project, parameters())
     exported = project / "saved_models" / "onnx_models" / "vae_decoder"
     assert {file.name for file in exported.glob("*.onnx")} == {"model.onnx", "model.fp16.onnx"}
+    manifest = read_json(exported.parent / "t2i.json")
+    left_out = manifest["training"]["parity"]["vae_decoder/model.bf16.onnx"]
+    assert left_out == {"leftOut": "vae_decoder/model.bf16.onnx differs from PyTorch"}
+    assert "vae_decoder/model.bf16.onnx" not in manifest["files"]
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     [warning] = [event["message"] for event in events if event["event"] == "warning"]
     assert warning.startswith("vae_decoder/model.bf16.onnx differs from PyTorch; it is left out: ")
