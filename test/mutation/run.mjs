@@ -3,8 +3,9 @@
 // A layer may not fall below its score in baseline.json; --update raises it there. Where a file is run alone, the others of its layer count
 // as they did when they were measured. A mutant that changes nothing that can be seen is listed in equal.json with the reason. Takes minutes
 // a layer: it is no part of `npm test`.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Stryker } from '@stryker-mutator/core';
 import { ROOT } from '../run/commands.mjs';
@@ -13,6 +14,10 @@ import { LAYERS } from './layers.mjs';
 import { LAST_RESORT } from './runner.mjs';
 
 const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'));
+
+/** Where the runners share how long each file of tests takes. */
+const TIMES = join(mkdtempSync(join(tmpdir(), 't2i-mutation-')), 'times.json');
+process.once('exit', () => rmSync(dirname(TIMES), { recursive: true }));
 
 const RUNNER = fileURLToPath(new URL('runner.mjs', import.meta.url));
 
@@ -71,6 +76,8 @@ function hung(mutants) {
 
 async function mutate(tests, patterns) {
   process.env.T2I_MUTATION_TESTS = tests.join(',');
+  process.env.T2I_MUTATION_TIMES = TIMES;
+  writeFileSync(TIMES, '{}');
   const results = await new Stryker({
     mutate: [...patterns],
     testRunner: 'kept',

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { QuickestFirst } from './quickest-first.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const include = (process.env.T2I_MUTATION_TESTS ?? '').split(',');
@@ -19,6 +20,7 @@ const files = readdirSync(join(root, 'test/unit'), { recursive: true, encoding: 
 export default defineConfig({
   root,
   test: {
+    sequence: { sequencer: QuickestFirst },
     projects: [
       { extends: true, test: { name: 'shared', include, exclude: files.filter(mocks), isolate: false } },
       { extends: true, test: { name: 'alone', include, exclude: files.filter((path) => !mocks(path)) } },
