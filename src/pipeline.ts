@@ -116,12 +116,12 @@ export class Pipeline implements AsyncDisposable {
     const tokenizer = await loadTokenizer(model);
     signal?.throwIfAborted();
     const { backend, tried, session } = await openSelected(selection, model, opening);
-    const { runtime, engines } = session;
+    const { runtime, engines, precisions } = session;
     return new Pipeline({
       model,
       tokenizer,
       session,
-      backend: { name: backend.name, runtime, ...(engines && { engines }), tried },
+      backend: { name: backend.name, runtime, ...(engines && { engines }), ...(precisions && { precisions }), tried },
       maxQueue,
       warnings,
     });

@@ -91,8 +91,10 @@ export interface GenerateControl {
 export interface Session {
   /** Name and version of the runtime that the model runs on, for receipts, for example `onnxruntime-node 1.30.0`. */
   readonly runtime: string;
-  /** SHA-256 in hex of the plan in each network's engine, as `t2i engines inspect` prints it; absent where the runtime has none. */
+  /** SHA-256 in hex of each network's serialized engine, as `t2i engines inspect` prints it; absent where the runtime has none. */
   readonly engines?: Readonly<Record<NetworkName, string>>;
+  /** What each network's engine computes in, for example `bf16`; as `engines`. */
+  readonly precisions?: Readonly<Record<NetworkName, string>>;
   /**
    * Steps of one image are reported in order; those of several images may interleave.
    *

@@ -24,6 +24,7 @@ import { openSession } from './tensorrt/open-session.js';
 
 // What the command line asks of TensorRT and of the engine cache.
 export { loadAddon } from './tensorrt/addon.js';
+export { hasBf16 } from './tensorrt/capabilities.js';
 export { engineCacheFolder } from './tensorrt/engines/cache-folder.js';
 export { componentOf, NETWORKS } from './tensorrt/engines/components.js';
 export { type CacheEntry, listEngines } from './tensorrt/engines/engine-cache.js';

@@ -33,8 +33,10 @@ export interface Receipt {
     readonly name: string;
     /** Name and version of its runtime. */
     readonly runtime: string;
-    /** SHA-256 in hex of the plan in each network's engine, as `t2i engines inspect` prints it; left out by backends without engines. */
+    /** SHA-256 in hex of each network's serialized engine, as `t2i engines inspect` prints it; left out by backends without engines. */
     readonly engines?: Readonly<Record<string, string>>;
+    /** What each network's engine computes in, for example `bf16`; as `engines`, which came before it. */
+    readonly precisions?: Readonly<Record<string, string>>;
   };
   /** Package and version that made the image. */
   readonly sdk: string;
@@ -83,24 +85,26 @@ const PLAN_FIELDS: Record<keyof Receipt['plan'], Field> = {
   steps: integer(1, 1_000_000),
   sha256,
 };
-const hashes = (most: number, by: string): Field => ({
-  expected: `at most ${most} SHA-256 in hex, each under the name of a ${by}`,
+const byName = (most: number, what: string, by: string, each: Field): Field => ({
+  expected: `at most ${most} ${what}, each under the name of a ${by}`,
   accepts: (value) =>
     isRecord(value) &&
     Object.keys(value).length <= most &&
     Object.keys(value).every(name.accepts) &&
     // Assigned to an object, this name would be no entry of it.
     !Object.hasOwn(value, '__proto__') &&
-    Object.values(value).every(sha256.accepts),
+    Object.values(value).every(each.accepts),
 });
+const hashes = (most: number, by: string): Field => byName(most, 'SHA-256 in hex', by, sha256);
 const MODEL_FIELDS: Record<keyof Receipt['model'], Field> = { name, hashes: hashes(1000, 'file') };
 const BACKEND_FIELDS: Record<keyof Receipt['backend'], Field> = {
   name,
   runtime: name,
   engines: hashes(10, 'network'),
+  precisions: byName(10, 'names of precisions', 'network', name),
 };
 /** Fields that came after the first receipts of this version were written. */
-const OPTIONAL: ReadonlySet<string> = new Set(['backend.engines', 'plan.schedule', 'served']);
+const OPTIONAL: ReadonlySet<string> = new Set(['backend.engines', 'backend.precisions', 'plan.schedule', 'served']);
 
 /** A receipt with more fields in one place is not looked at one by one: their names alone would fill a terminal. */
 const MAX_FIELDS = 50;

@@ -15,8 +15,10 @@ export interface BackendReport {
   readonly name: string;
   /** Package and version of its runtime. */
   readonly runtime: string;
-  /** SHA-256 in hex of the plan in each network's engine, as `t2i engines inspect` prints it, where the backend runs engines. */
+  /** SHA-256 in hex of each network's serialized engine, as `t2i engines inspect` prints it, where the backend runs engines. */
   readonly engines?: Readonly<Record<string, string>>;
+  /** What each network's engine computes in, for example `bf16`; as `engines`. */
+  readonly precisions?: Readonly<Record<string, string>>;
   /** What `auto` tried before it, with the reason why each cannot run; empty for a backend that was named. */
   readonly tried: readonly FailedTry[];
 }

@@ -41,6 +41,7 @@ export function makeReceipt(
       name: backend.name,
       runtime: backend.runtime,
       ...(backend.engines && { engines: backend.engines }),
+      ...(backend.precisions && { precisions: backend.precisions }),
     },
     sdk: packageVersion(),
     noiseSha256,

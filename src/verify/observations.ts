@@ -6,7 +6,7 @@ export function observations(receipt: Receipt, again: Receipt, { direct, encoded
   const reasons: string[] = [];
   const runtimes = [receipt, again].map(({ backend }) => `${backend.name} (${backend.runtime})`);
   if (runtimes[0] !== runtimes[1]) reasons.push(`backend: ${runtimes[0]} in the receipt, ${runtimes[1]} here`);
-  else reasons.push(...engineReasons(receipt.backend.engines, again.backend.engines));
+  else reasons.push(...engineReasons(receipt.backend, again.backend));
   if (receipt.sdk !== again.sdk) reasons.push(`version: ${receipt.sdk} in the receipt, ${again.sdk} here`);
   if (receipt.rgbSha256 !== again.rgbSha256) reasons.push('pixels: made again, they are not those of the receipt');
   if (direct.maxAbs > 0) {
@@ -21,12 +21,20 @@ export function observations(receipt: Receipt, again: Receipt, { direct, encoded
 }
 
 /** Engines of one TensorRT may be built anew, and then round otherwise; a receipt without them says nothing. */
-function engineReasons(there: Receipt['backend']['engines'], here: Receipt['backend']['engines']): string[] {
-  if (there === undefined || here === undefined) return [];
-  return Object.keys(here)
-    .filter((network) => there[network] !== here[network])
-    .map((network) => {
-      const recorded = there[network]?.slice(0, 12) ?? 'not named';
-      return `engine: ${network} is ${recorded} in the receipt and ${here[network]?.slice(0, 12)} here`;
-    });
+function engineReasons(there: Receipt['backend'], here: Receipt['backend']): string[] {
+  if (there.engines === undefined || here.engines === undefined) return [];
+  return Object.keys(here.engines)
+    .filter((network) => there.engines?.[network] !== here.engines?.[network])
+    .map(
+      (network) =>
+        `engine: ${network} is ${engineOf(there, network)} in the receipt and ${engineOf(here, network)} here`,
+    );
+}
+
+/** The start of its hash, and what it computes in where that is known. */
+function engineOf({ engines, precisions }: Receipt['backend'], network: string): string {
+  const sha256 = engines?.[network]?.slice(0, 12);
+  if (sha256 === undefined) return 'not named';
+  const precision = precisions?.[network];
+  return precision === undefined ? sha256 : `${sha256} in ${precision}`;
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -11,6 +11,7 @@ import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { noBuild } from '../support/native.js';
+import { withBf16Decoder, withHalfDecoder } from '../support/sim-machine.js';
 import { type SimTensorrt, simTensorrt } from '../support/sim-tensorrt.js';
 import { skipFor } from '../support/skip-for.js';
 import { toyImages, toyReference } from '../support/toy-networks.js';
@@ -194,6 +195,7 @@ describe('a tensorrt session that fails', skipFor(noBuild('sim')), () => {
           unet: unet.header.serialized.sha256,
           vaeDecoder: vaeDecoder.header.serialized.sha256,
         },
+        precisions: { textEncoder: 'fp32', unet: 'fp32', vaeDecoder: 'fp32' },
         warnings: [],
         strict: false,
       },
@@ -221,24 +223,30 @@ describe('a tensorrt session that fails', skipFor(noBuild('sim')), () => {
     await failing.close();
   });
 
-  it('in half precision warns with every image that the decoder runs in another, and is refused under strict', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 't2i-half-'));
-    cpSync(fixture('tiny'), dir, { recursive: true });
-    copyFileSync(join(dir, 'vae_decoder/model.onnx'), join(dir, 'vae_decoder/model.fp16.onnx'));
-    vi.stubEnv('T2I_FAKE_TENSORRT', 'fp16-overflow');
-    const half = await describeModel(dir);
-    const opened = await sim.backend.open(half);
-    const job = tinyJob(half, { latentSize: half.nativeSize.width / half.vaeFactor });
-    for (let image = 0; image < 2; image++) {
-      expect((await opened.generate(job)).warnings).toEqual([expect.stringMatching(/fp32/)]);
-    }
-    await opened.close();
-    await expect(sim.backend.open(half, { strict: true })).rejects.toMatchObject({
-      code: 'BACKEND_FAILED',
-      message: expect.stringMatching(/strict forbids.*fp32/),
-    });
-    rmSync(dir, { recursive: true });
-  });
+  it.each([
+    ['fp32', withHalfDecoder],
+    ['bf16', withBf16Decoder],
+  ])(
+    'in half precision warns with every image that the decoder runs in %s, and is refused under strict',
+    async (precision, written) => {
+      const { dir } = await written();
+      vi.stubEnv('T2I_FAKE_TENSORRT', 'fp16-overflow');
+      const half = await describeModel(dir);
+      const opened = await sim.backend.open(half);
+      expect(opened.precisions).toEqual({ textEncoder: 'fp32', unet: 'fp32', vaeDecoder: precision });
+      const job = tinyJob(half, { latentSize: half.nativeSize.width / half.vaeFactor });
+      for (let image = 0; image < 2; image++) {
+        expect((await opened.generate(job)).warnings).toEqual([
+          expect.stringContaining(`vae_decoder: runs in ${precision}, for `),
+        ]);
+      }
+      await opened.close();
+      await expect(sim.backend.open(half, { strict: true })).rejects.toMatchObject({
+        code: 'BACKEND_FAILED',
+        message: expect.stringContaining(`strict forbids fallbacks: vae_decoder: runs in ${precision}, for `),
+      });
+    },
+  );
 
   it('its accuracy check lets auto take the processor, which says why; a session of its own name is refused', async () => {
     vi.stubEnv('T2I_ENGINE_CACHE', mkdtempSync(join(tmpdir(), 't2i-inaccurate-')));

@@ -106,9 +106,14 @@ describe('t2i doctor on the simulated device', skipFor(noBuild('sim')), () => {
     rmSync(join(folder, 'engines'), { recursive: true });
     expect(section(out, 'backend tensorrt')).toMatch(/^ok +tensorrt 11\.4\.0 on /);
     expect(section(out, 'cuda')).toMatch(/^ok +driver for CUDA 13\.0, which runs TensorRT for CUDA 13/);
-    expect(section(out, 'gpu 0')).toMatch(/compute capability \d+\.\d, .*GiB|MiB/);
+    expect(section(out, 'gpu 0')).toMatch(/compute capability 8\.9, .*(GiB|MiB)/);
     expect(section(out, 'tensorrt')).toMatch(/^ok +11\.4\.0 \(full, builds and runs engines\) .*fake-11/);
     expect(section(out, 'engine cache')).toMatch(/engines\n +1 engines?, 3\.0 MiB/);
+  });
+
+  it('says of a GPU without bf16 that it has none', async () => {
+    vi.stubEnv('T2I_SIM_COMPUTE', '75');
+    expect(section((await doctor()).out, 'gpu 0')).toMatch(/compute capability 7\.5 \(no bf16\), /);
   });
 
   it('says why each of the others is not used', async () => {

@@ -39,6 +39,7 @@ describe('a pipeline on TensorRT', skipFor(noBuild('sim')), () => {
       name: 'tensorrt',
       runtime: expect.stringMatching(/^tensorrt 10\.\d+\.\d+$/),
       engines,
+      precisions: { textEncoder: 'fp32', unet: 'fp32', vaeDecoder: 'fp32' },
       tried: [],
     });
     const { tried: _, ...ran } = backend;
@@ -71,7 +72,9 @@ describe('a pipeline on TensorRT', skipFor(noBuild('sim')), () => {
     await writeFile(path, await encodeImage(image!, receipt));
     expect(await verifyImage(path, load)).toMatchObject({
       verdict: 'exact',
-      reasons: [expect.stringMatching(/^engine: unet is 000000000000 in the receipt and [0-9a-f]{12} here$/)],
+      reasons: [
+        expect.stringMatching(/^engine: unet is 000000000000 in fp32 in the receipt and [0-9a-f]{12} in fp32 here$/),
+      ],
     });
   });
 

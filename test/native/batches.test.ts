@@ -24,7 +24,7 @@ describe('jobs that wait in a session on the simulated device', skipFor(noBuild(
   beforeEach(async () => {
     const native = await openTiny();
     const keeper = new KernelKeeper(native, HASHES, HASHES, NO_KERNELS);
-    const facts = { runtime: 'tensorrt 10', engines: HASHES, warnings: [], strict: true };
+    const facts = { runtime: 'tensorrt 10', engines: HASHES, precisions: HASHES, warnings: [], strict: true };
     session = new TensorrtSession(native, facts, model.latentChannels, keeper, new NoiseThread());
     addon.sim.failCall(0, 'none');
   });

@@ -78,7 +78,13 @@ describe(
         files: all(path),
         model: {} as SessionRequest['model'],
         useGraph: true,
-        facts: { runtime: 'tensorrt-rtx', engines: all(header.serialized.sha256), warnings: [], strict: false },
+        facts: {
+          runtime: 'tensorrt-rtx',
+          engines: all(header.serialized.sha256),
+          precisions: all(header.precision),
+          warnings: [],
+          strict: false,
+        },
       };
       const whole = readFileSync(path);
       const random = new MersenneTwister(7);

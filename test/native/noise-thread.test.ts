@@ -34,7 +34,7 @@ describe('a session whose noise is drawn elsewhere', skipFor(noBuild('sim')), ()
   const open = async (noise: NoiseDrawer) => {
     const native = await openTiny();
     const keeper = new KernelKeeper(native, HASHES, HASHES, NO_KERNELS);
-    const facts = { runtime: 'tensorrt 10', engines: HASHES, warnings: [], strict: true };
+    const facts = { runtime: 'tensorrt 10', engines: HASHES, precisions: HASHES, warnings: [], strict: true };
     const session = new TensorrtSession(native, facts, model.latentChannels, keeper, noise);
     sessions.push(session);
     addon.sim.failCall(0, 'none');

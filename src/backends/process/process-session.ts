@@ -7,7 +7,8 @@ import { type ProcessKind, RuntimeProcess } from './runtime-process.js';
 /** What a session runs, in a child that offers `S`. */
 export interface ProcessModel<S> {
   readonly kind: ProcessKind<S>;
-  readonly engines?: Readonly<Record<NetworkName, string>>;
+  /** What is known of the engines that it runs, where it runs engines. */
+  readonly facts?: Pick<Session, 'engines' | 'precisions'>;
   /** Opens the model in a fresh process. @returns name and version of the runtime in it */
   load(process: RuntimeProcess<S>): Promise<string>;
   /** Throws where the model is not what it was when the session was opened; asked before every restart. */
@@ -22,6 +23,7 @@ export interface ProcessModel<S> {
  */
 export class ProcessSession<S = unknown> implements Session {
   readonly engines?: Readonly<Record<NetworkName, string>>;
+  readonly precisions?: Readonly<Record<NetworkName, string>>;
   readonly #queue = new JobQueue((queued) => this.#run(queued));
   readonly #backoff: Backoff;
   #closing: Promise<void> | null = null;
@@ -33,7 +35,8 @@ export class ProcessSession<S = unknown> implements Session {
     clock?: Clock,
   ) {
     this.#backoff = new Backoff(clock);
-    if (model.engines) this.engines = model.engines;
+    if (model.facts?.engines) this.engines = model.facts.engines;
+    if (model.facts?.precisions) this.precisions = model.facts.precisions;
     this.#process = this.#start();
   }
 

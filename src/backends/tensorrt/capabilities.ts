@@ -22,6 +22,11 @@ export function withoutBf16(computeCapabilities: readonly number[]): number[] {
   return computeCapabilities.filter((capability) => capability < FIRST_WITH_BF16);
 }
 
+/** Whether a GPU computes in bf16. */
+export function hasBf16({ computeCapability }: NativeDevice): boolean {
+  return withoutBf16([parseCapability(computeCapability)]).length === 0;
+}
+
 /** Whether TensorRT-RTX can build for a GPU and run on it. */
 export function rtxKnows({ computeCapability }: NativeDevice): boolean {
   return RTX_CAPABILITIES.includes(parseCapability(computeCapability));

@@ -84,13 +84,19 @@ async function open(
     vaeDecoder: value(vaeDecoder),
   });
   const runtime = describeLibrary(library);
-  const hashes = each(({ header }) => header.serialized.sha256);
+  const facts = {
+    runtime,
+    engines: each(({ header }) => header.serialized.sha256),
+    precisions: each(({ header }) => header.precision),
+    warnings,
+    strict,
+  };
   const request: SessionRequest = {
     device: device.index,
     library: library.path,
     files: each(({ path }) => path),
     model: nativeModel(model),
-    facts: { runtime, engines: hashes, warnings, strict },
+    facts,
     useGraph,
   };
   signal?.throwIfAborted();
@@ -98,7 +104,7 @@ async function open(
   return ProcessSession.open(
     {
       kind: TENSORRT_CHILD,
-      engines: hashes,
+      facts,
       load: async (process) => {
         await process.call('load', request);
         return runtime;

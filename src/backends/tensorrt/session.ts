@@ -15,6 +15,8 @@ export interface SessionFacts {
   readonly runtime: string;
   /** SHA-256 in hex of each serialized engine. */
   readonly engines: Readonly<Record<NetworkName, string>>;
+  /** What each of them computes in. */
+  readonly precisions: Readonly<Record<NetworkName, string>>;
   /** What every result warns of, for example a network that runs in a higher precision. */
   readonly warnings: readonly string[];
   /** Makes an error of what a job would warn of. */
@@ -29,6 +31,7 @@ export interface SessionFacts {
 export class TensorrtSession implements Session {
   readonly runtime: string;
   readonly engines: Readonly<Record<NetworkName, string>>;
+  readonly precisions: Readonly<Record<NetworkName, string>>;
   readonly #queue = new JobQueue((queued) => this.#run(queued));
   /** What was handed over last; never rejects. */
   #running: Promise<void> = Promise.resolve();
@@ -45,6 +48,7 @@ export class TensorrtSession implements Session {
   ) {
     this.runtime = facts.runtime;
     this.engines = facts.engines;
+    this.precisions = facts.precisions;
   }
 
   generate(job: Job, control: GenerateControl = {}): Promise<JobResult> {

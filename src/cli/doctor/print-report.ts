@@ -1,4 +1,5 @@
 import type { Probe } from '../../backends/backend.js';
+import { hasBf16 } from '../../backends/engines.js';
 import type { Machine } from '../../pipeline/machine.js';
 import type { Io } from '../io.js';
 import { paint, type Row, table } from '../output.js';
@@ -84,8 +85,10 @@ function deviceRows({ devices }: GpuReport, row: Rows): Row[] {
   if (devices === null) return [];
   const { driver, runtime, available, reason, hint } = devices;
   const versions = `${driverUse(driver)}; addon built with CUDA ${runtime ?? 'unknown'}`;
-  const gpus = devices.devices.map(({ index, name, computeCapability, memoryBytes }): Row => {
-    return [`gpu ${index}`, `${name}, compute capability ${computeCapability}, ${formatBytes(memoryBytes)}`];
+  const gpus = devices.devices.map((device): Row => {
+    const { index, name, computeCapability, memoryBytes } = device;
+    const capability = `${computeCapability}${hasBf16(device) ? '' : ' (no bf16)'}`;
+    return [`gpu ${index}`, `${name}, compute capability ${capability}, ${formatBytes(memoryBytes)}`];
   });
   return [available ? row.ok('cuda', versions) : row.no('cuda', reason, hint), ...gpus];
 }

@@ -45,7 +45,8 @@ describe('a receipt', () => {
   it('names the engines that ran, or none, as those of before did', async () => {
     const sha256 = hashArrays(new Uint8Array([2]));
     const engines = { textEncoder: sha256, unet: sha256, vaeDecoder: sha256 };
-    const receipt = receiptOf({ backend: { name: 'tensorrt', runtime: 'tensorrt 10.15.1', engines } });
+    const precisions = { textEncoder: 'fp16', unet: 'fp16', vaeDecoder: 'bf16' };
+    const receipt = receiptOf({ backend: { name: 'tensorrt', runtime: 'tensorrt 10.15.1', engines, precisions } });
     expect(parseReceipt(serializeReceipt(receipt))).toEqual(receipt);
     expect(parseReceipt(serializeReceipt(receiptOf())).backend).not.toHaveProperty('engines');
   });
@@ -144,6 +145,11 @@ describe('a receipt that was tampered with', () => {
       `engines that are none, ${JSON.stringify(engines).slice(0, 20)}`,
       change((receipt) => Object.assign(receipt.backend as object, { engines })),
       ['backend.engines'],
+    ]),
+    ...[7, ['x'], null, { unet: 16 }, { unet: '' }].map((precisions): [string, string, string[]] => [
+      `precisions that are none, ${JSON.stringify(precisions)}`,
+      change((receipt) => Object.assign(receipt.backend as object, { precisions })),
+      ['backend.precisions'],
     ]),
     ...(
       [

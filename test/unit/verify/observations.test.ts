@@ -41,4 +41,13 @@ describe('the engines of an image', () => {
     const reasons = observations(drawnWith(there), drawnWith(here), same);
     expect(reasons).toEqual(expected.map((what) => `engine: ${what} in the receipt and bbbbbbbbbbbb here`));
   });
+
+  it('are mentioned with what they compute in, where the receipt says it', () => {
+    const there = drawnWith({ vaeDecoder: a });
+    const here = drawnWith({ vaeDecoder: b });
+    const inBf16 = { ...here, backend: { ...here.backend, precisions: { vaeDecoder: 'bf16' } } };
+    expect(observations(there, inBf16, same)).toEqual([
+      'engine: vaeDecoder is aaaaaaaaaaaa in the receipt and bbbbbbbbbbbb in bf16 here',
+    ]);
+  });
 });

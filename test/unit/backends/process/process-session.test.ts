@@ -24,7 +24,8 @@ describe('a session in a process', () => {
 
   it('names the engines that the model runs on', async () => {
     const engines = { textEncoder: 'a', unet: 'b', vaeDecoder: 'c' };
-    expect((await scene.open({ engines })).engines).toEqual(engines);
+    const precisions = { textEncoder: 'fp16', unet: 'fp16', vaeDecoder: 'bf16' };
+    expect(await scene.open({ facts: { engines, precisions } })).toMatchObject({ engines, precisions });
   });
 
   it('tells each step once, to whoever watches', async () => {

@@ -15,6 +15,7 @@ const HASH = 'a'.repeat(64);
 export const FACTS: SessionFacts = {
   runtime: 'tensorrt 10.15.1',
   engines: { textEncoder: HASH, unet: HASH, vaeDecoder: HASH },
+  precisions: { textEncoder: 'fp16', unet: 'fp16', vaeDecoder: 'bf16' },
   warnings: [],
   strict: false,
 };
