@@ -126,7 +126,9 @@ export class JobQueue {
     if (this.#draining) return;
     this.#draining = true;
     for (const queued of this.#waiting) {
-      this.#waiting.delete(queued);
+      // Those who ask in the same turn are in the queue then, and those who gave it up meanwhile are not.
+      await Promise.resolve();
+      if (!this.#waiting.delete(queued)) continue;
       await this.run(queued).catch((error) => queued.reject(error));
     }
     this.#draining = false;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { onnxruntime } from '../../src/backends/onnxruntime/onnxruntime.js';
@@ -113,6 +114,8 @@ describe('the process of the onnxruntime backend', () => {
     // A stopped process is one that is in a native call without end.
     process.kill(before, 'SIGSTOP');
     const job = session.generate(tinyJob(model), { signal: controller.signal });
+    // It was sent by then.
+    await setImmediate();
     controller.abort('too slow');
     await expect(job).rejects.toBe('too slow');
     expect((await session.generate(tinyJob(model))).images).toHaveLength(1);

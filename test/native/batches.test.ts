@@ -7,6 +7,7 @@ import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import { fixture, type JobOptions, tinyJob, tinyPrompt } from '../contract/tiny-jobs.js';
 import { noBuild } from '../support/native.js';
+import { simCounts } from '../support/sim-counts.cjs';
 import { skipFor } from '../support/skip-for.js';
 import { addon, openTiny } from './tiny-native.mjs';
 
@@ -44,14 +45,7 @@ describe('jobs that wait in a session on the simulated device', skipFor(noBuild(
     addon.sim.failCall(0, 'none');
     return images;
   };
-  /** Steps that the device was given, captures, and decodings. */
-  const counts = () => {
-    const [launches, steps, captures, decodings] = ['launch', 'launch_step', 'end_capture', 'launch_rgb'].map(
-      addon.sim.callsOf,
-    ) as [number, number, number, number];
-    // A capture queues a step that does not run.
-    return { steps: launches + steps - captures, captures, decodings };
-  };
+  const counts = () => simCounts(addon.sim);
 
   it('run together, a step for all of them, and are what each would be by itself, bit for bit', async () => {
     const jobs = [1, 2, 3, 4].map((seed) => job(seed, { negativeIds: tinyPrompt(20 + seed) }));

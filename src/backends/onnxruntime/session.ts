@@ -23,7 +23,7 @@ export function openSession(
         return runtimeVersion();
       },
       check: () => checkUnchanged(model),
-      run: (process, { job, report }) => process.call('run', job, report),
+      run: (process, jobs) => jobs.map(({ job, report }) => process.call('run', job, report)),
     },
     signal,
   );

@@ -1,4 +1,4 @@
-import type { ErrorCode, Issue } from '../../errors.js';
+import type { Failure } from './failure.js';
 
 /** What the caller's process tells the child. At most one call is under way at a time. */
 export type Request =
@@ -15,10 +15,4 @@ export type Reply =
   | { readonly type: 'event'; readonly event: unknown }
   | { readonly type: 'done'; readonly result: unknown }
   | { readonly type: 'aborted' }
-  | {
-      readonly type: 'failed';
-      readonly code: ErrorCode;
-      readonly message: string;
-      readonly hint: string | undefined;
-      readonly issues: readonly Issue[];
-    };
+  | ({ readonly type: 'failed' } & Failure);

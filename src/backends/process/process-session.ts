@@ -13,13 +13,17 @@ export interface ProcessModel<S> {
   load(process: RuntimeProcess<S>): Promise<string>;
   /** Throws where the model is not what it was when the session was opened; asked before every restart. */
   check(): Promise<void>;
-  /** Carries out a job. */
-  run(process: RuntimeProcess<S>, queued: QueuedJob): Promise<JobResult>;
+  /** Takes those out of the queue that run as one with a job whose turn it is, and gives them all; absent where each runs by itself. */
+  readonly takeTogether?: (queued: QueuedJob, queue: JobQueue) => readonly QueuedJob[];
+  /** Carries out jobs that were taken together. @returns the result of each */
+  run(process: RuntimeProcess<S>, jobs: readonly QueuedJob[]): readonly Promise<JobResult>[];
 }
 
+type Outcome = PromiseSettledResult<JobResult>;
+
 /**
- * One model in one child process; jobs run in the order of their calls. A crash or a lost device fails the running job alone: the
- * next one starts a fresh process, at once the first time, later ones after a growing wait.
+ * One model in one child process; jobs run in the order of their calls. A crash or a lost device fails the running job alone, and
+ * those that run as one with it: the next one starts a fresh process, at once the first time, later ones after a growing wait.
  */
 export class ProcessSession<S = unknown> implements Session {
   readonly engines?: Readonly<Record<NetworkName, string>>;
@@ -79,27 +83,30 @@ export class ProcessSession<S = unknown> implements Session {
     this.#process.hold();
     try {
       if (this.#process.ended) await this.#restart(queued);
-      if (!queued.settled) queued.resolve(await this.#call(queued));
+      if (queued.settled) return;
+      const jobs = this.model.takeTogether?.(queued, this.#queue) ?? [queued];
+      const outcomes = await this.#call(jobs);
+      for (const [i, job] of jobs.entries()) settle(job, outcomes[i] as Outcome);
     } finally {
       // `close` waits for the process and must not lose its hold.
       if (this.#closing === null) this.#process.release();
     }
   }
 
-  async #call(queued: QueuedJob): Promise<JobResult> {
+  /** What became of each of some jobs that run as one. */
+  async #call(jobs: readonly QueuedJob[]): Promise<readonly Outcome[]> {
     const process = this.#process;
-    // The caller is told at once; the process ends its step first, and only then is it free for the next job.
-    queued.signal.addEventListener('abort', () => process.abort(), { once: true });
-    try {
-      const result = await this.model.run(process, queued);
-      this.#backoff.succeeded();
-      return result;
-    } catch (error) {
-      if (!T2IError.is(error) || error.code !== 'DEVICE_LOST') throw error;
+    // Each caller is told at once; the process ends its step first, once all have left, and only then is it free for the next job.
+    const leave = () => {
+      if (jobs.every(({ settled }) => settled)) process.abort();
+    };
+    for (const { signal } of jobs) signal.addEventListener('abort', leave, { once: true });
+    const outcomes = await Promise.allSettled(this.model.run(process, jobs));
+    if (outcomes.some(lostDevice)) {
       this.#backoff.crashed();
       await process.stop();
-      throw deviceLost(error);
-    }
+    } else if (outcomes.some(({ status }) => status === 'fulfilled')) this.#backoff.succeeded();
+    return outcomes;
   }
 
   /** A fresh process with the model in it, unless nobody wants it any more; a start that is under way goes on for the next job. */
@@ -127,7 +134,16 @@ export class ProcessSession<S = unknown> implements Session {
   }
 }
 
-function deviceLost(cause: T2IError): T2IError {
+function settle(job: QueuedJob, outcome: Outcome): void {
+  if (outcome.status === 'fulfilled') job.resolve(outcome.value);
+  else job.reject(lostDevice(outcome) ?? outcome.reason);
+}
+
+/** What to tell where the device was lost, else null. */
+function lostDevice(outcome: Outcome): T2IError | null {
+  if (outcome.status === 'fulfilled') return null;
+  const cause: unknown = outcome.reason;
+  if (!T2IError.is(cause) || cause.code !== 'DEVICE_LOST') return null;
   const hint = 'The next request starts a fresh process, which can use the GPU again.';
   return new T2IError('DEVICE_LOST', cause.message, { hint, cause });
 }

@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
-import { T2IError, T2IInternalError } from '../../errors.js';
+import { T2IError } from '../../errors.js';
 import { askForReport } from '../../report-address.js';
 import { type Channel, type ChildStart, forkModule } from './channel.js';
+import { fromFailure } from './failure.js';
 import type { Reply, Request } from './messages.js';
 import type { EventOf, ResultOf, ValueOf } from './service.js';
 
@@ -165,7 +166,8 @@ export class RuntimeProcess<S> {
       if (reply.type === 'ready') pending?.resolve(null);
       else if (reply.type === 'done') pending?.resolve(reply.result);
       else if (reply.type === 'aborted') pending?.reject(new DOMException('The job was aborted', 'AbortError'));
-      else pending?.reject(this.#toError(reply));
+      else if (reply.type === 'failed') pending?.reject(fromFailure(reply));
+      else pending?.reject(this.#unavailable(reply.reason));
     }
   }
 
@@ -185,13 +187,9 @@ export class RuntimeProcess<S> {
     pending?.reject(crash(this.kind.runtime, how, this.#opening, this.#stderr.trim()));
   }
 
-  #toError(reply: Extract<Reply, { type: 'failed' | 'unavailable' }>): T2IError {
-    if (reply.type === 'unavailable') {
-      const message = `${this.kind.runtime} cannot be loaded: ${reply.reason}`;
-      return new T2IError('BACKEND_UNAVAILABLE', message, { hint: this.kind.installHint });
-    }
-    if (reply.code === 'INTERNAL') return new T2IInternalError(reply.message);
-    return new T2IError(reply.code, reply.message, { hint: reply.hint, issues: reply.issues });
+  #unavailable(reason: string): T2IError {
+    const message = `${this.kind.runtime} cannot be loaded: ${reason}`;
+    return new T2IError('BACKEND_UNAVAILABLE', message, { hint: this.kind.installHint });
   }
 }
 

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { T2IError } from '../../errors.js';
+import { toFailure } from './failure.js';
 import type { Reply, Request } from './messages.js';
 import type { CallContext, Method, Service } from './service.js';
 
@@ -58,7 +58,7 @@ function answerCalls(host: Host, service: Readonly<Record<string, Method>>): voi
     try {
       return { type: 'done', result: await service[method]?.(value as never, context as never) };
     } catch (error) {
-      return signal.aborted && error === signal.reason ? { type: 'aborted' } : failure(error);
+      return signal.aborted && error === signal.reason ? { type: 'aborted' } : { type: 'failed', ...toFailure(error) };
     }
   };
   host.on('message', (request: Request) => {
@@ -73,15 +73,6 @@ function answerCalls(host: Host, service: Readonly<Record<string, Method>>): voi
 /** What large jobs leave behind would stay until later ones fill the heap: arrays, whose memory V8 hardly counts. */
 function collectGarbage(): void {
   if (process.memoryUsage().arrayBuffers > MUCH_GARBAGE) globalThis.gc?.();
-}
-
-function failure(error: unknown): Reply {
-  if (T2IError.is(error)) {
-    const { code, message, hint, issues } = error;
-    return { type: 'failed', code, message, hint, issues };
-  }
-  const message = String((error as Error)?.stack ?? error);
-  return { type: 'failed', code: 'INTERNAL', message, hint: undefined, issues: [] };
 }
 
 /** Resolves when the reply has left this process. */

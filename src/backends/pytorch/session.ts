@@ -24,7 +24,7 @@ export async function openSession(
       kind: childOf(await findInterpreter(python, signal)),
       load: async (process) => (await process.call('load', load)).runtime,
       check: () => checkUnchanged(model),
-      run: (process, queued) => drawJob(model, process, queued),
+      run: (process, jobs) => jobs.map((queued) => drawJob(model, process, queued)),
     },
     signal,
   );

@@ -1,11 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Job, Raster } from '../backend.js';
-import type { QueuedJob } from '../job-queue.js';
+import type { JobQueue, QueuedJob } from '../job-queue.js';
 import type { NativeImage, NativeJob, NativeResult, NativeStep } from './native.js';
 import type { SharedNoise } from './shared-noise.js';
 
-/** Whether two jobs can run as one: all but their prompts and seeds is the same. */
-export function alike(one: Job, other: Job): boolean {
+/**
+ * Takes those out of the queue that can run as one with a job whose turn it is: alike, and as many as the engine takes at once.
+ *
+ * @param largestBatch rows of one forward of the UNet
+ * @returns that job and those
+ */
+export function takeAlike(queued: QueuedJob, queue: JobQueue, largestBatch: number): QueuedJob[] {
+  const { job } = queued;
+  const imagesAtOnce = Math.floor(largestBatch / (job.guidance === null ? 1 : 2));
+  return [queued, ...queue.takeAlong((other) => alike(other, job), imagesAtOnce - job.seeds.length)];
+}
+
+/** All but their prompts and seeds is the same. */
+function alike(one: Job, other: Job): boolean {
   return isDeepStrictEqual(commonPart(one), commonPart(other));
 }
 
@@ -33,17 +45,16 @@ export class JobBatch {
   readonly #seats: readonly Seat[];
   readonly #abort = new AbortController();
 
-  /** @param members at least one, each alike the first */
+  /** @param members at least one, each alike the first; none is settled */
   constructor(readonly members: readonly [ReadyJob, ...ReadyJob[]]) {
     this.#seats = members.flatMap((member) => {
       const { report, job } = member.queued;
       return job.seeds.map((_, image) => ({ member, image, report }));
     });
-    for (const { queued } of members) {
-      const leave = () => this.#leave(queued.signal);
-      if (queued.settled) leave();
-      else queued.signal.addEventListener('abort', leave, { once: true });
-    }
+    for (const {
+      queued: { signal },
+    } of members)
+      signal.addEventListener('abort', () => this.#leave(signal), { once: true });
   }
 
   /** Aborts when nobody wants any of its images any more. */

@@ -1,11 +1,10 @@
 import { T2IError } from '../../errors.js';
 import type { ModelDescription } from '../../model/description.js';
 import type { LoadOptions, NetworkName, NetworkReference, Session } from '../backend.js';
-import { ProcessSession } from '../process/process-session.js';
-import { TENSORRT_CHILD } from './child-calls.js';
 import { engineCacheFolder } from './engines/cache-folder.js';
 import type { EngineOptions } from './engines/engine-options.js';
 import { type EnsuredEngines, ensureEngines, previewBuild } from './engines/model-engines.js';
+import { openIsolated } from './isolated-session.js';
 import { describeLibrary } from './libraries.js';
 import { findLibrary, type Machine } from './machine.js';
 import { nativeModel, openNative, type SessionRequest } from './open-native.js';
@@ -83,9 +82,8 @@ async function open(
     unet: value(unet),
     vaeDecoder: value(vaeDecoder),
   });
-  const runtime = describeLibrary(library);
   const facts = {
-    runtime,
+    runtime: describeLibrary(library),
     engines: each(({ header }) => header.serialized.sha256),
     precisions: each(({ header }) => header.precision),
     warnings,
@@ -100,19 +98,5 @@ async function open(
     useGraph,
   };
   signal?.throwIfAborted();
-  if (isolation !== 'process') return openNative(addon.addon, request);
-  return ProcessSession.open(
-    {
-      kind: TENSORRT_CHILD,
-      facts,
-      load: async (process) => {
-        await process.call('load', request);
-        return runtime;
-      },
-      // The child compares every engine with its hash in the read that it opens it from.
-      check: () => Promise.resolve(),
-      run: (process, { job, report }) => process.call('run', job, report),
-    },
-    signal,
-  );
+  return isolation === 'process' ? openIsolated(request, signal) : openNative(addon.addon, request);
 }

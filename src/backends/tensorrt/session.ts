@@ -2,7 +2,7 @@ import { checkSeed } from '../../diffusion/noise.js';
 import { T2IError } from '../../errors.js';
 import type { GenerateControl, Job, JobResult, NetworkName, Session } from '../backend.js';
 import { JobQueue, type QueuedJob } from '../job-queue.js';
-import { alike, JobBatch, type ReadyJob } from './job-batch.js';
+import { JobBatch, type ReadyJob, takeAlike } from './job-batch.js';
 import type { KernelKeeper } from './kernel-keeper.js';
 import type { NativeResult, NativeSession } from './native.js';
 import { fromNative } from './native-error.js';
@@ -51,6 +51,11 @@ export class TensorrtSession implements Session {
     this.precisions = facts.precisions;
   }
 
+  /** Rows of one forward of the UNet. */
+  get largestBatch(): number {
+    return this.native.largestBatch;
+  }
+
   generate(job: Job, control: GenerateControl = {}): Promise<JobResult> {
     return this.#queue.add(job, control);
   }
@@ -67,29 +72,19 @@ export class TensorrtSession implements Session {
 
   async #run(first: QueuedJob): Promise<void> {
     if (this.#lost !== null) throw this.#lost;
-    // Those who ask in the same turn are in the queue then.
-    await Promise.resolve();
-    const { job } = first;
-    const room = this.#imagesAtOnce(job) - job.seeds.length;
-    const others = this.#queue.takeAlong((other) => alike(other, job), room);
-    const [ready, ...along] = this.#makeReady([first, ...others]);
+    const [ready, ...along] = this.#makeReady(takeAlike(first, this.#queue, this.largestBatch));
     if (ready === undefined) return;
     const before = this.#running;
     this.#running = this.#draw(new JobBatch([ready, ...along]));
     await before;
   }
 
-  #imagesAtOnce({ guidance }: Job): number {
-    return Math.floor(this.native.largestBatch / (guidance === null ? 1 : 2));
-  }
-
   /** Has the noise of jobs that are alike drawn; those for which that cannot be are at their end. */
   #makeReady(jobs: readonly QueuedJob[]): ReadyJob[] {
     const ready: ReadyJob[] = [];
     for (const queued of jobs) {
-      const { job, signal } = queued;
+      const { job } = queued;
       try {
-        signal.throwIfAborted();
         for (const seed of job.seeds) checkSeed(seed);
         ready.push({ queued, noise: job.seeds.map(() => SharedNoise.for(job.plan, this.#latentSize(job))) });
       } catch (error) {

@@ -63,9 +63,22 @@ describe('a job that is repeated', () => {
 });
 
 describe('jobs that run along with another', () => {
+  it('are in the queue when it runs, where they were asked for in the same turn', async () => {
+    const along: number[] = [];
+    const queue = new JobQueue(async (first) => {
+      const jobs = [first, ...queue.takeAlong(() => true, 8)];
+      along.push(jobs.length);
+      for (const each of jobs) each.resolve(RESULT);
+    });
+    await Promise.all([1, 2, 3].map((seed) => queue.add(job(seed), {})));
+    await Promise.all([1, 2].map((seed) => queue.add(job(seed), {})));
+    expect(along).toEqual([3, 2]);
+  });
+
   it('leave the queue in the order of their calls, as many as there is room for', async () => {
     const { queue, end, seeds } = scene();
     const results = [job(1), job(2, 3), job(4), job(5, 6), job(7), job(8)].map((each) => queue.add(each, {}));
+    await setImmediate();
     const taken = queue.takeAlong((each) => !each.seeds.includes(4), 3);
     expect(taken.map((each) => each.job.seeds)).toEqual([[2, 3], [7]]);
     for (const each of taken) each.resolve(RESULT);
@@ -74,10 +87,11 @@ describe('jobs that run along with another', () => {
     expect(await Promise.all(results)).toHaveLength(6);
   });
 
-  it('are none where there is no room, and are asked after only where there is some', () => {
+  it('are none where there is no room, and are asked after only where there is some', async () => {
     const { queue } = scene();
     const asked: number[] = [];
     for (const seed of [1, 2, 3]) void queue.add(job(seed), {});
+    await setImmediate();
     const along = ({ seeds: [seed = 0] }: Job) => asked.push(seed) > 0;
     expect(queue.takeAlong(along, 0)).toEqual([]);
     expect(queue.takeAlong(along, 1)).toHaveLength(1);
@@ -89,6 +103,7 @@ describe('the queue of a session', () => {
   it('runs one job at a time, in the order of the calls', async () => {
     const { queue, end, seeds } = scene();
     const results = [3, 1, 2].map((seed) => queue.add(job(seed), {}));
+    await setImmediate();
     expect(seeds()).toEqual([3]);
     await end();
     expect(seeds()).toEqual([3, 1]);
@@ -96,6 +111,7 @@ describe('the queue of a session', () => {
     await end();
     expect(await Promise.all(results)).toEqual([RESULT, RESULT, RESULT]);
     const later = queue.add(job(4), {});
+    await setImmediate();
     await end();
     expect(await later).toBe(RESULT);
   });
@@ -105,6 +121,7 @@ describe('the queue of a session', () => {
     const [first, second] = [new AbortController(), new AbortController()];
     const given = [first, second].map(({ signal }, seed) => queue.add(job(seed), { signal }));
     const third = queue.add(job(2), {});
+    await setImmediate();
     second.abort('enough');
     await expect(given[1]).rejects.toBe('enough');
     expect(running()?.signal.aborted).toBe(false);
@@ -120,6 +137,19 @@ describe('the queue of a session', () => {
     await expect(queue.add(job(3), { signal: first.signal })).rejects.toBe('too');
   });
 
+  it('runs none that was given up in the turn of its call', async () => {
+    const { queue, end, seeds } = scene();
+    const controller = new AbortController();
+    const hasty = queue.add(job(1), { signal: controller.signal });
+    const next = queue.add(job(2), {});
+    controller.abort('enough');
+    await expect(hasty).rejects.toBe('enough');
+    await setImmediate();
+    expect(seeds()).toEqual([2]);
+    await end();
+    expect(await next).toBe(RESULT);
+  });
+
   it('ends a job with what its listener throws, and tells it of no later step', async () => {
     const { queue, end, running } = scene();
     const steps: number[] = [];
@@ -128,11 +158,13 @@ describe('the queue of a session', () => {
       throw new Error('mistake of the caller');
     };
     const failing = queue.add(job(1), { onStep });
+    await setImmediate();
     for (const step of [1, 2]) running()?.report?.({ image: 0, step, steps: 2 });
     await expect(failing).rejects.toThrow('mistake of the caller');
     expect(steps).toEqual([1]);
     await end();
     void queue.add(job(2), {});
+    await setImmediate();
     expect(running()?.report).toBeNull();
     await end();
   });
@@ -145,21 +177,22 @@ describe('the queue of a session', () => {
       { image: 0, raster, noiseSha256: '' },
     ];
     const told: object[] = [];
-    const tell = () => {
+    const tell = async () => {
+      await setImmediate();
       for (const event of [step, image]) running()?.report?.(event);
     };
     void queue.add(job(1), { onStep: (event) => told.push(event) });
-    tell();
+    await tell();
     await end();
     void queue.add(job(2), { onImage: (event) => told.push(event) });
-    tell();
+    await tell();
     await end();
     expect(told).toEqual([step, image]);
     const onImage = () => {
       throw new Error('mistake of the caller');
     };
     const failing = queue.add(job(3), { onImage });
-    tell();
+    await tell();
     await expect(failing).rejects.toThrow('mistake of the caller');
     expect(running()?.signal.aborted).toBe(true);
     await end();
@@ -173,6 +206,7 @@ describe('the queue of a session', () => {
     for (let i = 0; i < 20; i++) {
       const one = queue.add(job(i), { signal }).catch(() => {});
       expect(listeners()).toBe(1);
+      await setImmediate();
       if (i % 2) running()?.reject(new Error('broken'));
       await end();
       await one;
@@ -195,6 +229,7 @@ describe('the queue of a session', () => {
     const { queue, end, running } = scene();
     const controller = new AbortController();
     const result = queue.add(job(1), { signal: controller.signal });
+    await setImmediate();
     running()?.resolve(RESULT);
     running()?.reject(new Error('too late'));
     controller.abort('too late');
@@ -234,6 +269,7 @@ describe('the queue of a session', () => {
   it('closed, ends all jobs with CLOSED and takes none', async () => {
     const { queue, end, seeds } = scene();
     const jobs = [1, 2].map((seed) => queue.add(job(seed), {}));
+    await setImmediate();
     queue.close();
     queue.close();
     jobs.push(queue.add(job(3), {}));

@@ -10,11 +10,11 @@ import { ManualClock } from './manual-clock.js';
 /** What a child is to do with a job; the toy backend knows no other. */
 type Deed = 'draw' | 'step' | 'refuse' | 'lose device' | 'go on';
 
-export const job = (deed: Deed) => ({ deed }) as unknown as Job;
+export const job = (deed: Deed) => ({ deed, seeds: [1] }) as unknown as Job;
 export const STEP: StepEvent = { image: 0, step: 1, steps: 2 };
 export const RESULT = { images: [] } as unknown as JobResult;
 
-type ToyService = {
+export type ToyService = {
   load(value: unknown): Promise<void>;
   run(job: Job, context: CallContext<StepEvent>): Promise<JobResult>;
 };
@@ -45,7 +45,7 @@ export class ToyScene {
       return 'toy 1.0';
     },
     check: async () => void this.checks++,
-    run: (process, { job, report }) => process.call('run', job, report),
+    run: (process, jobs) => jobs.map(({ job, report }) => process.call('run', job, report)),
   };
 
   /** The children of earlier scenes are forgotten. */
