@@ -12,8 +12,8 @@ export const LAYERS = [
   folder('text', 85),
   {
     ...folder('model', 95),
-    // What is left out takes seconds a test, and is about size and depth.
-    tests: ['test/unit/model/**/*.test.ts', '!**/hostile-*.test.ts', 'test/unit/cli/hash-cache.test.ts'],
+    // What is left out takes seconds a test.
+    tests: ['test/unit/model/**/*.test.ts', '!**/slow-*.test.ts', 'test/unit/cli/hash-cache.test.ts'],
   },
   { ...folder('image', 85), tests: ['test/unit/image/**/*.test.ts', 'test/unit/verify.test.ts'] },
   {
