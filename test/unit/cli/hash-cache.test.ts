@@ -77,6 +77,21 @@ describe('the hashes of a model', () => {
     expect(await read()).toEqual((await describeModel(model)).hashes);
   });
 
+  it.each([
+    ['none', undefined],
+    ['one in capitals', 'F'.repeat(64)],
+    ['one too long', 'f'.repeat(65)],
+    ['one with something before it', `x${'f'.repeat(64)}`],
+    ['a number', 7],
+  ])('are taken where the cache has %s in the place of a hash', async (_, sha256) => {
+    later();
+    await read();
+    const entries = JSON.parse(readFileSync(cacheFile(), 'utf8'));
+    entries[join(model, UNET)].sha256 = sha256;
+    writeFileSync(cacheFile(), JSON.stringify(entries));
+    expect(await read()).toEqual((await describeModel(model)).hashes);
+  });
+
   it('are taken where the cache cannot be written', async () => {
     later();
     writeFileSync(join(folder, 't2i'), '');

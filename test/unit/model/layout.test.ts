@@ -27,6 +27,21 @@ describe('describeModel', () => {
     expect(tiny.textEncoder.attentionMask).toBeNull();
   });
 
+  it.each([
+    ['models--acme--tiny/snapshots/0123abcd', 'acme/tiny'],
+    ['models--acme--tiny/copies/0123abcd', '0123abcd'],
+    ['models--acme--tiny/snapshots', 'snapshots'],
+    ['my-models--acme--tiny/snapshots/0123abcd', '0123abcd'],
+    ['models--/snapshots/0123abcd', '0123abcd'],
+    ['a/b/c/d', 'd'],
+  ])(
+    'is called after the repository where a snapshot of the Hub lies, else after its folder: %s',
+    async (path, name) => {
+      const dir = join(scratch(), path);
+      expect((await describeModel(writeModel({}, dir))).name).toBe(name);
+    },
+  );
+
   it('gives each network the inputs that its graph has', async () => {
     const names = async (model: string) => {
       const described = await describeModel(fixture(model));
