@@ -22,6 +22,9 @@ function copy(changes: Readonly<Record<string, string | null>> = {}, model = 'ti
   return dir;
 }
 
+const manyShards = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`, `a-${i}.safetensors`]));
+
 const refused = (dir: string): Promise<T2IError> =>
   read(dir).then(
     () => expect.fail('the model was accepted'),
@@ -105,9 +108,47 @@ describe('a model directory without graphs', () => {
     ['of another type', { weight_map: { one: 7 } }],
     ['none', { weight_map: {} }],
     ['in a list', []],
+    ['in a list of the map', { weight_map: ['a.safetensors'] }],
+    ['one of them with another ending', { weight_map: { one: 'a.safetensors', two: 'b.safetensors.bin' } }],
+    ['a hundred and one', { weight_map: manyShards(101) }],
   ])('is refused where an index names shards: %s', async (_, index) => {
     const dir = copy({ [UNET]: null, [`${UNET}.index.json`]: JSON.stringify(index) });
     expect((await refused(dir)).issues[0]).toMatchObject({ option: `${UNET}.index.json: weight_map` });
+  });
+
+  it('is refused with the first of the shards that are none, or with none', async () => {
+    const received = async (map: object) => {
+      const index = JSON.stringify({ weight_map: map });
+      return (await refused(copy({ [UNET]: null, [`${UNET}.index.json`]: index }))).issues[0]?.received;
+    };
+    expect([await received({}), await received({ one: 'a.bin' })]).toEqual(['none', '"a.bin"']);
+  });
+
+  it('may have a hundred shards', async () => {
+    const index = JSON.stringify({ weight_map: manyShards(100) });
+    const { issues } = await refused(copy({ [UNET]: null, [`${UNET}.index.json`]: index }));
+    expect(issues[0]?.option).toBe('unet/a-0.safetensors');
+  });
+
+  it('has inputs of the sizes that its configurations give', async () => {
+    const { textEncoder, unet, vaeDecoder } = await read(fixture('diffusers/tiny-lcm'));
+    const { hidden_size: width } = JSON.parse(
+      readFileSync(join(fixture('diffusers/tiny-lcm'), 'text_encoder/config.json'), 'utf8'),
+    );
+    expect([textEncoder.ids.shape, textEncoder.states.shape]).toEqual([
+      [null, null],
+      [null, null, width],
+    ]);
+    expect([unet.timestep.shape, unet.encoderHiddenStates.shape, unet.timestepCond?.shape]).toEqual([
+      [1],
+      [null, null, width],
+      [null, 32],
+    ]);
+    expect([unet.sample.shape, vaeDecoder.latents.shape, vaeDecoder.image.shape]).toEqual([
+      [null, 4, null, null],
+      [null, 4, null, null],
+      [null, 3, null, null],
+    ]);
   });
 
   it('is refused where a shard is missing', async () => {
