@@ -4,7 +4,7 @@ import type { S3Store } from '../../aws/s3-store.js';
 import type { AwsSettings } from '../../aws/settings.js';
 import { type Issue, T2IError } from '../../errors.js';
 import { refuse } from '../../fields.js';
-import { refuseParams } from '../params/read.js';
+import { PARAMS_FILE, refuseParams } from '../params/read.js';
 import type { Params } from '../params/schema.js';
 import type { TrainingJobs } from './client.js';
 import { type Code, codeAddress, containerCommand, packCode, sendCode, sha256Of } from './code.js';
@@ -59,7 +59,15 @@ export async function previewTraining(
   const wheels = noting(issues, null, () =>
     estimator.wheels === null ? null : parseS3Address(estimator.wheels, 'pytorch_estimator.wheels'),
   );
-  const region = await jobs.region();
+  const region = await jobs.region().catch((error: unknown) => {
+    // Without one nothing of the request can be worked out: what is known to be wrong by now is told with it.
+    const known = [...options.issues, ...issues].map((issue) => ({
+      ...issue,
+      option: `${PARAMS_FILE}: ${issue.option}`,
+    }));
+    if (known.length > 0 && T2IError.is(error) && error.issues.length > 0) refuse([...known, ...error.issues]);
+    throw error;
+  });
   const image = estimator.image_uri
     ? { uri: estimator.image_uri, issues: [], warnings: [] }
     : chooseImage(estimator.framework_version, estimator.py_version, region, today);

@@ -141,8 +141,8 @@ describe('the commands of a project', () => {
     const cwd = join(root, 'flowers');
     writeFileSync(join(cwd, 'params.yaml'), 'training: {precision: bf16}\n');
     expect((await t2i(cwd, 'params', 'check')).code).toBe(0);
-    expect((await t2i(cwd, 'train', '--on', 'sagemaker', '--dry-run')).err).toContain(
-      'expected fp16 on ml.g4dn.xlarge',
+    expect((await t2i(cwd, 'train', '--on', 'sagemaker', '--dry-run')).err).toMatch(
+      /params\.yaml: training\.precision: expected fp16 on ml\.g4dn\.xlarge.*\n.*AWS_REGION: expected a region/s,
     );
     writeFileSync(join(cwd, 'params.yaml'), 'training: {precision: bf16}\npytorch_estimator: {train_on: sagemaker}\n');
     expect((await t2i(cwd, 'params', 'check')).err).toContain('expected fp16 on ml.g4dn.xlarge');
