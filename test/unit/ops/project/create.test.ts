@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { parse } from 'yaml';
 import { main } from '../../../../src/cli/main.js';
 import { readParams } from '../../../../src/ops/params/read.js';
@@ -137,6 +137,9 @@ describe('the commands of a project', () => {
   });
 
   it('keep to the GPUs of SageMaker where they train there alone', async () => {
+    for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE']) vi.stubEnv(name, undefined);
+    vi.stubEnv('AWS_CONFIG_FILE', join(root, 'none'));
+    onTestFinished(() => void vi.unstubAllEnvs());
     await t2i(root, 'init', 'flowers');
     const cwd = join(root, 'flowers');
     writeFileSync(join(cwd, 'params.yaml'), 'training: {precision: bf16}\n');
