@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { T2IError } from '../errors.js';
+import { GRAPH_FILES } from '../model/graph-files.js';
 import type { RemoteFile } from './remote.js';
 
 const NETWORKS = ['text_encoder', 'unet', 'vae_decoder'] as const;
@@ -7,8 +8,8 @@ const TOKENIZER = ['tokenizer.json', 'vocab.json', 'merges.txt', 'tokenizer_conf
 const ELSEWHERE = ['t2i.json', 'model_index.json', 'scheduler/scheduler_config.json', 'vae/config.json'];
 
 /** Graph that every network has, and those in half precision that share its weights where our own exporter wrote them. */
-const GRAPH = 'model.onnx';
-const HALF_GRAPHS: readonly (string | undefined)[] = ['model.fp16.onnx', 'model.bf16.onnx'];
+const GRAPH = GRAPH_FILES.fp32;
+const HALF_GRAPHS: readonly string[] = [GRAPH_FILES.fp16, GRAPH_FILES.bf16];
 
 /** What else lies beside a graph: weights of other frameworks, engines (which are code, and fit one GPU), and pictures of graphs. */
 const OTHERS =

@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
 import { routePath } from 'hono/route';
 import { authenticate, checkHost, checkOrigin, requestId } from './http/guards.js';
+import { ANSWER_HEADERS } from './http/headers.js';
 import type { ApiKeys } from './http/keys.js';
 import type { Dialect, Operation, RequestVariables } from './http/operation.js';
 import { type Refusal, refusal, refusalOf } from './http/refusal.js';
@@ -26,9 +27,6 @@ export interface AppOptions {
   readonly log: ServerLog;
 }
 
-/** What every response says; pages of the server say more of themselves. */
-const HEADERS = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' } as const;
-
 /** The routes of some APIs behind one door: id, host, origin, key, room in the queue and size are checked in this order, before any handler. */
 export function createApp(options: AppOptions): App {
   const { dialects, keys, hosts, origins, bodyBytes } = options;
@@ -38,7 +36,7 @@ export function createApp(options: AppOptions): App {
   app.use(requestId);
   app.use(async (c, next) => {
     await next();
-    for (const [name, value] of Object.entries(HEADERS)) if (!c.res.headers.has(name)) c.header(name, value);
+    for (const [name, value] of Object.entries(ANSWER_HEADERS)) if (!c.res.headers.has(name)) c.header(name, value);
   });
   if (hosts !== null) app.use(checkHost(hosts));
   app.use(checkOrigin(origins));

@@ -62,11 +62,16 @@ export async function readParamsToCheck(
   return { params, warnings: findings.warnings, issues: [...issues, ...findings.issues] };
 }
 
+/** Issues with the name of the file that they are in. */
+export function inFile(issues: readonly Issue[], file = PARAMS_FILE): Issue[] {
+  return issues.map((found) => ({ ...found, option: `${file}: ${found.option}` }));
+}
+
 /** @throws T2IError OPTION_INVALID with the issues, where there are any */
 export function refuseParams(issues: readonly Issue[], file = PARAMS_FILE): void {
   if (issues.length === 0) return;
   throw new T2IError('OPTION_INVALID', `${file}: ${describeIssues(issues)}`, {
-    issues: issues.map((found) => ({ ...found, option: `${file}: ${found.option}` })),
+    issues: inFile(issues, file),
     hint: `Correct ${file}, then run t2i params check.`,
   });
 }

@@ -4,7 +4,7 @@ import type { S3Store } from '../../aws/s3-store.js';
 import type { AwsSettings } from '../../aws/settings.js';
 import { type Issue, T2IError } from '../../errors.js';
 import { refuse } from '../../fields.js';
-import { PARAMS_FILE, refuseParams } from '../params/read.js';
+import { inFile, refuseParams } from '../params/read.js';
 import type { Params } from '../params/schema.js';
 import type { TrainingJobs } from './client.js';
 import { type Code, codeAddress, containerCommand, packCode, sendCode, sha256Of } from './code.js';
@@ -61,10 +61,7 @@ export async function previewTraining(
   );
   const region = await jobs.region().catch((error: unknown) => {
     // Without one nothing of the request can be worked out: what is known to be wrong by now is told with it.
-    const known = [...options.issues, ...issues].map((issue) => ({
-      ...issue,
-      option: `${PARAMS_FILE}: ${issue.option}`,
-    }));
+    const known = inFile([...options.issues, ...issues]);
     if (known.length > 0 && T2IError.is(error) && error.issues.length > 0) refuse([...known, ...error.issues]);
     throw error;
   });

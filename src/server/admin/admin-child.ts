@@ -1,8 +1,8 @@
 /** Entry of the thread that a server's admin port is on: see admin-thread.ts. */
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
+import { ANSWER_HEADERS, hostnameOf, requestIdOf } from '../http/headers.js';
 import { openSocket, shutSocket, socketOptions } from '../sockets.js';
 import type { AdminThreadData, Answer, FromThread, ToThread } from './messages.js';
 import { Pulse, statusOf } from './pulse.js';
@@ -15,7 +15,7 @@ let asked = 0;
 const send = (message: FromThread) => parentPort?.postMessage(message);
 
 const http = createServer(socketOptions(slowest), (request, response) => {
-  if (isProbe(request)) tellLife(response, request.method === 'HEAD');
+  if (isProbe(request)) tellLife(request, response);
   else ask(request, response);
 });
 
@@ -34,7 +34,7 @@ try {
 
 /** What a supervisor asks. Pages, and names that anybody may point here, are for the guards of the main thread. */
 function isProbe({ method, url, headers }: IncomingMessage): boolean {
-  const name = headers.host?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') ?? '';
+  const name = hostnameOf(headers.host)?.replace(/^\[|\]$/g, '') ?? '';
   return (
     (method === 'GET' || method === 'HEAD') &&
     url === '/healthz' &&
@@ -43,17 +43,16 @@ function isProbe({ method, url, headers }: IncomingMessage): boolean {
   );
 }
 
-function tellLife(response: ServerResponse, headOnly: boolean): void {
+function tellLife({ method, headers }: IncomingMessage, response: ServerResponse): void {
   const life = pulse.life();
   const body = JSON.stringify({ status: life });
   response.writeHead(statusOf(life), {
+    ...ANSWER_HEADERS,
     'content-type': 'application/json',
     'content-length': body.length,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'x-request-id': `req_${randomUUID().replaceAll('-', '')}`,
+    'x-request-id': requestIdOf(headers['x-request-id']?.toString()),
   });
-  response.end(headOnly ? undefined : body);
+  response.end(method === 'HEAD' ? undefined : body);
 }
 
 function ask(request: IncomingMessage, response: ServerResponse): void {

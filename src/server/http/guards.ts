@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
+import { hostnameOf, requestIdOf } from './headers.js';
 import { type ApiKeys, keyOf } from './keys.js';
 import type { RequestVariables } from './operation.js';
 import { refusal } from './refusal.js';
@@ -9,12 +9,9 @@ type Guard = MiddlewareHandler<{
   Bindings: { incoming?: { socket?: { remoteAddress?: string } } };
 }>;
 
-const REQUEST_ID = /^[\w.-]{1,100}$/;
-
 /** Gives every request an id, which is its own where it is a plain one, and every answer too. */
 export const requestId: Guard = async (c, next) => {
-  const own = c.req.header('x-request-id') ?? '';
-  const id = REQUEST_ID.test(own) ? own : `req_${randomUUID().replaceAll('-', '')}`;
+  const id = requestIdOf(c.req.header('x-request-id'));
   c.set('requestId', id);
   await next();
   c.header('x-request-id', id);
@@ -66,10 +63,4 @@ export function checkOrigin(origins: readonly string[]): Guard {
 /** A page's own requests carry its origin, too; the scheme may differ behind a proxy. */
 function isSameOrigin(origin: string, host: string | undefined): boolean {
   return host !== undefined && origin.replace(/^https?:\/\//, '').toLowerCase() === host.toLowerCase();
-}
-
-/** The name of a Host header without its port, in small letters. */
-function hostnameOf(host: string | undefined): string | null {
-  const [, name] = /^(\[[0-9a-f:.]+\]|[\w.-]+)(?::\d+)?$/i.exec(host ?? '') ?? [];
-  return name?.toLowerCase() ?? null;
 }

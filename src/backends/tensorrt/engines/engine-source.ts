@@ -1,5 +1,6 @@
 import type { ElementType, ModelDescription, TensorInfo } from '../../../model/description.js';
 import { checkExternalData } from '../../../model/external-data.js';
+import { GRAPH_FILES } from '../../../model/graph-files.js';
 import { ELEMENT_TYPES } from '../../../model/graph-roles.js';
 import { checkHashes, hashFiles } from '../../../model/hashes.js';
 import { ModelFiles } from '../../../model/model-files.js';
@@ -15,9 +16,9 @@ import type { Precision } from './header.js';
 
 /** The graphs of a network, the one that engines are built from first in front; every model has the last. */
 const GRAPHS = [
-  { file: 'model.fp16.onnx', precision: 'fp16' },
-  { file: 'model.bf16.onnx', precision: 'bf16' },
-  { file: 'model.onnx', precision: 'fp32' },
+  { file: GRAPH_FILES.fp16, precision: 'fp16' },
+  { file: GRAPH_FILES.bf16, precision: 'bf16' },
+  { file: GRAPH_FILES.fp32, precision: 'fp32' },
 ] as const;
 
 /** A graph that an engine can be built from. */
