@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pytestCounts, readCounts, vitestCounts } from './counts.mjs';
+import { junitCounts, readCounts, vitestCounts } from './counts.mjs';
 
 /** @import { Action, Step } from './run-steps.mjs' */
 
@@ -124,7 +124,7 @@ export function appsSteps(report) {
           command: [lastLine(output), '-m', 'pytest', '-p', 'no:cacheprovider', 'test/apps', `--junit-xml=${report}`],
           cwd: ROOT,
         })),
-      counts: () => readCounts(report, pytestCounts),
+      counts: () => readCounts(report, junitCounts),
     },
   ];
 }

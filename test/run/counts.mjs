@@ -14,8 +14,8 @@ export function readCounts(path, parse) {
 }
 
 /**
- * @typedef {{ name: string, state: 'passed' | 'failed' | 'skipped' | 'pending', reason?: string }} VitestTest
- * @typedef {{ file: string, seconds: number, broken: boolean, tests: VitestTest[] }} VitestFile
+ * @typedef {{ name: string, state: 'passed' | 'failed' | 'skipped' | 'pending', message?: string, reason?: string }} VitestTest
+ * @typedef {{ file: string, seconds: number, broken: boolean, message?: string, tests: VitestTest[] }} VitestFile
  */
 
 /**
@@ -28,12 +28,15 @@ export function readCounts(path, parse) {
 export function vitestCounts(json) {
   /** @type {VitestFile[]} */
   const files = JSON.parse(json);
-  const tests = files.flatMap((file) => file.tests);
+  const tests = files.flatMap(({ file, tests }) => tests.map((test) => ({ file, ...test })));
   const failed = ({ state }) => state === 'failed';
   const broken = files.filter((file) => file.broken && !file.tests.some(failed));
   return {
     passed: tests.filter(({ state }) => state === 'passed').length,
-    failed: tests.filter(failed).length + broken.length,
+    failed: [
+      ...tests.filter(failed).map(({ file, name, message }) => ({ name: `${file}: ${name}`, message })),
+      ...broken.map(({ file, message }) => ({ name: file, message })),
+    ],
     skipped: tests
       .filter(({ state }) => state === 'skipped' || state === 'pending')
       .map(({ name, reason }) => ({ name, reason })),
@@ -61,45 +64,36 @@ function byFolder(files) {
 }
 
 /**
- * Reads the counts out of pytest's JUnit report.
+ * Reads the counts out of a report in JUnit's format, as pytest and GoogleTest write it.
  *
  * @param {string} xml
  * @returns {Counts}
  */
-export function pytestCounts(xml) {
-  const suite = /<testsuite\s[^>]*>/.exec(xml)?.[0] ?? '';
-  const number = (name) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
-  const failed = number('failures') + number('errors');
-  const names = [...xml.matchAll(/<testcase\b[^>]*\bname="([^"]*)"[^>]*>\s*<skipped\b[^>]*\bmessage="([^"]*)"/g)];
-  const skipped = Array.from({ length: number('skipped') }, (_, i) => {
-    const [, name = 'a test', reason] = names[i] ?? [];
-    return { name, reason };
-  });
-  return { passed: number('tests') - failed - skipped.length, failed, skipped };
-}
-
-/**
- * Reads the counts out of GoogleTest's XML report.
- *
- * @param {string} xml
- * @returns {Counts}
- */
-export function googleTestCounts(xml) {
+export function junitCounts(xml) {
   const cases = xml
     .split('<testcase ')
     .slice(1)
     .map((text) => ({
-      name: /\bname="([^"]*)"/.exec(text)?.[1],
-      suite: /\bclassname="([^"]*)"/.exec(text)?.[1],
-      skipped: /\bresult="(skipped|suppressed)"/.test(text),
-      reason: /<skipped message="([^"]*)"/.exec(text)?.[1],
-      failed: text.includes('<failure '),
+      name: [attribute(text, 'classname'), attribute(text, 'name')].join('.'),
+      failure: /<(failure|error)\b[^>]*>/.exec(text)?.[0],
+      // GoogleTest has no element for a test that is disabled.
+      skipped: (/<skipped\b[^>]*>/.exec(text) ?? /\bresult="suppressed"/.exec(text))?.[0],
     }));
-  const failed = cases.filter((test) => test.failed).length;
-  const skipped = cases.filter((test) => test.skipped && !test.failed);
+  const failed = cases.filter(({ failure }) => failure !== undefined);
+  const skipped = cases.filter((test) => test.failure === undefined && test.skipped !== undefined);
   return {
-    passed: cases.length - failed - skipped.length,
-    failed,
-    skipped: skipped.map(({ suite, name, reason }) => ({ name: `${suite}.${name}`, reason })),
+    passed: cases.length - failed.length - skipped.length,
+    failed: failed.map(({ name, failure = '' }) => ({ name, message: attribute(failure, 'message') })),
+    skipped: skipped.map(({ name, skipped = '' }) => ({ name, reason: attribute(skipped, 'message') })),
   };
 }
+
+/** The value of an attribute, the first of its name in a text. */
+function attribute(text, name) {
+  const value = new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(text)?.[1];
+  return value?.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (entity, hex, decimal, word) =>
+    word ? (ENTITIES[word] ?? entity) : String.fromCodePoint(hex ? Number.parseInt(hex, 16) : Number(decimal)),
+  );
+}
+
+const ENTITIES = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { lastLine, MISSING_TOOL, ROOT, unless } from './commands.mjs';
-import { googleTestCounts, readCounts } from './counts.mjs';
+import { junitCounts, readCounts } from './counts.mjs';
 
 /** @import { Step } from './run-steps.mjs' */
 
@@ -82,6 +82,6 @@ function coreTests(flavour, xml) {
     name: `core tests (${flavour})`,
     after: [buildStep(flavour)],
     action: (done) => unless(done, buildStep(flavour), () => ({ command, cwd: ROOT, env: SANITIZERS })),
-    counts: () => readCounts(xml, googleTestCounts),
+    counts: () => readCounts(xml, junitCounts),
   };
 }

@@ -10,8 +10,9 @@ const MAY_BE_SKIPPED = [
 ];
 
 /**
- * The last lines of `npm test`: each step with its time and that of its parts, the tests that were skipped and why, and the sums alone
- * on the last line.
+ * The last lines of `npm test`: each step with its time and that of its parts, the tests that were skipped and those that failed, with
+ * why, the last of what a step without tests said when it failed, and the sums alone on the last line. What is read of a long log is
+ * its end.
  *
  * A step without tests of its own counts as one failure where it failed; it never adds to the passed ones. What is skipped, a step or
  * a test, counts as skipped, or as failed where everything is required.
@@ -25,8 +26,10 @@ export function report(results, { requireAll }) {
   const skip = (refused) => (sum[refused ? 'failed' : 'skipped'] += 1);
   let missed = false;
   const lines = ['', 'What ran:'];
-  for (const { name, status, seconds, reason, counts } of results) {
-    const tests = counts ? `, ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped.length} skipped` : '';
+  for (const { name, status, seconds, reason, output, counts } of results) {
+    const tests = counts
+      ? `, ${counts.passed} passed, ${counts.failed.length} failed, ${counts.skipped.length} skipped`
+      : '';
     lines.push(`  ${status.padEnd(8)}${name} (${seconds.toFixed(0)} s${tests})${reason ? `: ${reason}` : ''}`);
     for (const part of counts?.parts ?? []) lines.push(`${part.seconds.toFixed(1).padStart(16)} s  ${part.name}`);
     for (const test of counts?.skipped ?? []) {
@@ -37,9 +40,15 @@ export function report(results, { requireAll }) {
       skip(refused);
       missed ||= refused;
     }
+    for (const { name, message = '' } of counts?.failed ?? []) {
+      lines.push(`            failed: ${name}`, ...told(message).slice(0, TOLD_LINES));
+    }
+    if (status === 'failed' && !counts?.failed.length) {
+      lines.push(...told(output).slice(-TOLD_LINES));
+      sum.failed += 1;
+    }
     sum.passed += counts?.passed ?? 0;
-    sum.failed += counts?.failed ?? 0;
-    if (status === 'failed' && !counts?.failed) sum.failed += 1;
+    sum.failed += counts?.failed.length ?? 0;
     if (status === 'skipped') skip(requireAll);
     missed ||= requireAll && status === 'skipped';
   }
@@ -48,6 +57,14 @@ export function report(results, { requireAll }) {
   return { lines, failed: sum.failed > 0 };
 }
 
+/** Lines of a failure's message, or of a failed step's output. */
+const TOLD_LINES = 12;
+const told = (text) =>
+  text
+    .trim()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => `              ${line}`);
 const NO_REASON = 'no reason given';
 
 /** @param {SkippedTest} test */

@@ -8,7 +8,8 @@ const SLOTS = 2;
 
 /**
  * @typedef {{ name: string, reason?: string | undefined }} SkippedTest
- * @typedef {{ passed: number, failed: number, skipped: SkippedTest[], parts?: { name: string, seconds: number }[] }} Counts
+ * @typedef {{ name: string, message?: string | undefined }} FailedTest
+ * @typedef {{ passed: number, failed: FailedTest[], skipped: SkippedTest[], parts?: { name: string, seconds: number }[] }} Counts
  * @typedef {{ skip: string } | { command: string[], cwd?: string, env?: Record<string, string> }} Action
  * @typedef {object} Step
  * @property {string} name

@@ -16,7 +16,7 @@ import {
   typesStep,
   vitest,
 } from './commands.mjs';
-import { pytestCounts, readCounts } from './counts.mjs';
+import { junitCounts, readCounts } from './counts.mjs';
 import { BUILD_STEPS, nativeSteps, PREBUILD_STEP } from './native-steps.mjs';
 
 /** @import { Step } from './run-steps.mjs' */
@@ -61,7 +61,7 @@ export function makeSteps(scratch) {
       ...pythonModule('trainer tests (pytest)', 'pytest', `--junit-xml=${pytestReport}`),
       // Some of them start an MLflow server.
       after: [PYTHON_STEP, OPS_STEP],
-      counts: () => readCounts(pytestReport, pytestCounts),
+      counts: () => readCounts(pytestReport, junitCounts),
     },
     ...appsSteps(join(scratch, 'apps.xml')),
     typesStep,

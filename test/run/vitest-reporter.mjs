@@ -19,14 +19,15 @@ export default class VitestReporter {
 /** @returns {VitestFile} */
 function readModule(module) {
   const tests = [...module.children.allTests()].map((test) => {
-    const { state, note } = test.result();
-    return { name: test.fullName, state, reason: note ?? test.meta().lacks };
+    const { state, note, errors } = test.result();
+    return { name: test.fullName, state, message: errors?.[0]?.message, reason: note ?? test.meta().lacks };
   });
   return {
     file: relative(process.cwd(), module.moduleId),
     seconds: module.diagnostic().duration / 1000,
     // A file that cannot be loaded, or whose hooks fail.
     broken: module.state() === 'failed',
+    message: module.errors()[0]?.message,
     tests,
   };
 }

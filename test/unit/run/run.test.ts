@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { googleTestCounts, pytestCounts, vitestCounts } from '../../run/counts.mjs';
+import { junitCounts, vitestCounts } from '../../run/counts.mjs';
 import { report } from '../../run/report.mjs';
 import { runSteps } from '../../run/run-steps.mjs';
 
@@ -62,7 +62,7 @@ describe('the report', () => {
     status: 'ok' | 'failed' | 'skipped',
     counts?: {
       passed: number;
-      failed: number;
+      failed: { name: string; message?: string }[];
       skipped: (string | undefined)[];
       parts?: { name: string; seconds: number }[];
     },
@@ -76,8 +76,8 @@ describe('the report', () => {
 
   it('sums the tests alone on its last line', () => {
     const results = [
-      result('ok', { passed: 5, failed: 0, skipped: ['no shell'] }),
-      result('ok', { passed: 2, failed: 0, skipped: [] }),
+      result('ok', { passed: 5, failed: [], skipped: ['no shell'] }),
+      result('ok', { passed: 2, failed: [], skipped: [] }),
       result('ok'),
     ];
     const { lines, failed } = report(results, { requireAll: false });
@@ -88,19 +88,47 @@ describe('the report', () => {
 
   it('says how long each part of a step took', () => {
     const parts = [{ name: 'test/unit/', seconds: 12.34 }];
-    expect(report([result('ok', { passed: 1, failed: 0, skipped: [], parts })], { requireAll: false }).lines).toContain(
-      '            12.3 s  test/unit/',
-    );
+    expect(
+      report([result('ok', { passed: 1, failed: [], skipped: [], parts })], { requireAll: false }).lines,
+    ).toContain('            12.3 s  test/unit/');
   });
 
   it('counts a failed step without tests, and failed tests once', () => {
-    const results = [result('failed'), result('failed', { passed: 1, failed: 2, skipped: [] })];
+    const results = [
+      result('failed'),
+      result('failed', { passed: 1, failed: [{ name: 'a' }, { name: 'b' }], skipped: [] }),
+    ];
     expect(report(results, { requireAll: false })).toMatchObject({ failed: true });
     expect(report(results, { requireAll: false }).lines.at(-1)).toBe('1 passed, 3 failed, 0 skipped');
   });
 
+  it('ends with the names of the failed tests, and with what they or a failed step said', () => {
+    const failed = [
+      { name: 'test/a.test.ts: adds', message: '\nexpected 2\n  to be 3\n' },
+      { name: 'test/b.test.ts: ends', message: Array.from({ length: 99 }, (_, i) => `line ${i}`).join('\n') },
+      { name: 'test/c.test.ts' },
+    ];
+    const output = Array.from({ length: 99 }, (_, i) => `said ${i}\n`).join('');
+    const { lines } = report([result('failed', { passed: 0, failed, skipped: [] }), { ...result('failed'), output }], {
+      requireAll: false,
+    });
+    expect(lines.slice(2)).toEqual([
+      '  failed  failed (1 s, 0 passed, 3 failed, 0 skipped)',
+      '            failed: test/a.test.ts: adds',
+      '              expected 2',
+      '                to be 3',
+      '            failed: test/b.test.ts: ends',
+      ...Array.from({ length: 12 }, (_, i) => `              line ${i}`),
+      '            failed: test/c.test.ts',
+      '  failed  failed (1 s)',
+      ...Array.from({ length: 12 }, (_, i) => `              said ${87 + i}`),
+      '',
+      '0 passed, 4 failed, 0 skipped',
+    ]);
+  });
+
   it('fails for a run that ended badly though its tests passed', () => {
-    const { lines } = report([result('failed', { passed: 4, failed: 0, skipped: [] })], { requireAll: false });
+    const { lines } = report([result('failed', { passed: 4, failed: [], skipped: [] })], { requireAll: false });
     expect(lines.at(-1)).toBe('4 passed, 1 failed, 0 skipped');
   });
 
@@ -111,7 +139,7 @@ describe('the report', () => {
 
   it('takes a skipped test for a failure where everything is required, unless it may be', () => {
     const skipped = ['this machine has a GPU', 'no shell', undefined];
-    const { lines, failed } = report([result('ok', { passed: 1, failed: 0, skipped })], { requireAll: true });
+    const { lines, failed } = report([result('ok', { passed: 1, failed: [], skipped })], { requireAll: true });
     expect(failed).toBe(true);
     expect(lines.at(-1)).toBe('1 passed, 2 failed, 1 skipped');
     expect(lines).toEqual(
@@ -122,7 +150,7 @@ describe('the report', () => {
         'T2I_REQUIRE_ALL=1: what is skipped counts as failed.',
       ]),
     );
-    const may = result('ok', { passed: 1, failed: 0, skipped: ['this machine has a GPU'] });
+    const may = result('ok', { passed: 1, failed: [], skipped: ['this machine has a GPU'] });
     expect(report([may], { requireAll: true })).toMatchObject({ failed: false });
   });
 });
@@ -133,18 +161,24 @@ describe('the counts', () => {
       file: `test/${name}.test.ts`,
       seconds,
       broken,
-      tests: states
-        .split(' ')
-        .map((state, i) => ({ name: `${name} ${i}`, state, reason: state === 'skipped' ? 'no shell' : undefined })),
+      tests: states.split(' ').map((state, i) => ({
+        name: `${name} ${i}`,
+        state,
+        message: state === 'failed' ? 'not equal' : undefined,
+        reason: state === 'skipped' ? 'no shell' : undefined,
+      })),
     });
     const files = [
       file('unit/a', 1, 'passed failed skipped pending'),
-      file('unit/cli/b', 2, 'passed', true),
+      { ...file('unit/cli/b', 2, 'passed', true), message: 'no such module' },
       file('e2e/c', 4, 'passed'),
     ];
     expect(vitestCounts(JSON.stringify(files))).toEqual({
       passed: 3,
-      failed: 2,
+      failed: [
+        { name: 'test/unit/a.test.ts: unit/a 1', message: 'not equal' },
+        { name: 'test/unit/cli/b.test.ts', message: 'no such module' },
+      ],
       skipped: [
         { name: 'unit/a 2', reason: 'no shell' },
         { name: 'unit/a 3', reason: undefined },
@@ -159,12 +193,23 @@ describe('the counts', () => {
     });
   });
 
-  it('of pytest tell errors and skips from passes', () => {
-    const xml =
-      '<?xml version="1.0"?><testsuites name="x"><testsuite name="pytest" errors="1" failures="2" skipped="1" tests="9">' +
-      '<testcase classname="tests.a" name="test_gpu" time="0.1"><skipped type="pytest.skip" message="no GPU">f.py:3</skipped>' +
-      '</testcase></testsuite></testsuites>';
-    expect(pytestCounts(xml)).toEqual({ passed: 5, failed: 3, skipped: [{ name: 'test_gpu', reason: 'no GPU' }] });
+  it("are read from pytest's report, with why a test failed or was skipped", () => {
+    const xml = `<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests">
+      <testsuite name="pytest" errors="1" failures="1" skipped="1" tests="4">
+        <testcase classname="tests.a" name="test_gpu" time="0.1"><skipped type="pytest.skip" message="no GPU">f.py:3</skipped></testcase>
+        <testcase classname="tests.a" name="test_good[&lt;1&gt;]" time="0.2" />
+        <testcase classname="tests.a" name="test_bad" time="0.3"><failure message="AssertionError: &quot;a&quot; &lt; 2&#10;&#x20AC;">
+          result="skipped"</failure></testcase>
+        <testcase classname="tests.b" name="test_hook" time="0.4"><error message="failed on setup">...</error></testcase>
+      </testsuite></testsuites>`;
+    expect(junitCounts(xml)).toEqual({
+      passed: 1,
+      failed: [
+        { name: 'tests.a.test_bad', message: 'AssertionError: "a" < 2\n€' },
+        { name: 'tests.b.test_hook', message: 'failed on setup' },
+      ],
+      skipped: [{ name: 'tests.a.test_gpu', reason: 'no GPU' }],
+    });
   });
 
   it("are read from GoogleTest's report", () => {
@@ -180,9 +225,9 @@ describe('the counts', () => {
           <testcase name="Fine" status="run" result="completed" classname="A" />
         </testsuite>
       </testsuites>`;
-    expect(googleTestCounts(xml)).toEqual({
+    expect(junitCounts(xml)).toEqual({
       passed: 2,
-      failed: 1,
+      failed: [{ name: 'A.Bad', message: 'one' }],
       skipped: [{ name: 'A.Later', reason: 'why' }, { name: 'A.DISABLED_Off' }],
     });
   });
