@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -126,6 +127,26 @@ def bullets(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("bullets")
 
 
+def threads_of_a_job(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[threading.Thread]]:
+    """Which threads run once a job is connected to its cluster, and when it leaves it."""
+    from t2i_trainer.data import on_ray
+
+    threads = {}
+    connect, shutdown = on_ray.connect, on_ray.ray.shutdown
+
+    def connected(options: on_ray.RayOptions) -> None:
+        connect(options)
+        threads["connected"] = set(threading.enumerate())
+
+    def leaving() -> None:
+        threads["at the end"] = set(threading.enumerate())
+        shutdown()
+
+    monkeypatch.setattr(on_ray, "connect", connected)
+    monkeypatch.setattr(on_ray.ray, "shutdown", leaving)
+    return threads
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_makes_the_files_of_one_process(step, project, tmp_path_factory, address, bullets):
     where = place(project, address)
@@ -143,6 +164,7 @@ def test_a_step_makes_the_files_of_one_process(step, project, tmp_path_factory, 
 def test_items_that_end_every_worker_are_named_after_all_before_them_came_back(tmp_path, address, bullets, monkeypatch):
     where = place(tmp_path, address)
     monkeypatch.setattr("t2i_trainer.data.on_ray.TRIES", 2)
+    threads = threads_of_a_job(monkeypatch)
     for number in range(9):
         (bullets / str(number)).touch()
     made = []
@@ -152,6 +174,8 @@ def test_items_that_end_every_worker_are_named_after_all_before_them_came_back(t
     assert caught.value.code == "STAGE_FAILED"
     assert made == ["0", "1", "2", "3"]
     assert len(list(bullets.iterdir())) == 9 - 2
+    # One that came to Ray afterwards would end this process, without a word.
+    assert threads["at the end"] == threads["connected"]
 
 
 def test_a_machine_without_the_project_is_named(tmp_path, bullets):

@@ -7,12 +7,14 @@ The folder of the project must be at the same path on every machine. This packag
 import dataclasses
 import os
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import ray
 import ray.data
+from ray.data.block import BlockAccessor
 from ray.exceptions import RayError
 
 from ..stage import Issue, StageError
@@ -27,6 +29,8 @@ PARTS = 2000
 # How often a batch is begun before it is held to be what ends its actors.
 TRIES = 3
 CONNECT_SECONDS = 10
+# A thread that takes longer hangs, and would so for ever.
+SETTLE_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +53,7 @@ def on_ray(
     if not items:
         return
     connect(options)
+    others = set(threading.enumerate())
     try:
         tally = ray.remote(num_cpus=0)(Tally).remote()
         context = ray.data.DataContext.get_current()
@@ -58,10 +63,13 @@ def on_ray(
         rows = ray.data.from_items(starts, override_num_blocks=min(len(starts), PARTS)).map(
             Worker, fn_constructor_args=(work.recipe(), items, size, project, tally, TRIES), **share(options)
         )
-        for row in rows.iter_rows():
-            batch = items[row["start"] : row["start"] + size]
-            # What is sent is received as what it was.
-            yield batch, cast(list[R], list(received(row)))
+        # `iter_rows` fetches ahead in a thread that nothing stops when this ends early.
+        for bundle in rows.iter_internal_ref_bundles():
+            for block in map(ray.get, bundle.block_refs):
+                for row in BlockAccessor.for_block(block).iter_rows(public_row_format=True):
+                    batch = items[row["start"] : row["start"] + size]
+                    # What is sent is received as what it was.
+                    yield batch, cast(list[R], list(received(row)))
     except RayError as error:
         raise StageError(
             "STAGE_FAILED",
@@ -69,6 +77,9 @@ def on_ray(
             "The same command goes on where it stopped.",
         ) from error
     finally:
+        # Ray ends the process of a thread that comes to it after this.
+        for thread in set(threading.enumerate()) - others:
+            thread.join(SETTLE_SECONDS)
         ray.shutdown()
 
 
