@@ -137,7 +137,8 @@ export function cannotRead(path: string, cause: unknown): T2IError {
   });
 }
 
-function cannotWrite(path: string, cause: Error): T2IError {
+/** @param cause what the system said */
+export function cannotWrite(path: string, cause: Error): T2IError {
   if (T2IError.is(cause)) return cause;
   return new T2IError('IO_FAILED', `Cannot write ${path}: ${cause.message}`, { hint: HINT, cause });
 }

@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { isS3Address, parseS3Address } from '../aws/s3-address.js';
-import { S3Store } from '../aws/s3-store.js';
-import { awsSettings } from '../ops/aws-settings.js';
 import { type PushFormat, pushToS3 } from '../ops/s3/push.js';
 import { type PushProgress, type PushReport, pushFolders } from '../ops/transfer/push-folders.js';
 import type { Io } from './io.js';
+import { openS3 } from './open-s3.js';
 import { StatusLine } from './status-line.js';
 import { writeReport } from './write-report.js';
 
@@ -49,7 +48,7 @@ async function copy(
 ): Promise<PushReport> {
   if (!isS3Address(target)) return pushFolders(project, folders, target, io.signal, onProgress);
   const address = parseS3Address(target, option);
-  const store = await S3Store.open(await awsSettings(project, io.env));
+  const store = await openS3(project, io);
   try {
     const named = folders.map((name) => ({ name, path: join(project, name) }));
     return await pushToS3(store, named, address, { format }, io.signal, onProgress);

@@ -1,6 +1,7 @@
 import type { Params } from '../ops/params/schema.js';
 import type { SharedPlace } from '../ops/promotion/shared/place.js';
 import type { Io } from './io.js';
+import { openS3 } from './open-s3.js';
 import { formatBytes } from './quantities.js';
 import { StatusLine } from './status-line.js';
 
@@ -12,14 +13,12 @@ export async function withSharedPromotion<T>(
   work: (shared: SharedPlace | undefined) => Promise<T>,
 ): Promise<T> {
   if (remote === null) return work(undefined);
-  const [{ awsSettings }, { parseS3Address }, { S3Store }, { S3SharedPlace }] = await Promise.all([
-    import('../ops/aws-settings.js'),
+  const [{ parseS3Address }, { S3SharedPlace }] = await Promise.all([
     import('../aws/s3-address.js'),
-    import('../aws/s3-store.js'),
     import('../ops/promotion/shared/s3.js'),
   ]);
   const address = parseS3Address(remote, 'log_trained_model.remote');
-  const store = await S3Store.open(await awsSettings(project, io.env));
+  const store = await openS3(project, io);
   const status = new StatusLine(io);
   try {
     return await work(

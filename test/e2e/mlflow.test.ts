@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.js';
-import { downloadArtifact, listArtifacts } from '../../src/ops/mlflow/artifacts.js';
+import { Artifacts } from '../../src/ops/mlflow/artifacts.js';
 import { createVersion, ensureModel, getChampion, listVersions, setChampion } from '../../src/ops/mlflow/registry.js';
 import { findExperiment, getRun, type MlflowRun, metricHistory, searchRuns } from '../../src/ops/mlflow/runs.js';
 import { anything, MlflowServer } from '../../src/ops/mlflow/server.js';
@@ -93,14 +93,15 @@ describe('a real MLflow server', skipFor(OPS.lack), () => {
   });
 
   it('lists and hands out files of a run', async () => {
-    const run = await best();
-    const files = await listArtifacts(server, run, 'model');
-    expect(files).toEqual([{ path: 'model/unet/weights.bin', bytes: BYTES.length }]);
+    const artifacts = await Artifacts.of(server, await best(), async () => {
+      throw new Error('S3 is opened');
+    });
+    expect(await artifacts.list('model', signal)).toEqual([{ path: 'model/unet/weights.bin', bytes: BYTES.length }]);
     const record = { bytes: BYTES.length, sha256: sha256(BYTES) };
     const to = join(folder, 'fetched/weights.bin');
-    await downloadArtifact(server, run, 'model/unet/weights.bin', to, record, signal);
+    await artifacts.download('model/unet/weights.bin', to, record, signal);
     expect(readFileSync(to).equals(BYTES)).toBe(true);
-    await expect(downloadArtifact(server, run, 'model/none.bin', `${to}2`, record, signal)).rejects.toMatchObject({
+    await expect(artifacts.download('model/none.bin', `${to}2`, record, signal)).rejects.toMatchObject({
       code: expect.stringMatching(/^(REMOTE_NOT_FOUND|NETWORK_FAILED)$/),
     });
   });

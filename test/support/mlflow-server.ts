@@ -13,20 +13,22 @@ export class RealMlflow {
     private readonly child: ChildProcess,
   ) {}
 
-  /** @param python of the environment that has MLflow */
-  static async start(python: string, folder: string): Promise<RealMlflow> {
+  /**
+   * @param python of the environment that has MLflow
+   * @param artifacts where files of runs are kept: in the folder, and handed out, if nothing is said
+   */
+  static async start(
+    python: string,
+    folder: string,
+    artifacts: readonly string[] = ['--artifacts-destination', join(folder, 'files')],
+  ): Promise<RealMlflow> {
     const port = await freePort();
     const settings = join(folder, 'auth.ini');
     writeFileSync(
       settings,
       `[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///${folder}/auth.db\nadmin_username = admin\nadmin_password = ${ADMIN.MLFLOW_TRACKING_PASSWORD}\nauthorization_function = mlflow.server.auth:authenticate_request_basic_auth\n`,
     );
-    const places = [
-      '--backend-store-uri',
-      `sqlite:///${folder}/records.db`,
-      '--artifacts-destination',
-      join(folder, 'files'),
-    ];
+    const places = ['--backend-store-uri', `sqlite:///${folder}/records.db`, ...artifacts];
     const child = spawn(
       join(dirname(python), 'mlflow'),
       ['server', '--app-name', 'basic-auth', '--host', '127.0.0.1', '--port', `${port}`, '--workers', '1', ...places],

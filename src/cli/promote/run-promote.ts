@@ -1,6 +1,6 @@
 import { checkFields, refuse, text } from '../../fields.js';
 import { readParams } from '../../ops/params/read.js';
-import { bestOnServer } from '../../ops/promotion/candidates.js';
+import { bestOnServer, type TrackedRuns } from '../../ops/promotion/candidates.js';
 import { promote } from '../../ops/promotion/promote.js';
 import type { PromotedModel } from '../../ops/promotion/records.js';
 import type { CommandInput } from '../command.js';
@@ -10,7 +10,7 @@ import { note, printJson, warn } from '../output.js';
 import { projectFolder } from '../project-folder.js';
 import { withSharedPromotion } from '../shared-promotion.js';
 import { tellMlflow } from '../tell-mlflow.js';
-import { trackingServer } from '../tracking-server.js';
+import { withTrackedRuns } from '../tracked-runs.js';
 
 /** The handler of `t2i promote`. That nothing was better is no failure. */
 export async function runPromote({ flags }: CommandInput, io: Io): Promise<number> {
@@ -20,19 +20,21 @@ export async function runPromote({ flags }: CommandInput, io: Io): Promise<numbe
   const { diffuser_dir: target, min_delta: minDelta, keep_versions: keep } = params.log_trained_model;
   const dryRun = flags.dryRun === true;
   const force = flags.force as string | undefined;
-  const server = flags.local === true ? null : await trackingServer(project, params.mlflow, io);
   const onWait = () => note(io, 'waiting for another process that changes what is promoted');
   const onAdopt = ({ version, run_name: run }: PromotedModel) =>
     note(io, `version ${version}, ${run}, was promoted by another machine, and is promoted here now`);
-  const result = await withSharedPromotion(project, params.log_trained_model, io, (shared) =>
-    promote({
-      ...{ project, target, minDelta, force, dryRun, keep, shared, signal: io.signal, onWait, onAdopt },
-      ...(server !== null && {
-        findElsewhere: (isWanted) =>
-          bestOnServer(server, params.mlflow.experiment_name, isWanted, (why) => warn(io, why), io.signal),
+  const promoteFrom = (tracked: TrackedRuns | null) =>
+    withSharedPromotion(project, params.log_trained_model, io, (shared) =>
+      promote({
+        ...{ project, target, minDelta, force, dryRun, keep, shared, signal: io.signal, onWait, onAdopt },
+        ...(tracked !== null && {
+          findElsewhere: (isWanted) => bestOnServer(tracked, isWanted, (why) => warn(io, why), io.signal),
+        }),
       }),
-    }),
-  );
+    );
+  const result = await (flags.local === true
+    ? promoteFrom(null)
+    : withTrackedRuns(project, params.mlflow, io, promoteFrom));
   if (flags.json === true) printJson(io, result);
   else {
     const would = result.better ? 'would promote' : 'would not promote';

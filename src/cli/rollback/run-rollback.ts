@@ -11,7 +11,7 @@ import { note, printJson } from '../output.js';
 import { projectFolder } from '../project-folder.js';
 import { withSharedPromotion } from '../shared-promotion.js';
 import { tellMlflow } from '../tell-mlflow.js';
-import { trackingServer } from '../tracking-server.js';
+import { withTrackedRuns } from '../tracked-runs.js';
 
 /** The handler of `t2i rollback`. */
 export async function runRollback({ args: [given], flags }: CommandInput, io: Io): Promise<number> {
@@ -21,10 +21,11 @@ export async function runRollback({ args: [given], flags }: CommandInput, io: Io
   const { params } = await readParams(project);
   const { diffuser_dir: target, keep_versions: keep } = params.log_trained_model;
   const onWait = () => note(io, 'waiting for another process that changes what is promoted');
-  const server = await trackingServer(project, params.mlflow, io);
-  const elsewhere = server === null ? [] : [fromTracking(server, params.mlflow.experiment_name)];
-  const result = await withSharedPromotion(project, params.log_trained_model, io, (shared) =>
-    rollback({ project, target, version, keep, shared, elsewhere, signal: io.signal, onWait }),
+  const result = await withTrackedRuns(project, params.mlflow, io, (tracked) =>
+    withSharedPromotion(project, params.log_trained_model, io, (shared) => {
+      const elsewhere = tracked === null ? [] : [fromTracking(tracked)];
+      return rollback({ project, target, version, keep, shared, elsewhere, signal: io.signal, onWait });
+    }),
   );
   if (flags.json === true) printJson(io, result);
   else {

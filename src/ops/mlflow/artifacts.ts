@@ -1,16 +1,13 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { finished } from 'node:stream/promises';
-import { z } from 'zod';
+import { rename, rm } from 'node:fs/promises';
+import { isS3Address } from '../../aws/s3-address.js';
+import type { S3Store } from '../../aws/s3-store.js';
 import { T2IError } from '../../errors.js';
-import { makeFolder } from '../../files.js';
-import { readChunks } from '../../http/body.js';
+import { download, type Opened } from '../transfer/download.js';
 import { type FileRecord, hashOf } from '../transfer/tree.js';
 import type { MlflowRun } from './runs.js';
+import { addressInS3, S3Artifacts } from './s3-artifacts.js';
+import { ServedArtifacts } from './served-artifacts.js';
 import type { MlflowServer } from './server.js';
-import { whole } from './values.js';
 
 /** A file of a run, by its path below the run's artifacts. */
 export interface Artifact {
@@ -18,132 +15,110 @@ export interface Artifact {
   readonly bytes: number;
 }
 
+export interface Listed extends Artifact {
+  readonly isFolder: boolean;
+}
+
+/** Where the files of one run are kept. What comes from there is not trusted: {@link Artifacts} looks at it. */
+export interface ArtifactStore {
+  /** The files below a folder, as the store names them; a folder in it comes before its own files are asked for. */
+  list(folder: string, signal: AbortSignal): AsyncIterable<Listed>;
+  /** @param bounds the bytes at the start that are left out, and the most that the whole may have */
+  open(path: string, bounds: { readonly start: number; readonly most: number }, signal: AbortSignal): Promise<Opened>;
+}
+
 /** A name that stays below the folder it is written to. */
 const PATH = /^(?!\/)(?!.*[\\\0])(?!(.*\/)?\.\.?(\/|$)).{1,500}$/;
 const MOST_FILES = 10_000;
 
-/**
- * The files of a run below a folder of its artifacts, and of the folders in it.
- *
- * @throws T2IError REMOTE_REFUSED for names that lead elsewhere, or more than 10,000 files; else as {@link MlflowServer.get}
- */
-export async function listArtifacts(server: MlflowServer, run: MlflowRun, folder: string): Promise<Artifact[]> {
-  const schema = z.object({
-    files: z
-      .array(z.object({ path: z.string(), is_dir: z.boolean().default(false), file_size: whole.default(0) }))
-      .default([]),
-  });
-  const found: Artifact[] = [];
-  const folders = [folder];
-  for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
-    const { files } = await server.get('mlflow/artifacts/list', { run_id: run.id, path: at }, schema);
-    for (const { path, is_dir, file_size } of files) {
-      if (!PATH.test(path) || !path.startsWith(`${at}/`))
-        throw refused(run, `a file with the path ${JSON.stringify(path)}`);
-      if (is_dir) folders.push(path);
-      else found.push({ path, bytes: file_size });
-    }
-    if (found.length + folders.length > MOST_FILES) throw refused(run, `more than ${MOST_FILES} files`);
-  }
-  return found;
-}
+/** The files of a run, which its server hands out, or keeps in S3 for whoever may read there. */
+export class Artifacts {
+  readonly #run: MlflowRun;
+  readonly #store: ArtifactStore;
 
-/**
- * Fetches a file of a run whose artifacts the server hands out itself (`mlflow-artifacts:`), going on where an earlier try broke off;
- * it lies at `to` only once it is whole and the one that was expected.
- *
- * @throws T2IError DATA_INVALID where it is another file, REMOTE_REFUSED for artifacts that lie elsewhere, IO_FAILED; else as
- *   {@link MlflowServer.get}
- */
-export async function downloadArtifact(
-  server: MlflowServer,
-  run: MlflowRun,
-  path: string,
-  to: string,
-  expected: FileRecord,
-  signal: AbortSignal,
-): Promise<void> {
-  const part = `${to}.part`;
-  await makeFolder(dirname(to));
-  const address = proxied(run, path);
-  for (let tries = 0; ; tries++) {
-    const start = Math.min((await stat(part).catch(() => null))?.size ?? 0, expected.bytes);
-    try {
-      if (start < expected.bytes || expected.bytes === 0)
-        await fetchRest(server, address, part, start, expected, signal);
-      break;
-    } catch (error) {
-      signal.throwIfAborted();
-      const now = (await stat(part).catch(() => null))?.size ?? 0;
-      // A connection that breaks off is taken up again, as long as it brings something.
-      if (!T2IError.is(error) || error.code !== 'NETWORK_FAILED' || (now <= start && tries >= 3)) throw error;
-    }
+  private constructor(run: MlflowRun, store: ArtifactStore) {
+    this.#run = run;
+    this.#store = store;
   }
-  const { bytes, sha256 } = await hashOf(part, signal);
-  if (bytes !== expected.bytes || sha256 !== expected.sha256) {
-    await rm(part, { force: true });
-    throw new T2IError('DATA_INVALID', `${path} of the run ${run.name} is not the file that its record names`, {
-      hint: `Expected ${expected.bytes} bytes with SHA-256 ${expected.sha256}, received ${bytes} with ${sha256}. Train again, or promote another run.`,
-    });
-  }
-  await rename(part, to);
-}
 
-async function fetchRest(
-  server: MlflowServer,
-  address: string,
-  part: string,
-  start: number,
-  expected: FileRecord,
-  signal: AbortSignal,
-): Promise<void> {
-  const response = await server.download(address, start, signal);
-  // Without 206 it begins again, whatever was asked for.
-  const from = response.status === 206 ? start : 0;
-  const file = createWriteStream(part, from > 0 ? { flags: 'r+', start: from } : {});
-  try {
-    for await (const chunk of readChunks(response, { limit: expected.bytes - from, signal })) {
-      if (!file.write(chunk)) await once(file, 'drain');
+  /**
+   * @param s3 opens S3, of a run whose files are there alone
+   * @throws T2IError REMOTE_REFUSED for a run whose files are kept elsewhere, or at an address that is none
+   */
+  static async of(server: MlflowServer, run: MlflowRun, s3: () => Promise<S3Store>): Promise<Artifacts> {
+    if (!isS3Address(run.artifacts)) return new Artifacts(run, new ServedArtifacts(server, run, folderServed(run)));
+    const folder = addressInS3(run);
+    return new Artifacts(run, new S3Artifacts(await s3(), folder));
+  }
+
+  /**
+   * The files below a folder, and those of the folders in it.
+   *
+   * @throws T2IError REMOTE_REFUSED for names that lead elsewhere, or more than 10,000 of them; else as {@link MlflowServer.get} or S3
+   */
+  async list(folder: string, signal: AbortSignal): Promise<Artifact[]> {
+    const found: Artifact[] = [];
+    let names = 0;
+    for await (const { path, bytes, isFolder } of this.#store.list(folder, signal)) {
+      if (!this.#checked(path).startsWith(`${folder}/`)) throw this.#wrongPath(path);
+      if (!isFolder) found.push({ path, bytes });
+      if (++names > MOST_FILES) throw this.#refused(`more than ${MOST_FILES} files`);
     }
-  } finally {
-    file.end();
-    await finished(file).catch((cause: Error) => {
-      throw new T2IError('IO_FAILED', `Cannot write ${part}: ${cause.message}`, {
-        hint: 'Name a project folder that you may write to, on a disk that has space.',
-        cause,
+    return found;
+  }
+
+  /** A small file, of which no record is known. @throws T2IError REMOTE_REFUSED where it has more bytes; else as {@link list} */
+  async read(path: string, most: number, signal: AbortSignal): Promise<string> {
+    const { chunks } = await this.#store.open(this.#checked(path), { start: 0, most }, signal);
+    const all: Uint8Array[] = [];
+    for await (const chunk of chunks) all.push(chunk);
+    return Buffer.concat(all).toString();
+  }
+
+  /**
+   * Fetches a file, going on where an earlier try broke off; it lies at `to` only once it is whole and the one that was expected.
+   *
+   * @throws T2IError DATA_INVALID where it is another file, IO_FAILED; else as {@link list}
+   */
+  async download(path: string, to: string, expected: FileRecord, signal: AbortSignal): Promise<void> {
+    const [name, part, most] = [this.#checked(path), `${to}.part`, expected.bytes];
+    await download((start) => this.#store.open(name, { start, most }, signal), part, expected.bytes, signal);
+    const { bytes, sha256 } = await hashOf(part, signal);
+    if (bytes !== expected.bytes || sha256 !== expected.sha256) {
+      await rm(part, { force: true });
+      throw new T2IError('DATA_INVALID', `${path} of the run ${this.#run.name} is not the file that its record names`, {
+        hint: `Expected ${expected.bytes} bytes with SHA-256 ${expected.sha256}, received ${bytes} with ${sha256}. Train again, or promote another run.`,
       });
+    }
+    await rename(part, to);
+  }
+
+  #checked(path: string): string {
+    if (PATH.test(path)) return path;
+    throw this.#wrongPath(path);
+  }
+
+  #wrongPath(path: string): T2IError {
+    return this.#refused(`a file with the path ${JSON.stringify(path)}`);
+  }
+
+  #refused(what: string): T2IError {
+    return new T2IError('REMOTE_REFUSED', `The MLflow server lists ${what} in the run ${this.#run.name}`, {
+      hint: 'Check mlflow.server_uri; such a server is not to be trusted.',
     });
   }
 }
 
-/** The bytes of a small file of a run, of which no record is known. @throws T2IError as {@link downloadArtifact} */
-export function openArtifact(
-  server: MlflowServer,
-  run: MlflowRun,
-  path: string,
-  signal: AbortSignal,
-): Promise<Response> {
-  return server.download(proxied(run, path), 0, signal);
-}
-
-/** Where the server hands out a file of a run. */
-function proxied({ artifacts, name }: MlflowRun, path: string): string {
+/** The folder of a run on a server that hands out its files. */
+function folderServed({ artifacts, name }: MlflowRun): string {
   const found = /^mlflow-artifacts:(?:\/\/[^/]*)?\/(.+)$/.exec(artifacts)?.[1];
-  if (found === undefined || !PATH.test(found) || !PATH.test(path)) {
-    const scheme = /^[a-z0-9+.-]+:/i.exec(artifacts)?.[0] ?? 'a path';
-    throw new T2IError(
-      'REMOTE_REFUSED',
-      `The files of the run ${name} are kept at ${scheme}, not by the server itself`,
-      {
-        hint: 'Start the server with --artifacts-destination, so that it hands them out, or train into runs/ on this machine.',
-      },
-    );
-  }
-  return `mlflow-artifacts/artifacts/${`${found}/${path}`.split('/').map(encodeURIComponent).join('/')}`;
-}
-
-function refused({ name }: MlflowRun, what: string): T2IError {
-  return new T2IError('REMOTE_REFUSED', `The MLflow server lists ${what} in the run ${name}`, {
-    hint: 'Check mlflow.server_uri; such a server is not to be trusted.',
-  });
+  if (found !== undefined && PATH.test(found)) return found;
+  const scheme = /^[a-z0-9+.-]+:/i.exec(artifacts)?.[0] ?? 'a path';
+  throw new T2IError(
+    'REMOTE_REFUSED',
+    `The files of the run ${name} are kept at ${scheme}, where they cannot be read`,
+    {
+      hint: 'Start the server with --artifacts-destination, so that it hands them out, or with --default-artifact-root s3://BUCKET/PREFIX; or train into runs/ on this machine.',
+    },
+  );
 }

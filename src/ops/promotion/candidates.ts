@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import type { S3Store } from '../../aws/s3-store.js';
 import { T2IError } from '../../errors.js';
-import { readText } from '../../http/body.js';
-import { downloadArtifact, listArtifacts, openArtifact } from '../mlflow/artifacts.js';
+import { Artifacts } from '../mlflow/artifacts.js';
 import { findExperiment, type MlflowRun, searchRuns } from '../mlflow/runs.js';
 import type { MlflowServer } from '../mlflow/server.js';
 import type { Source } from './place.js';
@@ -13,6 +13,14 @@ export interface Candidate {
   readonly source: Source;
 }
 
+/** The runs of an experiment on a tracking server. */
+export interface TrackedRuns {
+  readonly server: MlflowServer;
+  readonly experiment: string;
+  /** Opens S3, where some servers keep the files of runs; of a run that has them there alone. */
+  readonly s3: () => Promise<S3Store>;
+}
+
 const METRIC = 'best_val_diffuser_loss';
 /** Where a training leaves its model among the artifacts of its run (t2i_trainer/tracking). */
 const RECORD = 'model/run.json';
@@ -20,22 +28,22 @@ const FILES = 'model/best';
 const LONGEST_RECORD = 2 ** 20;
 
 /**
- * The best finished run of an experiment on a tracking server, by the loss that it logged; one that left no record, or another loss in it,
+ * The best finished run on a tracking server, by the loss that it logged; one that left no record, or another loss in it,
  * is passed over.
  *
  * @param isWanted false for runs that are passed over in silence
  * @param onSkip told why another one is passed over
  * @returns null where there is none
- * @throws T2IError as {@link MlflowServer.get}
+ * @throws T2IError as {@link Artifacts}
  */
 export async function bestOnServer(
-  server: MlflowServer,
-  experimentName: string,
+  tracked: TrackedRuns,
   isWanted: (run: RunRecord) => boolean,
   onSkip: (why: string) => void,
   signal: AbortSignal,
 ): Promise<Candidate | null> {
-  const experiment = await findExperiment(server, experimentName);
+  const { server } = tracked;
+  const experiment = await findExperiment(server, tracked.experiment);
   if (experiment === null) return null;
   const search = { experiment, filter: "attributes.status = 'FINISHED'", order: [`metrics.${METRIC} ASC`] };
   const found: MlflowRun[] = [];
@@ -44,18 +52,19 @@ export async function bestOnServer(
   const measured = found.filter(({ metrics }) => Number.isFinite(metrics[METRIC]));
   measured.sort((one, other) => lossOf(one) - lossOf(other));
   for (const run of measured) {
-    const record = await readRunRecord(server, run, signal);
+    const artifacts = await Artifacts.of(server, run, tracked.s3);
+    const record = await readRunRecord(artifacts, run, signal);
     if (typeof record === 'string') onSkip(`the run ${run.name} on the MLflow server is left out: ${record}`);
-    else if (isWanted(record)) return { run: record, source: fromServer(server, run) };
+    else if (isWanted(record)) return { run: record, source: fromServer(artifacts) };
   }
   return null;
 }
 
 /** Fetches the files of a version that was promoted from the server. */
-export function fromTracking(server: MlflowServer, experimentName: string): Source {
+export function fromTracking(tracked: TrackedRuns): Source {
   return async (model, to, signal) => {
     const isIt = (run: RunRecord) => modelKey(run) === modelKey(model);
-    const found = await bestOnServer(server, experimentName, isIt, () => {}, signal);
+    const found = await bestOnServer(tracked, isIt, () => {}, signal);
     if (found === null) {
       throw new T2IError('REMOTE_NOT_FOUND', `The run ${model.run_name} is not on the MLflow server`, {
         hint: 'Name another version: t2i history',
@@ -68,11 +77,10 @@ export function fromTracking(server: MlflowServer, experimentName: string): Sour
 const lossOf = ({ metrics }: MlflowRun) => metrics[METRIC] as number;
 
 /** What a run says of its model, or why nothing can be known. */
-async function readRunRecord(server: MlflowServer, run: MlflowRun, signal: AbortSignal): Promise<RunRecord | string> {
-  const files = await listArtifacts(server, run, 'model');
+async function readRunRecord(artifacts: Artifacts, run: MlflowRun, signal: AbortSignal): Promise<RunRecord | string> {
+  const files = await artifacts.list('model', signal);
   if (!files.some(({ path }) => path === RECORD)) return `it has no ${RECORD}`;
-  const response = await openArtifact(server, run, RECORD, signal);
-  const text = await readText(response, { limit: LONGEST_RECORD, signal });
+  const text = await artifacts.read(RECORD, LONGEST_RECORD, signal);
   try {
     const record = parseRecord(text, `${RECORD} of the run ${run.name}`, RUN);
     const loss = record[METRIC];
@@ -86,9 +94,9 @@ async function readRunRecord(server: MlflowServer, run: MlflowRun, signal: Abort
   }
 }
 
-function fromServer(server: MlflowServer, run: MlflowRun): Source {
+function fromServer(artifacts: Artifacts): Source {
   return async ({ files }, to, signal) => {
     for (const [path, record] of Object.entries(files))
-      await downloadArtifact(server, run, `${FILES}/${path}`, join(to, path), record, signal);
+      await artifacts.download(`${FILES}/${path}`, join(to, path), record, signal);
   };
 }

@@ -1,17 +1,13 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
 import { isMissingObject } from '../../../aws/errors.js';
 import { below, formatS3Address, type S3Address } from '../../../aws/s3-address.js';
 import type { S3Store } from '../../../aws/s3-store.js';
 import { T2IError } from '../../../errors.js';
+import { openObject } from '../../s3/download.js';
 import { upload } from '../../s3/upload.js';
+import { download } from '../../transfer/download.js';
 import type { FileRecord } from '../../transfer/tree.js';
 import type { SharedPlace, TaggedText } from './place.js';
-
-/** Tries of a download that brings nothing more. */
-const TRIES = 3;
 
 /**
  * `promotion.json` and `files/SHA256` below a prefix. The record is written with If-Match or If-None-Match, so that of two writers
@@ -70,27 +66,8 @@ export class S3SharedPlace implements SharedPlace {
 
   async fetch(file: FileRecord, to: string, signal: AbortSignal): Promise<void> {
     this.#onFile('fetching', file);
-    await (await open(to, 'a')).close();
-    for (let vain = 0; ; ) {
-      const start = (await stat(to)).size;
-      if (start >= file.bytes) return;
-      try {
-        await this.#fetchRest(file, to, start, signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        // A connection that breaks off is taken up again, as long as it brings something.
-        vain = (await stat(to)).size > start ? 0 : vain + 1;
-        if (!T2IError.is(error) || error.code !== 'NETWORK_FAILED' || vain === TRIES) throw error;
-      }
-    }
-  }
-
-  async #fetchRest(file: FileRecord, to: string, start: number, signal: AbortSignal): Promise<void> {
-    const address = this.#keyOf(file);
-    const { body, bytes } = await this.#store.open(address, signal, start);
-    if (start + bytes !== file.bytes) throw notAsSent(this.addressOf(file), `${file.bytes} bytes`);
-    const target = createWriteStream(to, { flags: 'r+', start, flush: true });
-    await this.#store.call(`Cannot fetch ${this.addressOf(file)}`, signal, () => pipeline(body, target, { signal }));
+    const { bytes: most } = file;
+    await download((start) => openObject(this.#store, this.#keyOf(file), { start, most }, signal), to, most, signal);
   }
 
   #keyOf({ sha256 }: FileRecord): S3Address {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { downloadArtifact, listArtifacts } from '../../../../src/ops/mlflow/artifacts.js';
+import { Artifacts } from '../../../../src/ops/mlflow/artifacts.js';
 import { ensureModel, getChampion, setChampion } from '../../../../src/ops/mlflow/registry.js';
 import { findExperiment, getRun, type MlflowRun, metricHistory, searchRuns } from '../../../../src/ops/mlflow/runs.js';
 import { MlflowServer } from '../../../../src/ops/mlflow/server.js';
@@ -28,6 +28,10 @@ let fake: FakeServer;
 let handler: Handler;
 let folder: string;
 const server = (env: Record<string, string> = {}) => new MlflowServer({ address: fake.url, env, wait: async () => {} });
+const noS3 = async () => {
+  throw new Error('S3 is opened');
+};
+const artifactsOf = (run: MlflowRun, at = server()) => Artifacts.of(at, run, noS3);
 const theRun = async (): Promise<MlflowRun> => getRun(server(), 'r1');
 
 beforeEach(async () => {
@@ -112,7 +116,7 @@ describe('an MLflow server', () => {
     const address = `${fake.url}/anna/flowers.mlflow/`;
     const hub = new MlflowServer({ address, env, wait: async () => {} });
     const run = await getRun(hub, 'r1');
-    await downloadArtifact(hub, run, 'model/a', join(folder, 'a'), record, signal);
+    await (await artifactsOf(run, hub)).download('model/a', join(folder, 'a'), record, signal);
     expect(fake.requests.map(({ path }) => path)).toEqual([
       '/anna/flowers.mlflow/api/2.0/mlflow/runs/get',
       '/anna/flowers.mlflow/api/2.0/mlflow-artifacts/artifacts/1/r1/artifacts/model/a',
@@ -197,7 +201,7 @@ describe('a server without aliases', () => {
 
 describe('the files of a run', () => {
   const fetch = async (run: MlflowRun) =>
-    downloadArtifact(server(), run, 'model/a b.bin', join(folder, 'x/a.bin'), record, signal);
+    (await artifactsOf(run)).download('model/a b.bin', join(folder, 'x/a.bin'), record, signal);
 
   it('are whole where they lie, and taken up where the connection broke off', async () => {
     fake.fail(/mlflow-artifacts/, (response) => {
@@ -214,7 +218,7 @@ describe('the files of a run', () => {
   it('begin anew where the server does not go on', async () => {
     await writeFile(join(folder, 'a.part'), 'wrong');
     fake.fail(/mlflow-artifacts/, FAULTS.bytes(BYTES));
-    await downloadArtifact(server(), await theRun(), 'model/a', join(folder, 'a'), record, signal);
+    await (await artifactsOf(await theRun())).download('model/a', join(folder, 'a'), record, signal);
     expect(await readFile(join(folder, 'a'))).toEqual(BYTES);
   });
 
@@ -228,14 +232,44 @@ describe('the files of a run', () => {
     expect((await readdir(join(folder, 'x'))).filter((name) => name === 'a.bin')).toEqual([]);
   });
 
-  it('that lie elsewhere, or are named so, are refused', async () => {
-    const run = await theRun();
-    for (const artifacts of ['s3://bucket/x', '/tmp/mlruns', 'mlflow-artifacts:/../x']) {
-      await expect(fetch({ ...run, artifacts })).rejects.toMatchObject({ code: 'REMOTE_REFUSED' });
-    }
+  it.each([
+    ['gs://bucket/x', /are kept at gs:/],
+    ['wasbs://container@account/x', /are kept at wasbs:/],
+    ['file:///etc', /are kept at file:/],
+    ['/tmp/mlruns', /are kept at a path/],
+    ['mlflow-artifacts:/../x', /are kept at mlflow-artifacts:/],
+    ['s3://bucket', /no address in S3: .* has no prefix/],
+    ['s3://192.168.0.1/x', /no address in S3: "192.168.0.1" is no name of a bucket/],
+    ['s3://bucket/../x', /no address in S3: expected a prefix/],
+    ['S3://bucket/x', /no address in S3: expected s3:/],
+  ])('that are kept at %s are refused, and S3 is not opened', async (artifacts, message) => {
+    await expect(fetch({ ...(await theRun()), artifacts })).rejects.toMatchObject({
+      code: 'REMOTE_REFUSED',
+      message: expect.stringMatching(message),
+      hint: expect.stringContaining('s3://BUCKET/PREFIX'),
+    });
+    expect(fake.asked(/artifacts/)).toEqual([]);
+  });
+
+  it('that are named as if they lay elsewhere are refused, and folders that never end', async () => {
+    const artifacts = await artifactsOf(await theRun());
     for (const path of ['../x', '/etc/passwd', 'model/../../x', 'other/x']) {
-      handler = (_, response) => answer(response, 200, { files: [{ path }] });
-      await expect(listArtifacts(server(), run, 'model')).rejects.toMatchObject({ code: 'REMOTE_REFUSED' });
+      for (const is_dir of [false, true]) {
+        handler = (_, response) => answer(response, 200, { files: [{ path, is_dir }] });
+        await expect(artifacts.list('model', signal)).rejects.toMatchObject({ code: 'REMOTE_REFUSED' });
+      }
+      await expect(artifacts.read(path, 10, signal)).rejects.toMatchObject({ code: 'REMOTE_REFUSED' });
     }
+    const folders = Array.from({ length: 200 }, (_, at) => ({ path: `model/${at}`, is_dir: true }));
+    handler = (_, response) => answer(response, 200, { files: folders });
+    await expect(artifacts.list('model', signal)).rejects.toMatchObject({
+      message: expect.stringContaining('more than 10000 files'),
+    });
+  });
+
+  it('that are read as text are not longer than they may be', async () => {
+    const artifacts = await artifactsOf(await theRun());
+    expect(await artifacts.read('model/a', BYTES.length, signal)).toBe(BYTES.toString());
+    await expect(artifacts.read('model/a', BYTES.length - 1, signal)).rejects.toMatchObject({ code: 'REMOTE_REFUSED' });
   });
 });
