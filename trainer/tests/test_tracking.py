@@ -3,6 +3,7 @@
 import json
 import math
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +11,16 @@ import pytest
 from mlflow import MlflowClient
 from tiny_project import train_sections, write_prepared
 from tiny_training import resolved
-from tracking_servers import MlflowServer, http_server, lose_answers, mlflow_program
+from tracking_servers import MlflowServer, http_server, lose_answers, mlflow_program, moto_server
 
 from stages.train import train
 from t2i_trainer.files import sha256_file
-from t2i_trainer.stage import main
+from t2i_trainer.stage import StageError, main
 from t2i_trainer.tracking import sender
 from t2i_trainer.tracking import tracking as tracking_module
-from t2i_trainer.tracking.environment import SECRETS, SETTINGS
+from t2i_trainer.tracking.environment import AWS_KEYS, AWS_PLACES, SECRETS, SETTINGS, STYLE
 from t2i_trainer.tracking.open_tracking import open_tracking
+from t2i_trainer.tracking.server_run import Model
 from t2i_trainer.tracking.tracking import Tracking
 from t2i_trainer.training.learner import Learner
 
@@ -41,11 +43,12 @@ def server(tmp_path_factory) -> Iterator[MlflowServer]:
 def environment(monkeypatch) -> None:
     """What the tracker sets is not set before, nor for other tests; a failed request is tried again at once, and a busy
     machine may take its time."""
-    for name in (*SECRETS, *SETTINGS):
+    for name in (*SECRETS, *AWS_KEYS, *AWS_PLACES, STYLE, *SETTINGS):
         # Setting it first is what has it restored.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(sender, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(tracking_module, "FIRST_SECONDS", 1e6)
     monkeypatch.setattr(tracking_module, "LAST_SECONDS", 1e6)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "300")
 
@@ -211,6 +214,66 @@ def test_a_parameter_that_is_too_long_is_cut_and_one_that_changes_gets_a_tag(ser
     assert len(run.data.params) > 100, "more than one request takes"
     assert run.data.params["log_trained_model.keep_versions"] == "3"
     assert (run.data.params["training.patience"], run.data.tags["training.patience"]) == ("5", "9")
+
+
+def keep_in_s3(server: MlflowServer, experiment: str) -> None:
+    """The server has the files of the experiment's runs kept in S3, where clients write them."""
+    MlflowClient(server.address, server.address).create_experiment(experiment, "s3://my-bucket/tracked")
+
+
+def end_with_a_file(tracker: Tracking, folder: Path) -> None:
+    (folder / "run.json").write_text("{}")
+    tracker.model = Model({"model/run.json": folder / "run.json"}, 0.5, 7)
+
+
+def test_a_training_without_boto3_is_refused_at_its_start(server, experiment, tmp_path, monkeypatch, capsys):
+    keep_in_s3(server, experiment)
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(StageError) as refused, tracking(server.address, experiment, tmp_path) as tracker:
+        tracker.start(None, FACTS)
+    assert refused.value.code == "PYTHON_UNAVAILABLE"
+    assert f"{sys.executable} -m pip install boto3" in refused.value.hint
+    assert "kept at s3://my-bucket/tracked/" in refused.value.message
+    assert (runs(server, experiment)[1][0].info.status, warnings(capsys)) == ("FAILED", [])
+
+
+def test_files_go_to_s3_with_the_keys_of_dot_env_also_after_an_end_without_boto3(
+    server, experiment, tmp_path, monkeypatch, capsys
+):
+    keep_in_s3(server, experiment)
+    # As of a server that did not answer soon enough at the start.
+    with monkeypatch.context() as late:
+        late.setitem(sys.modules, "boto3", None)
+        late.setattr(tracking_module, "refuse_unwritable", lambda address: None)
+        with tracking(server.address, experiment, tmp_path) as tracker:
+            name = tracker.start(None, FACTS)
+            end_with_a_file(tracker, tmp_path)
+    told = warnings(capsys)
+    assert "pip install boto3" in told[0] and "the same command sends it" in told[1]
+
+    [packages] = PROGRAM.parents[1].glob("lib/python*/site-packages")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(packages)])
+    # No machine's own.
+    for file in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(file, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(StageError) as refused, tracking(server.address, experiment, tmp_path) as tracker:
+        tracker.start(name, FACTS)
+    assert (refused.value.code, "no AWS credentials" in refused.value.message) == ("ACCESS_DENIED", True)
+    import boto3
+
+    with moto_server(PROGRAM) as address:
+        keys = "AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\n"
+        (tmp_path / ".env").write_text(f"{keys}AWS_REGION=eu-west-1\nAWS_ENDPOINT_URL={address}\n")
+        with tracking(server.address, experiment, tmp_path) as tracker:
+            s3 = boto3.client("s3")
+            s3.create_bucket(Bucket="my-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+            tracker.start(name, FACTS)
+            end_with_a_file(tracker, tmp_path)
+        [run] = runs(server, experiment)[1]
+        kept = s3.list_objects_v2(Bucket="my-bucket")["Contents"]
+        assert [file["Key"] for file in kept] == [f"tracked/{run.info.run_id}/artifacts/model/run.json"]
+    assert (run.info.status, warnings(capsys)) == ("FINISHED", [])
 
 
 def test_a_server_that_is_killed_in_the_middle_misses_nothing(server, experiment, tmp_path, capsys):

@@ -11,7 +11,7 @@ from tracking_servers import answer_always, free_port, http_server
 
 from t2i_trainer.params import Params
 from t2i_trainer.tracking import tracking as tracking_module
-from t2i_trainer.tracking.environment import SECRETS, SETTINGS, prepare_environment
+from t2i_trainer.tracking.environment import AWS_KEYS, AWS_PLACES, SECRETS, SETTINGS, STYLE, prepare_environment
 from t2i_trainer.tracking.open_tracking import open_tracking
 from t2i_trainer.tracking.spool import Spool
 from t2i_trainer.tracking.values import cut, flatten
@@ -22,7 +22,7 @@ PASSWORD = "open${sesame}"
 @pytest.fixture(autouse=True)
 def environment(monkeypatch) -> None:
     """What the tracker sets is not set before, nor for other tests."""
-    for name in (*SECRETS, *SETTINGS):
+    for name in (*SECRETS, *AWS_KEYS, *AWS_PLACES, STYLE, *SETTINGS):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
@@ -83,6 +83,7 @@ def test_a_training_bears_with_a_server_that_is_away(tmp_path, capsys):
 
 
 def test_a_training_does_not_wait_for_a_server_that_does_not_answer(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(tracking_module, "FIRST_SECONDS", 0.0)
     monkeypatch.setattr(tracking_module, "LAST_SECONDS", 0.0)
     asked, over = threading.Event(), threading.Event()
 
@@ -129,6 +130,21 @@ def test_the_environment_goes_before_dot_env(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "given")
     prepare_environment(tmp_path)
     assert [os.environ[name] for name in SECRETS[:2]] == ["anna", "given"]
+
+
+def test_keys_of_aws_are_a_pair_of_one_place(tmp_path, monkeypatch):
+    pair = "AWS_ACCESS_KEY_ID=file\nAWS_SECRET_ACCESS_KEY=file\n"
+    (tmp_path / ".env").write_text(f"{pair}AWS_REGION=eu-west-1\nAWS_ENDPOINT_URL=http://127.0.0.1:9\n")
+    # A half is none, and the token is that of another session.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "given")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "given")
+    prepare_environment(tmp_path)
+    assert [os.environ.get(name) for name in AWS_KEYS] == ["file", "file", None]
+    assert (os.environ["AWS_DEFAULT_REGION"], os.environ[STYLE]) == ("eu-west-1", "path")
+    for name in AWS_KEYS:
+        monkeypatch.setenv(name, "given")
+    prepare_environment(tmp_path)
+    assert [os.environ.get(name) for name in AWS_KEYS] == ["given", "given", "given"]
 
 
 def test_a_token_of_the_environment_is_not_hidden_by_a_user_of_dot_env(tmp_path, monkeypatch):

@@ -72,6 +72,21 @@ class MlflowServer:
 
 
 @contextmanager
+def moto_server(program: Path) -> Iterator[str]:
+    """The address of moto, which stands in for AWS, from the environment that has `program`."""
+    port = free_port()
+    command = [program.with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        assert any("Running on" in line for line in process.stderr), "moto did not start"
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
 def http_server(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
     """The address of a server all of whose answers are given by `answer`."""
 

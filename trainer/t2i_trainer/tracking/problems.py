@@ -8,6 +8,7 @@ import requests
 from mlflow.exceptions import MlflowException, RestException
 
 from ..params import MlflowParams
+from ..stage import StageError
 
 
 def explain(error: Exception, options: MlflowParams) -> str:
@@ -16,6 +17,8 @@ def explain(error: Exception, options: MlflowParams) -> str:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, StageError):
+        return f"{error.message}. {error.hint}"
     status = _status(error)
     if status in (401, 403):
         return (

@@ -12,6 +12,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 from ..files import json_sha256, sha256_file
 from ..params import MlflowParams
 from ..stage import warn
+from .artifact_store import refuse_unwritable
 from .spool import Spool
 from .values import cut
 
@@ -112,6 +113,7 @@ class ServerRun:
         content = json_sha256({path: sha256_file(file) for path, file in files.items()})
         if self.uploaded == content:
             return
+        refuse_unwritable(self.artifacts)
         for path, file in files.items():
             self.client.log_artifact(self.id, str(file), path.rpartition("/")[0])
         self.client.set_tag(self.id, MODEL_TAG, content)

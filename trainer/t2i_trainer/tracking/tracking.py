@@ -1,17 +1,22 @@
 """Tracks a training by MLflow: what it tells goes to the spool at once, and to the server when that can be had."""
 
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ..files import read_json
 from ..params import Params
-from ..stage import warn
+from ..stage import StageError, warn
 from . import problems
+from .artifact_store import refuse_unwritable
 from .sender import Sender
 from .server_run import End, Model, ServerRun
 from .spool import Spool
 from .values import flatten
+
+FIRST_SECONDS = 5.0
+"""How long the start of a training waits for a server to say where it has files kept."""
 
 LAST_SECONDS = 60.0
 """How long the end of a training waits for a server that takes what it is given, but slowly."""
@@ -29,18 +34,32 @@ class Tracking:
         self.spool = Spool(folder)
         self.parameters: dict[str, str] = {}
         self.model: Model | None = None
-        self.sender = Sender(
-            lambda: ServerRun(self.options, self.spool, self.parameters),
-            lambda error: problems.explain(error, self.options),
-        )
+        self.sender = Sender(self._connect, lambda error: problems.explain(error, self.options))
+        self.unwritable: StageError | None = None
+        """Why the run's files cannot be sent where the server has them kept."""
+        self._answered = threading.Event()
 
     def start(self, run: str | None, options: dict[str, Any]) -> str:
-        """Begins to send. Of the `options` those are left out that are sections of the parameters."""
+        """Begins to send. Of the `options` those are left out that are sections of the parameters. Raises StageError
+        where the run's files could not be sent at its end, if the server says soon where they are to be."""
         facts = {name: value for name, value in options.items() if name not in self.params}
         self.parameters = flatten(facts) | flatten(self.params)
         name = self.spool.open(run, facts["config_hash"])
         self.sender.start()
+        if self._answered.wait(FIRST_SECONDS) and self.unwritable:
+            raise self.unwritable
         return name
+
+    def _connect(self) -> ServerRun:
+        try:
+            run = ServerRun(self.options, self.spool, self.parameters)
+            try:
+                refuse_unwritable(run.artifacts)
+            except StageError as error:
+                self.unwritable = error
+            return run
+        finally:
+            self._answered.set()
 
     def log(self, step: int, figures: dict[str, float]) -> None:
         """Puts figures into the spool and wakes the sender."""
