@@ -1,5 +1,6 @@
 import { s3AddressIssues } from '../../aws/s3-address.js';
 import type { Issue } from '../../errors.js';
+import { batchIssues } from '../sagemaker/batch.js';
 import type { Place } from './places.js';
 import type { Params } from './schema.js';
 
@@ -173,14 +174,9 @@ function checkMachines({ pytorch_estimator: estimator, training }: Params): Issu
     issues.push(issue('training.precision', `fp16 on ${type}, whose GPU has no bf16`, 'bf16'));
   if (estimator.use_spot_instances && wait < run)
     issues.push(issue('pytorch_estimator.max_wait', `at least max_run ${run}`, wait));
-  if (training.batch_size % estimator.instance_count !== 0)
-    issues.push(
-      issue(
-        'training.batch_size',
-        `a multiple of pytorch_estimator.instance_count ${estimator.instance_count}`,
-        training.batch_size,
-      ),
-    );
+  // Where it is no multiple of the steps, that is told already.
+  if (training.batch_size % training.gradient_accumulation_steps === 0)
+    issues.push(...batchIssues(training, { type, count: estimator.instance_count }));
   return issues;
 }
 

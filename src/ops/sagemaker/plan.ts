@@ -12,7 +12,7 @@ import { findLeaks, jobEnvironment } from './environment.js';
 import { chooseImage } from './images.js';
 import { channelsOf, dataList, findData, findModels, modelsAddress, sendModels } from './inputs.js';
 import { checkRequest } from './limits.js';
-import { type CostEstimate, estimateCost, gpusOf } from './prices.js';
+import { type CostEstimate, estimateCost } from './prices.js';
 import { buildRequest, withOptionName } from './request.js';
 import { packSources, type Sources, toolkitParameters } from './toolkit.js';
 
@@ -85,7 +85,6 @@ export async function previewTraining(
   issues.push(
     ...image.issues,
     ...environment.issues,
-    ...checkBatch(params),
     ...checkRequest(draft, Object.values(TrainingInstanceType))
       .map(withOptionName)
       .filter(({ option }) => option !== unchosen),
@@ -166,13 +165,4 @@ async function pack(
     channel: address,
     send: (store) => sendCode(store, address, code, signal),
   };
-}
-
-/** What the trainer would refuse when the machines are paid for. */
-function checkBatch({ training, pytorch_estimator: { instance_type, instance_count } }: Params): Issue[] {
-  const parts = (gpusOf(instance_type) ?? 1) * instance_count * training.gradient_accumulation_steps;
-  if (training.batch_size % parts === 0) return [];
-  const ranks = `${instance_count} x ${gpusOf(instance_type) ?? 1} GPUs and ${training.gradient_accumulation_steps} accumulation steps`;
-  const expected = `a multiple of ${parts}, for ${ranks}`;
-  return [{ option: 'training.batch_size', expected, received: String(training.batch_size) }];
 }

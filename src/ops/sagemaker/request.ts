@@ -2,6 +2,7 @@ import type { CreateTrainingJobRequest, TrainingInstanceType } from '@aws-sdk/cl
 import { below, formatS3Address, type S3Address } from '../../aws/s3-address.js';
 import type { Issue } from '../../errors.js';
 import type { Params } from '../params/schema.js';
+import { batchParameters } from './batch.js';
 import { METRIC_DEFINITIONS } from './metrics.js';
 import { jobName } from './names.js';
 
@@ -40,7 +41,7 @@ export function buildRequest(parts: RequestParts): CreateTrainingJobRequest {
       ...command,
       MetricDefinitions: METRIC_DEFINITIONS,
     },
-    HyperParameters: { ...hyperParameters, t2i_run: run, ...hashes },
+    HyperParameters: { ...hyperParameters, t2i_run: run, ...batchParameters(params.training), ...hashes },
     InputDataConfig: channels,
     ResourceConfig: {
       InstanceType: instance_type as TrainingInstanceType,

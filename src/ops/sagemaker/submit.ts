@@ -1,5 +1,7 @@
 import type { CreateTrainingJobRequest, DescribeTrainingJobResponse } from '@aws-sdk/client-sagemaker';
 import { T2IError } from '../../errors.js';
+import { refuse } from '../../fields.js';
+import { batchOf, machinesIssues } from './batch.js';
 import type { TrainingJobs } from './client.js';
 import { hasEnded, jobFailed } from './job.js';
 import { attemptName, readAttempt } from './names.js';
@@ -32,7 +34,7 @@ export async function submit(
  * Goes on with a training that failed or was stopped, from its checkpoints.
  *
  * @param machines how many from now on; as many as before where it is left out
- * @throws T2IError REMOTE_CONFLICT where the job runs or is done, REMOTE_NOT_FOUND
+ * @throws T2IError REMOTE_CONFLICT where the job runs or is done, REMOTE_NOT_FOUND, OPTION_INVALID for machines that cannot share its batch
  */
 export async function resume(
   name: string,
@@ -49,9 +51,17 @@ export async function resume(
       hint: `Follow it: t2i jobs logs ${newestName} --follow`,
     });
   }
+  if (machines !== undefined) refuseMachines(newest, machines);
   const request = again(newest, attemptName(base, readAttempt(newestName).attempt + 1));
   const ResourceConfig = { ...request.ResourceConfig, ...(machines && { InstanceCount: machines }) };
   return create({ ...request, ResourceConfig }, jobs, signal);
+}
+
+function refuseMachines({ HyperParameters, ResourceConfig }: DescribeTrainingJobResponse, count: number): void {
+  const batch = batchOf(HyperParameters);
+  // A job of an earlier version does not tell: its trainer does, when it has started.
+  if (batch === undefined) return;
+  refuse(machinesIssues(batch, { type: `${ResourceConfig?.InstanceType}`, count }, 'instanceCount'));
 }
 
 /** The request that made a job, under another name; it finds the checkpoints of the one before. */

@@ -185,7 +185,12 @@ describe('rules between parameters', () => {
     [
       'machines',
       { pytorch_estimator: { instance_count: 3 } },
-      { 'training.batch_size': 'a multiple of pytorch_estimator.instance_count 3, not 64' },
+      { 'training.batch_size': 'a multiple of 3, for 3 x 1 GPUs and 1 accumulation steps, not 64' },
+    ],
+    [
+      'GPUs of machines',
+      { pytorch_estimator: { instance_count: 4, instance_type: 'ml.p4d.24xlarge' }, training: { batch_size: 16 } },
+      { 'training.batch_size': 'a multiple of 32, for 4 x 8 GPUs and 1 accumulation steps, not 16' },
     ],
     ['a batch of all', { data: { train_size: 60 } }, { 'training.batch_size': 'at most data.train_size 60, not 64' }],
     [

@@ -5,7 +5,7 @@ describe('the parameters of a training', () => {
   it('fit the machines of SageMaker where it trains there, and no others', async () => {
     const wrong = { training: { precision: 'bf16', batch_size: 5 } };
     const refused = {
-      'training.batch_size': 'a multiple of pytorch_estimator.instance_count 2, not 5',
+      'training.batch_size': 'a multiple of 2, for 2 x 1 GPUs and 1 accumulation steps, not 5',
       'training.precision': 'fp16 on ml.g4dn.xlarge, whose GPU has no bf16, not bf16',
     };
     expect(await mistakes(wrong)).toEqual({});

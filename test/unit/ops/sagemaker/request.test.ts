@@ -3,6 +3,7 @@ import type { CreateTrainingJobRequest } from '@aws-sdk/client-sagemaker';
 import { TrainingInstanceType } from '@aws-sdk/client-sagemaker';
 import { describe, expect, it } from 'vitest';
 import { PARAMS } from '../../../../src/ops/params/schema.js';
+import { batchOf, machinesIssues } from '../../../../src/ops/sagemaker/batch.js';
 import { findLeaks, jobEnvironment } from '../../../../src/ops/sagemaker/environment.js';
 import { chooseImage, IMAGES } from '../../../../src/ops/sagemaker/images.js';
 import { COUNTS, checkRequest, TEXTS } from '../../../../src/ops/sagemaker/limits.js';
@@ -95,6 +96,19 @@ describe('the limits of a request', () => {
   ])('refuse %s beyond them', (option, changes) => {
     const issues = checkRequest({ ...request(), ...changes }, TYPES).map(withOptionName);
     expect(issues.map((issue) => issue.option)).toEqual([option]);
+  });
+
+  it('hold for a job that says what batch its machines share', () => {
+    const training = { batch_size: 48, gradient_accumulation_steps: 3 };
+    const { HyperParameters } = request({ params: PARAMS.parse({ training }) });
+    expect(batchOf(HyperParameters)).toEqual(training);
+    expect(batchOf({ t2i_run: 'of an earlier version' })).toBeUndefined();
+    const machines = (type: string, count: number) => machinesIssues(training, { type, count }, 'instanceCount');
+    expect(machines('ml.g5.12xlarge', 4)).toEqual([]);
+    expect(machines('ml.g5.12xlarge', 3)).toMatchObject([
+      { expected: expect.stringMatching(/^one of 1, 2, 4 machines/) },
+    ]);
+    expect(machines('ml.unheard.of', 16)).toEqual([]);
   });
 
   it('never quote the value of a variable', () => {

@@ -70,6 +70,30 @@ describe('a client of the service', skipFor(OPS.lack), () => {
     expect(lines).toEqual([`algo-1 ${name}-2 goes on`]);
   });
 
+  it('does not pay for machines that cannot share the batch', async () => {
+    const batch = { t2i_batch_size: '24', t2i_gradient_accumulation_steps: '2' };
+    const given = await request('exit 1 # with a batch', { HyperParameters: { t2i_run: 'one', ...batch } });
+    const name = given.TrainingJobName as string;
+    await run(given);
+    for (const machines of [5, 8, 24]) {
+      await expect(resume(name, at.local.jobs, signal, machines)).rejects.toMatchObject({
+        code: 'OPTION_INVALID',
+        issues: [
+          {
+            option: 'instanceCount',
+            expected: 'one of 1, 2, 3, 4, 6, 12 machines, whose GPUs share a batch of 24 evenly',
+            received: `${machines}`,
+          },
+        ],
+      });
+    }
+    expect(await at.local.jobs.find(`${name}-2`, signal)).toBeNull();
+    expect(await resume(name, at.local.jobs, signal, 3)).toEqual({ name: `${name}-2`, created: true });
+    // What is resumed is asked the same.
+    expect((await follow(`${name}-2`)).job.HyperParameters).toMatchObject(batch);
+    await expect(resume(name, at.local.jobs, signal, 5)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+  });
+
   it('reads every line once, in whichever streams they are', async () => {
     at.local.faults.linesOfStream = 7;
     const { lines } = await run(
