@@ -32,11 +32,10 @@ export interface ProjectStage {
  */
 export async function runProjectStage(stage: ProjectStage, { flags }: CommandInput, io: Io): Promise<unknown> {
   const project = projectFolder(io);
-  const read = stage.anywhere
+  const { params, warnings } = stage.anywhere
     ? { params: PARAMS.parse({}), warnings: [] }
-    : await readParams(project, { trains: stage.trains === true, place: 'here' });
-  const params = stage.replace?.(read.params) ?? read.params;
-  for (const warning of read.warnings) warn(io, warning);
+    : await readParams(project, { trains: stage.trains === true, place: 'here', replace: stage.replace });
+  for (const warning of warnings) warn(io, warning);
   const status = new StageStatus(io);
   try {
     const given = flags.python as string | undefined;

@@ -38,7 +38,7 @@ export async function runTrain(input: CommandInput, io: Io): Promise<number> {
   const wrong = issues.length > 0;
   const on = given ?? (wrong ? 'here' : (await readParamsToCheck(projectFolder(io))).params.pytorch_estimator.train_on);
   refuse([...issues, ...checkPlace(on, input.flags), ...(await checkInitFrom(initFrom, io))]);
-  const replace = (params: Params) => withFlags(params, strategy, initFrom, run);
+  const replace = (params: Params) => withFlags(params, input.flags);
   if ((AWAY as readonly string[]).includes(on)) {
     const { trainAway } = await import('./train-away.js');
     return trainAway(on as (typeof AWAY)[number], replace, input, io);
@@ -67,13 +67,20 @@ function checkPlace(on: string, flags: CommandInput['flags']): Issue[] {
   ];
 }
 
-function withFlags(params: Params, strategy?: string, initFrom?: string, run?: string): Params {
-  const { training, unet, mlflow } = params;
+function withFlags(params: Params, { strategy, initFrom, run, spot }: CommandInput['flags']): Params {
+  const { training, unet, mlflow, pytorch_estimator: estimator } = params;
+  const given = { strategy, initFrom, run, spot } as {
+    strategy?: Params['training']['strategy'];
+    initFrom?: string;
+    run?: string;
+    spot?: boolean;
+  };
   return {
     ...params,
-    training: { ...training, strategy: (strategy ?? training.strategy) as Params['training']['strategy'] },
-    unet: { ...unet, init_from: initFrom ?? unet.init_from },
-    mlflow: { ...mlflow, run_name: run ?? mlflow.run_name },
+    training: { ...training, strategy: given.strategy ?? training.strategy },
+    unet: { ...unet, init_from: given.initFrom ?? unet.init_from },
+    mlflow: { ...mlflow, run_name: given.run ?? mlflow.run_name },
+    pytorch_estimator: { ...estimator, use_spot_instances: given.spot ?? estimator.use_spot_instances },
   };
 }
 

@@ -25,15 +25,13 @@ export async function trainAway(
 ): Promise<number> {
   const { flags } = input;
   const project = projectFolder(io);
-  const { params: own, warnings, issues } = await readParamsToCheck(project, { trains: true, place: where });
+  const { params, warnings, issues } = await readParamsToCheck(project, { trains: true, place: where, replace });
   for (const warning of warnings) warn(io, warning);
-  const params = replace(own);
   await refuseOtherRun(project, params.mlflow.run_name);
   const preview = (cloud: Cloud) =>
     previewTraining(
       {
         ...{ project, params, issues, signal: io.signal },
-        spot: (flags.spot as boolean | undefined) ?? params.pytorch_estimator.use_spot_instances,
         format: (flags.containerFormat ?? 'own') as ContainerFormat,
         today: new Date().toISOString().slice(0, 10),
       },

@@ -24,6 +24,8 @@ export interface ReadOptions {
   readonly trains?: boolean;
   /** Where the training runs, in place of pytorch_estimator.train_on. */
   readonly place?: Place;
+  /** Parameters that flags of a command replace, before the rules between them are checked. */
+  readonly replace?: ((params: Params) => Params) | undefined;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function readParams(folder: string, options: ReadOptions = {}): Pro
  */
 export async function readParamsToCheck(
   folder: string,
-  { trains = false, place }: ReadOptions = {},
+  { trains = false, place, replace = (params) => params }: ReadOptions = {},
 ): Promise<ReadParams & { readonly issues: readonly Issue[] }> {
   const value = parseYaml(PARAMS_FILE, await readText(folder));
   const secrets = findSecrets(value);
@@ -56,7 +58,7 @@ export async function readParamsToCheck(
   const issues = [...own.filter(({ option }) => !told.has(option)), ...secrets];
   // Rules between keys are worth telling only where each key is right by itself.
   if (!parsed.success) refuseParams(issues);
-  const params = parsed.data as Params;
+  const params = replace(parsed.data as Params);
   const facts = await factsOf(folder, params, trains);
   const findings = checkParams(params, facts, place ?? params.pytorch_estimator.train_on);
   return { params, warnings: findings.warnings, issues: [...issues, ...findings.issues] };

@@ -25,7 +25,6 @@ export interface TrainingOptions {
   readonly params: Params;
   /** What is wrong with the parameters so far, to be told with everything else. */
   readonly issues: readonly Issue[];
-  readonly spot: boolean;
   readonly format: ContainerFormat;
   /** The day, as 2026-11-26. */
   readonly today: string;
@@ -52,8 +51,9 @@ export async function previewTraining(
   jobs: TrainingJobs,
   store: S3Store,
 ): Promise<TrainingPreview> {
-  const { project, params, spot, format, today, signal } = options;
+  const { project, params, format, today, signal } = options;
   const { pytorch_estimator: estimator } = params;
+  const { use_spot_instances: spot } = estimator;
   const issues: Issue[] = [];
   const base = noting(issues, SOMEWHERE, () => dataAddress(params));
   const wheels = noting(issues, null, () =>

@@ -171,6 +171,23 @@ describe('training jobs on the command line', skipFor(OPS.lack), () => {
     ]);
   });
 
+  it('wait for no spot machines where there are none, as flags say or params.yaml', async () => {
+    const dryRun = async (spot: boolean, ...flags: string[]) => {
+      const estimator = { ...ESTIMATOR, max_wait: 1, use_spot_instances: spot };
+      writeFileSync(join(project, 'params.yaml'), stringify({ ...PARAMS, pytorch_estimator: estimator }));
+      const { code, json } = await t2i(['train', '--on', 'sagemaker', '--dry-run', '--json', ...flags]);
+      writeFileSync(join(project, 'params.yaml'), stringify(PARAMS));
+      const { request, error } = json();
+      return code === 0
+        ? request.StoppingCondition
+        : error.issues.map(({ option }: { option: string }) => option.replace('params.yaml: ', ''));
+    };
+    for (const said of [await dryRun(true, '--no-spot'), await dryRun(false)])
+      expect(said).toEqual({ MaxRuntimeInSeconds: 14_400 });
+    for (const said of [await dryRun(false, '--spot'), await dryRun(true)])
+      expect(said).toEqual(['pytorch_estimator.max_wait']);
+  });
+
   it.each<[string[], RegExp]>([
     [['train', '--detach'], /--detach: expected nothing without --on sagemaker/],
     [['train', '--no-spot'], /--spot: expected nothing without --on sagemaker/],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Params } from '../../../../src/ops/params/schema.js';
 import { mistakes, write } from './params-folder.js';
 
 describe('the parameters of a training', () => {
@@ -13,6 +14,14 @@ describe('the parameters of a training', () => {
     const away = { ...wrong, pytorch_estimator: { train_on: 'sagemaker' } };
     expect(await mistakes(away)).toEqual(refused);
     expect(await mistakes(away, { place: 'here' })).toEqual({});
+  });
+
+  it('are checked as flags replace them', async () => {
+    write('base/unet/config.json', {});
+    const lora = { training: { lora_rank: 4 } };
+    const replace = (params: Params) => ({ ...params, unet: { ...params.unet, init_from: 'base' } });
+    expect(Object.keys(await mistakes(lora))).toEqual(['unet.init_from']);
+    expect(await mistakes(lora, { replace })).toEqual({});
   });
 
   it('need as many images as are trained on, but only to train', async () => {
