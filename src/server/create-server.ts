@@ -1,4 +1,5 @@
 import type { T2IError } from '../errors.js';
+import { refuse } from '../fields.js';
 import { DEFAULT_MODEL } from '../model/resolve.js';
 import { a1111Dialect } from './a1111/dialect.js';
 import { adminDialect } from './admin/dialect.js';
@@ -15,7 +16,7 @@ import { kserveDialect } from './kserve/dialect.js';
 import { createLog } from './log.js';
 import { ServerMetrics } from './metrics.js';
 import { type Describe, findModels } from './models/find-models.js';
-import { type ServedModel, ServedModels } from './models/served-model.js';
+import { limitsOfServed, type ServedModel, ServedModels } from './models/served-model.js';
 import { openaiDialect } from './openai/dialect.js';
 import { openapiDialect } from './openapi.js';
 import { checkServerOptions, type ServerOptions } from './options.js';
@@ -98,6 +99,7 @@ export async function assembleServer(
   const keys = options.apiKeys ? ApiKeys.read(options.apiKeys).keys : null;
   const models = new ServedModels(found);
   const limits = new ServerLimits(options.limits);
+  refuse(models.all.flatMap((served) => limits.issuesWith(served.id, limitsOfServed(served))));
   const store = options.imageStore ? await ImageStore.open(options.imageStore) : null;
   const startedAt = new Date();
   const metrics: ServerMetrics = new ServerMetrics(() => queue);

@@ -93,17 +93,19 @@ export class ImageService {
   ): CheckedRequest {
     const served = this.models.find(model);
     const { limits } = this.parts;
-    const issues = [...found, ...limits.issuesOf(options).map((issue) => ({ ...issue, option: nameOf(issue.option) }))];
+    const named = (issues: readonly Issue[]) => issues.map((issue) => ({ ...issue, option: nameOf(issue.option) }));
+    const issues = [...found, ...named(limits.issuesOf(options))];
     const known = new Set(issues.map(({ option }) => option));
     try {
       const request = parseRequest(options, limitsOfServed(served));
+      // Again, with what a preset says.
+      if (issues.length === 0) issues.push(...named(limits.issuesOf(request)));
       if (issues.length > 0) throw invalidRequest(issues);
       const { prompt, warnings } = encodeTexts(request, served.model, served.tokenizer);
       return { served, request, warnings, promptTokens: prompt.tokens };
     } catch (error) {
       if (!T2IError.is(error) || error.code !== 'OPTION_INVALID') throw error;
-      const more = error.issues.map((issue) => ({ ...issue, option: nameOf(issue.option) }));
-      throw invalidRequest([...issues, ...more.filter(({ option }) => !known.has(option))]);
+      throw invalidRequest([...issues, ...named(error.issues).filter(({ option }) => !known.has(option))]);
     }
   }
 

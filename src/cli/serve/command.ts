@@ -1,4 +1,5 @@
 import { type Command, JSON_FLAG } from '../command.js';
+import { LIMIT_FLAGS } from './limit-flags.js';
 import { SERVED_MODEL_FLAGS } from './model-flags.js';
 import { REDIS_FLAGS } from './redis-flags.js';
 
@@ -16,6 +17,7 @@ export const serve: Command = {
       sets: ['apiKeys'],
     },
     { flags: '--queue <n>', description: 'requests that may wait; one more gets 429 (default: 64)', sets: ['queue'] },
+    ...LIMIT_FLAGS,
     {
       flags: '--image-store <place>',
       description:

@@ -9,6 +9,7 @@ import type { CommandInput } from '../command.js';
 import { toNumber } from '../load-flags.js';
 import { parseDuration } from '../quantities.js';
 import { readTextFile } from '../text-file.js';
+import { readLimitFlags } from './limit-flags.js';
 import { flagReader, listOf, readServedModelFlags, TIMES } from './model-flags.js';
 import { readRedisFlags } from './redis-flags.js';
 
@@ -48,6 +49,7 @@ export async function readServeFlags(
   const server: ServerOptions = {
     ...readServedModelFlags(flags, issues),
     queue: toNumber(flags.queue) as number | undefined,
+    limits: readLimitFlags(flags, issues),
     cors: listOf(flags.cors),
     hosts: isLocal ? [...LOOPBACK, host] : undefined,
     logPrompts: flags.logPrompts === true,

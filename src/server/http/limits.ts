@@ -1,5 +1,5 @@
 import type { Issue } from '../../errors.js';
-import { MAX_PROMPT_LENGTH, type RequestOptions } from '../../options.js';
+import { MAX_PROMPT_LENGTH, type RequestLimits, type RequestOptions } from '../../options.js';
 
 /** What one request may ask of the server, whatever the model could do. Checked before anything is allocated for it. */
 export interface LimitOptions {
@@ -32,7 +32,7 @@ export class ServerLimits {
   }
 
   /** Every option above its limit; wrong types are for the model's own check. */
-  issuesOf(options: RequestOptions): Issue[] {
+  issuesOf(options: Pick<RequestOptions, 'n' | 'seeds' | 'width' | 'height' | 'steps'>): Issue[] {
     const most = (name: string, value: unknown, limit: number): Issue[] => {
       if (!Number.isSafeInteger(value) || (value as number) <= limit) return [];
       return [{ option: name, expected: `at most ${limit} on this server`, received: String(value) }];
@@ -43,5 +43,15 @@ export class ServerLimits {
       ...most('height', options.height, this.side),
       ...most('steps', options.steps, this.steps),
     ];
+  }
+
+  /** The limits below what a model does unless it is told otherwise: nobody could simply ask for an image. */
+  issuesWith(model: string, { nativeSize, defaults }: RequestLimits): Issue[] {
+    const least = (name: 'side' | 'steps', value: number): Issue[] => {
+      if (value <= this[name]) return [];
+      const expected = `at least ${value}, the default of ${model}`;
+      return [{ option: `limits.${name}`, expected, received: String(this[name]) }];
+    };
+    return [...least('side', Math.max(nativeSize.width, nativeSize.height)), ...least('steps', defaults.steps)];
   }
 }

@@ -20,6 +20,7 @@ describe('the flags of t2i serve', () => {
       ...{ host: '::1', port: '0', adminPort: '9000', model: ['a', 'b=owner/name', './c=d/e'], apiKeyFile: keys },
       ...{ queue: '16', batchWindow: '7ms', imageStore: 'images', ttl: '90s', memory: '1.5GiB', threads: '2' },
       ...{ cors: ['https://example.org'], logPrompts: true },
+      ...{ maxImages: '4', maxSide: '512', maxSteps: '30', timeout: '90s' },
     });
     expect(listen).toEqual({ host: '::1', port: 0, adminPort: 9000 });
     expect(server).toMatchObject({
@@ -29,6 +30,7 @@ describe('the flags of t2i serve', () => {
       imageStore: { dir: expect.stringMatching(/^\/.*images$/), ttl: 90_000 },
       cors: ['https://example.org'],
       load: { threads: 2 },
+      limits: { images: 4, side: 512, steps: 30, timeout: 90_000 },
     });
     expect(server.hosts).toEqual(expect.arrayContaining(['localhost', '127.0.0.1', '[::1]']));
   });
@@ -59,11 +61,19 @@ describe('the flags of t2i serve', () => {
   });
 
   it('are refused together', async () => {
-    const wrong = { port: 'x', adminPort: '70000', batchWindow: '5 weeks', memory: 'much', ttl: '1h' };
+    const wrong = { port: 'x', adminPort: '70000', batchWindow: '5 weeks', memory: 'much', ttl: '1h', timeout: 'soon' };
     const error = await read(wrong).catch((each) => each);
     expect(error.issues.map(({ option }: { option: string }) => option)).toEqual([
-      ...['--ttl', '--memory', '--batch-window', '--port', '--admin-port'],
+      ...['--ttl', '--memory', '--batch-window', '--timeout', '--port', '--admin-port'],
     ]);
+  });
+
+  it('are named where the server refuses their values', async () => {
+    const io = fakeIo();
+    const wrong = ['--max-images', '0', '--max-side', '1e9', '--max-steps', 'few', '--timeout', '1ms', '--queue', '0'];
+    expect(await main(['serve', ...wrong], io)).toBe(2);
+    const flags = wrong.filter((_, i) => i % 2 === 0);
+    for (const flag of flags) expect(io.err()).toMatch(new RegExp(`${flag}: expected .+, received`));
   });
 
   it('name the file of keys that cannot be read, and keep its keys to themselves', async () => {

@@ -52,7 +52,7 @@ const body = fc.oneof(
 describe('any JSON', () => {
   it.each(ROUTES)('sent to %s is answered, and never by a failure', { timeout: 120_000 }, async (path) => {
     const model = memoryModel('formula');
-    const server = await memoryServer({ limits: { steps: 2, side: 32, images: 2 } }, { models: [model] });
+    const server = await memoryServer({ limits: { steps: 30, side: 32, images: 2 } }, { models: [model] });
     await fc.assert(
       fc.asyncProperty(body, async (json) => {
         const { status } = await server.post(path, json);

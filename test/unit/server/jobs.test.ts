@@ -231,6 +231,32 @@ describe('the capabilities', () => {
   });
 });
 
+describe('the limits of a server', () => {
+  it('hold for what a preset says, too', async () => {
+    const manifest = { defaults: { steps: 5, guidanceScale: 2, sampler: 'ddim' }, presets: { slow: { steps: 90 } } };
+    const models = [memoryModel('formula', { model: { ...memoryModel('x').model, manifest: manifest as never } })];
+    const server = await memoryServer({ limits: { steps: 80 } }, { models });
+    const { status, body } = await server.post('/v1/images/generations', { prompt: 'x', preset: 'slow' });
+    expect([status, body.error.issues]).toEqual([
+      400,
+      [{ param: 'steps', message: 'steps: expected at most 80 on this server, received 90' }],
+    ]);
+    const fewer = { prompt: 'x', preset: 'slow', steps: 2 };
+    expect((await server.post('/v1/images/generations', fewer)).status).toBe(200);
+  });
+
+  it('are refused where a model does more unless it is told otherwise', async () => {
+    await expect(memoryServer({ limits: { steps: 29, side: 31 } })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      issues: [
+        { option: 'limits.side', expected: 'at least 32, the default of formula', received: '31' },
+        { option: 'limits.steps', expected: 'at least 30, the default of formula', received: '29' },
+      ],
+    });
+    await memoryServer({ limits: { steps: 30, side: 32 } });
+  });
+});
+
 describe('the store of jobs', () => {
   it('keeps no more bytes of images than it may: the oldest that are over go first', async () => {
     const store = new JobStore({ ttl: 1000, maxBytes: 250, clock: new FakeClock() });
