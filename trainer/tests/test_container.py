@@ -195,8 +195,27 @@ def test_a_secret_that_cannot_be_read_is_named_without_what_the_service_said(mon
     assert os.environ.pop("MLFLOW_TRACKING_PASSWORD") == "one"
 
 
+ALONE, TRACKED = ({"mlflow": {"server_uri": uri}} for uri in (None, "https://mlflow.example.org"))
+
+
 def test_packages_that_the_container_lacks_have_the_versions_of_the_lock_file(monkeypatch):
-    assert packages.missing_packages() == []
-    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None if name == "dotenv" else object())
-    [found] = packages.missing_packages()
-    assert found in packages.LOCK_FILE.read_text().splitlines() and found.startswith("python-dotenv==")
+    assert packages.missing_packages(TRACKED) == []
+    absent = {"dotenv", "mlflow"}
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None if name in absent else object())
+    found = [*packages.missing_packages(ALONE), *packages.missing_packages(TRACKED)]
+    assert [name.partition("==")[0] for name in found] == ["python-dotenv", "python-dotenv", "mlflow-skinny"]
+    assert set(found) <= set(packages.LOCK_FILE.read_text().splitlines())
+
+
+def test_a_container_installs_what_it_lacks_from_the_wheels_that_it_was_given(tmp_path, monkeypatch):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/params.json").write_text(json.dumps(TRACKED))
+    (tmp_path / "input/data/wheels").mkdir(parents=True)
+    monkeypatch.setenv("T2I_ML_ROOT", str(tmp_path))
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None if name == "mlflow" else object())
+    ran = []
+    monkeypatch.setattr(packages.subprocess, "run", lambda command, **options: ran.append(command))
+    packages.install_missing()
+    [command] = ran
+    assert command[-4:-1] == ["--no-index", "--find-links", str(tmp_path / "input/data/wheels")]
+    assert command[-1].startswith("mlflow-skinny==")
