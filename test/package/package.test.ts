@@ -46,6 +46,8 @@ describe('the packed package', { timeout: 300_000 }, () => {
         !/^(dist|bin|models|prebuilds|trainer|templates|apps|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path),
     );
     expect(strange).toEqual([]);
+    // Nobody can import from there.
+    expect(paths.filter((path) => /^dist\/(cli|ops)\/.*\.d\.ts$/.test(path))).toEqual([]);
     expect(paths.filter((path) => /tests?\/|\.test\.|__pycache__|\.pyc|tsbuildinfo|_cache/.test(path))).toEqual([]);
   });
 
