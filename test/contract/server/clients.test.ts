@@ -82,7 +82,7 @@ describe("A1111's client", skipFor(lack), () => {
 
 describe('Schemathesis', skipFor(lack), () => {
   it('finds no answer that the OpenAPI document does not describe, and no failure', { timeout: 300_000 }, async () => {
-    const server = await memoryServer({ apiKeys: [KEY], limits: { steps: 5, side: 64, images: 2 } });
+    const server = await memoryServer({ apiKeys: [KEY], limits: { steps: 30, side: 64, images: 2 } });
     const { url } = await listening(server);
     const checks = 'not_a_server_error,response_schema_conformance,content_type_conformance,ignored_auth';
     const child = spawn(
