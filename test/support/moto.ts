@@ -20,6 +20,8 @@ export interface Moto {
   /** For what the tests look up themselves. */
   readonly s3: S3Client;
   makeBucket(name: string): Promise<void>;
+  /** Forgets all that was made, and makes a bucket. */
+  reset(bucket: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -44,12 +46,16 @@ export async function startMoto(): Promise<Moto> {
     const CreateBucketConfiguration = { LocationConstraint: REGION };
     await s3.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration }));
   };
+  const reset = async (bucket: string) => {
+    await fetch(`${url}/moto-api/reset`, { method: 'POST' });
+    await makeBucket(bucket);
+  };
   const close = async () => {
     s3.destroy();
     child.kill();
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   };
-  return { url, env, s3, makeBucket, close };
+  return { url, env, s3, makeBucket, reset, close };
 }
 
 async function isUp(url: string, child: ChildProcess): Promise<void> {

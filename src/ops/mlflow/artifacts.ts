@@ -1,8 +1,9 @@
 import { rename, rm } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import { isS3Address } from '../../aws/s3-address.js';
 import type { S3Store } from '../../aws/s3-store.js';
 import { T2IError } from '../../errors.js';
-import { download, type Opened } from '../transfer/download.js';
+import { type Bounds, download, type Opened } from '../transfer/download.js';
 import { type FileRecord, hashOf } from '../transfer/tree.js';
 import type { MlflowRun } from './runs.js';
 import { addressInS3, S3Artifacts } from './s3-artifacts.js';
@@ -23,8 +24,7 @@ export interface Listed extends Artifact {
 export interface ArtifactStore {
   /** The files below a folder, as the store names them; a folder in it comes before its own files are asked for. */
   list(folder: string, signal: AbortSignal): AsyncIterable<Listed>;
-  /** @param bounds the bytes at the start that are left out, and the most that the whole may have */
-  open(path: string, bounds: { readonly start: number; readonly most: number }, signal: AbortSignal): Promise<Opened>;
+  open(path: string, bounds: Bounds, signal: AbortSignal): Promise<Opened>;
 }
 
 /** A name that stays below the folder it is written to. */
@@ -70,9 +70,7 @@ export class Artifacts {
   /** A small file, of which no record is known. @throws T2IError REMOTE_REFUSED where it has more bytes; else as {@link list} */
   async read(path: string, most: number, signal: AbortSignal): Promise<string> {
     const { chunks } = await this.#store.open(this.#checked(path), { start: 0, most }, signal);
-    const all: Uint8Array[] = [];
-    for await (const chunk of chunks) all.push(chunk);
-    return Buffer.concat(all).toString();
+    return (await buffer(chunks)).toString();
   }
 
   /**
@@ -81,8 +79,8 @@ export class Artifacts {
    * @throws T2IError DATA_INVALID where it is another file, IO_FAILED; else as {@link list}
    */
   async download(path: string, to: string, expected: FileRecord, signal: AbortSignal): Promise<void> {
-    const [name, part, most] = [this.#checked(path), `${to}.part`, expected.bytes];
-    await download((start) => this.#store.open(name, { start, most }, signal), part, expected.bytes, signal);
+    const [name, part] = [this.#checked(path), `${to}.part`];
+    await download((bounds) => this.#store.open(name, bounds, signal), part, expected.bytes, signal);
     const { bytes, sha256 } = await hashOf(part, signal);
     if (bytes !== expected.bytes || sha256 !== expected.sha256) {
       await rm(part, { force: true });

@@ -2,7 +2,7 @@ import { below, parseS3Address, type S3Address, s3AddressIssues } from '../../aw
 import type { S3Store } from '../../aws/s3-store.js';
 import { T2IError } from '../../errors.js';
 import { openObject } from '../s3/download.js';
-import type { Opened } from '../transfer/download.js';
+import type { Bounds, Opened } from '../transfer/download.js';
 import type { ArtifactStore, Listed } from './artifacts.js';
 import type { MlflowRun } from './runs.js';
 
@@ -23,7 +23,7 @@ export class S3Artifacts implements ArtifactStore {
       yield { path: key.slice(start), bytes, isFolder: false };
   }
 
-  open(path: string, bounds: { readonly start: number; readonly most: number }, signal: AbortSignal): Promise<Opened> {
+  open(path: string, bounds: Bounds, signal: AbortSignal): Promise<Opened> {
     return openObject(this.#store, below(this.#folder, path), bounds, signal);
   }
 }

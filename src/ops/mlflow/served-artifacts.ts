@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readChunks } from '../../http/body.js';
-import type { Opened } from '../transfer/download.js';
+import type { Bounds, Opened } from '../transfer/download.js';
 import type { ArtifactStore, Listed } from './artifacts.js';
 import type { MlflowRun } from './runs.js';
 import type { MlflowServer } from './server.js';
@@ -36,11 +36,7 @@ export class ServedArtifacts implements ArtifactStore {
     }
   }
 
-  async open(
-    path: string,
-    { start, most }: { readonly start: number; readonly most: number },
-    signal: AbortSignal,
-  ): Promise<Opened> {
+  async open(path: string, { start, most }: Bounds, signal: AbortSignal): Promise<Opened> {
     const name = `${this.#folder}/${path}`.split('/').map(encodeURIComponent).join('/');
     const response = await this.#server.download(`mlflow-artifacts/artifacts/${name}`, start, signal);
     // Without 206 it begins again, whatever was asked for.

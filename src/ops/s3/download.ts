@@ -2,19 +2,17 @@ import type { Readable } from 'node:stream';
 import { formatS3Address, type S3Address } from '../../aws/s3-address.js';
 import type { S3Store } from '../../aws/s3-store.js';
 import { T2IError } from '../../errors.js';
-import type { Opened } from '../transfer/download.js';
+import type { Bounds, Opened } from '../transfer/download.js';
 
 /**
  * Opens an object to be read in chunks.
  *
- * @param start bytes at its start that are left out
- * @param most bytes that the whole may have
- * @throws T2IError REMOTE_REFUSED where it has more; as {@link S3Store}
+ * @throws T2IError REMOTE_REFUSED where it has more bytes than it may; as {@link S3Store}
  */
 export async function openObject(
   store: S3Store,
   address: S3Address,
-  { start, most }: { readonly start: number; readonly most: number },
+  { start, most }: Bounds,
   signal: AbortSignal,
 ): Promise<Opened> {
   const opened = await store.open(address, signal, start);

@@ -3,6 +3,12 @@ import { dirname } from 'node:path';
 import { T2IError } from '../../errors.js';
 import { cannotWrite, makeFolder } from '../../files.js';
 
+/** What of a file is asked for: the bytes at its start that are left out, and the most that the whole may have. */
+export interface Bounds {
+  readonly start: number;
+  readonly most: number;
+}
+
 /** A file as a server sends it. */
 export interface Opened {
   /** Bytes at its start that are left out: those that were asked for, or none where the server cannot. */
@@ -17,12 +23,12 @@ const TRIES = 3;
 /**
  * Writes a file as a server sends it to `to`, going on where an earlier try broke off. Whether it is the right one, the caller looks.
  *
- * @param source asks the server, for all but so many bytes at the start
+ * @param source asks the server
  * @param bytes of the whole file
  * @throws T2IError IO_FAILED, and as the source; the signal's reason when aborted
  */
 export async function download(
-  source: (start: number) => Promise<Opened>,
+  source: (bounds: Bounds) => Promise<Opened>,
   to: string,
   bytes: number,
   signal: AbortSignal,
@@ -32,7 +38,7 @@ export async function download(
     const start = await sizeOf(to);
     if (start >= bytes) return;
     try {
-      return await write(await source(start), to);
+      return await write(await source({ start, most: bytes }), to);
     } catch (error) {
       signal.throwIfAborted();
       // A connection that breaks off is taken up again, as long as it brings something.

@@ -60,16 +60,13 @@ def on_ray(
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
         starts = [{"start": start} for start in range(0, len(items), size)]
-        rows = ray.data.from_items(starts, override_num_blocks=min(len(starts), PARTS)).map(
+        made = ray.data.from_items(starts, override_num_blocks=min(len(starts), PARTS)).map(
             Worker, fn_constructor_args=(work.recipe(), items, size, project, tally, TRIES), **share(options)
         )
-        # `iter_rows` fetches ahead in a thread that nothing stops when this ends early.
-        for bundle in rows.iter_internal_ref_bundles():
-            for block in map(ray.get, bundle.block_refs):
-                for row in BlockAccessor.for_block(block).iter_rows(public_row_format=True):
-                    batch = items[row["start"] : row["start"] + size]
-                    # What is sent is received as what it was.
-                    yield batch, cast(list[R], list(received(row)))
+        for row in rows_of(made):
+            batch = items[row["start"] : row["start"] + size]
+            # What is sent is received as what it was.
+            yield batch, cast(list[R], list(received(row)))
     except RayError as error:
         raise StageError(
             "STAGE_FAILED",
@@ -81,6 +78,14 @@ def on_ray(
         for thread in set(threading.enumerate()) - others:
             thread.join(SETTLE_SECONDS)
         ray.shutdown()
+
+
+def rows_of(dataset: ray.data.Dataset) -> Iterator[dict[str, Any]]:
+    """The rows in their order. Unlike `iter_rows` it fetches nothing ahead, in a thread that nobody stops when this
+    ends early."""
+    for bundle in dataset.iter_internal_ref_bundles():
+        for block in map(ray.get, bundle.block_refs):
+            yield from BlockAccessor.for_block(block).iter_rows(public_row_format=True)
 
 
 def connect(options: RayOptions) -> None:

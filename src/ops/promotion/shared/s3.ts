@@ -66,8 +66,7 @@ export class S3SharedPlace implements SharedPlace {
 
   async fetch(file: FileRecord, to: string, signal: AbortSignal): Promise<void> {
     this.#onFile('fetching', file);
-    const { bytes: most } = file;
-    await download((start) => openObject(this.#store, this.#keyOf(file), { start, most }, signal), to, most, signal);
+    await download((bounds) => openObject(this.#store, this.#keyOf(file), bounds, signal), to, file.bytes, signal);
   }
 
   #keyOf({ sha256 }: FileRecord): S3Address {

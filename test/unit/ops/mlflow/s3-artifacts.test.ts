@@ -34,8 +34,7 @@ describe('the files of a run in S3', skipFor(OPS.lack), () => {
     await moto.close();
   });
   beforeEach(async () => {
-    await fetch(`${moto.url}/moto-api/reset`, { method: 'POST' });
-    await moto.makeBucket(Bucket);
+    await moto.reset(Bucket);
     const run = { id: 'r1', name: 'first', artifacts: `s3://${Bucket}/${FOLDER}` } as MlflowRun;
     artifacts = await Artifacts.of(server, run, async () => store);
     folder = mkdtempSync(join(tmpdir(), 't2i-s3-artifacts-'));

@@ -40,8 +40,7 @@ describe('a promotion that is shared in S3', skipFor(OPS.lack), () => {
     await moto.close();
   });
   beforeEach(async () => {
-    await fetch(`${moto.url}/moto-api/reset`, { method: 'POST' });
-    await moto.makeBucket(Bucket);
+    await moto.reset(Bucket);
   });
 
   const project = (name: string, params = 'log_trained_model: {remote: s3://my-bucket/models/flowers}') => {

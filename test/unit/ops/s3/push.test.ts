@@ -31,8 +31,7 @@ describe('a push to S3', skipFor(OPS.lack), () => {
     await moto.close();
   });
   beforeEach(async () => {
-    await fetch(`${moto.url}/moto-api/reset`, { method: 'POST' });
-    await moto.makeBucket('my-bucket');
+    await moto.reset('my-bucket');
     project = mkdtempSync(join(tmpdir(), 't2i-s3-'));
     for (let at = 0; at < 6; at++) write(`raw/images/${at}.png`, `image ${at}`.repeat(100));
     write('raw/captions/0.txt', 'a red flower');

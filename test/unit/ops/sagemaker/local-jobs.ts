@@ -26,8 +26,7 @@ export function freshService(): void {
   });
   beforeEach(async () => {
     Object.assign(at.local.faults, noFaults());
-    await fetch(`${at.moto.url}/moto-api/reset`, { method: 'POST' });
-    await at.moto.makeBucket('flowers');
+    await at.moto.reset('flowers');
     await put('in/a/b.txt', 'input');
   });
 }
