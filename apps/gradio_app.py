@@ -10,8 +10,11 @@ import argparse
 import io
 import sys
 import tempfile
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,35 @@ RANDOM = -1
 # Fonts of the machine: the theme's own come from the network.
 FONT = ["system-ui", "sans-serif"]
 THEME = gr.themes.Default(font=FONT, font_mono=["ui-monospace", "monospace"])
+
+
+class Underway:
+    """
+    What each session is drawing, for its Cancel. Gradio's `cancels` would end the run behind its page's back: where the
+    end that the server then makes up for it comes before the answer to the cancelling, the page shows an error.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._drawings: defaultdict[str | None, set[Drawing]] = defaultdict(set)
+
+    @contextmanager
+    def of(self, session: str | None, drawing: Drawing) -> Iterator[None]:
+        with self._lock:
+            self._drawings[session].add(drawing)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._drawings[session].discard(drawing)
+                if not self._drawings[session]:
+                    del self._drawings[session]
+
+    def cancel(self, session: str | None) -> None:
+        with self._lock:
+            drawings = [*self._drawings.get(session, ())]
+        for drawing in drawings:
+            drawing.cancel()
 
 
 def main(arguments: list[str]) -> int:
@@ -74,6 +106,7 @@ def build(client: Client) -> gr.Blocks:
     # Programs may name one of any model; the page offers those of the model that is chosen.
     samplers = list(dict.fromkeys(name for model in capabilities["models"] for name in samplers_of(model)))
     longest = capabilities["limits"]["prompt_characters"]
+    underway = Underway()
 
     def draw(
         prompt: str,
@@ -86,6 +119,7 @@ def build(client: Client) -> gr.Blocks:
         height: int | None,
         n: int | None,
         seed: int,
+        request: gr.Request,
     ) -> Iterator[tuple[Any, str, str]]:
         """Draws images from a text: their files, what there is to tell, and a bar of the steps that are done."""
         body = image_request(
@@ -101,9 +135,13 @@ def build(client: Client) -> gr.Blocks:
             seed=None if seed == RANDOM else seed,
         )
         try:
-            yield from follow(client, body)
+            with Drawing(client, body) as drawing, underway.of(request.session_hash, drawing):
+                yield from follow(drawing)
         except ServerError as error:
             raise gr.Error(str(error), title="Not drawn", duration=None, print_exception=False) from error
+
+    def cancel_drawings(request: gr.Request) -> None:
+        underway.cancel(request.session_hash)
 
     with gr.Blocks(title="Text to image", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as app:
         gr.Markdown("# Text to image")
@@ -154,9 +192,8 @@ def build(client: Client) -> gr.Blocks:
         # By then the model is open, and its backend known.
         drawing.success(lambda id: about_model(model_of(client, id)), [model], [about], api_visibility="private")
         drawing.failure(lambda: ("Not drawn", ""), None, [status, bar], api_visibility="private")
-        # Leaving the generator is what cancels.
-        cancelling = cancel.click(None, cancels=[drawing], api_visibility="private")
-        cancelling.then(lambda: ("Cancelled", ""), None, [status, bar], api_visibility="private")
+        # The drawing then tells of its end itself, as of every other.
+        cancel.click(cancel_drawings, queue=False, show_progress="hidden", api_visibility="private")
     return app
 
 
@@ -176,17 +213,20 @@ def values_of(model: Model) -> list[Any]:
     ]
 
 
-def follow(client: Client, body: dict[str, object]) -> Iterator[tuple[Any, str, str]]:
+def follow(drawing: Drawing) -> Iterator[tuple[Any, str, str]]:
     """What to show as images, status and bar, from the start of a drawing to its end."""
     start = time.monotonic()
     shown: Progress | None = None
-    with Drawing(client, body) as drawing:
-        for progress in drawing.follow(every=TURN):
-            is_new = progress.shows_more_than(shown)
-            previews = [PIL.Image.open(io.BytesIO(preview)) for preview in progress.previews.values()]
-            yield previews if is_new else gr.skip(), str(progress), bar_of(progress)
-            shown = progress
+    for progress in drawing.follow(every=TURN):
+        is_new = progress.shows_more_than(shown)
+        previews = [PIL.Image.open(io.BytesIO(preview)) for preview in progress.previews.values()]
+        yield previews if is_new else gr.skip(), str(progress), bar_of(progress)
+        shown = progress
     told = progress.told_after(time.monotonic() - start)
+    if not progress.images:
+        # Cancelled: its last previews stay.
+        yield gr.skip(), told, ""
+        return
     # As files: Gradio would write an image anew, without its receipt. It has copied them when it asks for the next.
     with tempfile.TemporaryDirectory() as folder:
         yield [file_of(image, Path(folder)) for image in progress.images], told, ""

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { eventually, launchChromium, noChromium } from '../support/browser.js';
 import { freePort } from '../support/free-port.js';
@@ -60,7 +60,7 @@ describe.each([
     expect(said).toContain(`http://127.0.0.1:${port}`);
     expect(said).not.toMatch(/https?:\/\/(?!127\.0\.0\.1)/);
 
-    const { page, elsewhere } = await open(browser, `http://127.0.0.1:${port}`);
+    const { page, elsewhere, streams } = await open(browser, `http://127.0.0.1:${port}`);
     const cancelled = async () => {
       const metrics = await (await fetch(`${adminUrl}/metrics`)).text();
       return Number(/^t2i_aborts_total\{state="generating"\} (\d+)/m.exec(metrics)?.[1] ?? 0);
@@ -75,7 +75,7 @@ describe.each([
     await draw();
     await eventually(() => text(page)).toMatch(/Drawn in [\d.]+ s/);
     await eventually(() => text(page)).toContain('runs on onnxruntime');
-    expect(await page.locator(image).count()).toBe(1);
+    await eventually(() => page.locator(image).count()).toBe(1);
 
     // Only a cancel ends these.
     for (const [label, value] of [['Steps', 200] as const, ['Images', 10] as const]) await set(label, value);
@@ -87,6 +87,8 @@ describe.each([
     await page.getByRole('button', { name: 'Cancel' }).click();
     await eventually(cancelled).toBe(1);
     await eventually(() => text(page)).toContain('Cancelled');
+    // Gradio draws anew once its stream of this drawing has ended, a moment after it told so.
+    await eventually(() => streams.size).toBe(0);
 
     await draw();
     await eventually(() => text(page)).toMatch(/Drawing: \d+ of 2000 steps/);
@@ -96,16 +98,20 @@ describe.each([
   });
 });
 
-/** A page, and the addresses elsewhere that it asked. */
-async function open(browser: Browser, address: string): Promise<{ page: Page; elsewhere: string[] }> {
+/** A page, the addresses elsewhere that it asked, and its streams of events that are open. */
+async function open(browser: Browser, address: string) {
   const page = await browser.newPage();
   const elsewhere: string[] = [];
+  const streams = new Set<Request>();
   page.on('request', (request) => {
     const { protocol, hostname } = new URL(request.url());
     if (/^https?:$/.test(protocol) && hostname !== '127.0.0.1') elsewhere.push(request.url());
+    if (request.headers().accept === 'text/event-stream') streams.add(request);
   });
+  page.on('requestfinished', (request) => streams.delete(request));
+  page.on('requestfailed', (request) => streams.delete(request));
   await page.goto(address);
-  return { page, elsewhere };
+  return { page, elsewhere, streams };
 }
 
 /** All that a page says, its fields among it. */
