@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { table } from '../../../src/cli/output.js';
-import { printable } from '../../../src/printable.js';
+import { table } from '../../src/cli/output.js';
+import { printable } from '../../src/printable.js';
 
 describe('printable', () => {
   it('shows what would steer a terminal', () => {
