@@ -17,6 +17,8 @@ export async function openObject(
 ): Promise<Opened> {
   const opened = await store.open(address, signal, start);
   const [body, bytes] = [opened.body as Readable, start + opened.bytes];
+  // What breaks off before it is read is told to who reads it: nobody listening, it would end the process.
+  body.on('error', () => {});
   if (bytes <= most) return { from: start, chunks: chunksOf(store, address, body, signal) };
   body.destroy();
   throw new T2IError(
