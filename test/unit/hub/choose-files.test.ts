@@ -77,4 +77,36 @@ describe('the files of a model', () => {
       /text_encoder\/model\.onnx is missing$/,
     );
   });
+
+  it('are named where graphs are missing, with how to export weights of PyTorch', () => {
+    const paths = ['unet/model.onnx', 'unet/diffusion_pytorch_model.safetensors'];
+    expect(() => chooseFiles('tester/flowers', paths.map(file))).toThrow(
+      expect.objectContaining({
+        code: 'MODEL_INVALID',
+        message: expect.stringMatching(
+          /text_encoder\/model\.onnx, vae_decoder\/model\.onnx are missing; it has weights of PyTorch$/,
+        ),
+        hint: expect.stringContaining('--model tester/flowers DIR'),
+        issues: [
+          { option: 'text_encoder/model.onnx', expected: 'a file', received: 'none' },
+          { option: 'vae_decoder/model.onnx', expected: 'a file', received: 'none' },
+        ],
+      }),
+    );
+  });
+
+  it('are no more, and no larger, than those of any model', () => {
+    const graphs = ['text_encoder', 'unet', 'vae_decoder'].map((network) => file(`${network}/model.onnx`));
+    const part = (at: number) => file(`unet/part-${at}`);
+    const parts = Array.from({ length: 197 }, (_, at) => part(at));
+    const largest = { ...part(0), bytes: 64 * 2 ** 30 - 3 };
+    const refused = (found: string) =>
+      expect.objectContaining({ code: 'DOWNLOAD_INVALID', message: expect.stringContaining(found) });
+    expect(chooseFiles('a/b', [...graphs, ...parts])).toHaveLength(200);
+    expect(() => chooseFiles('a/b', [...graphs, ...parts, part(197)])).toThrow(
+      refused('found 201 files and 201 bytes'),
+    );
+    expect(chooseFiles('a/b', [...graphs, largest])).toHaveLength(4);
+    expect(() => chooseFiles('a/b', [...graphs, largest, part(1)])).toThrow(refused('found 5 files and 68719476737'));
+  });
 });
