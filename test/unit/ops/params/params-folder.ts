@@ -7,10 +7,14 @@ import { T2IError } from '../../../../src/errors.js';
 import { type ReadOptions, readParams } from '../../../../src/ops/params/read.js';
 
 let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 't2i-params-'));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
+
+/** A folder anew for each test of the file that calls it. */
+export function freshProject(): void {
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 't2i-params-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+}
 
 /** The folder of the project of a test. */
 export const project = () => folder;

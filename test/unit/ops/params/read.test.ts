@@ -4,7 +4,9 @@ import { parse } from 'yaml';
 import { readParams } from '../../../../src/ops/params/read.js';
 import { PARAMS } from '../../../../src/ops/params/schema.js';
 import { renderTemplate } from '../../../../src/ops/params/template.js';
-import { mistakes, project, read, write } from './params-folder.js';
+import { freshProject, mistakes, project, read, write } from './params-folder.js';
+
+freshProject();
 
 describe('params.yaml', () => {
   it('may leave everything out', async () => {

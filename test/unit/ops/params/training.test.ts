@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Params } from '../../../../src/ops/params/schema.js';
-import { mistakes, write } from './params-folder.js';
+import { freshProject, mistakes, write } from './params-folder.js';
+
+freshProject();
 
 describe('the parameters of a training', () => {
   it('fit the machines of SageMaker where it trains there, and no others', async () => {
