@@ -45,6 +45,35 @@ describe('findModel', () => {
     expect(notes).toEqual([expect.stringContaining(`what was fetched before is used (${flowers().head.id})`)]);
   });
 
+  it('uses it without a listener, too', async () => {
+    const { dir } = await pull();
+    at.hub.api.fail(/./, FAULTS.status(503), 100);
+    expect(await find('tester/flowers')).toBe(dir);
+  });
+
+  it.each([
+    ['is refused', FAULTS.status(403), 'ACCESS_DENIED'],
+    ['is something else', FAULTS.html, 'REMOTE_REFUSED'],
+  ])('uses nothing in the place of what %s', async (_, fault, code) => {
+    await pull();
+    at.hub.api.fail(/./, fault, 100);
+    const failed = find('tester/flowers', { HF_TOKEN: 'hf_valid' }, (message) => expect.fail(message));
+    await expect(failed).rejects.toMatchObject({ code });
+  });
+
+  it('takes what is refused to strangers for what is not there, and tells those with a token so', async () => {
+    at.hub.api.fail(/./, FAULTS.status(401), 100);
+    await expect(find('tester/flowers')).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+      hint: expect.stringContaining('or it is private'),
+      cause: { code: 'ACCESS_DENIED' },
+    });
+    await expect(find('tester/flowers', { HF_TOKEN: 'hf_valid' })).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+      hint: expect.stringContaining('token that is valid'),
+    });
+  });
+
   it('does not use a part of a model in its place', async () => {
     const { dir } = await pull();
     rmSync(join(dir, 'unet/model.onnx'));
