@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -96,6 +96,17 @@ describe('a download', () => {
     rmSync(to);
     await expect(fetch(server(0, 0, 0).source)).rejects.toMatchObject({ code: 'NETWORK_FAILED' });
     expect(openFilesIn(folder)).toEqual([]);
+  });
+
+  it('says so where the disk is full, and asks no more', skipFor(noLinux), async () => {
+    mkdirSync(join(folder, 'a'));
+    symlinkSync('/dev/full', to);
+    const { asked, source } = server();
+    await expect(fetch(source)).rejects.toMatchObject({
+      code: 'IO_FAILED',
+      message: expect.stringMatching(new RegExp(`${to}.*ENOSPC`)),
+    });
+    expect(asked).toHaveLength(1);
   });
 
   it('says where it cannot write', async () => {
