@@ -74,6 +74,19 @@ describe('a push to S3', skipFor(OPS.lack), () => {
       expect(readFileSync(join(out, path))).toEqual(readFileSync(join(project, path.slice('data/'.length))));
   });
 
+  it('fills each shard up to its size, which a file that is larger has for itself', async () => {
+    rmSync(join(project, 'raw'), { recursive: true });
+    for (const [name, bytes] of Object.entries({ a: 3000, b: 500, c: 500, d: 499, e: 502, f: 0, g: 3000, h: 1 }))
+      write(`raw/${name}`, Buffer.alloc(bytes, name));
+    await push('shards', 1000);
+    const inside = (await shards()).map(async (key) =>
+      execFileSync('tar', ['-t'], { input: await read(key), encoding: 'utf8' })
+        .match(/[a-h]$/gm)
+        ?.join(''),
+    );
+    expect((await Promise.all(inside)).sort()).toEqual(['a', 'bc', 'd', 'ef', 'g', 'h']);
+  });
+
   it('sends what changed alone, and removes what nothing names any more', async () => {
     const first = await push();
     const before = await shards();
