@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,23 +38,21 @@ class Underway:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._drawings: defaultdict[str | None, set[Drawing]] = defaultdict(set)
+        self._drawings: set[tuple[str | None, Drawing]] = set()
 
     @contextmanager
     def of(self, session: str | None, drawing: Drawing) -> Iterator[None]:
         with self._lock:
-            self._drawings[session].add(drawing)
+            self._drawings.add((session, drawing))
         try:
             yield
         finally:
             with self._lock:
-                self._drawings[session].discard(drawing)
-                if not self._drawings[session]:
-                    del self._drawings[session]
+                self._drawings.remove((session, drawing))
 
     def cancel(self, session: str | None) -> None:
         with self._lock:
-            drawings = [*self._drawings.get(session, ())]
+            drawings = [drawing for owner, drawing in self._drawings if owner == session]
         for drawing in drawings:
             drawing.cancel()
 
