@@ -7,6 +7,9 @@ const CLOCK = {
   hint: 'Set the clock (timedatectl set-ntp true), then run this again.',
 } as const;
 
+/** What the system says of a disk that takes no more. */
+const DISK = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
+
 /** What one of AWS's errors is called here, and what helps. The first that fits. */
 const KINDS: readonly {
   readonly names: RegExp;
@@ -87,7 +90,7 @@ const KINDS: readonly {
   },
   {
     names:
-      /^(Throttl|TooManyRequests|SlowDown|RequestLimitExceeded|ServiceUnavailable|InternalError|InternalFailure|InternalServer|RequestTimeout|TimeoutError|5\d\d|E(CONN|TIMEDOUT|AI_AGAIN|NOTFOUND|HOSTUNREACH|NETUNREACH|PIPE)|EAI_AGAIN|ENOTFOUND|NetworkingError)/,
+      /^(Throttl|TooManyRequests|SlowDown|RequestLimitExceeded|ServiceUnavailable|InternalError|InternalFailure|InternalServer|RequestTimeout|TimeoutError|429|5\d\d|E(CONN|TIMEDOUT|AI_AGAIN|NOTFOUND|HOSTUNREACH|NETUNREACH|PIPE)|EAI_AGAIN|ENOTFOUND|NetworkingError)/,
     code: 'NETWORK_FAILED',
     says: 'AWS could not be reached, or was too busy each time',
     hint: 'Check the network, the region and the proxy; the same command goes on where it stopped.',
@@ -103,14 +106,14 @@ const KINDS: readonly {
 export function awsError(error: unknown, doing: string, secrets: readonly string[]): T2IError {
   if (T2IError.is(error)) return error;
   const name = nameOf(error);
-  const quoted = redact(messageOf(error), secrets);
+  const quoted = shorten(redact(messageOf(error), secrets));
   const cause = Object.assign(new Error(quoted), { name });
   if (/^Region is missing/.test(quoted)) {
     const issue = { option: 'AWS_REGION', expected: 'a region such as eu-west-1', received: 'nothing' };
     const message = `${doing}: AWS_REGION: expected ${issue.expected}, received nothing`;
     return new T2IError('OPTION_INVALID', message, { issues: [issue], hint: 'Set it in the environment or .env.' });
   }
-  if (/^(ENOSPC|EDQUOT|EROFS)$/.test(name)) {
+  if (DISK.has(name)) {
     const hint = 'Free some space, or work on another disk; the same command goes on.';
     return new T2IError('IO_FAILED', `${doing}: the disk is full or cannot be written (${name})`, { hint, cause });
   }
@@ -142,35 +145,34 @@ export function redact(text: string, secrets: readonly string[]): string {
 
 /** The system's code, AWS's name, or the number of the answer. */
 function nameOf(error: unknown): string {
-  if (!isRecord<{ name?: unknown; code?: unknown; Code?: unknown }>(error)) return 'Unknown';
-  const inner = (error as { cause?: unknown }).cause;
-  const code = [error.code, isRecord(inner) ? inner.code : undefined].find(
-    (each) => typeof each === 'string' && /^E[A-Z_]+$/.test(each),
-  );
-  if (typeof code === 'string') return code;
-  const name = String(error.name ?? error.Code ?? 'Unknown');
-  // HEAD has no body, so that the SDK knows nothing but the status.
-  return name === 'UnknownError' || name === 'Unknown' || name === 'Error' ? String(statusOf(error) ?? name) : name;
+  if (!isRecord(error)) return 'Unknown';
+  const inner = isRecord(error.cause) ? error.cause.code : undefined;
+  const code = [error.code, inner].map(String).find((each) => /^E[A-Z_]+$/.test(each));
+  if (code !== undefined) return code;
+  const name = String(error.name ?? 'Unknown');
+  // HEAD has no body, and a page of a proxy no name, so that the SDK knows nothing but the status.
+  return name === 'Unknown' || name === 'Error' ? String(statusOf(error) ?? name) : name;
 }
 
 function kindOfStatus(error: unknown): (typeof KINDS)[number] | undefined {
-  const status = statusOf(error);
-  if (status === undefined || status === 400) return undefined;
-  return KINDS.find(({ names }) => names.test(String(status)));
+  const status = String(statusOf(error));
+  return KINDS.find(({ names }) => names.test(status));
 }
 
 function statusOf(error: unknown): number | undefined {
-  const status = (error as { $metadata?: { httpStatusCode?: number } })?.$metadata?.httpStatusCode;
-  return status;
+  return (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode;
 }
 
 function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  // A proxy or a wrong address may answer with a page.
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** A proxy or a wrong address may answer with a page. */
+function shorten(text: string): string {
   return (text.split('\n')[0] as string).slice(0, 2000);
 }
 
 function regionOf(error: unknown): string | undefined {
-  const headers = (error as { $response?: { headers?: Record<string, string> } })?.$response?.headers;
+  const headers = (error as { $response?: { headers?: Record<string, string> } }).$response?.headers;
   return headers?.['x-amz-bucket-region'];
 }
