@@ -1,20 +1,15 @@
 import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SageMakerClient } from '@aws-sdk/client-sagemaker';
+import { withoutUndefined } from '../fields.js';
 import type { AwsSettings, Service } from './settings.js';
 
 /** Tries of a request, the first included; AWS's SDK waits longer before each. */
 const TRIES = 5;
 
-/** What the SDK is told of the settings. */
+/** What the SDK is told of the settings; the rest it finds itself. */
 function options({ region, credentials, endpoints }: AwsSettings, service: Service) {
-  const endpoint = endpoints[service];
-  return {
-    maxAttempts: TRIES,
-    ...(region === undefined ? {} : { region }),
-    ...(credentials === undefined ? {} : { credentials }),
-    ...(endpoint === undefined ? {} : { endpoint }),
-  };
+  return withoutUndefined({ maxAttempts: TRIES, region, credentials, endpoint: endpoints[service] });
 }
 
 // Which versions of Node this package runs on is its own to say: the SDK would warn in each command.

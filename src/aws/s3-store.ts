@@ -47,8 +47,8 @@ export class S3Store {
     return this.call(`Cannot look at ${formatS3Address(address)}`, signal, async () => {
       try {
         const found = await this.client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal: signal });
-        const { ContentLength: bytes = 0, ETag: etag, Metadata } = found;
-        return { key: Key, bytes, etag, sha256: Metadata?.sha256 };
+        const { ContentLength: bytes = 0, ETag: etag, Metadata: { sha256 } = {} } = found;
+        return { key: Key, bytes, etag, sha256 };
       } catch (error) {
         if ((error as Error).name === 'NotFound') return null;
         throw error;
@@ -65,12 +65,12 @@ export class S3Store {
     const { bucket: Bucket, key: Key } = address;
     return this.call(`Cannot read ${formatS3Address(address)}`, signal, async () => {
       const { Body, ETag } = await this.client.send(new GetObjectCommand({ Bucket, Key }), { abortSignal: signal });
-      return { body: Buffer.from((await Body?.transformToByteArray()) ?? []), etag: ETag };
+      return { body: Buffer.from(await (Body as NonNullable<typeof Body>).transformToByteArray()), etag: ETag };
     });
   }
 
   /**
-   * The bytes of an object as they come; errors while they are read are the stream's.
+   * The bytes of an object as they come, and how many there are, 0 where S3 does not say. Errors while they are read are the stream's.
    *
    * @param start bytes at its start that are left out
    */
@@ -105,7 +105,7 @@ export class S3Store {
   ): Promise<void> {
     const { PutObjectCommand } = await import('@aws-sdk/client-s3');
     const { bucket: Bucket, key: Key } = address;
-    const condition = only === undefined ? {} : only === null ? { IfNoneMatch: '*' } : { IfMatch: only };
+    const condition = only === null ? { IfNoneMatch: '*' } : { IfMatch: only };
     const command = new PutObjectCommand({
       ...{ Bucket, Key, Body: body, ...condition },
       ...{ ChecksumSHA256: base64(sha256), Metadata: { sha256 } },
@@ -130,15 +130,19 @@ export class S3Store {
     } while (ContinuationToken !== undefined);
   }
 
+  /** @throws T2IError for the first object that S3 keeps, too */
   async remove(bucket: string, keys: readonly string[], signal: AbortSignal): Promise<void> {
     const { DeleteObjectsCommand } = await import('@aws-sdk/client-s3');
     for (let at = 0; at < keys.length; at += MOST_DELETED) {
       const Objects = keys.slice(at, at + MOST_DELETED).map((Key) => ({ Key }));
-      await this.call(`Cannot remove objects from s3://${bucket}`, signal, () =>
-        this.client.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }), {
-          abortSignal: signal,
-        }),
+      const command = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } });
+      const { Errors: [kept] = [] } = await this.call(`Cannot remove objects from s3://${bucket}`, signal, () =>
+        this.client.send(command, { abortSignal: signal }),
       );
+      if (kept === undefined) continue;
+      const { Key: key = '', Code: name, Message } = kept;
+      const error = Object.assign(new Error(Message), { name });
+      throw awsError(error, `Cannot remove ${formatS3Address({ bucket, key })}`, this.#secrets);
     }
   }
 
