@@ -71,6 +71,16 @@ def test_a_training_resumes_on_another_number_of_ranks(tmp_path, deepspeed, alon
 
 
 @needs_deepspeed
+def test_a_rank_does_not_wait_for_a_compiler_that_nothing_uses(tmp_path, deepspeed):
+    def train(rank: int) -> None:
+        before = set(sys.modules)
+        run(tmp_path, params(strategy="zero2", max_steps=1))
+        assert "torch._inductor.compile_fx" not in set(sys.modules) - before
+
+    forked_ranks(1, train)
+
+
+@needs_deepspeed
 def test_another_stage_is_refused_with_what_to_do(tmp_path, deepspeed):
     forked_ranks(1, lambda rank: run(tmp_path, params(strategy="zero2", max_steps=2)))
 

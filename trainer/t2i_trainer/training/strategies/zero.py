@@ -228,6 +228,8 @@ def _deepspeed(stage: int) -> Any:
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
         os.environ.setdefault("LOCAL_SIZE", os.environ["WORLD_SIZE"])
+    # It compiles optimizers that are not used here, for which each rank would load the compiler: two seconds.
+    os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
     try:
         with contextlib.redirect_stdout(sys.stderr):
             import deepspeed
