@@ -25,6 +25,8 @@ describe('the process of the pytorch backend', skipFor(lack), () => {
   let session: ProcessSession;
 
   beforeAll(async () => {
+    // Of processes that start, crash and end there is no stand-in (test/support/warm-python).
+    vi.stubEnv('T2I_COLD_PYTHON', '1');
     dir = await mkdtemp(join(tmpdir(), 't2i-torch-'));
     await cp(fixture('diffusers/tiny'), dir, { recursive: true });
     model = await describeModel(dir, undefined, undefined, 'safetensors');
@@ -33,6 +35,7 @@ describe('the process of the pytorch backend', skipFor(lack), () => {
   afterAll(async () => {
     await session.close();
     await rm(dir, { recursive: true });
+    vi.unstubAllEnvs();
   });
 
   it('fails one job alone by a crash; the next starts a fresh process and draws the same image', async () => {

@@ -34,7 +34,9 @@ export class UserProject {
     writeFileSync(join(bin, 't2i'), program);
     chmodSync(join(bin, 't2i'), 0o755);
     writeFileSync(join(this.root, 'package.json'), '{"name": "user", "version": "1.0.0"}');
-    const PATH = [dirname(process.execPath), dirname(OPS.python), process.env.PATH].join(delimiter);
+    const PATH = [process.env.T2I_TEST_PATH, dirname(process.execPath), dirname(OPS.python), process.env.PATH]
+      .filter((folder) => folder !== undefined)
+      .join(delimiter);
     const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')));
     this.#common = { ...clean, PATH, DVC_NO_ANALYTICS: '1', GIT_CONFIG_GLOBAL: '/dev/null' };
   }
