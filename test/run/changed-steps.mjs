@@ -5,6 +5,7 @@ import {
   buildStep,
   clientsStep,
   lintStep,
+  mypyStep,
   pythonModule,
   pythonStep,
   ROOT,
@@ -59,7 +60,7 @@ export function changedSteps(files, scratch) {
       ? [
           pythonStep,
           pythonModule('lint (ruff)', 'ruff', 'check', '.'),
-          pythonModule('types (mypy)', 'mypy'),
+          mypyStep,
           pythonModule('trainer tests (pytest)', 'pytest'),
         ]
       : []),
