@@ -178,17 +178,15 @@ def join(pid: int, group: int) -> bool:
 def receive(connection: socket.socket) -> tuple[Request, list[int]] | None:
     """A request and the descriptors that came with it; None where the client ended before it was whole."""
     head, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, DESCRIPTORS)
-    if len(head) < LENGTH.size:
-        return None
-    (missing,) = LENGTH.unpack(head)
-    pieces = []
-    while missing > 0:
-        piece = connection.recv(min(missing, 2**20))
-        if not piece:
-            return None
-        pieces.append(piece)
-        missing -= len(piece)
-    return Request(**json.loads(b"".join(pieces))), descriptors
+    missing = LENGTH.unpack(head)[0] if len(head) == LENGTH.size else 0
+    text = b""
+    while len(text) < missing and (piece := connection.recv(missing - len(text))):
+        text += piece
+    if 0 < missing == len(text):
+        return Request(**json.loads(text)), descriptors
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return None
 
 
 def become(request: Request, received: list[int]) -> None:
@@ -208,7 +206,7 @@ def become(request: Request, received: list[int]) -> None:
     paths = [path for path in request.env.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:1] = [first, *paths]
     open_streams(request.unbuffered or bool(request.env.get("PYTHONUNBUFFERED")))
-    if "torch" in sys.modules and (threads := request.env.get("OMP_NUM_THREADS")):
+    if threads := request.env.get("OMP_NUM_THREADS"):
         sys.modules["torch"].set_num_threads(int(threads))
     # The seeds of other generators are drawn again by themselves, or always the same.
     sys.modules["numpy"].random.seed()
