@@ -73,6 +73,7 @@ export function readRetryAfter(header: string | null, now: number = Date.now()):
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-async function waitFor(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+/** Ends early, and without an error, where the signal aborts. */
+export async function waitFor(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   await setTimeout(milliseconds, undefined, { signal }).catch(() => {});
 }

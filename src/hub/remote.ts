@@ -51,7 +51,7 @@ export async function readCommit(
 ): Promise<string> {
   const url = `${hub.endpoint}/api/${kind}/${repo}/revision/${encodeURIComponent(revision)}`;
   const headers = await hubHeaders(hub);
-  const json = await requestJson(url, { ...ask, headers, hint: hintFor(hub, repo, headers) });
+  const json = await requestJson(url, { ...ask, headers, hint: hintFor(hub, repo, headers, kind) });
   return check(INFO, json, url).sha;
 }
 
@@ -71,7 +71,7 @@ export async function readTree(
   const files: RemoteFile[] = [];
   let url: string | null = first;
   for (let page = 0; url !== null; page++) {
-    const response = await request(url, { ...ask, headers, hint: hintFor(hub, repo, headers) });
+    const response = await request(url, { ...ask, headers, hint: hintFor(hub, repo, headers, kind) });
     const entries = check(z.array(ENTRY), await readJson(response, { signal: ask.signal }), url);
     for (const { type, path, size, oid, lfs } of entries)
       if (type === 'file') files.push({ path, bytes: lfs?.size ?? size, sha256: lfs?.oid ?? null, gitId: oid });
@@ -87,8 +87,9 @@ export function hintFor(
   hub: HubSettings,
   repo: string,
   headers: Readonly<Record<string, string>>,
+  kind: RepoKind = 'models',
 ): (status: number) => string | undefined {
-  const page = `${hub.endpoint}/${repo}`;
+  const page = pageOf(hub, repo, kind);
   return (status) => {
     // The Hub does not tell strangers which of both it is.
     if (status === 401 && headers.authorization === undefined)
@@ -100,6 +101,11 @@ export function hintFor(
   };
 }
 
+/** The address of a repository's page. */
+export function pageOf(hub: HubSettings, repo: string, kind: RepoKind = 'models'): string {
+  return `${hub.endpoint}/${kind === 'models' ? '' : `${kind}/`}${repo}`;
+}
+
 /** The address of a file's content. */
 export function fileAddress(
   hub: HubSettings,
@@ -108,8 +114,7 @@ export function fileAddress(
   path: string,
   kind: RepoKind = 'models',
 ): string {
-  const prefix = kind === 'models' ? '' : `${kind}/`;
-  return `${hub.endpoint}/${prefix}${repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
+  return `${pageOf(hub, repo, kind)}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 /** The next page of a list, which lies on the same server. */

@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type HubCache, sizeOfFolder } from '../../hub/cache.js';
 import { packagedModels } from '../../model/resolve.js';
+import { runOf } from '../../ops/hub/model-sources.js';
 import { readParams } from '../../ops/params/read.js';
 
 /** A model that can be named here. */
@@ -37,15 +38,6 @@ async function promotedModel(project: string): Promise<ListedModel[]> {
   const [name, dir] = [join(folder, 'onnx_models'), join(project, folder, 'onnx_models')];
   if (!(await stat(join(dir, 't2i.json')).catch(() => null))) return [];
   const { bytes } = await sizeOfFolder(dir);
-  return [{ kind: 'promoted', name, revisions: await runOf(join(project, folder)), dir, bytes }];
-}
-
-async function runOf(folder: string): Promise<string[]> {
-  try {
-    const record: unknown = JSON.parse(await readFile(join(folder, 'model_metadata.json'), 'utf8'));
-    const name = (record as { run_name?: unknown } | null)?.run_name;
-    return typeof name === 'string' ? [name] : [];
-  } catch {
-    return [];
-  }
+  const run = await runOf(join(project, folder));
+  return [{ kind: 'promoted', name, revisions: run === null ? [] : [run], dir, bytes }];
 }

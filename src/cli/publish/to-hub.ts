@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { refuse } from '../../fields.js';
 import { checkRepoName, isRevision } from '../../hub/repo-name.js';
-import { isOfModel, modelSources, runOf } from '../../ops/hub/model-sources.js';
+import { isOfModel, modelSources, nameForTag, runOf } from '../../ops/hub/model-sources.js';
 import { projectHub } from '../../ops/hub/project-hub.js';
 import { ensureRepository, type Published, type PublishProgress, publish } from '../../ops/hub/publish.js';
 import { SpaceFailed, setSpaceValues, waitForSpace } from '../../ops/hub/space.js';
@@ -40,7 +40,7 @@ export async function publishModelToHub({ project, folder, modelRepo, flags }: M
   return withStatus(io, async (status) => {
     status.show(`checking the model in ${folder}`);
     const sources = await modelSources(join(project, folder), io.signal);
-    const run = await runOf(sources);
+    const run = nameForTag(await runOf(join(project, folder)));
     const published = await publish({
       hub: await projectHub(project, io.env),
       ...{ kind: 'models', repo, sources, isStale: isOfModel },

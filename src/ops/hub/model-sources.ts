@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { T2IError } from '../../errors.js';
-import { isRecord } from '../../fields.js';
 import { cannotRead } from '../../files.js';
 import { describeModel } from '../../model/layout.js';
-import { listFiles } from '../transfer/tree.js';
+import { METADATA_FILE } from '../promotion/records.js';
+import { listFiles, listFolder } from '../transfer/tree.js';
 import type { Source, Sources } from './sources.js';
 
 const EXPORTED = 'onnx_models';
@@ -30,16 +30,18 @@ export async function modelSources(folder: string, signal: AbortSignal): Promise
   const weights = join(folder, 'diffuser');
   // Where both have a file, the exported one counts: it is that of the manifest, and says at least as much.
   for (const [from, paths] of [
-    [weights, await filesIn(weights)],
+    [weights, await listFolder(weights)],
     [exported, await listFiles(exported)],
   ] as const)
     for (const path of paths) sources.set(path, join(from, path));
   // That of the exported model names classes that diffusers has for ONNX alone.
-  const index = await stat(join(weights, INDEX)).catch(() => null);
-  if (index) sources.set(INDEX, join(weights, INDEX));
-  if (index) sources.set(MANIFEST, await manifestWith(join(exported, MANIFEST), join(weights, INDEX)));
-  for (const name of ['README.md', 'model_metadata.json'])
-    if (await stat(join(folder, name)).catch(() => null)) sources.set(name, join(folder, name));
+  const index = join(weights, INDEX);
+  if (await isThere(index)) {
+    sources.set(INDEX, index);
+    sources.set(MANIFEST, await manifestWith(join(exported, MANIFEST), index));
+  }
+  for (const name of ['README.md', METADATA_FILE])
+    if (await isThere(join(folder, name))) sources.set(name, join(folder, name));
   return sources;
 }
 
@@ -58,39 +60,38 @@ export function isOfModel(path: string): boolean {
   return FOLDERS.test(path);
 }
 
-/** What a model is called after: its run, where there is a record of it. */
-export async function runOf(sources: Sources): Promise<string> {
-  const metadata = sources.get('model_metadata.json');
-  const record: unknown = metadata === undefined ? null : parse(await contentOf(metadata));
-  const run = isRecord(record) && typeof record.run_name === 'string' ? record.run_name : '';
-  return run.replace(/[^\w-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'model';
+/** The run that a promoted model is of; null where no record says so. */
+export async function runOf(folder: string): Promise<string | null> {
+  try {
+    const { run_name } = JSON.parse(await readFile(join(folder, METADATA_FILE), 'utf8')) as { run_name?: unknown };
+    return typeof run_name === 'string' ? run_name : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What a tag is called after: the run, in letters that a tag may have. */
+export function nameForTag(run: string | null): string {
+  return run?.replace(/[^\w-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'model';
 }
 
 /** The manifest with the hash of another index. */
 async function manifestWith(path: string, index: string): Promise<Uint8Array<ArrayBuffer>> {
   const [manifest, bytes] = await Promise.all([contentOf(path), contentOf(index)]);
-  const json = parse(manifest) as { files?: Record<string, string> };
+  // As `describeModel` found it.
+  const json = JSON.parse(manifest.toString()) as { files: Record<string, string> };
   const hash = createHash('sha256').update(bytes).digest('hex');
   return Uint8Array.from(
     Buffer.from(`${JSON.stringify({ ...json, files: { ...json.files, [INDEX]: hash } }, null, 1)}\n`),
   );
 }
 
-async function filesIn(folder: string): Promise<string[]> {
-  return (await stat(folder).catch(() => null)) ? listFiles(folder) : [];
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null)) !== null;
 }
 
-async function contentOf(source: Source): Promise<Buffer> {
-  if (typeof source !== 'string') return Buffer.from(source);
-  return readFile(source).catch((cause: unknown) => {
-    throw cannotRead(source, cause);
+async function contentOf(path: string): Promise<Buffer> {
+  return readFile(path).catch((cause: unknown) => {
+    throw cannotRead(path, cause);
   });
-}
-
-function parse(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString());
-  } catch {
-    return null;
-  }
 }

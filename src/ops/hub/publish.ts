@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
-import type { CommitOperation } from '@huggingface/hub';
+import type { CommitOperation, CommitOutput } from '@huggingface/hub';
 import { T2IError } from '../../errors.js';
 import { HttpError } from '../../http/http-error.js';
 import { request } from '../../http/request.js';
-import { hintFor, type RemoteFile, type RepoKind, readCommit, readTree } from '../../hub/remote.js';
+import { hintFor, pageOf, type RemoteFile, type RepoKind, readCommit, readTree } from '../../hub/remote.js';
 import { MAIN } from '../../hub/repo-name.js';
 import { type HubSettings, hubHeaders, requireToken } from '../../hub/settings.js';
 import { hubFetch } from './hub-fetch.js';
@@ -69,7 +69,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
   if (tag !== undefined) await tagCommit(options, commit, tag);
   return {
     repo,
-    address: `${hub.endpoint}/${kind === 'spaces' ? 'spaces/' : ''}${repo}`,
+    address: pageOf(hub, repo, kind),
     commit,
     tag: tag ?? null,
     files: records.size,
@@ -116,10 +116,11 @@ export async function ensureRepository({ hub, kind, repo, signal, ...options }: 
   await createRepo({
     repo: { type: kind === 'spaces' ? 'space' : 'model', name: repo },
     visibility: options.public ? 'public' : 'private',
-    ...(kind === 'spaces' && { sdk: 'docker' }),
+    // Of a Space; a model has none.
+    sdk: 'docker',
     accessToken: await requireToken(hub),
     hubUrl: hub.endpoint,
-    fetch: hubFetch(signal, hintFor(hub, repo, { authorization: '' })),
+    fetch: hubFetch(signal, hintFor(hub, repo, { authorization: '' }, kind)),
   }).catch((error: unknown) => {
     // Another one made it meanwhile.
     if (!(error instanceof HttpError) || error.status !== 409) throw error;
@@ -143,7 +144,7 @@ async function send(options: PublishOptions, { token, head, tag, changed, remove
     ...changed.map((path) => ({ operation: 'addOrUpdate' as const, path, content: contentOf(path, sources) })),
     ...removed.map((path) => ({ operation: 'delete' as const, path })),
   ];
-  const hint = hintFor(hub, repo, { authorization: '' });
+  const hint = hintFor(hub, repo, { authorization: '' }, kind);
   const events = commitIter({
     repo: { type: kind === 'spaces' ? 'space' : 'model', name: repo },
     ...{ operations, title: `Publish ${tag ?? repo}`, parentCommit: head },
@@ -156,18 +157,24 @@ async function send(options: PublishOptions, { token, head, tag, changed, remove
   try {
     for (;;) {
       const { done, value } = await events.next();
-      if (done) return (value as { commit: { oid: string } }).commit.oid;
+      if (done) return commitIn(value as CommitOutput);
       if (value.event === 'fileProgress' && value.state === 'uploading' && value.progress === 1) sent.add(value.path);
       onProgress?.({ phase: 'sending', done: sent.size, total: changed.length });
     }
   } catch (error) {
     signal.throwIfAborted();
     if (T2IError.is(error)) throw error;
-    throw new T2IError('REMOTE_REFUSED', `${repo} was not published: ${(error as Error).message}`, {
-      hint: 'Nothing was changed there; run it again.',
+    throw new T2IError('REMOTE_REFUSED', `Publishing ${repo} failed: ${(error as Error).message}`, {
+      hint: 'Run it again: what is there already is not sent again.',
       cause: error,
     });
   }
+}
+
+function commitIn({ commit }: CommitOutput): string {
+  const oid: unknown = commit.oid;
+  if (typeof oid === 'string') return oid;
+  throw new Error('the Hub says that it made a commit, and not which');
 }
 
 const MOVED = 'Someone else published since: look at what is there now, then run this again.';
@@ -204,7 +211,7 @@ async function tagCommit({ hub, kind, repo, signal }: PublishOptions, commit: st
     // Twice is told from once below.
     idempotent: true,
     expect: [409],
-    hint: hintFor(hub, repo, headers),
+    hint: hintFor(hub, repo, headers, kind),
     signal,
   });
   await response.body?.cancel();

@@ -1,10 +1,9 @@
-import { setTimeout } from 'node:timers/promises';
 import { T2IError } from '../../errors.js';
 import { isRecord } from '../../fields.js';
 import { readChunks } from '../../http/body.js';
 import { request, requestJson } from '../../http/request.js';
-import type { Wait } from '../../http/retry.js';
-import { hintFor } from '../../hub/remote.js';
+import { type Wait, waitFor } from '../../http/retry.js';
+import { hintFor, pageOf } from '../../hub/remote.js';
 import { type HubSettings, hubHeaders } from '../../hub/settings.js';
 
 export interface SpaceOptions {
@@ -47,7 +46,7 @@ export async function setSpaceValues(
       ...{ method: 'POST', headers, signal, body: JSON.stringify({ key, value }) },
       // The same value twice is the same value.
       idempotent: true,
-      hint: hintFor(hub, `spaces/${space}`, headers),
+      hint: hintFor(hub, space, headers, 'spaces'),
     });
     await response.body?.cancel();
   }
@@ -64,7 +63,7 @@ export async function waitForSpace(
   options: SpaceOptions,
   commit: string,
   onStage: (stage: string) => void,
-  clock: { readonly wait: Wait; readonly now: () => number } = { wait: pause, now: () => performance.now() },
+  clock: { readonly wait: Wait; readonly now: () => number } = { wait: waitFor, now: () => performance.now() },
 ): Promise<void> {
   const { hub, space, signal } = options;
   const headers = await hubHeaders(hub);
@@ -124,7 +123,7 @@ async function failed(options: SpaceOptions, stage: string): Promise<T2IError> {
     return [`(the log cannot be read: ${(error as Error).message})`];
   });
   return new SpaceFailed(`The Space ${space} does not run: ${stage}`, {
-    hint: `Its log is above; the page is ${hub.endpoint}/spaces/${space}`,
+    hint: `Its log is above; the page is ${pageOf(hub, space, 'spaces')}`,
     log,
   });
 }
@@ -144,11 +143,7 @@ function tooSlow({ hub, space }: SpaceOptions, stage: string): T2IError {
     'DEPLOYMENT_FAILED',
     `The Space ${space} is still ${stage} after ${LONGEST_WAIT / 60_000} minutes`,
     {
-      hint: `It goes on without this command; look at ${hub.endpoint}/spaces/${space}`,
+      hint: `It goes on without this command; look at ${pageOf(hub, space, 'spaces')}`,
     },
   );
-}
-
-async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  await setTimeout(milliseconds, undefined, { signal }).catch(() => {});
 }

@@ -32,6 +32,16 @@ describe('the hint', () => {
     if (says === undefined) expect(hint).toBeUndefined();
     else expect(hint).toMatch(says);
   });
+
+  it('of a Space names the page of a Space, wherever it was asked', async () => {
+    at.hub.add('tester/show', {}, 'spaces');
+    const page = `${settings().endpoint}/spaces/tester/show`;
+    const show = { repo: 'tester/show', revision: 'main' };
+    for (const ask of [readCommit, readTree]) {
+      at.hub.api.fail(/spaces/, (response) => answer(response, 403));
+      await expect(ask(settings(), show, 'spaces')).rejects.toMatchObject({ hint: expect.stringContaining(page) });
+    }
+  });
 });
 
 describe('a repository', () => {
@@ -67,7 +77,7 @@ describe('a repository', () => {
     list(entries);
     await expect(readTree(settings(), reference())).rejects.toMatchObject({
       code: 'REMOTE_REFUSED',
-      message: says,
+      message: expect.stringMatching(says),
       hint: 'Check HF_ENDPOINT.',
     });
     expect(at.hub.api.requests).toHaveLength(1);

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../../src/cli/main.js';
+// Loaded by `main` on first use: no test pays for that.
+import '../../../../src/cli/publish/to-hub.js';
 import { pullModel } from '../../../../src/hub/pull.js';
 import { hubSettings } from '../../../../src/hub/settings.js';
 import { describeModel } from '../../../../src/model/layout.js';

@@ -3,14 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../../src/cli/main.js';
-import { hubSettings } from '../../../../src/hub/settings.js';
-import { readSpaceLog, waitForSpace } from '../../../../src/ops/hub/space.js';
+// Loaded by `main` on first use: no test pays for that.
+import '../../../../src/cli/publish/to-hub.js';
 import { CANARY_TOKEN, FakeHub } from '../../../support/fake-hub.js';
 import { fakeIo } from '../../../support/fake-io.js';
-import { answer, FAULTS } from '../../../support/fake-server.js';
 import { write } from './tiny-promoted.js';
-
-const { signal } = new AbortController();
 
 let hub: FakeHub;
 let project: string;
@@ -40,7 +37,6 @@ const publish = async (...flags: string[]) => {
   return { code, json: JSON.parse(io.out()), err: io.err() };
 };
 const show = () => hub.repositories.get('spaces/tester/show') as NonNullable<ReturnType<typeof hub.repositories.get>>;
-const space = () => ({ hub: hubSettings(env()), space: 'tester/show', signal });
 
 describe('t2i publish --space', () => {
   it('publishes its folder as one commit, without what is nobody else’s business', async () => {
@@ -87,6 +83,7 @@ describe('t2i publish --space', () => {
     await publish('--space');
     rmSync(join(project, 'space/app/main.py'));
     expect((await publish('--space')).json).toMatchObject({ changed: 0, removed: 1 });
+    expect([...show().head.files.keys()].sort()).toEqual(['.gitattributes', 'Dockerfile', 'README.md']);
   });
 
   it('prints the log of a build that fails', async () => {
@@ -111,88 +108,5 @@ describe('t2i publish --space', () => {
     expect(json.error).toMatchObject({ code, message: expect.stringMatching(message) });
     expect(JSON.stringify(json) + err).not.toContain('the-key-of-the-space');
     expect(hub.repositories.size).toBe(0);
-  });
-});
-
-describe('the wait for a Space', () => {
-  const wait = (commit: string, told: string[] = [], now: () => number = () => 0) =>
-    waitForSpace(space(), commit, (stage) => told.push(stage), { wait: async () => {}, now });
-
-  /** A clock that goes on by so much each time it is looked at. */
-  const clock = (step: number) => {
-    let now = -step;
-    return () => {
-      now += step;
-      return now;
-    };
-  };
-
-  beforeEach(() => void hub.add('tester/show', { Dockerfile: 'FROM scratch' }, 'spaces'));
-
-  it('lasts until it runs', async () => {
-    show().stages = ['BUILDING', 'APP_STARTING', 'RUNNING'];
-    const told: string[] = [];
-    await wait(show().head.id, told);
-    expect(told).toEqual(['BUILDING', 'APP_STARTING', 'RUNNING']);
-  });
-
-  it('does not take an older commit that runs, or failed, for this one', async () => {
-    const old = show().head.id;
-    show().stages = ['RUNNING', 'BUILD_ERROR', 'BUILDING', 'RUNNING'];
-    show().runs = [old, old];
-    const told: string[] = [];
-    hub.add('tester/show', { Dockerfile: 'FROM other' }, 'spaces');
-    await wait(show().head.id, told);
-    expect(told).toHaveLength(4);
-  });
-
-  it('of which the Hub does not say what it runs lasts until another stage came, or a minute', async () => {
-    const told: string[] = [];
-    const runtime = (stage: string) => hub.api.fail(/runtime/, (response) => answer(response, 200, { stage }));
-    for (const stage of ['BUILD_ERROR', 'RUNNING', 'BUILDING', 'RUNNING']) runtime(stage);
-    await wait(show().head.id, told);
-    expect(told).toHaveLength(4);
-    for (let poll = 0; poll < 10; poll++) runtime('RUNNING');
-    await wait(show().head.id, told, clock(30_000));
-    expect(told).toHaveLength(7);
-  });
-
-  it.each(['BUILD_ERROR', 'RUNTIME_ERROR', 'CONFIG_ERROR', 'NO_APP_FILE', 'PAUSED'])('ends with %s', async (stage) => {
-    show().stages = ['BUILDING', stage];
-    await expect(wait(show().head.id)).rejects.toMatchObject({
-      code: 'DEPLOYMENT_FAILED',
-      message: expect.stringContaining(stage),
-    });
-    expect(hub.api.asked(stage === 'RUNTIME_ERROR' ? /logs\/run/ : /logs\/build/)).toHaveLength(1);
-  });
-
-  it('ends after three quarters of an hour', async () => {
-    show().stages = ['BUILDING'];
-    await expect(wait(show().head.id, [], clock(60_000))).rejects.toMatchObject({
-      message: /still BUILDING after 45 minutes/,
-    });
-  });
-
-  it('says so where the log cannot be read', async () => {
-    show().stages = ['BUILD_ERROR'];
-    hub.api.fail(/logs/, FAULTS.status(403));
-    await expect(wait(show().head.id)).rejects.toMatchObject({ log: [expect.stringContaining('cannot be read')] });
-  });
-});
-
-describe('the log of a Space', () => {
-  it('is read to where it breaks off', async () => {
-    hub.add('tester/show', {}, 'spaces');
-    hub.api.fail(/logs/, (response) => {
-      response.writeHead(200, { 'content-length': 1000 });
-      response.write('data: {"data": "first"}\n\ndata: plain\n\n', () => response.destroy());
-    });
-    expect(await readSpaceLog(space(), 'build')).toEqual(['first', 'plain']);
-  });
-
-  it('is read to a limit where it has no end', async () => {
-    hub.add('tester/show', {}, 'spaces');
-    hub.api.fail(/logs/, FAULTS.endless);
-    expect(await readSpaceLog(space(), 'build')).toEqual([]);
   });
 });
