@@ -29,11 +29,14 @@ describe('what a server sends instead of a file', () => {
     ['other bytes', FAULTS.bytes(other), /another hash/],
     ['more bytes', FAULTS.bytes(Buffer.concat([WEIGHTS, other])), /expected 300000 bytes, offered 600000/],
     ['bytes without end', FAULTS.endless, /received more/],
-    ['a page', FAULTS.html, /offered 46/],
+    ['a page', FAULTS.html, /expected 300000 bytes, offered 43/],
     ['other bytes, packed', gzipped(other), /hash|more/],
   ])('%s, is refused and not kept', async (_, fault, message) => {
     at.hub.objects.fail(OBJECT, fault, 100);
-    await expect(pull()).rejects.toMatchObject({ code: 'DOWNLOAD_INVALID', message });
+    await expect(pull()).rejects.toMatchObject({
+      code: 'DOWNLOAD_INVALID',
+      message: expect.stringMatching(message),
+    });
     expect(blobs().filter((name) => name.startsWith(sha256(WEIGHTS)))).toEqual([]);
     expect(await new HubCache(settings().cache).commitOf('tester/flowers', 'main')).toBe(null);
   });
@@ -51,7 +54,7 @@ describe('what a server sends instead of a file', () => {
     );
     await expect(pull()).rejects.toMatchObject({
       code: 'DOWNLOAD_INVALID',
-      message: /bytes from 1000, offered those from 5/,
+      message: expect.stringMatching(/bytes from 1000, offered those from 5/),
     });
   });
 });
@@ -61,7 +64,7 @@ describe('the token', () => {
 
   it('opens what is private, and never leaves the Hub', async () => {
     flowers().private = true;
-    await expect(pull()).rejects.toMatchObject({ code: 'ACCESS_DENIED', hint: /private/ });
+    await expect(pull()).rejects.toMatchObject({ code: 'ACCESS_DENIED', hint: expect.stringMatching(/private/) });
     await expectWhole((await pull('tester/flowers', { hub: settings(env) })).dir);
     expect(at.hub.objects.requests.length).toBeGreaterThan(3);
     expect(at.hub.objects.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true);
@@ -81,7 +84,7 @@ describe('the token', () => {
       answer(response, 403, { error: `you are ${headers.authorization}` }),
     );
     const error = await pull('tester/flowers', { hub: settings(env) }).catch((caught: Error) => caught);
-    expect(error).toMatchObject({ code: 'ACCESS_DENIED', hint: /terms/ });
+    expect(error).toMatchObject({ code: 'ACCESS_DENIED', hint: expect.stringMatching(/terms/) });
     expect(JSON.stringify(error) + String(error)).not.toContain(CANARY_TOKEN);
     await pull('tester/flowers', { hub: settings(env) });
     const files = readdirSync(at.home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
@@ -111,7 +114,10 @@ describe('a repository that is refused before anything is written', () => {
     'for the name %j',
     async (name) => {
       at.hub.add('tester/flowers', { [name]: 'x' });
-      await expect(pull()).rejects.toMatchObject({ code: 'DOWNLOAD_INVALID', message: /refused/ });
+      await expect(pull()).rejects.toMatchObject({
+        code: 'DOWNLOAD_INVALID',
+        message: expect.stringMatching(/refused/),
+      });
       untouched();
     },
   );
@@ -133,7 +139,10 @@ describe('a repository that is refused before anything is written', () => {
       size: 1,
     }));
     at.hub.api.fail(/\/tree\//, (response) => answer(response, 200, [...graphs, ...all]));
-    await expect(pull()).rejects.toMatchObject({ code: 'DOWNLOAD_INVALID', message: /expected at most/ });
+    await expect(pull()).rejects.toMatchObject({
+      code: 'DOWNLOAD_INVALID',
+      message: expect.stringMatching(/expected at most/),
+    });
     untouched();
   });
 
@@ -154,7 +163,10 @@ describe('a repository that is refused before anything is written', () => {
       (response) => answer(response, 200, [], { link: `<${url}/api/models/tester/flowers/tree/main?x>; rel="next"` }),
       1000,
     );
-    await expect(pull()).rejects.toMatchObject({ code: 'DOWNLOAD_INVALID', message: /without end/ });
+    await expect(pull()).rejects.toMatchObject({
+      code: 'DOWNLOAD_INVALID',
+      message: expect.stringMatching(/without end/),
+    });
     untouched();
   });
 
@@ -162,15 +174,15 @@ describe('a repository that is refused before anything is written', () => {
     at.hub.add('tester/torch', { 'model_index.json': '{}', 'unet/diffusion_pytorch_model.safetensors': 'x' });
     await expect(pull('tester/torch')).rejects.toMatchObject({
       code: 'MODEL_INVALID',
-      message: /it has weights of PyTorch/,
-      hint: /optimum-cli export onnx --model tester\/torch/,
+      message: expect.stringMatching(/it has weights of PyTorch/),
+      hint: expect.stringMatching(/optimum-cli export onnx --model tester\/torch/),
     });
     untouched();
   });
 
   it('for another kind of model, before its weights are fetched', async () => {
     at.hub.add('tester/flowers', { 'model_index.json': JSON.stringify({ _class_name: 'StableDiffusionXLPipeline' }) });
-    await expect(pull()).rejects.toMatchObject({ code: 'MODEL_INVALID', message: /SDXL/ });
+    await expect(pull()).rejects.toMatchObject({ code: 'MODEL_INVALID', message: expect.stringMatching(/SDXL/) });
     expect(at.hub.objects.requests).toEqual([]);
   });
 });
