@@ -1,5 +1,6 @@
 import { type ErrorCode, T2IError } from '../errors.js';
 import { isRecord } from '../fields.js';
+import { certificateProblem } from '../http/certificate.js';
 
 const CLOCK = {
   code: 'REMOTE_REFUSED',
@@ -117,6 +118,13 @@ export function awsError(error: unknown, doing: string, secrets: readonly string
     const hint = 'Free some space, or work on another disk; the same command goes on.';
     return new T2IError('IO_FAILED', `${doing}: the disk is full or cannot be written (${name})`, { hint, cause });
   }
+  const certificate = codesOf(error)
+    .map(certificateProblem)
+    .find((problem) => problem !== undefined);
+  if (certificate !== undefined) {
+    const { says, hint } = certificate;
+    return new T2IError('NETWORK_FAILED', `${doing}: ${says}: ${quoted}`, { hint, cause });
+  }
   const kind =
     KINDS.find(({ names, words }) => names.test(name) && words?.test(quoted) !== false) ?? kindOfStatus(error);
   if (kind === undefined) {
@@ -146,12 +154,17 @@ export function redact(text: string, secrets: readonly string[]): string {
 /** The system's code, AWS's name, or the number of the answer. */
 function nameOf(error: unknown): string {
   if (!isRecord(error)) return 'Unknown';
-  const inner = isRecord(error.cause) ? error.cause.code : undefined;
-  const code = [error.code, inner].map(String).find((each) => /^E[A-Z_]+$/.test(each));
+  const code = codesOf(error).find((each) => /^E[A-Z_]+$/.test(each));
   if (code !== undefined) return code;
   const name = String(error.name ?? 'Unknown');
   // HEAD has no body, and a page of a proxy no name, so that the SDK knows nothing but the status.
   return name === 'Unknown' || name === 'Error' ? String(statusOf(error) ?? name) : name;
+}
+
+/** Of the system, Node or OpenSSL: its own, and that of its cause. */
+function codesOf(error: unknown): string[] {
+  const { code, cause } = isRecord(error) ? error : {};
+  return [code, isRecord(cause) ? cause.code : undefined].map(String);
 }
 
 function kindOfStatus(error: unknown): (typeof KINDS)[number] | undefined {

@@ -1,4 +1,5 @@
 import { type ErrorCode, T2IError, type T2IErrorOptions } from '../errors.js';
+import { certificateProblem } from './certificate.js';
 
 /** When a failed request may be sent once more: `always` where the server surely did nothing with it. */
 export type Again = 'always' | 'where idempotent' | 'never';
@@ -47,7 +48,18 @@ export function statusError({ method, url, status, said, retryAfter, hint }: Ref
 export function networkError(method: string, url: string, cause: unknown): HttpError {
   const { code, message } = innermost(cause);
   const reason = code === undefined || message.includes(code) ? message : `${message} (${code})`;
-  return new HttpError('NETWORK_FAILED', `${method} ${plainAddress(url)} failed: ${reason}`, {
+  const failed = `${method} ${plainAddress(url)} failed`;
+  const certificate = certificateProblem(code);
+  if (certificate !== undefined) {
+    const { says, hint } = certificate;
+    return new HttpError('NETWORK_FAILED', `${failed}: ${says}: ${reason}`, {
+      status: null,
+      again: 'never',
+      hint,
+      cause,
+    });
+  }
+  return new HttpError('NETWORK_FAILED', `${failed}: ${reason}`, {
     status: null,
     again: NEVER_SENT.has(code ?? '') ? 'always' : 'where idempotent',
     hint: 'Check the address, the network and the proxy.',

@@ -46,7 +46,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'http/', imports: ['errors.ts', 'fields.ts'] },
   {
     owns: 'aws/',
-    imports: ['errors.ts', 'fields.ts'],
+    imports: ['errors.ts', 'fields.ts', 'http/'],
     packages: ['@aws-sdk/client-cloudwatch-logs', '@aws-sdk/client-s3', '@aws-sdk/client-sagemaker'],
   },
   { owns: 'diffusion/', imports: ['errors.ts'], node: false },

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { S3Store } from '../../../src/aws/s3-store.js';
 import { awsSettings } from '../../../src/ops/aws-settings.js';
 import { TrainingJobs } from '../../../src/ops/sagemaker/client.js';
 import { answer, FakeServer } from '../../support/fake-server.js';
 import { freePort } from '../../support/free-port.js';
 import { CANARIES } from '../../support/moto.js';
+import { UntrustedServer } from '../../support/self-signed.js';
 
 const signal = new AbortController().signal;
 const address = { bucket: 'flowers', key: 'data' };
@@ -168,4 +169,22 @@ describe('what SageMaker answers', () => {
     expect([error.code, error.message]).toEqual([code, `Cannot start the training job one: ${says}`]);
     expect(`${error.hint}`).toMatch(hint);
   });
+});
+
+it('a server in the place of S3 whose certificate nobody signed is told with what to set', async () => {
+  const server = await UntrustedServer.start();
+  onTestFinished(() => server.close());
+  const store = await S3Store.open(
+    await awsSettings('/nowhere', {
+      ...{ AWS_ENDPOINT_URL: server.url, AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: key },
+    }),
+  );
+  await expect(store.read(address, signal)).rejects.toMatchObject({
+    code: 'NETWORK_FAILED',
+    message: expect.stringMatching(
+      /: this machine does not trust the certificate of the server: self-signed certificate$/,
+    ),
+    hint: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
+  });
+  expect(server.connections).toBe(1);
 });

@@ -88,7 +88,22 @@ describe('an error of AWS', () => {
     expect(told(thrown('Error', 'connect', more))).toMatchObject({ code: 'NETWORK_FAILED' });
   });
 
-  it.each(['CERT_HAS_EXPIRED', 'ECONNREFUSED1', 7])(
+  it.each([
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', /does not trust the certificate of the server: why$/, /NODE_EXTRA_CA_CERTS/],
+    ['CERT_HAS_EXPIRED', /not valid at this time: why$/, /clock/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', /of another name: why$/, /address/],
+  ])('is of the certificate where its code, or that of its cause, is %s', (code, message, hint) => {
+    for (const more of [{ code }, { cause: { code } }]) {
+      expect(told(thrown('Error', 'why', { ...more, $metadata: { attempts: 1 } }))).toMatchObject({
+        code: 'NETWORK_FAILED',
+        message: expect.stringMatching(message),
+        hint: expect.stringMatching(hint),
+        cause: { message: 'why' },
+      });
+    }
+  });
+
+  it.each(['SOMETHING_ELSE', 'ECONNREFUSED1', 7])(
     "goes by its name where its code, %s, is none of the system's",
     (code) => {
       expect(told(thrown('AccessDenied', 'x', { code }))).toMatchObject({ code: 'ACCESS_DENIED' });

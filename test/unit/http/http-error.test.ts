@@ -50,4 +50,34 @@ describe('the error of a request without an answer', () => {
       cause,
     });
   });
+
+  it.each([
+    [
+      ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+      /not trust/,
+      /CA_CERTS/,
+    ],
+    [['UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'CERT_UNTRUSTED'], /not trust/, /CA_CERTS/],
+    [['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'], /not valid at this time/, /clock/],
+    [['ERR_TLS_CERT_ALTNAME_INVALID', 'HOSTNAME_MISMATCH'], /of another name/, /address/],
+  ])('with %j says what is wrong with the certificate, and is asked for once', (codes, says, hint) => {
+    for (const code of codes)
+      expect(
+        networkError('GET', 'https://host/a?b', new Error('fetch failed', { cause: coded(code, 'why') })),
+      ).toMatchObject({
+        code: 'NETWORK_FAILED',
+        message: expect.stringMatching(
+          new RegExp(`^GET https://host/a failed: .*${says.source}.*: why \\(${code}\\)$`),
+        ),
+        again: 'never',
+        hint: expect.stringMatching(hint),
+      });
+  });
+
+  it('with another code of an error says nothing of certificates', () => {
+    for (const code of ['EPROTO', 'toString', 'CERT'])
+      expect(networkError('GET', 'https://host', coded(code, 'why')).message).toBe(
+        `GET https://host/ failed: why (${code})`,
+      );
+  });
 });
