@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkFiles, checkLayers, type SourceFile } from './support/architecture.js';
+import { checkExpectations } from './support/expectations.js';
 import { checkNativeLayers } from './support/native-architecture.js';
 
 const FOLDERS = ['src', 'native', 'test', 'bin', 'benchmarks', 'docs', 'trainer', 'apps'];
@@ -37,6 +38,29 @@ describe('the repository', () => {
   it('names files alike and keeps them short', () => {
     expect(checkFiles(files)).toEqual([]);
   });
+
+  it('compares texts with what can fail', () => {
+    expect(checkExpectations(files)).toEqual([]);
+  });
+});
+
+describe('the check of expectations', () => {
+  const told = (text: string) => checkExpectations([{ path: 'test/a.test.ts', text }]);
+
+  it.each([
+    'await expect(it()).rejects.toMatchObject({ code: 1, message: /x/ });',
+    'expect(it()).toEqual([1, { hint: /x/ }]);',
+    'expect(it()).toEqual(expect.objectContaining({ error: { message: /x/ } }));',
+  ])('refuses %s', (text) => {
+    expect(told(`\n${text}`)).toEqual([expect.stringMatching(/^test\/a\.test\.ts:2: \/x\/ is compared/)]);
+  });
+
+  it.each(['expect(it()).toMatchObject({ message: expect.stringMatching(/x/) });', 'expect(it()).toMatch(/x/);'])(
+    'takes %s',
+    (text) => {
+      expect(told(text)).toEqual([]);
+    },
+  );
 });
 
 describe('the check of the layers', () => {
