@@ -29,7 +29,8 @@ beforeEach(async () => {
   hub = await FakeHub.start();
   hub.add('tester/tiny', { ...MODEL, 'unet/diffusion_pytorch_model.safetensors': 'weights of PyTorch' });
   home = mkdtempSync(join(tmpdir(), 't2i-hub-'));
-  env = { ...process.env, ...hub.env(home), HF_TOKEN: CANARY_TOKEN, T2I_CACHE: home };
+  // Hugging Face's packages read where the Hub is as they are loaded: no forked Python.
+  env = { ...process.env, ...hub.env(home), HF_TOKEN: CANARY_TOKEN, T2I_CACHE: home, T2I_COLD_PYTHON: '1' };
 });
 afterEach(async () => {
   vi.unstubAllEnvs();

@@ -17,13 +17,30 @@ export interface FileRecord {
 /** Files of a folder by path with forward slashes. */
 export type TreeRecord = Readonly<Record<string, FileRecord>>;
 
-/** Paths of all files of a folder, with forward slashes, sorted. @throws T2IError IO_FAILED */
+/**
+ * Paths of all files of a folder, with forward slashes, sorted. A link to a file counts as that file: DVC lays data down as links where
+ * its cache is told to.
+ *
+ * @throws T2IError IO_FAILED, also for a link to nothing or to a folder
+ */
 export async function listFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
     throw cannotRead(folder, cause);
   });
-  const files = entries.filter((entry) => entry.isFile());
-  return files.map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/')).sort();
+  const links = entries.filter((entry) => entry.isSymbolicLink()).map((entry) => join(entry.parentPath, entry.name));
+  await Promise.all(links.map(linksToFile));
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return [...files, ...links].map((path) => relative(folder, path).split(sep).join('/')).sort();
+}
+
+async function linksToFile(link: string): Promise<void> {
+  const target = await stat(link).catch((cause: unknown) => {
+    throw cannotRead(link, cause);
+  });
+  if (target.isFile()) return;
+  throw new T2IError('IO_FAILED', `${link} is a link to something that is not a file`, {
+    hint: 'Put there what it links to: only links to files are followed.',
+  });
 }
 
 /** As {@link listFiles}, and none of a folder that is missing. */
