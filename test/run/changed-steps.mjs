@@ -5,7 +5,6 @@ import {
   buildStep,
   clientsStep,
   lintStep,
-  mypyStep,
   pythonModule,
   pythonStep,
   ROOT,
@@ -60,7 +59,7 @@ export function changedSteps(files, scratch) {
       ? [
           pythonStep,
           pythonModule('lint (ruff)', 'ruff', 'check', '.'),
-          mypyStep,
+          pythonModule('types (mypy)', 'mypy'),
           pythonModule('trainer tests (pytest)', 'pytest'),
         ]
       : []),

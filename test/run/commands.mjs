@@ -77,6 +77,9 @@ export const clientsStep = {
   }),
 };
 
+/** What mypy knows of packages lies beside the environment that they are in: reading them takes most of its time. @param {string} python */
+const mypyCache = (python) => ({ MYPY_CACHE_DIR: join(dirname(dirname(python)), 'mypy-cache') });
+
 /**
  * A step that runs a module in the trainer's environment.
  *
@@ -89,23 +92,12 @@ export function pythonModule(name, ...args) {
     name,
     after: [PYTHON_STEP],
     action: (done) =>
-      unless(done, PYTHON_STEP, ({ output }) => ({ command: [lastLine(output), '-m', ...args], cwd: TRAINER })),
+      unless(done, PYTHON_STEP, ({ output }) => {
+        const python = lastLine(output);
+        return { command: [python, '-m', ...args], cwd: TRAINER, env: mypyCache(python) };
+      }),
   };
 }
-
-/** What mypy knows of packages lies beside the environment that they are in: reading them takes most of its time. @param {string} python */
-const mypyCache = (python) => ({ MYPY_CACHE_DIR: join(dirname(dirname(python)), 'mypy-cache') });
-
-/** Types of the trainer. @type {Step} */
-export const mypyStep = {
-  name: 'types (mypy)',
-  after: [PYTHON_STEP],
-  action: (done) =>
-    unless(done, PYTHON_STEP, ({ output }) => {
-      const python = lastLine(output);
-      return { command: [python, '-m', 'mypy'], cwd: TRAINER, env: mypyCache(python) };
-    }),
-};
 
 /**
  * The apps: their types, which the trainer's mypy checks against their frameworks, and their tests, which start the program.

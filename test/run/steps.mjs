@@ -6,7 +6,6 @@ import {
   CLIENTS_STEP,
   clientsStep,
   lintStep,
-  mypyStep,
   OPS_STEP,
   opsStep,
   PYTHON_STEP,
@@ -69,7 +68,7 @@ export function makeSteps(scratch) {
     lintStep,
     { name: 'unused code (knip)', action: () => tool('knip') },
     pythonModule('lint (ruff)', 'ruff', 'check', ...PYTHON_SOURCES),
-    mypyStep,
+    pythonModule('types (mypy)', 'mypy'),
     pythonModule('format (ruff)', 'ruff', 'format', '--check', ...PYTHON_SOURCES),
     {
       name: 'API reference (typedoc)',

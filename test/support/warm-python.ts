@@ -1,13 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { pythonOf } from './python.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const HERE = fileURLToPath(new URL('warm-python/', import.meta.url));
-const ENV = join(ROOT, 'trainer/env.py');
 
 /**
  * Puts a `python3` first on the path, by which trainer/env.py names an interpreter of the trainer whose processes have PyTorch and
@@ -17,22 +16,18 @@ const ENV = join(ROOT, 'trainer/env.py');
  * @returns what ends the server
  */
 export default async function warmPython(): Promise<(() => void) | undefined> {
+  const { python: trainer, lack } = pythonOf('trainer/requirements.lock');
   const given = spawnSync('python3', ['-c', 'import os, sys; os.pidfd_open, print(sys.executable)'], {
     encoding: 'utf8',
   });
-  const python = given.stdout?.trim();
-  if (given.status !== 0) return undefined;
-  const found = spawnSync(python, [ENV, '--installed'], { encoding: 'utf8' });
-  if (found.status !== 0) return undefined;
-  const trainer = found.stdout.trim();
+  if (lack !== null || given.status !== 0) return undefined;
+  const python = given.stdout.trim();
 
   const folder = mkdtempSync(join(tmpdir(), 't2i-warm-'));
   const [socket, path, bin] = ['socket', 'path', 'bin'].map((name) => join(folder, name)) as [string, string, string];
   for (const made of [path, bin]) mkdirSync(made);
-  const program = (file: string, lines: string[]) => {
-    writeFileSync(file, ['#!/bin/sh', ...lines, ''].join('\n'));
-    chmodSync(file, 0o755);
-  };
+  const program = (file: string, lines: string[]) =>
+    writeFileSync(file, ['#!/bin/sh', ...lines, ''].join('\n'), { mode: 0o755 });
   const warm = join(bin, 'python');
   for (const name of ['python', 'python3'])
     program(join(bin, name), [`exec ${trainer} -IS ${HERE}client.py ${socket} ${trainer} ${bin}/${name} "$@"`]);

@@ -27,13 +27,19 @@ export async function listFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
     throw cannotRead(folder, cause);
   });
-  const links = entries.filter((entry) => entry.isSymbolicLink()).map((entry) => join(entry.parentPath, entry.name));
-  await Promise.all(links.map(linksToFile));
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return [...files, ...links].map((path) => relative(folder, path).split(sep).join('/')).sort();
+  const found = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+  const paths = await Promise.all(
+    found.map(async (entry) => {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isSymbolicLink()) await requireFile(path);
+      return relative(folder, path).split(sep).join('/');
+    }),
+  );
+  return paths.sort();
 }
 
-async function linksToFile(link: string): Promise<void> {
+/** @throws T2IError IO_FAILED for a link to nothing or to a folder */
+async function requireFile(link: string): Promise<void> {
   const target = await stat(link).catch((cause: unknown) => {
     throw cannotRead(link, cause);
   });

@@ -52,7 +52,7 @@ class Request:
 
 
 def import_libraries() -> None:
-    """What the stages and the backend load of others."""
+    """What the stages and the backend load of others; nothing is left to do the second time."""
     for package in ("numpy", "onnx", "torch.distributed.launcher"):
         importlib.import_module(package)
     # They load what is asked of them.
@@ -73,21 +73,17 @@ class Server:
         self.listener.bind(path)
         self.listener.listen(128)
         self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
-        self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._end)
+        self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
         self.running: set[Forked] = set()
-        self.warm = False
-        self.ended = False
 
     def serve(self) -> tuple[Request, list[int]] | None:
         """Serves to the end of standard input. In a process that it forked: what this is to be, and its descriptors."""
-        while not self.ended:
+        while True:
             for key, _ in self.selector.select():
+                if key.data is None:
+                    return None
                 if begun := key.data():
                     return begun
-        return None
-
-    def _end(self) -> None:
-        self.ended = True
 
     def _accept(self) -> tuple[Request, list[int]] | None:
         connection, _ = self.listener.accept()
@@ -95,9 +91,7 @@ class Server:
         if received is None:
             connection.close()
             return None
-        if not self.warm:
-            import_libraries()
-            self.warm = True
+        import_libraries()
         child = os.fork()
         alone = not join(child, received[0].group)
         if child == 0:
@@ -106,7 +100,7 @@ class Server:
             return received
         for descriptor in received[1]:
             os.close(descriptor)
-        Forked(child, alone, connection, self.selector, self.running)
+        Forked(child, alone, connection, self)
         return None
 
     def _close(self) -> None:
@@ -120,21 +114,15 @@ class Server:
 class Forked:
     """A process that was forked, and the client that stands for it."""
 
-    def __init__(
-        self,
-        pid: int,
-        alone: bool,
-        connection: socket.socket,
-        selector: selectors.BaseSelector,
-        running: "set[Forked]",
-    ):
-        self.pid, self.connection, self.selector, self.running = pid, connection, selector, running
+    def __init__(self, pid: int, alone: bool, connection: socket.socket, server: Server):
+        self.pid, self.connection = pid, connection
+        self.selector, self.running = server.selector, server.running
         # A client that leads a session of its own is ended with all its group.
         self.kill = os.killpg if alone else os.kill
         self.handle = os.pidfd_open(pid)
-        selector.register(connection, selectors.EVENT_READ, self._signal)
-        selector.register(self.handle, selectors.EVENT_READ, self._reap)
-        running.add(self)
+        self.selector.register(connection, selectors.EVENT_READ, self._signal)
+        self.selector.register(self.handle, selectors.EVENT_READ, self._reap)
+        self.running.add(self)
 
     def close(self) -> None:
         self.connection.close()

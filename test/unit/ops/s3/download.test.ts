@@ -1,13 +1,12 @@
 import { getEventListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { S3Store } from '../../../../src/aws/s3-store.js';
-import { awsSettings } from '../../../../src/ops/aws-settings.js';
 import { openObject } from '../../../../src/ops/s3/download.js';
 import { CANARIES } from '../../../support/moto.js';
+import { offlineStore } from '../../../support/offline-store.js';
 
+const [, AWS_SECRET_ACCESS_KEY] = CANARIES;
 const ADDRESS = { bucket: 'b', key: 'k' };
-const [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY] = CANARIES;
 
 let body: Readable;
 let stop: AbortController;
@@ -21,8 +20,7 @@ beforeEach(() => {
 
 /** Opens an object of which S3 has `bytes` beyond `start`. */
 async function opened(bytes: number, start = 0) {
-  const settings = await awsSettings('/nowhere', { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION: 'eu-west-1' });
-  const store = Object.assign(await S3Store.open(settings), {
+  const store = Object.assign(await offlineStore(), {
     open: async (_: unknown, __: unknown, from?: number) => {
       asked = from;
       return { body, bytes };

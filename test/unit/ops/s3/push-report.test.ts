@@ -3,14 +3,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { S3Store } from '../../../../src/aws/s3-store.js';
-import { readAwsSettings } from '../../../../src/aws/settings.js';
+import type { S3Store } from '../../../../src/aws/s3-store.js';
 import { T2IError } from '../../../../src/errors.js';
 import { type PushFormat, parseManifest, pushToS3 } from '../../../../src/ops/s3/push.js';
 import type { PushProgress } from '../../../../src/ops/transfer/push-folders.js';
-import { CANARIES } from '../../../support/moto.js';
+import { offlineStore } from '../../../support/offline-store.js';
 
-const [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY] = CANARIES;
 const { signal } = new AbortController();
 const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
 
@@ -27,9 +25,8 @@ describe('a push to S3', () => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 't2i-push-'));
     [objects, written, removed, refuse] = [new Map(), [], [], undefined];
-    const settings = readAwsSettings({ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION: 'eu-west-1' });
     const missing = () => new T2IError('REMOTE_NOT_FOUND', 'it is not there', { cause: { name: 'NoSuchKey' } });
-    store = Object.assign(await S3Store.open(settings), {
+    store = Object.assign(await offlineStore(), {
       async head({ key }: { key: string }) {
         const body = objects.get(key);
         return body ? { key, bytes: body.length, etag: undefined, sha256: sha256(body) } : null;

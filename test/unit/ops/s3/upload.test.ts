@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Part } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { S3Store } from '../../../../src/aws/s3-store.js';
-import { readAwsSettings } from '../../../../src/aws/settings.js';
+import type { S3Store } from '../../../../src/aws/s3-store.js';
 import { type UploadOptions, upload } from '../../../../src/ops/s3/upload.js';
-import { CANARIES } from '../../../support/moto.js';
+import { offlineStore } from '../../../support/offline-store.js';
 
 const MIB = 2 ** 20;
-const [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY] = CANARIES;
 /** Three parts of 5, 5 and 1 MiB that differ. */
 const ARCHIVE = Buffer.alloc(11 * MIB, 'of the archive, ');
 for (const part of [0, 1, 2]) ARCHIVE.writeUInt8(part, part * 5 * MIB);
@@ -44,7 +42,7 @@ describe('an archive that is sent to S3', () => {
       CreateMultipartUploadCommand: () => ({ UploadId: 'new' }),
       UploadPartCommand: ({ PartNumber }) => ({ ETag: `"e${PartNumber}"` }),
     };
-    store = await S3Store.open(readAwsSettings({ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION: 'eu-west-1' }));
+    store = await offlineStore();
     vi.spyOn(store.client, 'send').mockImplementation((async (
       command: object,
       options?: { abortSignal?: AbortSignal },
