@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { T2IError } from '../../errors.js';
 import { makeFolder } from '../../files.js';
-import type { FileRecord } from '../transfer/tree.js';
+import { type FileRecord, staysInside } from '../transfer/tree.js';
 
 const BLOCK = 512;
 
@@ -117,11 +117,6 @@ function text(block: Buffer, start: number, length: number): string {
     .subarray(0, end < 0 ? length : end)
     .toString()
     .trim();
-}
-
-/** As `stays_inside` of the trainer (trainer/t2i_trainer/pack.py). */
-function staysInside(path: string): boolean {
-  return !/[\\:\0]/.test(path) && path.split('/').every((part) => !/^\.{0,2}$/.test(part));
 }
 
 async function writeFile(reader: Reader, path: string, size: number): Promise<FileRecord> {

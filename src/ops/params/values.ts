@@ -69,7 +69,7 @@ export const address = line(500).refine(isAddress, ADDRESS);
 
 /** A relative path below the project, with forward slashes. */
 export const below = line(500).regex(
-  /^(?!\/)(?!.*\\)(?!(.*\/)?\.\.(\/|$))/,
+  /^(?!\/)(?!.*\\)(?!(.*\/)?\.\.(\/|$))/s,
   'a path below the project, with forward slashes',
 );
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { T2IError } from '../../errors.js';
 import { cannotRead } from '../../files.js';
+import { staysInside } from '../transfer/tree.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256');
-const PATH = /^(?!\/)(?!.*\\)(?!(.*\/)?\.\.?(\/|$))[^\0]{1,500}$/;
 
 /** What a finished run says of its best model (`runs/<name>/run.json`, which the trainer writes last). */
 export const RUN = z.object({
@@ -18,7 +18,7 @@ export const RUN = z.object({
   /** What the loss depends on beside the weights. */
   validation: z.record(z.string(), z.unknown()),
   /** Files of the model, below `runs/<name>/best`. */
-  files: z.record(z.string().regex(PATH), z.object({ bytes: z.int().min(0), sha256 })),
+  files: z.record(z.string().max(500).refine(staysInside), z.object({ bytes: z.int().min(0), sha256 })),
 });
 export type RunRecord = z.output<typeof RUN>;
 

@@ -14,6 +14,14 @@ export interface FileRecord {
   readonly sha256: string;
 }
 
+/**
+ * Whether a file of this path, with forward slashes, lies below the folder that it is written to, on any system. As `stays_inside` of the
+ * trainer (trainer/t2i_trainer/pack.py).
+ */
+export function staysInside(path: string): boolean {
+  return !/[\\:\0]/.test(path) && path.split('/').every((part) => !/^\.{0,2}$/.test(part));
+}
+
 /** Files of a folder by path with forward slashes. */
 export type TreeRecord = Readonly<Record<string, FileRecord>>;
 

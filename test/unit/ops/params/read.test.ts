@@ -267,6 +267,15 @@ describe('rules between parameters', () => {
     });
   });
 
+  it.each(['/etc', '../other', 'data/..', 'data\\raw', 'data\u2028/../../etc'])(
+    'name folders of the project alone: %j',
+    async (raw) => {
+      expect(await mistakes({ data: { raw } })).toEqual({
+        'data.raw': expect.stringContaining('a path below the project'),
+      });
+    },
+  );
+
   it('name repositories of the Hub and an address of a server', async () => {
     const params = {
       huggingface: { model_repo: 'a b', space_repo: 'flowers' },

@@ -130,8 +130,10 @@ describe('promotion', () => {
       });
     }
     rmSync(join(project, 'saved_models/model_metadata.json'));
-    run('climbing', 0.1, { files: { '../../secret': { bytes: 0, sha256: 'a'.repeat(64) } } });
-    await expect(go()).rejects.toThrow(/climbing\/run\.json is damaged/);
+    for (const path of ['../../secret', 'a\n/../../../secret', '/etc/secret', 'C:secret']) {
+      run('climbing', 0.1, { files: { [path]: { bytes: 0, sha256: 'a'.repeat(64) } } });
+      await expect(go()).rejects.toThrow(/climbing\/run\.json is damaged/);
+    }
   });
 
   it('only says what it would do when asked to', async () => {

@@ -114,6 +114,18 @@ describe('a shared promotion', () => {
     },
   );
 
+  it.each(['../secret', 'a\n/../../secret'])('takes no record whose file would lie elsewhere: %j', async (path) => {
+    const [one, two] = [machine('one'), machine('two')];
+    one.train('a', 0.5);
+    await one.promote();
+    const whole = shared.record as NonNullable<typeof shared.record>;
+    const text = whole.text.replaceAll('model_index.json', JSON.stringify(path).slice(1, -1));
+    shared.record = { text, tag: 'hostile' };
+    await expect(two.promote()).rejects.toMatchObject({ code: 'DATA_INVALID' });
+    expect(two.files()).toEqual([]);
+    shared.record = whole;
+  });
+
   it('takes no file that is not the one of its record, and gets one that was lost back from who has it', async () => {
     const [one, other] = [machine('one'), machine('other')];
     one.train('a', 0.5);

@@ -2,7 +2,20 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { listFiles, listFolder } from '../../../../src/ops/transfer/tree.js';
+import { listFiles, listFolder, staysInside } from '../../../../src/ops/transfer/tree.js';
+
+describe('a path', () => {
+  it.each(['a', 'a/b.c', '.hidden/..a', 'ä b/c...', 'a\nb'])('stays inside: %j', (path) => {
+    expect(staysInside(path)).toBe(true);
+  });
+
+  it.each(['', '/a', 'a/', 'a//b', '.', '..', '../a', 'a/..', 'a/./b', 'a\n/../../b', 'a\\..\\b', 'C:a', 'a\0'])(
+    'leads elsewhere on one system or another: %j',
+    (path) => {
+      expect(staysInside(path)).toBe(false);
+    },
+  );
+});
 
 describe('the files of a folder', () => {
   let root: string;
