@@ -121,6 +121,16 @@ describe('a real MLflow server', skipFor(OPS.lack), () => {
     await expect(setChampion(server, 'Unknown', '1')).rejects.toMatchObject({ code: 'REMOTE_NOT_FOUND' });
   });
 
+  it.each(["Anna's flowers", 'the "best", 100 % ü'])(
+    'finds the versions of a model that is called %s',
+    async (name) => {
+      await ensureModel(server, name);
+      const { artifacts, id } = await best();
+      await createVersion(server, name, `${artifacts}/model`, id);
+      expect((await listVersions(server, name)).map(({ name, runId }) => [name, runId])).toEqual([[name, id]]);
+    },
+  );
+
   it('marks the version that a run became as the champion, once', async () => {
     const given = { experiment: 'Training', model: 'Flowers', run: 'best' };
     expect(await markChampion(server, given)).toMatch(/no version of Flowers by the run best/);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { T2IError } from '../../errors.js';
 import { pages } from './runs.js';
 import { anything, type MlflowServer } from './server.js';
-import { byKey, whole } from './values.js';
+import { byKey, quoted, whole } from './values.js';
 
 /** The alias of the version that is promoted. */
 export const CHAMPION = 'champion';
@@ -35,7 +35,7 @@ export async function ensureModel(server: MlflowServer, name: string): Promise<v
 /** The versions of a registered model; none where there is no such model. @throws T2IError as {@link MlflowServer.get} */
 export async function listVersions(server: MlflowServer, name: string): Promise<ModelVersion[]> {
   const schema = z.object({ model_versions: z.array(version).default([]), next_page_token: z.string().optional() });
-  const filter = `name='${name.replaceAll("'", "\\'")}'`;
+  const filter = `name = ${quoted(name)}`;
   const found: ModelVersion[] = [];
   const all = pages(async (page_token) => {
     const fields = { filter, max_results: 200, page_token };
@@ -73,8 +73,10 @@ export async function setChampion(server: MlflowServer, name: string, number: st
     await server.send('POST', 'mlflow/registered-models/alias', fields, anything, true);
     return 'alias';
   } catch (error) {
-    if (!(await lacksAliases(server, name, error))) throw error;
+    if (!isMissing(error)) throw error;
   }
+  // The server has no aliases where the model itself is there.
+  await server.get('mlflow/registered-models/get', { name }, anything);
   const versions = await listVersions(server, name);
   const tag = (version: string, value: string) =>
     server.send('POST', 'mlflow/model-versions/set-tag', { name, version, key: CHAMPION_TAG, value }, anything, true);
@@ -96,18 +98,6 @@ export async function getChampion(server: MlflowServer, name: string): Promise<M
   }
   const versions = await listVersions(server, name);
   return versions.find(({ tags }) => tags[CHAMPION_TAG] === 'true') ?? null;
-}
-
-/** Whether a call failed because the server has no aliases: the model itself is there. */
-async function lacksAliases(server: MlflowServer, name: string, error: unknown): Promise<boolean> {
-  if (!isMissing(error)) return false;
-  try {
-    await server.get('mlflow/registered-models/get', { name }, anything);
-    return true;
-  } catch (inner) {
-    if (isMissing(inner)) return false;
-    throw inner;
-  }
 }
 
 function isMissing(error: unknown): boolean {

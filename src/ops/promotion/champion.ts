@@ -1,6 +1,7 @@
 import { getChampion, listVersions, setChampion } from '../mlflow/registry.js';
 import { findExperiment, searchRuns } from '../mlflow/runs.js';
 import type { MlflowServer } from '../mlflow/server.js';
+import { quoted } from '../mlflow/values.js';
 
 export interface ChampionOptions {
   readonly experiment: string;
@@ -23,7 +24,7 @@ export async function markChampion(
   const experiment = await findExperiment(server, experimentName);
   if (experiment === null) return `MLflow has no experiment ${experimentName}: the champion is not marked there`;
   const ids = new Set<string>();
-  const filter = `attributes.run_name = '${run.replaceAll("'", "\\'")}'`;
+  const filter = `attributes.run_name = ${quoted(run)}`;
   for await (const { id } of searchRuns(server, { experiment, filter })) ids.add(id);
   const before = await getChampion(server, model);
   if (before !== null && ids.has(before.runId)) return null;
