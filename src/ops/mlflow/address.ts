@@ -3,7 +3,8 @@ export const ADDRESS = 'an address such as https://host/path; user and password 
 
 /** Whether a text is the address of a tracking server: of HTTP, without user, password, query and fragment. */
 export function isAddress(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const usable = url !== null && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '';
-  return usable && url.username === '' && url.password === '';
+  // Of the text, since paths are put behind it: URL drops blanks around it, and a ? or # with nothing after it.
+  if (!/^https?:\/\/[^\s?#]+$/i.test(text) || !URL.canParse(text)) return false;
+  const { username, password } = new URL(text);
+  return username === '' && password === '';
 }

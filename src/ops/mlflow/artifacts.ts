@@ -27,8 +27,8 @@ export interface ArtifactStore {
   open(path: string, bounds: Bounds, signal: AbortSignal): Promise<Opened>;
 }
 
-/** A name that stays below the folder it is written to. */
-const PATH = /^(?!\/)(?!.*[\\\0])(?!(.*\/)?\.\.?(\/|$)).{1,500}$/;
+/** A name that stays below the folder it is written to, and that an address can hold: of whole characters. */
+const PATH = /^(?!\/)(?!.*[\\\0\p{Cs}])(?!(.*\/)?\.\.?(\/|$)).{1,500}$/u;
 const MOST_FILES = 10_000;
 
 /** The files of a run, which its server hands out, or keeps in S3 for whoever may read there. */
@@ -82,8 +82,8 @@ export class Artifacts {
     const [name, part] = [this.#checked(path), `${to}.part`];
     await download((bounds) => this.#store.open(name, bounds, signal), part, expected.bytes, signal);
     const { bytes, sha256 } = await hashOf(part, signal);
-    if (bytes !== expected.bytes || sha256 !== expected.sha256) {
-      await rm(part, { force: true });
+    if (sha256 !== expected.sha256) {
+      await rm(part);
       throw new T2IError('DATA_INVALID', `${path} of the run ${this.#run.name} is not the file that its record names`, {
         hint: `Expected ${expected.bytes} bytes with SHA-256 ${expected.sha256}, received ${bytes} with ${sha256}. Train again, or promote another run.`,
       });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { T2IError } from '../../errors.js';
-import type { Fields, MlflowServer } from './server.js';
+import type { MlflowServer } from './server.js';
 import { byKey, type Metric, metric, whole } from './values.js';
 
 const run = z
@@ -75,8 +75,8 @@ export async function getRun(server: MlflowServer, id: string): Promise<MlflowRu
 export async function* metricHistory(server: MlflowServer, id: string, key: string): AsyncGenerator<Metric> {
   const schema = z.object({ metrics: z.array(metric).default([]), next_page_token: z.string().optional() });
   yield* pages(async (page_token) => {
-    const fields: Fields = { run_id: id, metric_key: key, max_results: 1000, page_token };
-    const answer = await server.get('mlflow/metrics/get-history', fields, schema);
+    const query = { run_id: id, metric_key: key, max_results: 1000, page_token };
+    const answer = await server.get('mlflow/metrics/get-history', query, schema);
     return { items: answer.metrics, next: answer.next_page_token };
   });
 }
@@ -89,7 +89,7 @@ export async function* pages<T>(ask: Page<T>): AsyncGenerator<T> {
   for (let page = 0; page < MOST_PAGES; page++) {
     const { items, next } = await ask(token);
     yield* items;
-    if (!next || next === token) return;
+    if (!next) return;
     token = next;
   }
   throw new T2IError('REMOTE_REFUSED', `The MLflow server has more than ${MOST_PAGES} pages for one question`, {

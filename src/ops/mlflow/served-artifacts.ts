@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { readChunks } from '../../http/body.js';
 import type { Bounds, Opened } from '../transfer/download.js';
 import type { ArtifactStore, Listed } from './artifacts.js';
-import type { MlflowRun } from './runs.js';
+import { type MlflowRun, pages } from './runs.js';
 import type { MlflowServer } from './server.js';
 import { whole } from './values.js';
 
@@ -10,6 +10,7 @@ const FILES = z.object({
   files: z
     .array(z.object({ path: z.string(), is_dir: z.boolean().default(false), file_size: whole.default(0) }))
     .default([]),
+  next_page_token: z.string().optional(),
 });
 
 /** The files of a run that its server hands out (`mlflow-artifacts:`). */
@@ -25,11 +26,15 @@ export class ServedArtifacts implements ArtifactStore {
     this.#folder = folder;
   }
 
-  async *list(folder: string): AsyncGenerator<Listed> {
+  async *list(folder: string, signal: AbortSignal): AsyncGenerator<Listed> {
     const folders = [folder];
     for (let path = folders.pop(); path !== undefined; path = folders.pop()) {
-      const { files } = await this.#server.get('mlflow/artifacts/list', { run_id: this.#run.id, path }, FILES);
-      for (const { path, is_dir: isFolder, file_size: bytes } of files) {
+      const files = pages(async (page_token) => {
+        const query = { run_id: this.#run.id, path, page_token };
+        const answer = await this.#server.get('mlflow/artifacts/list', query, FILES, signal);
+        return { items: answer.files, next: answer.next_page_token };
+      });
+      for await (const { path, is_dir: isFolder, file_size: bytes } of files) {
         yield { path, bytes, isFolder };
         if (isFolder) folders.push(path);
       }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { T2IError } from '../../errors.js';
+import { refuse } from '../../fields.js';
 import { type HttpRequest, request, requestJson } from '../../http/request.js';
 import { ADDRESS, isAddress } from './address.js';
 
@@ -12,8 +13,11 @@ export interface MlflowOptions {
   readonly wait?: HttpRequest['wait'];
 }
 
-/** What is sent with a call: in the query of a GET, as JSON otherwise. */
-export type Fields = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+/** What is asked for, in the query of a GET. */
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+/** What is sent as JSON. */
+type Fields = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 /** An MLflow tracking server as its REST API 2.0 shows it. */
 export class MlflowServer {
@@ -22,7 +26,7 @@ export class MlflowServer {
   readonly #signal: AbortSignal | undefined;
   readonly #wait: HttpRequest['wait'];
 
-  /** @throws T2IError OPTION_INVALID for an address that is none, or holds a password */
+  /** @throws T2IError OPTION_INVALID for an address that is none, or holds a password; for a token that cannot be sent */
   constructor({ address, env, signal, wait }: MlflowOptions) {
     this.address = checkedAddress(address);
     this.#headers = credentials(env);
@@ -34,12 +38,13 @@ export class MlflowServer {
    * Asks for something. Sent again where that may help: asking changes nothing.
    *
    * @param path below `/api/2.0/`, such as `mlflow/runs/get`
+   * @param signal in the place of the server's own
    * @throws T2IError ACCESS_DENIED, REMOTE_NOT_FOUND, REMOTE_CONFLICT, REMOTE_REFUSED (an answer of another form among them),
    *   NETWORK_FAILED; the signal's reason when aborted
    */
-  async get<T>(path: string, fields: Fields, schema: z.ZodType<T>): Promise<T> {
-    const url = `${this.#url(path)}?${query(fields)}`;
-    return this.#read(path, await requestJson(url, this.#options({})), schema);
+  async get<T>(path: string, query: Query, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
+    const url = `${this.#url(path)}?${encoded(query)}`;
+    return this.#read(path, await requestJson(url, this.#options({ signal })), schema);
   }
 
   /**
@@ -55,49 +60,41 @@ export class MlflowServer {
     schema: z.ZodType<T>,
     idempotent: boolean,
   ): Promise<T> {
-    const options = { method, body: JSON.stringify(fields), idempotent };
+    const headers = { 'content-type': 'application/json' };
+    const options = { method, headers, body: JSON.stringify(fields), idempotent };
     return this.#read(path, await requestJson(this.#url(path), this.#options(options)), schema);
   }
 
   /** The bytes of a file that the server keeps, from the byte `start` on where it can. @throws T2IError as {@link get} */
   download(path: string, start: number, signal: AbortSignal): Promise<Response> {
-    const range = start > 0 ? { range: `bytes=${start}-` } : {};
-    return request(this.#url(path), { ...this.#options({}), headers: { ...this.#headers, ...range }, signal });
+    const headers = start > 0 ? { range: `bytes=${start}-` } : {};
+    return request(this.#url(path), this.#options({ headers, signal }));
   }
 
   #url(path: string): string {
     return `${this.address}/api/2.0/${path}`;
   }
 
-  #options(options: HttpRequest): HttpRequest {
-    const headers =
-      options.body === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' };
-    return { ...options, headers, signal: this.#signal, wait: this.#wait, hint };
+  #options({ headers, signal = this.#signal, ...options }: HttpRequest): HttpRequest {
+    return { ...options, headers: { ...this.#headers, ...headers }, signal, wait: this.#wait, hint };
   }
 
   #read<T>(path: string, value: unknown, schema: z.ZodType<T>): T {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
-    const [issue] = parsed.error.issues;
-    const where = issue?.path.join('.') || 'the answer';
-    throw new T2IError(
-      'REMOTE_REFUSED',
-      `${this.address}: ${path} was answered with something else: ${where}: ${issue?.message}`,
-      {
-        hint: 'Check mlflow.server_uri: the address of an MLflow server, 2 or newer.',
-      },
-    );
+    const [wrong] = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the answer'}: ${message}`);
+    throw new T2IError('REMOTE_REFUSED', `${this.address}: ${path} was answered with something else: ${wrong}`, {
+      hint: 'Check mlflow.server_uri: the address of an MLflow server, 2 or newer.',
+    });
   }
 }
 
 /** An answer that is a JSON object of whatever content. */
 export const anything = z.looseObject({});
 
-function query(fields: Fields): URLSearchParams {
+function encoded(query: Query): URLSearchParams {
   const found = new URLSearchParams();
-  for (const [name, value] of Object.entries(fields)) {
-    for (const one of value === undefined ? [] : [value].flat()) found.append(name, String(one));
-  }
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) found.append(name, String(value));
   return found;
 }
 
@@ -107,18 +104,20 @@ function hint(status: number): string | undefined {
 }
 
 function checkedAddress(address: string): string {
-  if (isAddress(address)) return address.replace(/\/+$/, '');
-  // Not repeated where it may hold a password.
-  const received = address.includes('@') ? 'an address with @' : JSON.stringify(address);
-  const issue = { option: 'mlflow.server_uri', expected: ADDRESS, received };
-  throw new T2IError('OPTION_INVALID', `mlflow.server_uri: expected ${ADDRESS}, received ${received}`, {
-    issues: [issue],
-  });
+  // Not repeated where it may hold a password or a token.
+  const received = /[@?#]/.test(address) ? 'another text' : JSON.stringify(address);
+  if (!isAddress(address)) refuse([{ option: 'mlflow.server_uri', expected: ADDRESS, received }]);
+  return address.replace(/\/+$/, '');
 }
 
 /** As MLflow's own client: user and password go before a token. */
 function credentials(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const { MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password, MLFLOW_TRACKING_TOKEN: token } = env;
+  const { MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password } = env;
   if (user && password) return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
-  return token ? { authorization: `Bearer ${token}` } : {};
+  const token = env.MLFLOW_TRACKING_TOKEN?.trim();
+  if (!token) return {};
+  // What no header can hold, fetch would repeat in its error.
+  const received = 'a text with spaces or other characters';
+  if (!/^[\x21-\x7e]+$/.test(token)) refuse([{ option: 'MLFLOW_TRACKING_TOKEN', expected: 'a token', received }]);
+  return { authorization: `Bearer ${token}` };
 }
