@@ -119,7 +119,7 @@ async function copyModel(from: string, { files }: RunRecord, to: string, signal:
  * Puts what {@link fetchModel} brought where the promoted model lies, and its record last. A kill in between leaves the files of one
  * model, whole, or none; {@link holds} tells that the record is of another, and the files of that one are among the versions.
  *
- * @param before what is replaced, which becomes one of the versions
+ * @param before what is replaced, which is whole and becomes one of the versions
  * @throws T2IError IO_FAILED
  */
 export async function install(place: Place, model: PromotedModel, before: PromotedModel | null): Promise<void> {
@@ -141,13 +141,11 @@ export async function restore(place: Place): Promise<void> {
 }
 
 async function putAside(place: Place, before: PromotedModel | null): Promise<void> {
-  if (before !== null) {
-    const kept = keptFolder(place, before);
-    await makeFolder(versions(place));
-    // Versions are named by their content: one that is there is the same.
-    if ((await stat(kept).catch(() => null)) === null) return renameIfThere(modelFolder(place), kept);
-  }
-  await discard(place, modelFolder(place));
+  if (before === null) return discard(place, modelFolder(place));
+  await makeFolder(versions(place));
+  // One that lies there already, as after a kill, may be damaged; what is replaced is whole.
+  await discard(place, keptFolder(place, before));
+  await renameIfThere(modelFolder(place), keptFolder(place, before));
 }
 
 /** Takes a folder away whole: a kill in the middle of its removal leaves no part of it under its name. */
@@ -171,9 +169,10 @@ async function moving(path: string, work: () => Promise<void>): Promise<void> {
   });
 }
 
-/** Removes the files of the oldest versions. @param kept keys of those that stay */
-export async function pruneVersions(place: Place, kept: ReadonlySet<string>): Promise<void> {
+/** Removes the files of versions, but for those that are kept. */
+export async function pruneVersions(place: Place, kept: readonly RunRecord[]): Promise<void> {
+  const keys = new Set(kept.map(modelKey));
   for (const name of await readdir(versions(place)).catch(() => [])) {
-    if (!kept.has(name)) await discard(place, join(versions(place), name));
+    if (!keys.has(name)) await discard(place, join(versions(place), name));
   }
 }

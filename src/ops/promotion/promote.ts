@@ -5,7 +5,7 @@ import { nextVersion, rejectedModels, withEntry } from './history.js';
 import { fetchModel, fromRuns, fromVersions, type Place, type Source, withPlace } from './place.js';
 import { modelKey, type PromotedModel, type RunRecord, readRuns } from './records.js';
 import { bestRun, judgeRun } from './rule.js';
-import { join as joinShared, readSharedState, type SharedState } from './shared/join.js';
+import { join as joinShared, ownModel, readSharedState, type SharedState } from './shared/join.js';
 import { sendModel } from './shared/models.js';
 import { rejectedHere } from './shared/own.js';
 import type { SharedPlace } from './shared/place.js';
@@ -61,14 +61,15 @@ export async function promote(options: PromoteOptions): Promise<Promotion> {
   const place = { project, folder: join(project, options.target) };
   if (options.dryRun) {
     const state = await readSharedState(place, options.shared, signal);
-    return told(await decide(place, state, null, options), state, false);
+    const own = await ownModel(place, state.history, signal);
+    return told(await decide(place, state, own, options), state, false);
   }
   return withPlace(place, { signal, onWait }, async () => {
     let own: PromotedModel | null = null;
     for (;;) {
-      const begun = await begin(place, options);
+      const begun = await begin(place, own, options);
       const { state } = begun;
-      own ??= begun.own;
+      own = begun.own;
       const decision = await decide(place, state, own, options);
       if (!decision.better) return told(decision, state, false);
       const promoted = await replace(place, decision, state, options);
@@ -80,10 +81,11 @@ export async function promote(options: PromoteOptions): Promise<Promotion> {
 /** What is promoted, after what a kill left is mended; and what was promoted in this project alone. */
 async function begin(
   place: Place,
+  own: PromotedModel | null,
   options: PromoteOptions,
 ): Promise<{ state: SharedState; own: PromotedModel | null }> {
   const { shared, keep, signal, onAdopt = () => {} } = options;
-  if (shared !== undefined) return joinShared(place, shared, { keep, signal, onAdopt });
+  if (shared !== undefined) return joinShared(place, shared, { keep, signal, onAdopt, own });
   return { state: { ...(await settle(place, signal)), tag: null }, own: null };
 }
 
@@ -101,10 +103,8 @@ async function decide(
   options: PromoteOptions,
 ): Promise<Decision> {
   const { project, force, minDelta, findElsewhere, shared } = options;
-  const rejected = force === undefined ? rejectedModels(history) : new Set<string>();
-  if (force === undefined && shared !== undefined)
-    for (const key of await rejectedHere(project, history)) rejected.add(key);
-  const isWanted = (run: RunRecord) => !rejected.has(modelKey(run));
+  const rejected = force === undefined ? [...rejectedModels(history), ...(await rejectedHere(project, history))] : [];
+  const isWanted = (run: RunRecord) => !rejected.includes(modelKey(run));
   const runs = await readRuns(project);
   const there = await findElsewhere?.(isWanted);
   const all = [...runs, ...(there ? [there.run] : []), ...(own ? [own] : [])];
@@ -118,8 +118,9 @@ async function decide(
       hint: 'Train first: t2i train',
     });
   }
-  const elsewhere = run === there?.run ? [there.source] : run === own ? [fromVersions(place)] : [];
-  const sources = [fromRuns(place), ...elsewhere];
+  // Also where it is found here: weights of runs take space, and are removed before their records.
+  const elsewhere = there && modelKey(there.run) === modelKey(run) ? [there.source] : [];
+  const sources = [fromRuns(place), fromVersions(place), ...elsewhere];
   const decided = (better: boolean, reason: string): Decision => ({ run, sources, better, reason });
   if (!allowed.includes(run)) return decided(false, 'it was promoted before, and rolled back');
   const verdict = judgeRun(run, promoted, minDelta);

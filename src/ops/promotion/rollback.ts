@@ -94,8 +94,8 @@ async function goBack(
     if (!(await writeShared(shared, history, state.tag, signal))) return false;
   }
   // Another machine may have promoted since this one did.
-  const local = shared === undefined ? state : await readState(place);
-  if (shared !== undefined) await keepOwn(place.project, local.history, history);
+  const local = await readState(place);
+  await keepOwn(place.project, local.history, history);
   const intact = local.promoted !== null && (await holds(place, local.promoted, signal));
   await change(place, local.promoted, { history, keep, intact });
   return true;

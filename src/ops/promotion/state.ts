@@ -63,6 +63,8 @@ export interface Change {
   readonly keep: number;
   /** What is replaced is whole, and can be one of the versions. */
   readonly intact: boolean;
+  /** A model whose files are kept besides. */
+  readonly spare?: PromotedModel | null;
 }
 
 /**
@@ -74,17 +76,17 @@ export interface Change {
 export async function change(
   place: Place,
   before: PromotedModel | null,
-  { history, keep, intact }: Change,
+  { history, keep, intact, spare = null }: Change,
 ): Promise<void> {
   const { action, model } = history.at(-1) as HistoryEntry;
   // A rollback is written down first: nobody may promote again what it goes back from, wherever it is stopped.
   if (action === 'rolled-back') await writeHistory(place.project, history);
   await install(place, model, intact ? before : null);
   if (action !== 'rolled-back') await writeHistory(place.project, history);
-  const others = versionsOf(history).filter((other) => modelKey(other) !== modelKey(model));
-  const kept = new Set(others.slice(-keep).map(modelKey));
-  if (before !== null && modelKey(before) !== modelKey(model)) kept.add(modelKey(before));
-  await pruneVersions(place, keep === 0 ? new Set() : kept);
+  const others = (models: readonly (PromotedModel | null)[]) =>
+    models.filter((one) => one !== null).filter((one) => modelKey(one) !== modelKey(model));
+  const kept = keep === 0 ? [] : [...others(versionsOf(history)).slice(-keep), before];
+  await pruneVersions(place, others([...kept, spare]));
 }
 
 function lost({ run_name, version }: PromotedModel, cause: unknown): T2IError {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { readHistory, versionsOf, writeHistory } from '../history.js';
+import { type HistoryEntry, readHistory, versionsOf, writeHistory } from '../history.js';
 import { fetchModel, holds, modelFolder, type Place, restore } from '../place.js';
-import { modelKey, type PromotedModel } from '../records.js';
+import { modelKey, type PromotedModel, readPromoted } from '../records.js';
 import { change, type PromotionState, readState, settle, sourcesOf } from '../state.js';
 import { fromShared, sendKept, sendModel } from './models.js';
 import { keepOwn } from './own.js';
@@ -20,6 +20,8 @@ export interface JoinOptions {
   readonly signal: AbortSignal;
   /** Told of a version that another machine promoted, and this one now has. */
   readonly onAdopt: (model: PromotedModel) => void;
+  /** The model of this project alone that a join before this one found: its files stay. */
+  readonly own?: PromotedModel | null;
 }
 
 /**
@@ -70,14 +72,14 @@ export async function sendFirst(
     await sendModel(shared, modelFolder(place), promoted, signal);
 }
 
-/** Returns what was promoted here, where the others do not know it and its files are kept. */
+/** Returns what was promoted here, where the others do not know it and its files are whole: they are kept. */
 async function adopt(
   place: Place,
   shared: SharedPlace,
   { history }: SharedHistory,
-  { keep, signal, onAdopt }: JoinOptions,
+  { keep, signal, onAdopt, own: earlier = null }: JoinOptions,
 ): Promise<PromotedModel | null> {
-  const model = (history.at(-1) as SharedHistory['history'][number]).model;
+  const model = lastOf(history);
   const local = await readState(place);
   const sources = [...sourcesOf(place), fromShared(shared)];
   if (isDeepStrictEqual(local.promoted, model)) {
@@ -90,17 +92,34 @@ async function adopt(
     await keepOwn(place.project, local.history, history);
     // What a kill kept from being written down, the state knows and the file does not.
     if (!isDeepStrictEqual(await readHistory(place.project), history)) await writeHistory(place.project, history);
-    return null;
+    return earlier;
   }
   await fetchModel(place, model, sources, signal);
   const intact = local.promoted !== null && (await holds(place, local.promoted, signal));
   await keepOwn(place.project, local.history, history);
-  await change(place, local.promoted, { history, keep, intact });
+  const own = earlier ?? (await ownModel(place, history, signal));
+  await change(place, local.promoted, { history, keep, intact, spare: own });
   onAdopt(model);
-  const known = new Set(history.map((entry) => modelKey(entry.model)));
-  return local.promoted !== null && intact && keep > 0 && !known.has(modelKey(local.promoted)) ? local.promoted : null;
+  return own;
 }
 
+/**
+ * What is promoted in a project though the shared history does not know it, where its files are whole; else null.
+ *
+ * @throws T2IError as {@link readState}; the signal's reason
+ */
+export async function ownModel(
+  place: Place,
+  shared: readonly HistoryEntry[],
+  signal: AbortSignal,
+): Promise<PromotedModel | null> {
+  const promoted = await readPromoted(place.folder);
+  if (promoted === null || shared.some(({ model }) => modelKey(model) === modelKey(promoted))) return null;
+  return (await holds(place, promoted, signal)) ? promoted : null;
+}
+
+const lastOf = (history: readonly HistoryEntry[]) => (history.at(-1) as HistoryEntry).model;
+
 function stateOf({ history, tag }: SharedHistory): SharedState {
-  return { promoted: history.at(-1)?.model ?? null, history, tag };
+  return { promoted: lastOf(history), history, tag };
 }

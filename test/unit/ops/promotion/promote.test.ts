@@ -35,6 +35,12 @@ const state = () =>
       return [path, mtimeMs, ino];
     });
 
+/** The same of the records of promotions, which are files of `promotions/`. */
+const records = () =>
+  readdirSync(join(project, 'promotions'), { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => [name, statSync(join(project, 'promotions', name)).ino]);
+
 describe('promotion', () => {
   it('takes the first run, then only better ones, and changes nothing for others', async () => {
     run('first', 0.5);
@@ -55,10 +61,12 @@ describe('promotion', () => {
       'diffuser/unet/model.safetensors',
       'model_metadata.json',
     ]);
+    const noted = records();
+    expect(noted.map(([name]) => name)).toEqual(['history.jsonl']);
     run('worse', 0.6);
     run('equal', 0.5);
     expect(await go()).toMatchObject({ promoted: false });
-    expect(state()).toEqual(before);
+    expect([state(), records()]).toEqual([before, noted]);
     run('better', 0.4);
     expect(await go()).toMatchObject({ promoted: true, run: 'better', reason: 'better than 0.5' });
     expect(promoted()).toMatchObject({ weights: 'weights of better', replaces: 'first' });
@@ -97,6 +105,12 @@ describe('promotion', () => {
       code: 'DATA_INVALID',
       message: expect.stringContaining('latents: [4,32,32], not [4,16,16]; prediction_type: "sample", not "epsilon"'),
     });
+    const problems = await go().catch(({ issues }) => issues);
+    expect(problems).toMatchObject([
+      { option: 'run other', problem: 'latents: [4,32,32], not [4,16,16]' },
+      { option: 'run other', problem: 'prediction_type: "sample", not "epsilon"' },
+    ]);
+    await expect(go()).rejects.toMatchObject({ hint: expect.stringContaining('t2i promote --force') });
     expect(state()).toEqual(before);
     expect(await go({ force: 'a new size' })).toMatchObject({ promoted: true, run: 'other', reason: 'a new size' });
     expect(promoted()).toMatchObject({ forced: 'a new size' });
@@ -113,8 +127,42 @@ describe('promotion', () => {
       message: expect.stringMatching(/is not the file of its record/),
     });
     rmSync(join(project, 'runs/better/best/unet/model.safetensors'));
-    await expect(go()).rejects.toMatchObject({ code: 'IO_FAILED' });
+    await expect(go()).rejects.toMatchObject({
+      code: 'IO_FAILED',
+      message: expect.stringContaining('runs/better/best'),
+    });
     expect(state()).toEqual(before);
+    // Nor is the part left that was whole.
+    expect(readdirSync(join(project, 'promotions'))).toEqual(['history.jsonl']);
+  });
+
+  it('has nothing to promote where there is no run, whatever is promoted', async () => {
+    const nothing = {
+      code: 'DATA_INVALID',
+      message: `There is no finished run with a loss in ${join(project, 'runs')}`,
+    };
+    await expect(go()).rejects.toMatchObject(nothing);
+    run('first', 0.5);
+    await go();
+    rmSync(join(project, 'runs'), { recursive: true });
+    await expect(go()).rejects.toMatchObject(nothing);
+    expect(promoted().weights).toBe('weights of first');
+  });
+
+  it('is not in the history before it is done', async () => {
+    run('first', 0.5);
+    writeFileSync(join(project, 'saved_models'), 'a file');
+    await expect(go()).rejects.toMatchObject({ code: 'IO_FAILED' });
+    expect(readdirSync(join(project, 'promotions'))).toEqual([]);
+    rmSync(join(project, 'saved_models'));
+    expect(await go()).toMatchObject({ promoted: true, version: 1 });
+  });
+
+  it('keeps no copy of the very model that is promoted again', async () => {
+    run('first', 0.5);
+    await go();
+    expect(await go({ force: 'again' })).toMatchObject({ promoted: true, version: 2 });
+    expect(readdirSync(join(project, 'promotions/versions'))).toEqual([]);
   });
 
   it('stops at a damaged record, and never takes it for none', async () => {

@@ -1,9 +1,10 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../../src/cli/main.js';
 import { promote } from '../../../../src/ops/promotion/promote.js';
+import { modelKey } from '../../../../src/ops/promotion/records.js';
 import { type RollbackOptions, rollback } from '../../../../src/ops/promotion/rollback.js';
 import { fakeIo } from '../../../support/fake-io.js';
 import { readPromotedModel, writeRun } from './tiny-runs.js';
@@ -84,6 +85,50 @@ describe('going back', () => {
     expect(readdirSync(join(project, 'promotions/versions'))).toHaveLength(1);
     expect(await back({ version: 1 })).toMatchObject({ run: 'one' });
     expect(readPromotedModel(project).weights).toBe('weights of one');
+  });
+
+  it('has the versions that were asked for beside the promoted one, or none', async () => {
+    await promoteAll('one', 'two', 'three');
+    writeRun(project, 'four', 0.1);
+    await take({ keep: 2 });
+    const kept = () =>
+      readdirSync(join(project, 'promotions/versions'))
+        .map((name) => readFileSync(join(project, 'promotions/versions', name, 'unet/model.safetensors'), 'utf8'))
+        .sort();
+    expect(kept()).toEqual(['weights of three', 'weights of two']);
+    writeRun(project, 'five', 0.05);
+    await take({ keep: 0 });
+    expect(kept()).toEqual([]);
+  });
+
+  it('keeps what is replaced, though a damaged copy lies where it is to be kept', async () => {
+    await promoteAll('one', 'two');
+    const { weights, ...two } = readPromotedModel(project);
+    const copy = join(project, 'promotions/versions', modelKey(two), 'unet');
+    mkdirSync(copy, { recursive: true });
+    writeFileSync(join(copy, 'model.safetensors'), weights.toUpperCase());
+    writeRun(project, 'three', 0.1);
+    await take();
+    rmSync(join(project, 'runs'), { recursive: true });
+    expect(await back()).toMatchObject({ rolledBack: true, run: 'two' });
+    expect(readPromotedModel(project).weights).toBe(weights);
+  });
+
+  it('brings the newest version back where the promoted model was removed', async () => {
+    await promoteAll('one', 'two', 'three');
+    await back();
+    rmSync(join(project, 'saved_models'), { recursive: true });
+    expect(await back()).toEqual({ rolledBack: true, version: 2, run: 'two', loss: 0.4, from: 2 });
+    expect(readPromotedModel(project)).toMatchObject({ weights: 'weights of two', version: 2 });
+    expect((await history()).history.at(-1)).toMatchObject({ version: 2, action: 'rolled-back', from: null });
+  });
+
+  it('goes nowhere where nothing was promoted', async () => {
+    await expect(back()).rejects.toMatchObject({ code: 'DATA_INVALID', hint: expect.stringContaining('t2i history') });
+    await expect(back({ version: 3 })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: 'version: expected none yet, received 3',
+    });
   });
 
   it('goes to no version that is damaged or never was, and changes nothing then', async () => {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { freshPlace, machine, meanwhile, shared, weightsOf } from './machines.js';
@@ -43,6 +43,72 @@ describe('going back where the promotion is shared', () => {
     expect(shared.history.map(({ model }) => model.version)).toEqual([1, 2, 3, 4, 3, 1]);
   });
 
+  it('stops where the shared record was removed meanwhile', async () => {
+    const one = machine('one');
+    const [, other] = await both();
+    const whole = shared.record;
+    meanwhile('writeRecord', async () => {
+      shared.record = null;
+    });
+    // Nothing was ever promoted here.
+    await expect(one.back()).rejects.toMatchObject({
+      code: 'REMOTE_CONFLICT',
+      message: expect.stringContaining('nothing is promoted now'),
+      hint: expect.stringContaining('t2i history'),
+    });
+    expect(readdirSync(one.project)).toEqual(['promotions']);
+    shared.record = whole;
+    expect(await other.back()).toMatchObject({ version: 2 });
+  });
+
+  it('goes on where the version that was seen is promoted again', async () => {
+    const [one, other] = await both();
+    meanwhile('writeRecord', async () => {
+      await one.back({ version: 1 });
+      await one.back({ version: 3 });
+    });
+    expect(await other.back()).toMatchObject({ rolledBack: true, version: 2, from: 3 });
+    expect(shared.history.map(({ model }) => model.version)).toEqual([1, 2, 3, 1, 3, 2]);
+  });
+
+  it('sends the version that it goes to, and keeps what this machine had', async () => {
+    const [, other] = await both();
+    shared.calls.splice(0);
+    expect(await other.back({ version: 1 })).toMatchObject({ version: 1, from: 3 });
+    expect(shared.calls.filter((call) => call === 'send')).toHaveLength(2);
+    // Which is version 2: it never saw the third.
+    const versions = join(other.project, 'promotions/versions');
+    const kept = readdirSync(versions).map((name) =>
+      readFileSync(join(versions, name, 'unet/model.safetensors'), 'utf8'),
+    );
+    expect(kept).toContain('weights of b');
+  });
+
+  it('gives the others all versions that are kept, where it is the first that is shared', async () => {
+    const [one, other] = [machine('one'), machine('other')];
+    for (const [run, loss] of [
+      ['a', 0.5],
+      ['b', 0.4],
+      ['c', 0.3],
+    ] as const) {
+      one.train(run, loss);
+      await one.promote({ shared: undefined });
+    }
+    await one.back({ version: 2 });
+    one.forget('runs');
+    expect(await other.back({ version: 3 })).toMatchObject({ version: 3, run: 'c' });
+    expect(weightsOf(other)).toBe('weights of c');
+  });
+
+  it('brings the newest version back where the promoted model was removed, and nothing was shared yet', async () => {
+    const one = machine('one');
+    one.train('a', 0.5);
+    await one.promote({ shared: undefined });
+    one.forget('saved_models');
+    expect(await one.back()).toMatchObject({ rolledBack: true, version: 1, run: 'a' });
+    expect(weightsOf(one)).toBe('weights of a');
+  });
+
   it('is the first that is shared, and the way out where the files of what is promoted are lost', async () => {
     const one = machine('one');
     for (const [run, loss] of [
@@ -61,6 +127,7 @@ describe('going back where the promotion is shared', () => {
       ['promoted', 2],
       ['rolled-back', 1],
     ]);
+    expect([...shared.files.values()].map(String)).not.toContain('weights of B');
     // What was lost before is not in the place either: only what is promoted has to be.
     shared.written.splice(0);
   });

@@ -1,10 +1,13 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { freshPlace, type Machine, machine, meanwhile, shared, weightsOf } from './machines.js';
+import { T2IError } from '../../../../src/errors.js';
+import { fromShared } from '../../../../src/ops/promotion/shared/models.js';
+import { freshPlace, machine, meanwhile, shared, weightsOf } from './machines.js';
 import { conflict } from './memory-place.js';
 
 freshPlace();
+const { signal } = new AbortController();
 
 describe('a shared promotion', () => {
   it('begins with the history that the project has, and another machine gets all of it', async () => {
@@ -84,6 +87,70 @@ describe('a shared promotion', () => {
     expect(existsSync(join(one.project, 'saved_models'))).toBe(false);
   });
 
+  it.each([new T2IError('ACCESS_DENIED', 'these credentials may not do that'), new TypeError('a bug')])(
+    'ends at once where the record cannot be written: %s',
+    async (error) => {
+      const one = machine('one');
+      one.train('a', 0.5);
+      shared.before = async (call) => {
+        if (call === 'writeRecord') throw error;
+      };
+      await expect(one.promote()).rejects.toBe(error);
+      expect(shared.calls.filter((call) => call === 'writeRecord')).toHaveLength(1);
+      expect(existsSync(join(one.project, 'saved_models'))).toBe(false);
+    },
+  );
+
+  it('has nothing to promote where no machine has a run', async () => {
+    await expect(machine('one').promote()).rejects.toMatchObject({
+      code: 'DATA_INVALID',
+      hint: 'Train first: t2i train',
+    });
+  });
+
+  it('has the files of all versions before the record that names them, where it begins with a history', async () => {
+    const one = machine('one');
+    for (const [run, loss] of [
+      ['a', 0.5],
+      ['b', 0.4],
+    ] as const) {
+      one.train(run, loss);
+      await one.promote({ shared: undefined });
+    }
+    let there: string[] = [];
+    meanwhile('writeRecord', async () => {
+      there = [...shared.files.values()].map(String);
+    });
+    await one.promote();
+    expect(there.sort()).toEqual(['weights of a', 'weights of b', '{}']);
+  });
+
+  it('gives a project its history back, and its own model no second chance', async () => {
+    const [one, other] = [machine('one'), machine('other')];
+    one.train('a', 0.5);
+    await one.promote();
+    other.train('b', 0.4);
+    await other.promote();
+    one.forget('runs');
+    expect(await one.promote()).toMatchObject({ promoted: false, run: 'b', reason: expect.stringContaining('no run') });
+    one.forget('promotions/history.jsonl');
+    await one.promote();
+    expect(await one.history()).toEqual(shared.history);
+  });
+
+  it('keeps no version of files that were damaged, and promotes none', async () => {
+    const [one, other] = [machine('one'), machine('other')];
+    other.train('b', 0.6);
+    await other.promote();
+    one.train('a', 0.5);
+    await one.promote({ shared: undefined });
+    one.forget('runs');
+    writeFileSync(join(one.project, 'saved_models/diffuser/unet/model.safetensors'), 'weights of A');
+    expect(await one.promote()).toMatchObject({ promoted: false, run: 'b', version: 1 });
+    expect(weightsOf(one)).toBe('weights of b');
+    expect(existsSync(join(one.project, 'promotions/versions'))).toBe(false);
+  });
+
   it('goes on after a refusal that no other writer is behind', async () => {
     const one = machine('one');
     one.train('a', 0.5);
@@ -147,6 +214,32 @@ describe('a shared promotion', () => {
     expect(weightsOf(other)).toBe('weights of a');
   });
 
+  it.each<[string, { bytes?: number; sha256?: string }]>([
+    ['size', { bytes: 11 }],
+    ['content', { sha256: 'c'.repeat(64) }],
+  ])('takes no file of another %s, and says which to remove', async (_, more) => {
+    const one = machine('one');
+    one.train('a', 0.5);
+    await one.promote();
+    const { files, ...model } = one.promoted();
+    const [path, record] = Object.entries(files)[0] as [string, { bytes: number; sha256: string }];
+    const other = { ...record, ...more };
+    shared.files.set(other.sha256, shared.files.get(record.sha256) as Buffer);
+    const fetching = fromShared(shared)({ ...model, files: { [path]: other } }, join(one.project, 'to'), signal);
+    await expect(fetching).rejects.toMatchObject({
+      code: 'DOWNLOAD_INVALID',
+      message: expect.stringContaining(`${path} of the run a`),
+      issues: [
+        {
+          option: path,
+          expected: `${other.bytes} bytes, sha256 ${other.sha256}`,
+          received: `${record.bytes} bytes, sha256 ${record.sha256}`,
+        },
+      ],
+      hint: expect.stringContaining(`Remove memory://shared/files/${other.sha256}`),
+    });
+  });
+
   it('is only looked at by a dry run', async () => {
     const [one, other] = [machine('one'), machine('other')];
     one.train('a', 0.5);
@@ -165,48 +258,5 @@ describe('a shared promotion', () => {
     one.forget('runs', 'saved_models/diffuser');
     expect(await one.promote()).toMatchObject({ promoted: false, version: 1 });
     expect(weightsOf(one)).toBe('weights of a');
-  });
-});
-
-describe('a project with a history of its own that joins others', () => {
-  const join2 = async () => {
-    const [one, own] = [machine('one'), machine('own')];
-    one.train('a', 0.5);
-    await one.promote();
-    for (const [run, loss] of [
-      ['x', 0.7],
-      ['y', 0.4],
-    ] as const) {
-      own.train(run, loss);
-      await own.promote({ shared: undefined });
-    }
-    return own;
-  };
-  const ownHistory = (own: Machine) =>
-    readFileSync(join(own.project, 'promotions/own-history.jsonl'), 'utf8').trim().split('\n');
-
-  it('keeps it, and promotes its model where that is better, though the run is gone', async () => {
-    const own = await join2();
-    own.forget('runs');
-    expect(await own.promote()).toMatchObject({ promoted: true, run: 'y', version: 2 });
-    expect(weightsOf(own)).toBe('weights of y');
-    expect(shared.history.map(({ model }) => [model.run_name, model.version])).toEqual([
-      ['a', 1],
-      ['y', 2],
-    ]);
-    expect(ownHistory(own).map((line) => JSON.parse(line).model.run_name)).toEqual(['x', 'y']);
-    await own.promote();
-    expect(ownHistory(own)).toHaveLength(2);
-  });
-
-  it('does not promote what it went back from', async () => {
-    const own = await join2();
-    await own.back({ shared: undefined });
-    expect(await own.promote()).toMatchObject({ promoted: false, run: 'x', version: 1 });
-    expect(await own.promote()).toMatchObject({ promoted: false, run: 'x' });
-    expect(await own.promote({ force: 'it is good' })).toMatchObject({ promoted: true, run: 'y', version: 2 });
-    await own.back();
-    own.train('z', 0.45);
-    expect(await own.promote()).toMatchObject({ promoted: true, run: 'z' });
   });
 });

@@ -34,6 +34,23 @@ export function writeRun(
   writeFileSync(join(project, 'runs', name, 'run.json'), JSON.stringify(record));
 }
 
+/** A model as it stands in a history: two of one name are the same model. */
+export function modelOf(version: number, name: string, more: Partial<PromotedModel> = {}): PromotedModel {
+  return {
+    run_name: name,
+    best_val_diffuser_loss: 0.5,
+    best_step: 7,
+    config_hash: 'b'.repeat(64),
+    validation: VALIDATION,
+    files: { 'unet/model.safetensors': { bytes: name.length, sha256: sha256(name) } },
+    version,
+    promoted_at: `2020-01-0${version}T00:00:00.000Z`,
+    forced: null,
+    replaces: null,
+    ...more,
+  };
+}
+
 /** The record of what is promoted, and the weights beside it. */
 export function readPromotedModel(project: string): PromotedModel & { readonly weights: string } {
   const folder = join(project, 'saved_models');
