@@ -41,6 +41,6 @@ export async function runPromote({ flags }: CommandInput, io: Io): Promise<numbe
     const verb = dryRun ? would : result.promoted ? 'promoted' : 'not promoted:';
     io.stdout.write(`${verb} ${result.run}, loss ${result.loss}: ${result.reason}\n`);
   }
-  if (result.promoted) await tellMlflow(project, params.mlflow, result.run, io);
+  if (result.promoted) await tellMlflow(project, params.mlflow, result, io);
   return EXIT.ok;
 }

@@ -34,7 +34,7 @@ export async function runRollback({ args: [given], flags }: CommandInput, io: Io
     io.stdout.write(`${verb} version ${result.version}, ${run}${loss}\n`);
   }
   if (result.rolledBack) {
-    await tellMlflow(project, params.mlflow, result.run, io);
+    await tellMlflow(project, params.mlflow, result, io);
     note(io, 'what is made of the promoted model is still that of before: dvc repro');
   }
   return EXIT.ok;

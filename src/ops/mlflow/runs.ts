@@ -47,19 +47,12 @@ export interface RunSearch {
   readonly experiment: string;
   /** In MLflow's words, such as `attributes.status = 'FINISHED'`. */
   readonly filter?: string | undefined;
-  /** Such as `metrics.best_val_diffuser_loss ASC`. */
-  readonly order?: readonly string[] | undefined;
 }
 
 /** The runs of an experiment, page by page. @throws T2IError as {@link MlflowServer.send} */
 export async function* searchRuns(server: MlflowServer, search: RunSearch): AsyncGenerator<MlflowRun> {
   const schema = z.object({ runs: z.array(run).default([]), next_page_token: z.string().optional() });
-  const fields = {
-    experiment_ids: [search.experiment],
-    filter: search.filter,
-    order_by: search.order,
-    max_results: 200,
-  };
+  const fields = { experiment_ids: [search.experiment], filter: search.filter, max_results: 200 };
   yield* pages(async (page_token) => {
     const answer = await server.send('POST', 'mlflow/runs/search', { ...fields, page_token }, schema, true);
     return { items: answer.runs, next: answer.next_page_token };

@@ -45,10 +45,9 @@ export async function bestOnServer(
   const { server } = tracked;
   const experiment = await findExperiment(server, tracked.experiment);
   if (experiment === null) return null;
-  const search = { experiment, filter: "attributes.status = 'FINISHED'", order: [`metrics.${METRIC} ASC`] };
   const found: MlflowRun[] = [];
-  for await (const run of searchRuns(server, search)) found.push(run);
-  // Servers sort what is no number differently, or in front.
+  for await (const run of searchRuns(server, { experiment, filter: "attributes.status = 'FINISHED'" })) found.push(run);
+  // Not sorted by the server: some have what is no number in front.
   const measured = found.filter(({ metrics }) => Number.isFinite(metrics[METRIC]));
   measured.sort((one, other) => lossOf(one) - lossOf(other));
   for (const run of measured) {
@@ -89,8 +88,7 @@ async function readRunRecord(artifacts: Artifacts, run: MlflowRun, signal: Abort
       ? record
       : `its record says ${loss} where it logged ${lossOf(run)}`;
   } catch (error) {
-    if (!T2IError.is(error)) throw error;
-    return error.message;
+    return (error as T2IError).message;
   }
 }
 
