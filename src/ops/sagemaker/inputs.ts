@@ -32,7 +32,24 @@ export async function findData(store: S3Store, address: S3Address, signal: Abort
   const manifest = parseManifest(body.toString());
   if (manifest === null || manifest.format === 'files')
     throw refuse(`${formatS3Address(below(address, MANIFEST))} is no manifest of data`);
-  return { address, sha256: sha256Of(body), archives: Object.keys(manifest.archives) };
+  const archives = Object.keys(manifest.archives);
+  if (archives.length === 0)
+    throw refuse(`There are no data in ${formatS3Address(address)}: what was pushed holds none`);
+  return { address, sha256: sha256Of(body), archives };
+}
+
+/**
+ * Hash of what a listing tells of the wheels, whose address stays the same when others are put there.
+ *
+ * @throws T2IError DATA_INVALID: machines that find none would be paid for nothing
+ */
+export async function hashWheels(store: S3Store, address: S3Address, signal: AbortSignal): Promise<string> {
+  const wheels: string[] = [];
+  for await (const { key, bytes, etag } of store.list(address, signal)) wheels.push(`${key} ${bytes} ${etag}\n`);
+  if (wheels.length > 0) return sha256Of(Buffer.from(wheels.join('')));
+  throw new T2IError('DATA_INVALID', `There are no wheels in ${formatS3Address(address)}`, {
+    hint: 'Put them there, or leave pytorch_estimator.wheels empty: packages then come from the package index.',
+  });
 }
 
 /** Folders of models on this machine that the parameters name, and the parameters as they hold in the container. */

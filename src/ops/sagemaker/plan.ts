@@ -10,11 +10,11 @@ import type { TrainingJobs } from './client.js';
 import { type Code, codeAddress, containerCommand, packCode, sendCode, sha256Of } from './code.js';
 import { findLeaks, jobEnvironment } from './environment.js';
 import { chooseImage } from './images.js';
-import { channelsOf, dataList, findData, findModels, modelsAddress, sendModels } from './inputs.js';
+import { channelsOf, dataList, findData, findModels, hashWheels, modelsAddress, sendModels } from './inputs.js';
 import { checkRequest } from './limits.js';
 import { type CostEstimate, estimateCost } from './prices.js';
 import { buildRequest, withOptionName } from './request.js';
-import { packSources, type Sources, toolkitParameters } from './toolkit.js';
+import { sendSources, sourcesAddress, toolkitParameters } from './toolkit.js';
 
 /** `own`: our script as entry point, in any image; `toolkit`: AWS's training toolkit, which its images bring. */
 export type ContainerFormat = 'own' | 'toolkit';
@@ -43,7 +43,8 @@ export interface TrainingPreview {
 /**
  * Works out the request of a training and what it reads.
  *
- * @throws T2IError OPTION_INVALID with every mistake in the parameters and the request, DATA_INVALID where no data were pushed
+ * @throws T2IError OPTION_INVALID with every mistake in the parameters and the request; DATA_INVALID where no data were pushed, or no wheels
+ *   lie where they are said to be
  */
 export async function previewTraining(
   options: TrainingOptions,
@@ -81,13 +82,10 @@ export async function previewTraining(
     });
   const { TrainingInstanceType } = await import('@aws-sdk/client-sagemaker');
   const draft = build(below(base, 'code/data.json'), {});
-  const unchosen = image.uri === '' ? 'pytorch_estimator.image_uri' : '';
   issues.push(
     ...image.issues,
     ...environment.issues,
-    ...checkRequest(draft, Object.values(TrainingInstanceType))
-      .map(withOptionName)
-      .filter(({ option }) => option !== unchosen),
+    ...checkRequest(draft, Object.values(TrainingInstanceType)).map(withOptionName),
     ...findLeaks(draft, 'pytorch_estimator', settings.secrets),
     ...findLeaks(params, 'params.yaml', settings.secrets),
   );
@@ -97,7 +95,10 @@ export async function previewTraining(
   const data = await findData(store, base, signal);
   const list = dataList(data);
   const listAddress = below(base, `code/data-${sha256Of(list).slice(0, 32)}.json`);
-  const request = build(listAddress, { t2i_data_sha256: data.sha256 });
+  const request = build(listAddress, {
+    t2i_data_sha256: data.sha256,
+    ...(wheels === null ? {} : { t2i_wheels_sha256: await hashWheels(store, wheels, signal) }),
+  });
   return {
     request,
     cost: estimateCost(estimator.instance_type, estimator.instance_count, estimator.max_run, spot),
@@ -118,7 +119,7 @@ function noting<T>(issues: Issue[], instead: T, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!T2IError.is(error) || error.code !== 'OPTION_INVALID') throw error;
+    if (!T2IError.is(error)) throw error;
     issues.push(...error.issues);
     return instead;
   }
@@ -150,13 +151,12 @@ async function pack(
 ): Promise<Packed> {
   const code: Code = await packCode(project, params, signal);
   if (format === 'toolkit') {
-    const sources: Sources = await packSources(code);
-    const address = below(base, `code/${sources.sha256.slice(0, 32)}/sourcedir.tar.gz`);
+    const address = sourcesAddress(base, code);
     const { instance_type } = params.pytorch_estimator;
     return {
       start: { hyperParameters: toolkitParameters(formatS3Address(address), instance_type, region) },
       channel: null,
-      send: (store) => store.write(address, sources.archive, sources.sha256, signal),
+      send: (store) => sendSources(store, address, code, signal),
     };
   }
   const address = codeAddress(base, code);

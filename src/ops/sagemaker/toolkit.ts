@@ -1,20 +1,24 @@
 import { gzipSync } from 'node:zlib';
+import { below, type S3Address } from '../../aws/s3-address.js';
+import type { S3Store } from '../../aws/s3-store.js';
 import { type Code, sha256Of } from './code.js';
-
-/** Code as AWS's training toolkit takes it. */
-export interface Sources {
-  readonly archive: Buffer;
-  readonly sha256: string;
-}
 
 /** The script of the code that the toolkit starts on each rank. */
 const PROGRAM = 'trainer/sagemaker/toolkit.py';
 
-export async function packSources({ archive }: Code): Promise<Sources> {
+/** Where code lies as the toolkit takes it: by the hash of what is packed, since each version of zlib packs it to other bytes. */
+export function sourcesAddress(base: S3Address, { sha256 }: Code): S3Address {
+  return below(base, `code/${sha256.slice(0, 32)}/sourcedir.tar.gz`);
+}
+
+export async function sendSources(
+  store: S3Store,
+  address: S3Address,
+  { archive }: Code,
+  signal: AbortSignal,
+): Promise<void> {
   const packed = gzipSync(archive);
-  // The system that packs it, which would change the hash.
-  packed[9] = 255;
-  return { archive: packed, sha256: sha256Of(packed) };
+  await store.write(address, packed, sha256Of(packed), signal);
 }
 
 /**

@@ -1,0 +1,83 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { untar } from '../../../../src/ops/archive/untar.js';
+import { PARAMS } from '../../../../src/ops/params/schema.js';
+import { codeAddress, packCode, sha256Of } from '../../../../src/ops/sagemaker/code.js';
+
+let project: string;
+const { signal } = new AbortController();
+
+beforeEach(() => {
+  project = mkdtempSync(join(tmpdir(), 't2i-code-'));
+});
+afterEach(() => rmSync(project, { recursive: true }));
+
+const pack = (estimator: object) => packCode(project, PARAMS.parse({ pytorch_estimator: estimator }), signal);
+const write = (path: string) => {
+  mkdirSync(join(project, path, '..'), { recursive: true });
+  writeFileSync(join(project, path), path);
+};
+
+async function namesIn(archive: Buffer): Promise<string[]> {
+  const folder = join(project, 'unpacked');
+  const files = await untar(Readable.from([archive]), folder, 'code', { files: 1000, bytes: 2 ** 30 });
+  return Object.keys(files);
+}
+
+describe('the code of a training', () => {
+  it('is the trainer of this package, without its tests, and what starts it', async () => {
+    const { archive, sha256, entry } = await pack({});
+    expect(sha256).toBe(sha256Of(archive));
+    expect(sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(entry.toString()).toMatch(/^#!.*sh\n/);
+    const names = await namesIn(archive);
+    expect(names).toEqual(expect.arrayContaining(['trainer/train.py', 'trainer/sagemaker/job.py', 'params.json']));
+    expect(names.filter((name) => /tests\/|__pycache__/.test(name))).toEqual([]);
+  });
+
+  it('may be started by another script of the trainer', async () => {
+    expect((await pack({ entry_point: 'sagemaker/job.py' })).entry.toString()).toContain('import');
+  });
+
+  it("is the project's own where that is set, without what no container needs or may see", async () => {
+    for (const path of ['start.sh', 'sm_entry.sh', 'lib/model.py', 'tests.py', 'latest/x']) write(`own/${path}`);
+    for (const path of [
+      '.env',
+      '.git/config',
+      'lib/__pycache__/a.pyc',
+      'lib/b.pyc',
+      'tests/t.py',
+      'mutants/m.py',
+      'lib/.key',
+    ])
+      write(`own/${path}`);
+    const { archive, entry } = await pack({ source_dir: 'own', entry_point: 'start.sh' });
+    expect(entry.toString()).toBe('own/start.sh');
+    expect(await namesIn(archive)).toEqual([
+      ...['trainer/latest/x', 'trainer/lib/model.py', 'trainer/sm_entry.sh', 'trainer/start.sh', 'trainer/tests.py'],
+      'params.json',
+    ]);
+    // The name of the trainer's own script is nothing special there.
+    expect((await pack({ source_dir: 'own' })).entry.toString()).toBe('own/sm_entry.sh');
+  });
+
+  it('that is not there is told', async () => {
+    for (const estimator of [{ source_dir: 'own' }, { entry_point: 'none.sh' }])
+      await expect(pack(estimator)).rejects.toMatchObject({ code: 'IO_FAILED' });
+  });
+
+  it('lies in a place that tells it and its entry point', () => {
+    const place = (text: string, entry: string) =>
+      codeAddress(
+        { bucket: 'b', key: 'v1' },
+        { archive: Buffer.from(text), sha256: sha256Of(Buffer.from(text)), entry: Buffer.from(entry) },
+      );
+    const { bucket, key } = place('a', 'b');
+    expect([bucket, key]).toEqual(['b', expect.stringMatching(/^v1\/code\/[0-9a-f]{32}$/)]);
+    expect(place('a', 'b')).toEqual({ bucket, key });
+    expect(new Set([place('a', 'b'), place('a', 'c'), place('b', 'b')].map((each) => each.key)).size).toBe(3);
+  });
+});
