@@ -83,7 +83,8 @@ function text(option: string, value: string | undefined, shape: Text): Issue[] {
   const { max, pattern }: TextLimit = TEXTS[shape];
   if (value !== undefined && value.length <= max && (pattern === undefined || pattern.test(value))) return [];
   const long = value !== undefined && value.length > max;
-  const expected = EXPECTED[shape] ?? (long ? `at most ${max} characters` : `text that matches ${pattern?.source}`);
+  const rule = long || pattern === undefined ? `at most ${max} characters` : `text that matches ${pattern.source}`;
+  const expected = EXPECTED[shape] ?? rule;
   const received = value === undefined ? 'nothing' : long ? `${value.length} characters` : describeValue(value);
   return [{ option, expected, received }];
 }

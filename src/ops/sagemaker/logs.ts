@@ -72,7 +72,7 @@ export class CloudWatchSource implements LogSource {
       this.#client.send(command, options),
     );
     const lines = events.map(({ timestamp = 0, message = '' }) => ({ time: timestamp, text: message }));
-    return { lines, token: nextForwardToken };
+    return { lines, token: nextForwardToken ?? token };
   }
 
   close(): void {

@@ -101,8 +101,7 @@ function attach(job: DescribeTrainingJobResponse): Submitted {
 /** Null where the training was never started. */
 async function newestAttempt(base: string, jobs: TrainingJobs, signal: AbortSignal) {
   if ((await jobs.find(base, signal)) === null) return null;
-  const names = (await jobs.list(base, 1000, signal)).map(({ TrainingJobName = '' }) => TrainingJobName);
-  const attempts = [base, ...names].filter((name) => readAttempt(name).base === base || name === base);
-  const [newest = base] = attempts.sort((a, b) => readAttempt(b).attempt - readAttempt(a).attempt);
-  return jobs.describe(newest, signal);
+  const named = (await jobs.list(base, 1000, signal)).map(({ TrainingJobName = '' }) => readAttempt(TrainingJobName));
+  const attempts = named.filter((each) => each.base === base).map(({ attempt }) => attempt);
+  return jobs.describe(attemptName(base, Math.max(1, ...attempts)), signal);
 }
