@@ -210,6 +210,11 @@ describe('the champion', () => {
     expect(champion()).toBe('2');
   });
 
+  it('is found where the name of its run holds an apostrophe', async () => {
+    mlflow.register(mlflow.add("anna's", 0.5), 0.5);
+    expect(await mark("anna's")).toContain('version 1');
+  });
+
   it('is the newest where a run became several that are the same, by number', async () => {
     const run = mlflow.add('a', 0.5);
     for (let number = 1; number <= 10; number++) mlflow.register(run, null);

@@ -72,7 +72,7 @@ export class TinyMlflow {
 
   #call(method: string, call: string, fields: Record<string, string>): object | null {
     const { name = '', version = '', run_id = '', path = '', filter = '' } = fields;
-    const versions = this.versions.filter(({ model }) => model === name || filter === `name='${model}'`);
+    const versions = this.versions.filter(({ model }) => model === (name || wanted(filter).value));
     switch (`${method} ${call}`) {
       case 'GET mlflow/experiments/get-by-name':
         return fields.experiment_name === 'Training' ? { experiment: { experiment_id: '7' } } : null;
@@ -105,8 +105,10 @@ export class TinyMlflow {
   #search(fields: Record<string, string>): object {
     const { experiment_ids, filter = '', page_token: at = '0' } = fields;
     if (`${experiment_ids}` !== '7') return { runs: [] };
-    const [, attribute = '', value] = /^attributes\.(status|run_name) = '(.*)'$/.exec(filter) ?? [];
-    const found = this.runs.filter(({ name, status }) => ({ status, run_name: name })[attribute] === value);
+    const { key, value } = wanted(filter);
+    const found = this.runs.filter(
+      ({ name, status }) => ({ 'attributes.status': status, 'attributes.run_name': name })[key] === value,
+    );
     const next = Number(at) + 1;
     return {
       runs: found.slice(Number(at), next).map(toldRun),
@@ -135,6 +137,12 @@ export class TinyMlflow {
     const [, id, path = ''] = /^mlflow-artifacts\/artifacts\/7\/([^/]+)\/artifacts\/(.+)$/.exec(call) ?? [];
     return this.runs.find((run) => run.id === id)?.files.get(path) ?? null;
   }
+}
+
+/** What a filter asks for: `KEY = 'VALUE'`, or the same with double quotes. */
+function wanted(filter: string): { readonly key: string; readonly value: string | undefined } {
+  const [, key = '', , value] = /^(\S+) = (['"])(.*)\2$/.exec(filter) ?? [];
+  return { key, value };
 }
 
 function told({ model, version, run, tags }: Version): object {
