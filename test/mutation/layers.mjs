@@ -1,5 +1,15 @@
 import { readdirSync } from 'node:fs';
 
+/** Tests of src/ops/ that wait for processes that they start or kill. */
+const TESTS_OF_PROGRAMS = [
+  '**/*kills.test.ts',
+  'test/unit/ops/promotion/s3.test.ts',
+  'test/unit/ops/s3/push.test.ts',
+  ...['host', 'local', 'secrets', 'submit'].map((name) => `test/unit/ops/sagemaker/${name}.test.ts`),
+];
+/** SageMaker on this machine, but for what is held against no container. */
+const OPS_OF_PROGRAMS = ['src/ops/sagemaker/local/{channels,course,faults,host,output,server}.ts'];
+
 /**
  * The layers of src/ that are mutated one after another, each with the tests that are meant to catch what breaks in it, and the score
  * that is aimed at. Tests that start the program are none of them: a mutant lives in the process of the tests alone.
@@ -63,19 +73,34 @@ export const LAYERS = [
   folder('hub', 85),
   folder('ai', 85),
   folder('python', 85),
-  { ...folder('server', 85), mutate: ['src/server/**/*.ts', '!src/server/page/browser/**/*.ts'] },
+  { ...folder('server', 85), mutate: ['src/server/*.ts'] },
+  ...partsOf('server').map((part) => ({
+    name: `server/${part}`,
+    // The page's scripts run in a browser, and the admin port's in a thread of its own.
+    mutate: [`src/server/${part}/**/*.ts`, '!src/server/page/browser/**/*.ts', '!src/server/admin/admin-child.ts'],
+    // The whole server is asked in most tests; those of several servers at one Redis run in this process, too.
+    tests: ['test/unit/server/**/*.test.ts', ...(part === 'redis' ? ['test/contract/server/shared-*.test.ts'] : [])],
+    aim: 85,
+  })),
   folder('http', 85),
   folder('aws', 85),
   { name: 'ops', mutate: ['src/ops/*.ts'], tests: ['test/unit/aws/**/*.test.ts'], aim: 85 },
-  ...readdirSync(new URL('../../src/ops', import.meta.url), { withFileTypes: true })
-    .filter((part) => part.isDirectory())
-    .map(({ name }) => {
-      const { tests, ...layer } = folder(`ops/${name}`, 85);
-      // What is left out waits for processes that it starts or kills.
-      const without = ['!**/*kills.test.ts', '!test/unit/ops/promotion/s3.test.ts', '!test/unit/ops/s3/push.test.ts'];
-      return { ...layer, tests: [...tests, ...without] };
-    }),
+  ...partsOf('ops').map((part) => {
+    const { mutate, tests, ...layer } = folder(`ops/${part}`, 85);
+    return { ...layer, mutate: [...mutate, ...out(OPS_OF_PROGRAMS)], tests: [...tests, ...out(TESTS_OF_PROGRAMS)] };
+  }),
 ];
+
+/** The folders of a folder of src/. */
+function partsOf(name) {
+  const entries = readdirSync(new URL(`../../src/${name}`, import.meta.url), { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}
+
+/** Patterns of what is left out. */
+function out(patterns) {
+  return patterns.map((pattern) => `!${pattern}`);
+}
 
 /** A folder of src/ whose tests lie in the folder of the same name. */
 function folder(name, aim) {

@@ -91,8 +91,8 @@ async function mutate(tests, patterns) {
     // What runs as a module is loaded would need every test for each mutant. What a message says is for people to judge.
     ignoreStatic: true,
     mutator: { excludedMutations: ['StringLiteral'] },
-    // The tests read fixtures, the default model and documents, and none of what is built.
-    ignorePatterns: ['build', 'dist', '.git'],
+    // The tests read fixtures, the default model and documents, and of what is built only the server's page.
+    ignorePatterns: ['build', 'dist/**', '!dist/server/page/**', '.git'],
     tempDirName: '.stryker-tmp',
     reporters: ['progress'],
     allowConsoleColors: false,

@@ -16,7 +16,7 @@ export default defineConfig({
   test: {
     sequence: { sequencer: QuickestFirst },
     projects: [
-      { extends: true, test: { name: 'shared', include, exclude: alone, isolate: false } },
+      { extends: true, test: { name: 'shared', include, exclude: ['test/!(unit)/**', ...alone], isolate: false } },
       { extends: true, test: { name: 'alone', include, exclude: shared } },
     ],
   },
