@@ -4,6 +4,7 @@ import { homeFolder } from '../cache-folder.js';
 import { T2IError } from '../errors.js';
 import { refuse } from '../fields.js';
 import { absolutePath, cannotRead } from '../files.js';
+import { isServerAddress } from '../http/server-address.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -60,11 +61,8 @@ export async function requireToken(hub: HubSettings): Promise<string> {
 }
 
 function readEndpoint(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const fine =
-    url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === '';
   // What is wrong may be that a password is in it.
-  if (!fine)
+  if (!isServerAddress(text))
     refuse([{ option: 'HF_ENDPOINT', expected: 'an address like https://huggingface.co', received: 'another text' }]);
   return text.replace(/\/+$/, '');
 }

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { T2IError } from '../../errors.js';
 import { refuse } from '../../fields.js';
 import { type HttpRequest, request, requestJson } from '../../http/request.js';
-import { ADDRESS, isAddress } from './address.js';
+import { isServerAddress } from '../../http/server-address.js';
+import { ADDRESS } from './address.js';
 
 export interface MlflowOptions {
   /** Address of the server, as `mlflow.server_uri` has it; DagsHub's is https://dagshub.com/USER/REPOSITORY.mlflow. */
@@ -106,7 +107,7 @@ function hint(status: number): string | undefined {
 function checkedAddress(address: string): string {
   // Not repeated where it may hold a password or a token.
   const received = /[@?#]/.test(address) ? 'another text' : JSON.stringify(address);
-  if (!isAddress(address)) refuse([{ option: 'mlflow.server_uri', expected: ADDRESS, received }]);
+  if (!isServerAddress(address)) refuse([{ option: 'mlflow.server_uri', expected: ADDRESS, received }]);
   return address.replace(/\/+$/, '');
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { isServerAddress } from '../../http/server-address.js';
 import { isRepoName } from '../../hub/repo-name.js';
-import { ADDRESS, isAddress } from '../mlflow/address.js';
+import { ADDRESS } from '../mlflow/address.js';
 import { NAME } from './name.js';
 
 // The message of each check is what was expected; `readParams` says what came.
@@ -65,7 +66,7 @@ export const registeredName = line(200).refine(
 export const repoName = line(200).refine(isRepoName, 'OWNER/NAME of a repository on the Hub');
 
 /** Address of a tracking server. */
-export const address = line(500).refine(isAddress, ADDRESS);
+export const address = line(500).refine(isServerAddress, ADDRESS);
 
 /** A relative path below the project, with forward slashes. */
 export const below = line(500).regex(

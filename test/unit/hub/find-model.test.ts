@@ -61,6 +61,23 @@ describe('findModel', () => {
     await expect(failed).rejects.toMatchObject({ code });
   });
 
+  it('takes nothing that is no answer for one that there is no such model', async () => {
+    at.hub.api.fail(/./, FAULTS.html, 100);
+    await expect(find('tester/flowers')).rejects.toMatchObject({ code: 'REMOTE_REFUSED' });
+  });
+
+  it('asks less often where it can do without the answer', async () => {
+    at.hub.api.fail(/./, FAULTS.status(503), 100);
+    await expect(find('tester/flowers')).rejects.toMatchObject({ code: 'NETWORK_FAILED' });
+    expect(at.hub.api.requests).toHaveLength(5);
+    at.hub.api.stopFailing();
+    await pull();
+    const before = at.hub.api.requests.length;
+    at.hub.api.fail(/./, FAULTS.status(503), 100);
+    await find('tester/flowers');
+    expect(at.hub.api.requests.length - before).toBe(2);
+  });
+
   it('takes what is refused to strangers for what is not there, and tells those with a token so', async () => {
     at.hub.api.fail(/./, FAULTS.status(401), 100);
     await expect(find('tester/flowers')).rejects.toMatchObject({
@@ -159,6 +176,8 @@ describe('findModel', () => {
   it.each([
     ['a Hub that is no address', { HF_ENDPOINT: 'huggingface.co' }],
     ['a Hub with a password', { HF_ENDPOINT: 'https://me:secret@hub.example' }],
+    ['a Hub with a password alone', { HF_ENDPOINT: 'https://:secret@hub.example' }],
+    ['a Hub with a blank behind it', { HF_ENDPOINT: 'https://hub.example/secret ' }],
     ['a token with a line break in it', { HF_TOKEN: 'hf_one\nhf_two' }],
   ])('refuses %s, and does not repeat it', async (_, env) => {
     const error: Error = await find('tester/flowers', env).then(

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { isAddress } from '../../../../src/ops/mlflow/address.js';
 import { anything, MlflowServer } from '../../../../src/ops/mlflow/server.js';
 import { quoted } from '../../../../src/ops/mlflow/values.js';
 import { answer, FAULTS } from '../../../support/fake-server.js';
@@ -12,45 +11,19 @@ const send = (fields = {}, idempotent = false) =>
   tracking.client().send('POST', 'mlflow/x', fields, anything, idempotent);
 
 describe('the address of a tracking server', () => {
-  it.each([
-    'https://host',
-    'HTTP://localhost:5000',
-    'https://dagshub.com/anna/flowers.mlflow/',
-    'https://host/@anna',
-    'http://[::1]:5000/x',
-  ])('may be %s', (address) => {
-    expect(isAddress(address)).toBe(true);
-    expect(new MlflowServer({ address, env: {} }).address).toBe(address.replace(/\/$/, ''));
-  });
-
-  it.each([
-    '',
-    'host:5000',
-    'git+https://host',
-    'ftp://host',
-    'https:host',
-    'https://',
-    'https://host:99999',
-    // What these end with would stand before every path.
-    'https://host?',
-    'https://host/#',
-    'https://host ',
-    'https://ho\nst',
-    `https://host/?token=${CANARY}`,
-    `https://host/#${CANARY}`,
-    `https://${CANARY}@host`,
-    `https://:${CANARY}@host`,
-  ])('is not %j, and what may be secret is not repeated', (address) => {
-    expect(isAddress(address)).toBe(false);
-    const secret = expect.not.stringContaining(CANARY);
-    expect(() => new MlflowServer({ address, env: {} })).toThrow(
-      expect.objectContaining({
-        code: 'OPTION_INVALID',
-        message: secret,
-        issues: [{ option: 'mlflow.server_uri', expected: expect.stringContaining('https://'), received: secret }],
-      }),
-    );
-  });
+  it.each([`https://host/?token=${CANARY}`, `https://host/#${CANARY}`, `https://:${CANARY}@host`])(
+    'is not %s, and what may be secret is not repeated',
+    (address) => {
+      const secret = expect.not.stringContaining(CANARY);
+      expect(() => new MlflowServer({ address, env: {} })).toThrow(
+        expect.objectContaining({
+          code: 'OPTION_INVALID',
+          message: secret,
+          issues: [{ option: 'mlflow.server_uri', expected: expect.stringContaining('https://'), received: secret }],
+        }),
+      );
+    },
+  );
 
   it('is repeated where it is only wrong', () => {
     expect(() => new MlflowServer({ address: 'host:5000', env: {} })).toThrow('"host:5000"');
