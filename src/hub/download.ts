@@ -88,7 +88,7 @@ async function fetchRest(partial: PartialFile, task: Download): Promise<void> {
   const { file, signal, onBytes } = task;
   if (partial.bytes === file.bytes) return;
   const response = await ask(partial.bytes, task);
-  if (response.status !== 206 && partial.bytes > 0) {
+  if (response.status !== 206) {
     onBytes(-partial.bytes);
     await partial.restart();
   }
@@ -118,7 +118,7 @@ async function ask(from: number, task: Download): Promise<Response> {
     hint,
     signal,
   });
-  const [, start] = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '') ?? [];
+  const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
   if (response.status === 206 && Number(start) !== from) {
     await response.body?.cancel();
     throw differs(task, `expected bytes from ${from}, offered those from ${start ?? 'nowhere'}`);

@@ -119,7 +119,7 @@ export function fileAddress(
 
 /** The next page of a list, which lies on the same server. */
 function nextPage(response: Response, hub: HubSettings): string | null {
-  const [, link] = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get('link') ?? '') ?? [];
+  const link = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get('link') ?? '')?.[1];
   if (link === undefined) return null;
   const url = URL.canParse(link, response.url) ? new URL(link, response.url) : null;
   if (url?.origin === new URL(hub.endpoint).origin) return url.href;
@@ -131,8 +131,7 @@ function nextPage(response: Response, hub: HubSettings): string | null {
 function check<T>(schema: z.ZodType<T>, json: unknown, url: string): T {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const what = `${issue?.path.join('.') || 'it'}: ${issue?.message}`;
+  const [what] = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'it'}: ${message}`);
   throw new HttpError('REMOTE_REFUSED', `${new URL(url).origin} answered with what the Hub does not: ${what}`, {
     status: 200,
     again: 'never',

@@ -44,6 +44,8 @@ describe('the cache of the Hub', () => {
     await cache.keepRef('a/model', 'v1', TWO);
     for (const path of [
       'models--nothing/x',
+      `models--nothing/snapshots/${ONE}/x`,
+      'models--a--model/refs/.main.lock',
       'datasets--a--b/snapshots/x/y',
       'version.txt',
       'models--a--model/snapshots/part/x',
@@ -55,6 +57,30 @@ describe('the cache of the Hub', () => {
       { repo: 'a/model', commit: TWO, refs: ['v1'], dir: dir('a/model', TWO), files: 1, bytes: 2 },
       { repo: 'b/model', commit: ONE, refs: [], dir: dir('b/model', ONE), files: 2, bytes: 8 },
     ]);
+  });
+
+  it('lists models, commits and refs in the order of their names', async () => {
+    const names = [...'hbgafcde'];
+    const commits = names.map((name) => (name < 'g' ? name : ({ g: '1', h: '0' }[name] ?? '')).repeat(40));
+    for (const name of names) await add(`x/${name}`, ONE, { a: '1' });
+    for (const commit of commits) await add('y/model', commit, { a: '1' });
+    for (const name of names) await cache.keepRef('y/model', name, ONE);
+    const found = await cache.list();
+    const sorted = (one: readonly string[]) => [...one].sort();
+    expect(found.map(({ repo }) => repo)).toEqual([
+      ...sorted(names).map((name) => `x/${name}`),
+      ...names.map(() => 'y/model'),
+    ]);
+    const ofModel = found.filter(({ repo }) => repo === 'y/model');
+    expect(ofModel.map(({ commit }) => commit)).toEqual(sorted(commits));
+    expect(ofModel.find(({ commit }) => commit === ONE)?.refs).toEqual(sorted(names));
+  });
+
+  it('leaves nothing beside a name that it cannot put in place', async () => {
+    const path = join(cache.snapshotOf('a/model', ONE), 'unet');
+    write(join(path, 'in the way'), 'x');
+    await expect(add('a/model', ONE, { unet: '1' })).rejects.toThrow();
+    expect(await readdir(dirname(path))).toEqual(['unet']);
   });
 
   it('is empty where its folder is not there', async () => {

@@ -78,6 +78,21 @@ describe('the files of a model', () => {
     );
   });
 
+  it('are in the order of their names', () => {
+    const graphs = ['vae_decoder', 'text_encoder', 'unet'].map((network) => `${network}/model.onnx`);
+    const chosen = chooseFiles('a/b', [...graphs, 't2i.json', 'model_index.json'].map(file));
+    expect(chosen.map(({ path }) => path)).toEqual(['model_index.json', 't2i.json', ...graphs.sort()]);
+  });
+
+  it('are weights that are called as the graph of another network', () => {
+    const paths = ['unet/other.onnx_data', 'vae_decoder/other.onnx'];
+    expect(choose(...paths)).toEqual(['unet/other.onnx_data']);
+  });
+
+  it('are not taken for weights of PyTorch by the middle of a name', () => {
+    expect(() => chooseFiles('a/b', ['unet/model.safetensors.md'].map(file))).toThrow(/are missing$/);
+  });
+
   it('are named where graphs are missing, with how to export weights of PyTorch', () => {
     const paths = ['unet/model.onnx', 'unet/diffusion_pytorch_model.safetensors'];
     expect(() => chooseFiles('tester/flowers', paths.map(file))).toThrow(

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { HubCache } from '../../../src/hub/cache.js';
 import type { PullProgress } from '../../../src/hub/pull.js';
 import {
@@ -43,6 +43,7 @@ describe('a pull', () => {
     const { dir } = await pull();
     const damaged = Buffer.from(WEIGHTS).fill('x', 0, 10);
     writeFileSync(join(folder(), 'blobs', sha256(WEIGHTS)), damaged);
+    expect(await pull()).toMatchObject({ fetched: 0 });
     expect(await pull('tester/flowers', { verify: true })).toMatchObject({ fetched: 1 });
     expect(readFileSync(join(dir, 'unet/model.weights')).equals(WEIGHTS)).toBe(true);
   });
@@ -91,6 +92,28 @@ describe('a pull', () => {
     );
     await pull();
     expect(counts).toEqual([4, 4, 4, 4]);
+  });
+
+  it('takes a model that has graphs alone', async () => {
+    const graphs = ['text_encoder', 'unet', 'vae_decoder'].map((network) => [`${network}/model.onnx`, network]);
+    at.hub.add('tester/bare', Object.fromEntries(graphs));
+    expect(await pull('tester/bare')).toMatchObject({ files: 3, fetched: 3 });
+  });
+
+  it('puts graphs in place last, so that a snapshot that has them has all', async () => {
+    const linked = vi.spyOn(HubCache.prototype, 'link');
+    onTestFinished(() => linked.mockRestore());
+    await pull();
+    const paths = linked.mock.calls.map(([, , path]) => path);
+    expect(paths.toSorted()).toEqual(Object.keys(MODEL).toSorted());
+    expect(paths.slice(-3).toSorted()).toEqual(paths.filter((path) => path.endsWith('.onnx')).toSorted());
+  });
+
+  it('that is not to ask the network says what to do', async () => {
+    await expect(pull('tester/flowers', { hub: settings({ HF_HUB_OFFLINE: '1' }) })).rejects.toMatchObject({
+      code: 'NETWORK_FAILED',
+      hint: expect.stringContaining('t2i models'),
+    });
   });
 
   it('tells how far it is, up to all of it', async () => {

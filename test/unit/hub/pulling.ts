@@ -51,10 +51,13 @@ export function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+/** Where content lies while it is fetched. */
+export const partOf = (content: Buffer) => join(folder(), 'blobs', `${sha256(content)}.t2i.incomplete`);
+
 /** The start of the weights, as a run that was stopped leaves it. */
 export function leavePart(bytes: Buffer): void {
   mkdirSync(join(folder(), 'blobs'), { recursive: true });
-  writeFileSync(join(folder(), 'blobs', `${sha256(WEIGHTS)}.t2i.incomplete`), bytes);
+  writeFileSync(partOf(WEIGHTS), bytes);
 }
 
 export async function expectWhole(dir: string): Promise<void> {

@@ -91,6 +91,46 @@ describe('a repository', () => {
     });
   });
 
+  const paged = (link: (page: number) => string | undefined) => {
+    let page = 0;
+    const respond = (response: Parameters<typeof answer>[0]) => {
+      const next = link(++page);
+      const headers: Record<string, string> = next === undefined ? {} : { link: next };
+      answer(response, 200, [{ type: 'file', path: `${page}`, size: 1, oid: id }], headers);
+    };
+    at.hub.api.fail(/tree/, respond, Number.POSITIVE_INFINITY);
+  };
+
+  it.each(['</tree/x>; rel="next"', '</tree/x>;rel=next', '</tree/x>;  rel="next"; title="x"'])(
+    'may be listed in pages, the next of which is told as %s',
+    async (link) => {
+      paged((page) => (page === 1 ? link : undefined));
+      const files = await readTree(settings(), reference());
+      expect(files.map(({ path }) => path)).toEqual(['1', '2']);
+      expect(at.hub.api.requests[1]?.path).toBe('/tree/x');
+    },
+  );
+
+  it.each(['<http://127.0.0.1:9/tree>; rel="next"', '<http://[/tree>; rel="next"'])(
+    'is not listed on another server: %s',
+    async (link) => {
+      paged(() => link);
+      await expect(readTree(settings(), reference())).rejects.toMatchObject({
+        code: 'REMOTE_REFUSED',
+        hint: 'Check HF_ENDPOINT.',
+      });
+    },
+  );
+
+  it('that is listed without end is given up', async () => {
+    paged((page) => `</tree/${page}>; rel="next"`);
+    await expect(readTree(settings(), reference())).rejects.toMatchObject({
+      code: 'DOWNLOAD_INVALID',
+      message: expect.stringContaining('without end'),
+      hint: expect.any(String),
+    });
+  });
+
   it('has at most 20,000 files', async () => {
     const files = (count: number) =>
       Array.from({ length: count }, (_, at) => ({ type: 'file', path: `${at}`, oid: id }));
