@@ -8,7 +8,9 @@ const TESTS_OF_PROGRAMS = [
   ...['host', 'local', 'secrets', 'submit'].map((name) => `test/unit/ops/sagemaker/${name}.test.ts`),
 ];
 /** SageMaker on this machine, but for what is held against no container. */
-const OPS_OF_PROGRAMS = ['src/ops/sagemaker/local/{channels,course,faults,host,output,server}.ts'];
+const OPS_OF_PROGRAMS = ['channels', 'course', 'faults', 'host', 'output', 'server'].map(
+  (name) => `src/ops/sagemaker/local/${name}.ts`,
+);
 
 /**
  * The layers of src/ that are mutated one after another, each with the tests that are meant to catch what breaks in it, and the score
