@@ -73,7 +73,9 @@ export function fromTracking(tracked: TrackedRuns): Source {
   };
 }
 
-const lossOf = ({ metrics }: MlflowRun) => metrics[METRIC] as number;
+function lossOf({ metrics }: MlflowRun): number {
+  return metrics[METRIC] as number;
+}
 
 /** What a run says of its model, or why nothing can be known. */
 async function readRunRecord(artifacts: Artifacts, run: MlflowRun, signal: AbortSignal): Promise<RunRecord | string> {

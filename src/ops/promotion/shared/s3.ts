@@ -56,9 +56,8 @@ export class S3SharedPlace implements SharedPlace {
 
   async send(path: string, file: FileRecord, signal: AbortSignal): Promise<void> {
     const { bytes, sha256 } = file;
-    const segments = bytes === 0 ? [] : [{ path, bytes }];
     this.#onFile('sending', file);
-    if (!(await upload(this.#store, this.#keyOf(file), segments, { sha256 }, signal))) return;
+    if (!(await upload(this.#store, this.#keyOf(file), [{ path, bytes }], { sha256 }, signal))) return;
     const there = await this.#store.head(this.#keyOf(file), signal);
     if (there?.bytes !== bytes || there.sha256 !== sha256)
       throw notAsSent(this.addressOf(file), `${bytes} bytes with SHA-256 ${sha256}`);

@@ -213,6 +213,15 @@ describe('the history', () => {
     expect(await back()).toMatchObject({ run: 'one' });
   });
 
+  it('is written down again where it was lost, also by a promotion that finds nothing better', async () => {
+    await promoteAll('one');
+    const file = join(project, 'promotions/history.jsonl');
+    const text = readFileSync(file, 'utf8');
+    rmSync(file);
+    expect(await take()).toMatchObject({ promoted: false });
+    expect(readFileSync(file, 'utf8')).toBe(text);
+  });
+
   it('tells of a version that was brought back by other means, which keeps nothing out', async () => {
     await promoteAll('one', 'two');
     const model = readFileSync(join(project, 'promotions/history.jsonl'), 'utf8').split('\n')[0] as string;

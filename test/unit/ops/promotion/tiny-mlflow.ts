@@ -104,7 +104,7 @@ export class TinyMlflow {
   /** One run a page, in the order of {@link runs}. */
   #search(fields: Record<string, string>): object {
     const { experiment_ids, filter = '', page_token: at = '0' } = fields;
-    if (`${experiment_ids}` !== '7') return { runs: [] };
+    if (`${experiment_ids}` !== '7') throw new Error(`there is no experiment ${experiment_ids}`);
     const { key, value } = wanted(filter);
     const found = this.runs.filter(
       ({ name, status }) => ({ 'attributes.status': status, 'attributes.run_name': name })[key] === value,
