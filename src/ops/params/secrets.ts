@@ -22,6 +22,8 @@ const SECRET_VALUES: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[A-Za-z0-9_-]{10,}\.eyJ/, 'a web token'],
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----/, 'a private key'],
   [/^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:[^/\s@]+@/i, 'an address with a password'],
+  [/^https?:\/\/[^/\s@]+@/i, 'an address with a user, which may be a token'],
+  [/^https?:\/\/\S*[?&#][^=&\s]*(token|key|secret|password|signature)[^=&\s]*=[^&\s]/i, 'an address with a secret'],
 ];
 
 /** Placeholders of a template, which are no secrets. */

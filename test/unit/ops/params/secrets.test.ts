@@ -17,6 +17,21 @@ describe('secrets in params.yaml', () => {
     ['a web token', { a: `eyJ${'a'.repeat(20)}.eyJ${'b'.repeat(20)}.c` }, 'a'],
     ['a private key', { a: '-----BEGIN RSA PRIVATE KEY-----' }, 'a'],
     ['an address with a password', { mlflow: { server_uri: 'https://me:geheim@host/x' } }, 'mlflow.server_uri'],
+    [
+      'an address with a user, which may be a token',
+      { mlflow: { server_uri: 'https://opensesame1@host/x' } },
+      'mlflow.server_uri',
+    ],
+    [
+      'an address with a secret',
+      { data: { remote: 'https://host/x?part=1&X-Amz-Signature=opensesame1' } },
+      'data.remote',
+    ],
+    [
+      'an address with a secret',
+      { mlflow: { server_uri: 'http://host/?access_token=opensesame1' } },
+      'mlflow.server_uri',
+    ],
   ])('are known by sight: %s', (form, params, option) => {
     const issues = findSecrets(params);
     expect(issues).toMatchObject([{ option, received: form, problem: expect.stringContaining('a variable in .env') }]);
@@ -47,6 +62,7 @@ describe('secrets in params.yaml', () => {
           token: null,
         },
         pytorch_estimator: { role: 'arn:aws:iam::123456789012:role/SageMakerRole' },
+        data_page: 'https://host/pictures?page=2&tokens=',
         unet: { block_out_channels: [192, 384, 576], tokens: 77 },
       }),
     ).toEqual([]);
