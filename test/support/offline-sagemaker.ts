@@ -59,10 +59,15 @@ export class OfflineSageMaker {
   async #answer(command: { input: Record<string, unknown> }, signal: AbortSignal | undefined): Promise<unknown> {
     const name = command.constructor.name.replace(/Command$/, '');
     this.sent.push({ name, input: command.input, signal });
-    // As the SDK: its error is not the reason.
-    if (signal?.aborted) throw awsLike('AbortError', 'Request aborted');
+    // As the SDK, which lets go of a request that the service may have heard: its error is not the reason.
+    const refuseAborted = () => {
+      if (signal?.aborted) throw awsLike('AbortError', 'Request aborted');
+    };
+    refuseAborted();
     const answer = this.instead[name]?.shift() ?? this.#answers[name];
-    return answer?.(command.input);
+    const value = answer?.(command.input);
+    refuseAborted();
+    return value;
   }
 
   readonly #answers: Record<string, Answer> = {

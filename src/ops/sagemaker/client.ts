@@ -78,7 +78,7 @@ export class TrainingJobs {
       const page = await this.#call('Cannot list the training jobs', signal, (options) =>
         this.#client.send(command, options),
       );
-      found.push(...(page.TrainingJobSummaries ?? []).filter((job) => job.TrainingJobName?.startsWith(prefix)));
+      found.push(...(page.TrainingJobSummaries?.filter((job) => job.TrainingJobName?.startsWith(prefix)) ?? []));
       NextToken = page.NextToken;
     } while (NextToken !== undefined && found.length < most);
     return found.slice(0, most);

@@ -81,15 +81,18 @@ function again(job: DescribeTrainingJobResponse, TrainingJobName: string): Creat
   };
 }
 
+/** A request that is on its way is waited for, whatever the signal says by then: else nobody would know that it is paid for. */
 async function create(request: CreateTrainingJobRequest, jobs: TrainingJobs, signal: AbortSignal): Promise<Submitted> {
   const name = request.TrainingJobName as string;
+  signal.throwIfAborted();
+  const never = new AbortController().signal;
   try {
-    await jobs.create(request, signal);
+    await jobs.create(request, never);
     return { name, created: true };
   } catch (error) {
     if (!T2IError.is(error) || error.code !== 'REMOTE_CONFLICT') throw error;
     // Another process was faster, or an answer was lost and the request sent again.
-    return attach(await jobs.describe(name, signal));
+    return attach(await jobs.describe(name, never));
   }
 }
 

@@ -166,6 +166,28 @@ describe('a training that is asked for', () => {
     expect(service.jobs.size).toBe(0);
   });
 
+  it.each([false, true])(
+    'that is aborted while it is asked for is waited for, so that one knows of it',
+    async (lost) => {
+      const stop = new AbortController();
+      service.instead.CreateTrainingJob = [
+        (input) => {
+          stop.abort('interrupted');
+          service.create(input as never);
+          return lost ? service.create(input as never) : {};
+        },
+      ];
+      expect(await start(REQUEST, stop.signal)).toEqual({ name: NAME, created: !lost });
+    },
+  );
+
+  it('is not started where the abort comes while what it reads is sent', async () => {
+    const stop = new AbortController();
+    const send = async () => stop.abort('interrupted');
+    await expect(submit({ request: REQUEST, send }, jobs, stop.signal)).rejects.toBe('interrupted');
+    expect(service.jobs.size).toBe(0);
+  });
+
   it('is not started after an abort', async () => {
     await expect(start(REQUEST, AbortSignal.abort('interrupted'))).rejects.toBe('interrupted');
     expect([service.jobs.size, sent]).toEqual([0, 0]);
