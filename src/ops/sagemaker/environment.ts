@@ -2,7 +2,7 @@ import type { Issue } from '../../errors.js';
 import { findSecrets } from '../params/secrets.js';
 
 const ARN = /^arn:aws[a-z-]*:(secretsmanager|ssm):[a-z0-9-]+:\d{12}:(secret:|parameter\/)\S+$/;
-const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const LINE = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
 const SECRET_NAME = /(PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY|ACCESS_KEY|CREDENTIAL)/i;
 
 export interface JobEnvironment {
@@ -21,7 +21,7 @@ export function jobEnvironment(environment: readonly string[], secrets: readonly
   const variables: Record<string, string> = {};
   const issues: Issue[] = [];
   for (const { option, name, value } of read('environment', environment)) {
-    if (!NAME.test(name)) issues.push({ option, expected: 'NAME=VALUE', received: 'something else' });
+    if (name === undefined) issues.push({ option, expected: 'NAME=VALUE', received: 'something else' });
     else if (SECRET_NAME.test(name) || findSecrets({ [name]: value }).length > 0)
       issues.push({
         option,
@@ -32,7 +32,7 @@ export function jobEnvironment(environment: readonly string[], secrets: readonly
     else variables[name] = value;
   }
   for (const { option, name, value } of read('secrets', secrets)) {
-    if (NAME.test(name) && ARN.test(value)) variables[`T2I_SECRET_${name}`] = value;
+    if (ARN.test(value)) variables[`T2I_SECRET_${name}`] = value;
     else
       issues.push({
         option,
@@ -45,8 +45,8 @@ export function jobEnvironment(environment: readonly string[], secrets: readonly
 
 function read(key: string, lines: readonly string[]) {
   return lines.map((line, at) => {
-    const [name = '', ...rest] = line.split('=');
-    return { option: `pytorch_estimator.${key}.${at}`, name, value: rest.join('=') };
+    const found = LINE.exec(line);
+    return { option: `pytorch_estimator.${key}.${at}`, name: found?.[1], value: found?.[2] ?? '' };
   });
 }
 

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { DescribeTrainingJobResponse } from '@aws-sdk/client-sagemaker';
 import { z } from 'zod';
@@ -30,10 +32,7 @@ const LIMITS = { files: 10_000, bytes: 256 * 2 ** 30 };
  */
 export async function refuseOtherRun(project: string, run: string): Promise<void> {
   const folder = join(project, 'runs', run);
-  const [own, fetched] = await Promise.all(
-    ['options.json', RECORD_FILE].map((name) => readFile(join(folder, name)).catch(() => null)),
-  );
-  if (!own || fetched) return;
+  if (!existsSync(join(folder, 'options.json')) || existsSync(join(folder, RECORD_FILE))) return;
   throw new T2IError('OPTION_INVALID', `runs/${run} holds a run that was trained here`, {
     hint: 'Give this training another name: --run NAME',
   });
@@ -74,13 +73,13 @@ export async function fetchModel(
 
 async function unpack(uri: string, folder: string, store: S3Store, secrets: readonly string[], signal: AbortSignal) {
   const { body } = await store.open(parseS3Address(uri, 'the model'), signal);
-  const chunks = body.pipe(createGunzip());
-  body.on('error', (error) => chunks.destroy(error));
+  // Whoever reads it is told what goes wrong; where reading ends before it does, S3 is let go of.
+  const chunks = pipeline(body, createGunzip(), () => {});
   try {
     return await untar(chunks, folder, uri, LIMITS);
   } catch (error) {
     signal.throwIfAborted();
-    if (/^Z_/.test((error as NodeJS.ErrnoException).code ?? ''))
+    if (`${(error as NodeJS.ErrnoException).code}`.startsWith('Z_'))
       throw new T2IError('DOWNLOAD_INVALID', `${uri} is no whole gzip file`, { cause: error });
     throw awsError(error, `Cannot fetch ${uri}`, secrets);
   } finally {
@@ -89,18 +88,12 @@ async function unpack(uri: string, folder: string, store: S3Store, secrets: read
 }
 
 async function readRecord(folder: string, uri: string): Promise<z.output<typeof RECORD>> {
-  const text = await readFile(join(folder, RECORD_FILE), 'utf8').catch(() => 'null');
-  const parsed = RECORD.safeParse(parseJson(text));
+  const record = await readFile(join(folder, RECORD_FILE), 'utf8')
+    .then(JSON.parse)
+    .catch(() => undefined);
+  const parsed = RECORD.safeParse(record);
   if (parsed.success) return parsed.data;
   throw new T2IError('DOWNLOAD_INVALID', `${uri} has no ${RECORD_FILE} of a training that ended`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** @throws T2IError DOWNLOAD_INVALID with every file that is not as it was recorded */

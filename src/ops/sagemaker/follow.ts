@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { DescribeTrainingJobResponse } from '@aws-sdk/client-sagemaker';
 import { T2IError } from '../../errors.js';
 import { hasEnded } from './job.js';
@@ -16,6 +16,8 @@ export interface FollowOptions {
   readonly onJob?: (job: DescribeTrainingJobResponse) => void;
   readonly onWarning?: (message: string) => void;
   readonly signal: AbortSignal;
+  /** Waits so many milliseconds, or until the signal is aborted; by the system's clock where it is left out. */
+  readonly sleep?: (milliseconds: number) => Promise<void>;
 }
 
 /**
@@ -25,15 +27,17 @@ export interface FollowOptions {
  */
 export async function followJob(options: FollowOptions): Promise<DescribeTrainingJobResponse> {
   const { every, describe, log, onJob, signal } = options;
+  const { sleep = (milliseconds) => setTimeout(milliseconds, undefined, { signal }).catch(() => {}) } = options;
   const [looks, reads] = [new Tries(options), new Tries(options)];
   for (;;) {
     // Before the log, so that the log of a job that has ended is whole.
     const job = await looks.run(() => describe(signal));
     if (job !== null) onJob?.(job);
-    const read = await reads.run(() => log.poll(signal).then(() => true));
+    const read = await reads.run(() => log.poll(signal));
     if (job !== null && hasEnded(job) && read !== null) return job;
     const times = Math.min(2 ** Math.max(looks.failures, reads.failures), LONGEST_WAIT);
-    await sleep(every * times, undefined, { signal }).catch(() => signal.throwIfAborted());
+    await sleep(every * times);
+    signal.throwIfAborted();
   }
 }
 

@@ -35,7 +35,6 @@ export function hasEnded({ TrainingJobStatus: status }: DescribeTrainingJobRespo
 export function jobStatus(job: DescribeTrainingJobResponse): JobStatus {
   const { TrainingTimeInSeconds: trained, BillableTimeInSeconds: billed, ResourceConfig: resources } = job;
   const saved = trained === undefined || billed === undefined ? null : Math.max(0, trained - billed);
-  const transitions = job.SecondaryStatusTransitions ?? [];
   return {
     name: job.TrainingJobName ?? '',
     run: runOf(job) ?? null,
@@ -53,7 +52,7 @@ export function jobStatus(job: DescribeTrainingJobResponse): JobStatus {
     figures: Object.fromEntries(
       (job.FinalMetricDataList ?? []).map(({ MetricName = '', Value = Number.NaN }) => [MetricName, Value]),
     ),
-    interruptions: transitions.filter(({ Status }) => Status === 'Interrupted').length,
+    interruptions: job.SecondaryStatusTransitions?.filter(({ Status }) => Status === 'Interrupted').length ?? 0,
     model: job.ModelArtifacts?.S3ModelArtifacts ?? null,
     checkpoints: job.CheckpointConfig?.S3Uri ?? null,
   };

@@ -90,7 +90,7 @@ function text(option: string, value: string | undefined, shape: Text): Issue[] {
 }
 
 function texts(path: string, values: readonly string[] | undefined, shape: Text): Issue[] {
-  return (values ?? []).flatMap((value, at) => text(`${path}.${at}`, value, shape));
+  return values?.flatMap((value, at) => text(`${path}.${at}`, value, shape)) ?? [];
 }
 
 function count(option: string, values: object | undefined, shape: Count): Issue[] {

@@ -56,7 +56,7 @@ export class CloudWatchSource implements LogSource {
         if (T2IError.is(error) && error.code === 'REMOTE_NOT_FOUND') return null;
         throw error;
       });
-      found.push(...(page?.logStreams ?? []).flatMap(({ logStreamName }) => logStreamName ?? []));
+      found.push(...(page?.logStreams?.flatMap(({ logStreamName }) => logStreamName ?? []) ?? []));
       nextToken = page?.nextToken;
     } while (nextToken !== undefined);
     return found.sort();

@@ -32,14 +32,15 @@ export function attemptName(base: string, attempt: number): string {
 
 /** The first attempt's name, and which attempt a name is. */
 export function readAttempt(name: string): { readonly base: string; readonly attempt: number } {
-  const [, base = name, number] = /^(t2i-.*[0-9a-f]{12})-(\d{1,3})$/.exec(name) ?? [];
-  return { base, attempt: number === undefined ? 1 : Number(number) };
+  const found = /^(t2i-.*[0-9a-f]{12})-(\d{1,3})$/.exec(name) ?? [name, name, '1'];
+  const [, base, attempt] = found as string[] as [string, string, string];
+  return { base, attempt: Number(attempt) };
 }
 
 /** The same value with the keys of its objects in order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]));
+  const keys = Object.keys(value).sort() as (keyof typeof value)[];
+  return Object.fromEntries(keys.map((key) => [key, sorted(value[key])]));
 }

@@ -25,7 +25,6 @@ export class LogWriter {
   write(line: string): void {
     // CloudWatch takes no empty line.
     this.#waiting.push({ timestamp: Date.now(), message: line.slice(0, LONGEST_LINE) || ' ' });
-    if (this.#waiting.length > 1) return;
     this.#writing = this.#writing.then(() => this.#flush());
     // Whoever closes it is told; until then nobody listens.
     this.#writing.catch(() => {});
@@ -34,7 +33,6 @@ export class LogWriter {
   /** Resolves when all of it is there. */
   async close(): Promise<void> {
     await this.#writing;
-    if (this.#waiting.length > 0) await this.close();
   }
 
   async #flush(): Promise<void> {

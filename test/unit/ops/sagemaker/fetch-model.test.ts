@@ -35,14 +35,15 @@ async function packed(files: Record<string, string>): Promise<Buffer> {
   return gzipSync(Buffer.concat(chunks));
 }
 
-function fetchFrom(archive: Buffer, run = 'one') {
-  const store = { open: async () => ({ body: Readable.from([archive]), bytes: archive.length }) } as unknown as S3Store;
-  const job = {
-    TrainingJobName: 't2i-one',
-    HyperParameters: { t2i_run: run },
-    ModelArtifacts: { S3ModelArtifacts: 's3://flowers/out/model.tar.gz' },
-  };
-  return fetchModel(project, job as never, store, [], signal);
+const JOB = {
+  TrainingJobName: 't2i-one',
+  HyperParameters: { t2i_run: 'one' },
+  ModelArtifacts: { S3ModelArtifacts: 's3://flowers/out/model.tar.gz' },
+};
+function fetchFrom(archive: Buffer | Readable, job: object = {}, until = signal) {
+  const body = Buffer.isBuffer(archive) ? Readable.from([archive]) : archive;
+  const store = { open: async () => ({ body, bytes: 0 }) } as unknown as S3Store;
+  return fetchModel(project, { ...JOB, ...job } as never, store, ['canary-secret'], until);
 }
 const entries = () => readdirSync(join(project, 'runs'));
 
@@ -65,6 +66,7 @@ describe('the model of a job', () => {
     ['with a file less', { 'run.json': '{}', 't2i-job.json': recordOf(FILES) }, /2 files/],
     ['without a record', FILES, /no t2i-job\.json/],
     ['with a record that is none', { ...FILES, 't2i-job.json': '[]' }, /no t2i-job\.json/],
+    ['with a record that is no JSON', { ...FILES, 't2i-job.json': '{' }, /no t2i-job\.json/],
     ['that leads out of the folder', { '../../evil': 'x', 't2i-job.json': recordOf({}) }, /leads out of the folder/],
   ])('%s is refused, and leaves nothing', async (_, files, message) => {
     await expect(fetchFrom(await packed(files))).rejects.toMatchObject({
@@ -78,8 +80,75 @@ describe('the model of a job', () => {
   it('that is cut off or no gzip file is refused', async () => {
     const archive = await packed({ ...FILES, 't2i-job.json': recordOf(FILES) });
     for (const bytes of [archive.subarray(0, archive.length - 20), Buffer.from('nothing of the kind')])
-      await expect(fetchFrom(bytes)).rejects.toMatchObject({ code: 'DOWNLOAD_INVALID' });
+      await expect(fetchFrom(bytes)).rejects.toMatchObject({
+        ...{ code: 'DOWNLOAD_INVALID', message: expect.stringContaining('gzip'), cause: expect.any(Error) },
+      });
     expect(entries()).toEqual([]);
+  });
+
+  it('with other files than were recorded is refused with each of them', async () => {
+    const files = {
+      ...FILES,
+      'run.json': '{"better": 1}',
+      more: 'x',
+      't2i-job.json': recordOf({ ...FILES, less: 'y' }),
+    };
+    await expect(fetchFrom(await packed(files))).rejects.toMatchObject({
+      issues: [
+        { option: 'run.json', expected: `sha256 ${sha256('{}')}`, received: `sha256 ${sha256('{"better": 1}')}` },
+        { option: 'more', expected: 'no such file', received: `sha256 ${sha256('x')}` },
+        { option: 'less', expected: `sha256 ${sha256('y')}`, received: 'none' },
+      ],
+      hint: expect.stringMatching(/./),
+    });
+  });
+
+  it.each<[string, (body: Readable, stop: AbortController) => void, object]>([
+    [
+      'that S3 stops sending is told, without secrets',
+      (body) => body.destroy(Object.assign(new Error('reset by canary-secret'), { code: 'ECONNRESET' })),
+      { code: 'NETWORK_FAILED', message: expect.not.stringContaining('canary') },
+    ],
+    [
+      'that is no longer wanted is let go of',
+      (body, stop) => {
+        stop.abort(new Error('interrupted'));
+        body.destroy(new Error('aborted'));
+      },
+      { message: 'interrupted' },
+    ],
+    [
+      'that is none is let go of, though there is more of it',
+      (body) => void body.push(Buffer.alloc(100_000, 'nothing of the kind')),
+      { code: 'DOWNLOAD_INVALID' },
+    ],
+  ])('%s', async (_, change, expected) => {
+    const archive = await packed({ ...FILES, 't2i-job.json': recordOf(FILES) });
+    const stop = new AbortController();
+    let reads = 0;
+    const body = new Readable({
+      read() {
+        if (reads++ === 0) this.push(archive.subarray(0, 30));
+        else if (reads === 2) change(this, stop);
+      },
+    });
+    const fetching = fetchFrom(body, {}, stop.signal);
+    await expect(fetching).rejects.toMatchObject(expected);
+    expect([body.destroyed, entries()]).toEqual([true, []]);
+  });
+
+  it('that holds what it must not is let go of, though there is more of it', async () => {
+    const body = new Readable({ read() {} });
+    body.push(await packed({ '../../evil': 'x' }));
+    await expect(fetchFrom(body)).rejects.toMatchObject({ code: 'DOWNLOAD_INVALID' });
+    expect(body.destroyed).toBe(true);
+  });
+
+  it('replaces one that was fetched before, whole', async () => {
+    mkdirSync(join(project, 'runs/one'), { recursive: true });
+    for (const name of ['options.json', 't2i-job.json', 'old']) writeFileSync(join(project, 'runs/one', name), '{}');
+    await fetchFrom(await packed({ ...FILES, 't2i-job.json': recordOf(FILES) }));
+    expect(readdirSync(join(project, 'runs/one')).sort()).toEqual(['best', 'options.json', 'run.json', 't2i-job.json']);
   });
 
   it('does not replace a run that was trained here', async () => {
@@ -94,6 +163,10 @@ describe('the model of a job', () => {
   });
 
   it('of a job whose run is no name is not fetched', async () => {
-    await expect(fetchFrom(await packed({}), '../evil')).rejects.toMatchObject({ code: 'DOWNLOAD_INVALID' });
+    const archive = await packed({ ...FILES, 't2i-job.json': recordOf(FILES) });
+    for (const HyperParameters of [{ t2i_run: '../evil' }, {}])
+      await expect(fetchFrom(archive, { HyperParameters })).rejects.toMatchObject({ code: 'DOWNLOAD_INVALID' });
+    for (const ModelArtifacts of [{}, undefined])
+      await expect(fetchFrom(archive, { ModelArtifacts })).rejects.toMatchObject({ code: 'DOWNLOAD_INVALID' });
   });
 });

@@ -82,6 +82,94 @@ describe('following a job', () => {
     });
   });
 
+  it('asks later each time while the job or its log cannot be reached, and as before when they can', async () => {
+    const [F, ok] = [false, true];
+    // Of each look: whether the job can be described, and its log read.
+    const looks = [ok, F, F, F, F, F, ok, ok, ok, F, ok, ok].map((described) => [described, ok]);
+    looks.push([ok, F], [F, F], [ok, ok]);
+    const [waits, warnings, seen]: [number[], string[], unknown[]] = [[], [], []];
+    let at = -1;
+    const reach = (part: 0 | 1) => {
+      if (looks[at]?.[part] === false) throw new T2IError('NETWORK_FAILED', part === 0 ? 'no job' : 'no log');
+    };
+    const ended = await followJob({
+      every: 100,
+      signal,
+      describe: async () => {
+        at++;
+        reach(0);
+        return job(at === looks.length - 1 ? 'Completed' : 'InProgress');
+      },
+      log: { poll: async () => reach(1) },
+      onJob: (found) => seen.push(found),
+      onWarning: (message) => warnings.push(message),
+      sleep: async (milliseconds) => void waits.push(milliseconds),
+    });
+    expect(ended).toEqual(job('Completed'));
+    expect(waits).toEqual([100, 200, 400, 800, 800, 800, 100, 100, 100, 200, 100, 100, 200, 400]);
+    expect(warnings).toEqual(['no job', 'no job', 'no log', 'no job'].map((message) => `${message}; trying again`));
+    expect(seen).toEqual([
+      ...Array(looks.filter(([described]) => described).length - 1).fill(job('InProgress')),
+      job('Completed'),
+    ]);
+  });
+
+  it('of a job that has ended goes on until its log could be read', async () => {
+    const polls = [false, false, true];
+    let looks = 0;
+    const poll = async () => {
+      if (polls.shift() === false) throw busy();
+    };
+    const describe = async () => {
+      looks++;
+      return job('Stopped');
+    };
+    expect(await followJob({ every: 0, describe, log: { poll }, signal })).toEqual(job('Stopped'));
+    expect(looks).toBe(3);
+  });
+
+  it('waits by the clock between looks, and no longer than until the signal', async () => {
+    let looks = 0;
+    const describe = async () => job(++looks === 2 ? 'Completed' : 'InProgress');
+    const before = performance.now();
+    await followJob({ every: 20, describe, log: { poll: async () => {} }, signal });
+    // A timer may come a millisecond too soon.
+    expect(performance.now() - before).toBeGreaterThan(18);
+    const stop = new AbortController();
+    const poll = async () => void setImmediate(() => stop.abort('interrupted'));
+    const waiting = followJob({
+      every: 3_600_000,
+      log: { poll },
+      describe: async () => job('InProgress'),
+      signal: stop.signal,
+    });
+    await expect(waiting).rejects.toBe('interrupted');
+  });
+
+  it('gives up after ten looks in a row, and not before', async () => {
+    let left = 9;
+    const describe = async () => {
+      if (left-- > 0) throw busy();
+      return job('Completed');
+    };
+    const following = { every: 0, describe, log: { poll: async () => {} }, signal };
+    expect(await followJob(following)).toEqual(job('Completed'));
+    left = 10;
+    await expect(followJob(following)).rejects.toMatchObject({ code: 'NETWORK_FAILED' });
+    expect(left).toBe(0);
+  });
+
+  it.each([
+    new T2IError('ACCESS_DENIED', 'no'),
+    new Error('broken'),
+    Object.assign(new Error('none of ours'), { code: 'NETWORK_FAILED' }),
+  ])('tells at once what is no error of the service: %s', async (error) => {
+    let looks = 0;
+    const describe = () => Promise.reject([looks++, error][1]);
+    await expect(followJob({ every: 0, describe, log: { poll: async () => {} }, signal })).rejects.toBe(error);
+    expect(looks).toBe(1);
+  });
+
   it('ends with the signal, while it waits, too', async () => {
     const stop = new AbortController();
     const following = followJob({

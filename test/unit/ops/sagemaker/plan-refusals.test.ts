@@ -68,6 +68,11 @@ describe('a training is not started', () => {
     ]);
   });
 
+  it('with data on another machine, since SageMaker reads S3 alone', async () => {
+    const other = plan({ params: { data: { remote: '/mnt/data' } } });
+    await expect(other).rejects.toThrow(/for a training on SageMaker, received "\/mnt\/data"/);
+  });
+
   it('with mistakes that were known before, each told once', async () => {
     const known = { option: 'pytorch_estimator.max_wait', expected: 'at least max_run', received: '1' };
     const estimator = { max_wait: 1, instance_type: 'ml.x' };

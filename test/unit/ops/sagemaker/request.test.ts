@@ -60,6 +60,9 @@ describe('the limits of a request', () => {
     expect(request().OutputDataConfig?.S3OutputPath).toMatch(
       /^s3:\/\/flowers\/v1\/jobs\/t2i-run-1-[0-9a-f]{12}\/output$/,
     );
+    expect(request().Tags).toEqual([{ Key: 't2i:run', Value: 'run_1' }]);
+    const issue = { option: 'HyperParameters.Environment.x', expected: 'a', received: 'b' };
+    expect(withOptionName(issue)).toEqual(issue);
     expect(request({ spot: false }).StoppingCondition).toEqual({ MaxRuntimeInSeconds: 14_400 });
   });
 
@@ -167,11 +170,12 @@ describe('the image', () => {
       warnings: [],
     });
     expect(choose('2.12.1').uri).toBe(choose('2.12').uri);
+    expect(choose('2.12', 'py312', '2027-07-02').warnings).toEqual([]);
     expect(choose('2.6').warnings).toEqual([expect.stringContaining('2026-01-29')]);
     expect(choose('2.12', 'py312', '2027-07-03').warnings).toEqual([expect.stringContaining('2027-07-02')]);
-    expect(choose('1.4', 'py36').issues).toEqual([
-      expect.objectContaining({ option: 'pytorch_estimator.framework_version' }),
-    ]);
+    const expected = expect.stringMatching(/^one of 2\.13, 2\.12, .*2\.6$/);
+    const unknown = { option: 'pytorch_estimator.framework_version', expected, received: '1.4' };
+    expect(choose('1.4', 'py36')).toEqual({ uri: '', issues: [unknown], warnings: [] });
     expect(choose('2.10').issues).toEqual([
       { option: 'pytorch_estimator.py_version', expected: 'py313, with PyTorch 2.10', received: 'py312' },
     ]);
@@ -207,13 +211,24 @@ describe('the environment of a job', () => {
     expect(JSON.stringify(issues)).not.toMatch(/canary/i);
   });
 
+  it.each(['NAME', '=x', 'A-B=1', '1A=1', ' A=1', ''])('refuses %s, which sets no variable', (line) => {
+    expect(jobEnvironment(['A=1', line], [])).toEqual({
+      variables: { A: '1' },
+      issues: [{ option: 'pytorch_estimator.environment.1', expected: 'NAME=VALUE', received: 'something else' }],
+    });
+  });
+
   it.each(['NAME', 'NAME=value', 'NAME=arn:aws:s3:::bucket', '=x'])('refuses %s for where a secret is kept', (line) => {
     const { issues } = jobEnvironment([], [line]);
     expect(issues.map(({ option }) => option)).toEqual(['pytorch_estimator.secrets.0']);
   });
 
   it('finds a secret of this machine wherever it is', () => {
-    expect(findLeaks({ a: ['x canary"secret y'] }, 'request', ['canary"secret'])).toHaveLength(1);
+    const leaks = findLeaks({ a: ['x canary"secret y'] }, 'request', ['other', 'canary"secret']);
+    expect(leaks).toEqual([
+      expect.objectContaining({ option: 'request', problem: expect.stringContaining('take it out') }),
+    ]);
+    expect(JSON.stringify(leaks)).not.toContain('canary');
     expect(findLeaks({ a: 'x' }, 'request', ['canary"secret'])).toEqual([]);
   });
 });
