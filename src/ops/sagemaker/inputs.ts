@@ -63,11 +63,8 @@ export async function findModels(project: string, params: Params): Promise<Model
   const folders: PushedFolder[] = [];
   const sent = async (name: string, value: string) => {
     const path = isAbsolute(value) ? value : join(project, value);
-    const isFolder = await stat(path).then(
-      (found) => found.isDirectory(),
-      () => false,
-    );
-    if (!isFolder) return value;
+    const found = await stat(path).catch(() => undefined);
+    if (!found?.isDirectory()) return value;
     folders.push({ name: `models/${name}`, path });
     return `models/${name}`;
   };

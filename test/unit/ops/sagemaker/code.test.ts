@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { untar } from '../../../../src/ops/archive/untar.js';
 import { PARAMS } from '../../../../src/ops/params/schema.js';
 import { codeAddress, packCode, sha256Of } from '../../../../src/ops/sagemaker/code.js';
+import { toolkitCommand } from '../../../../src/ops/sagemaker/local/toolkit-command.js';
 
 let project: string;
 const { signal } = new AbortController();
@@ -62,6 +63,11 @@ describe('the code of a training', () => {
     ]);
     // The name of the trainer's own script is nothing special there.
     expect((await pack({ source_dir: 'own' })).entry.toString()).toBe('own/sm_entry.sh');
+  });
+
+  it("is started on this machine by what stands for AWS's toolkit", () => {
+    const [python, script] = toolkitCommand('/usr/bin/python3');
+    expect([python, existsSync(`${script}`)]).toEqual(['/usr/bin/python3', true]);
   });
 
   it('that is not there is told', async () => {

@@ -267,6 +267,15 @@ describe('a training that is resumed', () => {
     expect(await resume(NAME, jobs, signal, 5)).toMatchObject({ created: true });
   });
 
+  it('of machines that the service does not tell counts one GPU of each', async () => {
+    service.add(NAME, {
+      TrainingJobStatus: 'Failed',
+      HyperParameters: REQUEST.HyperParameters as Record<string, string>,
+    });
+    await expect(resume(NAME, jobs, signal, 5)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    expect(await resume(NAME, jobs, signal, 12)).toMatchObject({ created: true });
+  });
+
   it('is asked for with what is left where the service tells less', async () => {
     service.add(NAME, { TrainingJobStatus: 'Failed', AlgorithmSpecification: { TrainingInputMode: undefined } });
     await resume(NAME, jobs, signal);
