@@ -3,6 +3,7 @@ import { readParams } from '../../ops/params/read.js';
 import { bestOnServer, type TrackedRuns } from '../../ops/promotion/candidates.js';
 import { promote } from '../../ops/promotion/promote.js';
 import type { PromotedModel } from '../../ops/promotion/records.js';
+import { printable } from '../../printable.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
@@ -39,8 +40,8 @@ export async function runPromote({ flags }: CommandInput, io: Io): Promise<numbe
   else {
     const would = result.better ? 'would promote' : 'would not promote';
     const verb = dryRun ? would : result.promoted ? 'promoted' : 'not promoted:';
-    io.stdout.write(`${verb} ${result.run}, loss ${result.loss}: ${result.reason}\n`);
+    io.stdout.write(`${printable(`${verb} ${result.run}, loss ${result.loss}: ${result.reason}`)}\n`);
   }
-  if (result.promoted) await tellMlflow(project, params.mlflow, result, io);
+  if (!dryRun) await tellMlflow(project, params, io);
   return EXIT.ok;
 }

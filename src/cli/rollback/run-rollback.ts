@@ -33,9 +33,7 @@ export async function runRollback({ args: [given], flags }: CommandInput, io: Io
     const verb = result.rolledBack ? `rolled back from ${result.from} to` : 'promoted already:';
     io.stdout.write(`${verb} version ${result.version}, ${run}${loss}\n`);
   }
-  if (result.rolledBack) {
-    await tellMlflow(project, params.mlflow, result, io);
-    note(io, 'what is made of the promoted model is still that of before: dvc repro');
-  }
+  await tellMlflow(project, params, io);
+  if (result.rolledBack) note(io, 'what is made of the promoted model is still that of before: dvc repro');
   return EXIT.ok;
 }

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../src/cli/main.js';
 import { PROMOTIONS } from '../../../src/ops/promotion/history.js';
 import { fakeIo } from '../../support/fake-io.js';
+import { FAULTS } from '../../support/fake-server.js';
+import { TinyMlflow } from '../ops/promotion/tiny-mlflow.js';
 import { readPromotedModel, writeRun } from '../ops/promotion/tiny-runs.js';
 
 let project: string;
@@ -70,8 +72,55 @@ describe('t2i promote', () => {
     });
   });
 
+  it('prints nothing that would steer a terminal', async () => {
+    writeRun(project, 'first', 0.5);
+    expect((await t2i('promote', '--force', 'a\u001b[2J')).out).toBe('promoted first, loss 0.5: a\\u{1b}[2J\n');
+  });
+
   it('fails where nothing was trained, with what to do', async () => {
     expect(await t2i('promote')).toEqual({ code: 1, out: '', err: expect.stringContaining('t2i train') });
+  });
+});
+
+describe('the champion in MLflow', () => {
+  let mlflow: TinyMlflow;
+  beforeEach(async () => {
+    mlflow = await TinyMlflow.start();
+    const params = { server_uri: mlflow.http.url, registered_model_name: 'Flowers' };
+    writeFileSync(join(project, 'params.yaml'), JSON.stringify({ mlflow: params }));
+    for (const [name, loss] of [
+      ['first', 0.5],
+      ['second', 0.4],
+    ] as const) {
+      writeRun(project, name, loss);
+      mlflow.register(mlflow.add(name, null), loss);
+    }
+  });
+  afterEach(() => mlflow.close());
+
+  it('is what is promoted, whatever was promoted before and gone back to', async () => {
+    expect((await t2i('promote', '--local')).err).toBe('note: version 2 of Flowers is the champion in MLflow\n');
+    writeRun(project, 'third', 0.3);
+    expect((await t2i('promote', '--local')).err).toContain('MLflow has no version of Flowers by the run third');
+    expect((await t2i('rollback')).err).toContain('dvc repro');
+    expect(mlflow.alias).toBe('2');
+  });
+
+  it('is marked by the next promotion where the server was away, and by none that is only asked for', async () => {
+    mlflow.http.fail(/./, FAULTS.status(403));
+    const { code, out, err } = await t2i('promote', '--local');
+    expect([code, out]).toEqual([0, expect.stringMatching(/^promoted second/)]);
+    expect(err).toMatch(/^warning: the champion is not marked in MLflow: /);
+    await t2i('promote', '--local', '--dry-run');
+    expect(mlflow.alias).toBeNull();
+    const again = await t2i('promote', '--local');
+    expect(again).toEqual({
+      ...{ code: 0, out: expect.stringMatching(/^not promoted: second/) },
+      err: 'note: version 2 of Flowers is the champion in MLflow\n',
+    });
+    expect((await t2i('promote', '--local')).err).toBe('');
+    mlflow.alias = null;
+    expect((await t2i('rollback', '1')).err).toContain('is the champion in MLflow');
   });
 });
 
