@@ -43,10 +43,10 @@ describe('runs', () => {
       next_page_token: next[page_token as string],
     });
     const filter = "attributes.status = 'FINISHED'";
-    const search = { experiment: '7', filter, order: ['metrics.loss ASC'] };
+    const search = { experiment: '7', filter };
     const found = await all(searchRuns(tracking.client(), search));
     expect(found.map(({ id }) => id)).toEqual(['of ', 'of second', 'of third']);
-    const asked = { experiment_ids: ['7'], filter, order_by: ['metrics.loss ASC'], max_results: 200 };
+    const asked = { experiment_ids: ['7'], filter, max_results: 200 };
     expect(tracking.questions).toEqual(
       [{}, { page_token: 'second' }, { page_token: 'third' }].map((page) => ({
         method: 'POST',
