@@ -66,7 +66,9 @@ export const LAYERS = [
     tests: ['test/unit/verify.test.ts', 'test/unit/verify/**/*.test.ts'],
     aim: 85,
   },
-  folder('cli', 85),
+  { ...folder('cli', 85), mutate: ['src/cli/*.ts'] },
+  // Commands share their tests of the command line, and of what their parts have in common.
+  ...partsOf('cli').map((part) => ({ ...folder(`cli/${part}`, 85), tests: ['test/unit/cli/**/*.test.ts'] })),
   {
     ...folder('bench', 85),
     // What is left out measures other processes: tests of the whole program start them.
