@@ -90,7 +90,8 @@ async function readRunRecord(artifacts: Artifacts, run: MlflowRun, signal: Abort
       ? record
       : `its record says ${loss} where it logged ${lossOf(run)}`;
   } catch (error) {
-    return (error as T2IError).message;
+    if (!T2IError.is(error)) throw error;
+    return error.message;
   }
 }
 

@@ -32,9 +32,8 @@ export function attemptName(base: string, attempt: number): string {
 
 /** The first attempt's name, and which attempt a name is. */
 export function readAttempt(name: string): { readonly base: string; readonly attempt: number } {
-  const found = /^(t2i-.*[0-9a-f]{12})-(\d{1,3})$/.exec(name) ?? [name, name, '1'];
-  const [, base, attempt] = found as string[] as [string, string, string];
-  return { base, attempt: Number(attempt) };
+  const [, base, attempt] = /^(t2i-.*[0-9a-f]{12})-(\d{1,3})$/.exec(name) ?? [];
+  return base === undefined ? { base: name, attempt: 1 } : { base, attempt: Number(attempt) };
 }
 
 /** The same value with the keys of its objects in order. */

@@ -119,7 +119,7 @@ function noting<T>(issues: Issue[], instead: T, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!T2IError.is(error)) throw error;
+    if (!T2IError.is(error) || error.code !== 'OPTION_INVALID') throw error;
     issues.push(...error.issues);
     return instead;
   }
