@@ -4,6 +4,9 @@ interface Ends {
   close(): Promise<void>;
 }
 
+/** The longest time that a timer takes, in milliseconds; a longer one is over at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** The parts of a process that serves or draws, and the order in which they end. */
 export class Running {
   #closed: Promise<void> | null = null;
@@ -22,7 +25,7 @@ export class Running {
   async drain(timeout: number): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), timeout);
+      timer = setTimeout(() => resolve(false), Math.min(timeout, LONGEST_TIMER));
     });
     const done = await Promise.race([this.#drained().then(() => true), late]);
     clearTimeout(timer);
