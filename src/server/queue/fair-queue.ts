@@ -55,9 +55,8 @@ export class FairQueue<T extends Waiting> {
   /** False where it does not wait. */
   remove(item: T): boolean {
     const line = this.#lines.get(item.key);
-    const place = line?.indexOf(item) ?? -1;
-    if (line === undefined || place < 0) return false;
-    line.splice(place, 1);
+    if (!line?.includes(item)) return false;
+    line.splice(line.indexOf(item), 1);
     if (line.length === 0) this.#lines.delete(item.key);
     this.#size--;
     return true;
@@ -65,13 +64,10 @@ export class FairQueue<T extends Waiting> {
 
   /** All that wait, in the order in which `shift` would give them. */
   *inOrder(): Generator<T> {
-    const lines = [...this.#lines.values()];
-    const longest = Math.max(0, ...lines.map((line) => line.length));
-    for (let round = 0; round < longest; round++) {
-      for (const line of lines) {
-        const item = line[round];
-        if (item !== undefined) yield item;
-      }
+    let lines = [...this.#lines.values()];
+    for (let round = 0; lines.length > 0; round++) {
+      lines = lines.filter((line) => line.length > round);
+      for (const line of lines) yield line[round] as T;
     }
   }
 }
