@@ -1,6 +1,6 @@
 import { T2IError } from '../errors.js';
 
-/** Ends of a model's process in a row, without an image in between, after which a server is given up. */
+/** Ends of a model's process, or losses of its GPU, in a row, without an image in between, after which a server is given up. */
 const MOST_CRASHES = 5;
 
 /** Whether a server can go on. One whose model only crashes is for whoever started it to start anew, or to look at. */
@@ -25,10 +25,10 @@ export class Health {
     this.#crashes = 0;
   }
 
-  crashed(cause: unknown): void {
+  crashed(cause: T2IError): void {
     if (++this.#crashes < MOST_CRASHES || this.#isBroken) return;
     this.#isBroken = true;
-    const message = `The process that runs the model ended ${MOST_CRASHES} times in a row, without an image in between`;
-    this.#give(new T2IError('BACKEND_CRASHED', message, { cause, hint: 'The log says of which requests.' }));
+    const message = `The process that runs the model ended, or lost its GPU, ${MOST_CRASHES} times in a row, without an image in between`;
+    this.#give(new T2IError(cause.code, message, { cause, hint: 'The log says of which requests.' }));
   }
 }

@@ -16,7 +16,11 @@ export class ServerMetrics {
   readonly requests = this.#counter('t2i_requests_total', 'Requests for images by their end.', ['api', 'outcome']);
   readonly images = this.#counter('t2i_images_total', 'Images that were made.', ['model']);
   readonly aborts = this.#counter('t2i_aborts_total', 'Requests whose client left.', ['state']);
-  readonly restarts = this.#counter('t2i_backend_restarts_total', 'Ends of the process that runs a model.', ['model']);
+  readonly restarts = this.#counter(
+    't2i_backend_restarts_total',
+    'Ends of the process that runs a model, and losses of its GPU.',
+    ['model'],
+  );
   readonly orders = this.#counter(
     't2i_shared_orders_total',
     'Orders of the shared queue that came up here: taken, repeated after the end of another process, refused.',

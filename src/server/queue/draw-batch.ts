@@ -1,10 +1,10 @@
-import { T2IError } from '../../errors.js';
 import type { Health } from '../health.js';
 import type { ServerLog } from '../log.js';
 import type { ServerMetrics } from '../metrics.js';
 import type { ModelPool } from '../models/model-pool.js';
 import type { ServedModels } from '../models/served-model.js';
-import type { QueuedRequest } from './queued-request.js';
+import { isCrash } from './crash.js';
+import type { Batch } from './queued-request.js';
 import { runBatch } from './run-batch.js';
 
 export interface DrawingParts {
@@ -18,21 +18,30 @@ export interface DrawingParts {
 /**
  * Carries out a batch of the queue with its model open.
  *
+ * @param onOpen called when it is
  * @throws T2IError as `Pipeline.load` and `Pipeline.stream`
  */
 export async function drawBatch(
   { models, pool, metrics, health, log }: DrawingParts,
-  members: readonly QueuedRequest[],
+  batch: Batch,
+  onOpen: () => void,
 ): Promise<void> {
-  const model = members[0]?.model;
-  metrics.batches.observe(members.length);
+  const [{ model }] = batch;
+  metrics.batches.observe(batch.length);
+  for (const member of batch) {
+    member.onSettled(() => {
+      if (member.state === 'completed') health.succeeded();
+    });
+  }
   try {
-    const warnings = await pool.use(models.find(model), (pipeline) => runBatch(pipeline, members));
-    health.succeeded();
+    const warnings = await pool.use(models.find(model), (pipeline) => {
+      onOpen();
+      return runBatch(pipeline, batch);
+    });
     for (const message of warnings) log.warn({ model }, message);
   } catch (error) {
-    if (T2IError.is(error) && error.code === 'BACKEND_CRASHED') {
-      metrics.restarts.inc({ model: String(model) });
+    if (isCrash(error)) {
+      metrics.restarts.inc({ model });
       health.crashed(error);
     }
     throw error;

@@ -88,7 +88,8 @@ function ownQueue(
   bounds: QueueBounds,
 ): RequestQueue {
   const { clock } = parts;
-  const run: ConstructorParameters<typeof RequestQueue>[0]['run'] = (members) => drawBatch({ ...parts, pool }, members);
+  const run: ConstructorParameters<typeof RequestQueue>[0]['run'] = (batch, onOpen) =>
+    drawBatch({ ...parts, pool }, batch, onOpen);
   return new RequestQueue({ ...bounds, batchWindow, batchImages, clock, run });
 }
 

@@ -40,6 +40,9 @@ export interface RequestOrder extends RequestListeners {
   readonly job?: JobOrder | undefined;
 }
 
+/** Requests that are carried out together: alike, and one at least. */
+export type Batch = readonly [QueuedRequest, ...QueuedRequest[]];
+
 /** A request from its acceptance to its end. The first to settle it wins. */
 export class QueuedRequest {
   readonly key: string;
@@ -87,7 +90,7 @@ export class QueuedRequest {
     this.result.catch(() => {});
     if (signal !== undefined) {
       const leave = () => this.cancel(signal.reason);
-      signal.addEventListener('abort', leave, { once: true });
+      signal.addEventListener('abort', leave);
       this.onSettled(() => signal.removeEventListener('abort', leave));
     }
   }

@@ -1,9 +1,9 @@
-import { T2IError } from '../../errors.js';
 import type { Clock } from './clock.js';
+import { isCrash } from './crash.js';
 import { Estimate, workOf } from './estimate.js';
 import { FairQueue } from './fair-queue.js';
 import { queueFull, SHORT_WAIT, shuttingDown, tooLate } from './queue-refusals.js';
-import { QueuedRequest, type RequestOrder } from './queued-request.js';
+import { type Batch, QueuedRequest, type RequestOrder } from './queued-request.js';
 import type { ServerQueue } from './server-queue.js';
 
 export interface QueueOptions {
@@ -16,8 +16,11 @@ export interface QueueOptions {
   /** Most images that are made together, of several requests. */
   readonly batchImages: number;
   readonly clock: Clock;
-  /** Settles each of some requests that are alike, sooner or later; what it throws ends those that are not settled. */
-  run(batch: readonly QueuedRequest[]): Promise<void>;
+  /**
+   * Settles each of some requests that are alike, sooner or later; what it throws ends those that are not settled. It says when their
+   * model is open: what that took is no part of what requests take.
+   */
+  run(batch: Batch, onOpen: () => void): Promise<void>;
 }
 
 /** Requests that wait for the one device, and the ones that have it. */
@@ -25,7 +28,7 @@ export class RequestQueue implements ServerQueue {
   readonly estimate = new Estimate();
   readonly #options: QueueOptions;
   readonly #waiting = new FairQueue<QueuedRequest>();
-  #running: { readonly batch: readonly QueuedRequest[]; readonly since: number } | null = null;
+  #running: { readonly batch: Batch; since: number } | null = null;
   #loop: Promise<void> | null = null;
   #draining = false;
   #cutWindow: () => void = () => {};
@@ -59,8 +62,12 @@ export class RequestQueue implements ServerQueue {
   admit(key: string): void {
     if (this.#draining) throw shuttingDown();
     const { limit, limitPerKey } = this.#options;
-    if (this.#waiting.size >= limit) throw queueFull(limit, 'all', this.#retryAfter());
-    if (this.#waiting.sizeOf(key) >= limitPerKey) throw queueFull(limitPerKey, 'a key', this.#retryAfter());
+    // There may be room when the first that waits is started, or the first of the key.
+    if (this.#waiting.size >= limit) throw queueFull(limit, 'all', this.#secondsOf([]));
+    if (this.#waiting.sizeOf(key) >= limitPerKey) {
+      const before = this.#before((each) => each.key === key);
+      throw queueFull(limitPerKey, 'a key', this.#secondsOf(before));
+    }
   }
 
   /**
@@ -85,24 +92,13 @@ export class RequestQueue implements ServerQueue {
   }
 
   position(queued: QueuedRequest): number {
-    let position = 0;
-    for (const each of this.#waiting.inOrder()) {
-      if (each === queued) return position;
-      position++;
-    }
-    return 0;
+    return this.#before((each) => each === queued).length;
   }
 
   eta(queued: QueuedRequest): number | null {
-    const before: QueuedRequest[] = [];
-    if (queued.state === 'queued') {
-      for (const each of this.#waiting.inOrder()) {
-        if (each === queued) break;
-        before.push(each);
-      }
-      before.push(queued);
-    }
-    return this.#timeOf(before);
+    if (queued.settled) return 0;
+    if (queued.state === 'generating') return this.#timeOf([]);
+    return this.#timeOf([...this.#before((each) => each === queued), queued]);
   }
 
   /** Refuses what comes, and resolves when all that is here is done. */
@@ -121,11 +117,15 @@ export class RequestQueue implements ServerQueue {
     await this.#loop;
   }
 
-  /** Seconds until there may be room. */
-  #retryAfter(): number {
-    const [next] = this.#waiting.inOrder();
-    const wait = this.#timeOf(next ? [next] : []);
-    return Math.max(SHORT_WAIT, Math.ceil((wait ?? 0) / 1000));
+  /** As `#timeOf`, as a client is told to wait. */
+  #secondsOf(others: readonly QueuedRequest[]): number {
+    return Math.max(SHORT_WAIT, Math.ceil((this.#timeOf(others) ?? 0) / 1000));
+  }
+
+  /** What waits before the first that fits; nothing where none fits. */
+  #before(fits: (each: QueuedRequest) => boolean): readonly QueuedRequest[] {
+    const waiting = [...this.#waiting.inOrder()];
+    return waiting.slice(0, Math.max(0, waiting.findIndex(fits)));
   }
 
   /** Milliseconds that what runs still takes, and then some others. */
@@ -146,7 +146,7 @@ export class RequestQueue implements ServerQueue {
     await this.#window();
     for (;;) {
       const batch = this.#take();
-      if (batch.length === 0) break;
+      if (batch === null) break;
       await this.#run(batch);
     }
     // At once, not when somebody sees that this has ended: who comes in between must start it again.
@@ -167,11 +167,11 @@ export class RequestQueue implements ServerQueue {
     this.#cutWindow = () => {};
   }
 
-  /** The next request and those like it that wait, as many as are made together. */
-  #take(): QueuedRequest[] {
+  /** The next request and those like it that wait, as many as are made together; null where none waits. */
+  #take(): Batch | null {
     const first = this.#waiting.shift();
-    if (first === undefined) return [];
-    const batch = [first];
+    if (first === undefined) return null;
+    const batch: [QueuedRequest, ...QueuedRequest[]] = [first];
     let images = first.request.seeds.length;
     // What a crash ended is tried alone: it may have been the cause.
     if (first.tries > 0) return batch;
@@ -185,15 +185,17 @@ export class RequestQueue implements ServerQueue {
     return batch;
   }
 
-  async #run(batch: readonly QueuedRequest[]): Promise<void> {
+  async #run(batch: Batch): Promise<void> {
     const { clock, run } = this.#options;
-    const since = clock.now();
-    this.#running = { batch, since };
+    const running = { batch, since: clock.now() };
+    this.#running = running;
     for (const each of batch) each.start();
     this.#moved();
     try {
-      await run(batch);
-      this.#learn(batch, clock.now() - since);
+      await run(batch, () => {
+        running.since = clock.now();
+      });
+      this.#learn(batch, clock.now() - running.since);
     } catch (error) {
       this.#recover(batch, error);
     } finally {
@@ -201,19 +203,18 @@ export class RequestQueue implements ServerQueue {
     }
   }
 
-  #learn(batch: readonly QueuedRequest[], milliseconds: number): void {
-    const [first] = batch;
-    if (first === undefined || batch.some(({ state }) => state !== 'completed')) return;
+  #learn(batch: Batch, milliseconds: number): void {
+    if (batch.some(({ state }) => state !== 'completed')) return;
+    const [{ model }] = batch;
     const work = batch.reduce((sum, { request }) => sum + workOf(request), 0);
-    this.estimate.learn(first.model, work, milliseconds);
+    this.estimate.learn(model, work, milliseconds);
   }
 
-  /** Each is repeated once, and alone, where the process ended that drew it; everything else is its end. */
-  #recover(batch: readonly QueuedRequest[], error: unknown): void {
-    const crashed = T2IError.is(error) && (error.code === 'BACKEND_CRASHED' || error.code === 'DEVICE_LOST');
+  /** Each is repeated once, and alone, after a crash; everything else is its end. */
+  #recover(batch: Batch, error: unknown): void {
     for (const each of [...batch].reverse()) {
       if (each.settled) continue;
-      if (!crashed || each.tries > 0) {
+      if (!isCrash(error) || each.tries > 0) {
         each.fail(error);
         continue;
       }

@@ -1,22 +1,22 @@
 import { GeneratedImage } from '../../image/generated-image.js';
 import { optionsOfRequest } from '../../options.js';
 import type { Pipeline } from '../../pipeline.js';
-import type { QueuedRequest } from './queued-request.js';
+import type { Batch } from './queued-request.js';
 
 /**
  * Carries out requests that are alike but for their seeds as one of the pipeline. Each is told of its own images, and is complete
  * with its last one; who leaves is told nothing more, and when all have left the pipeline stops within one step.
  *
  * @returns warnings of the run that are not of a request
- * @throws what the pipeline throws, where somebody still waits
+ * @throws what the pipeline throws, but for the end that nobody waits for any more
  */
-export async function runBatch(
-  pipeline: Pick<Pipeline, 'stream'>,
-  members: readonly QueuedRequest[],
-): Promise<readonly string[]> {
+export async function runBatch(pipeline: Pick<Pipeline, 'stream'>, batch: Batch): Promise<readonly string[]> {
+  // Who left while the model was opened gets nothing drawn.
+  const members = batch.filter(({ settled }) => !settled);
   const [first] = members;
   if (first === undefined) return [];
   const seats = members.flatMap((member) => member.request.seeds.map((seed, index) => ({ member, index, seed })));
+  const seatOf = (image: number) => seats[image] as (typeof seats)[number];
   const abort = new AbortController();
   const leave = () => {
     const left = members.every(({ settled }) => settled) && members.some(({ state }) => state !== 'completed');
@@ -29,18 +29,19 @@ export async function runBatch(
     const seeds = seats.map(({ seed }) => seed);
     for await (const event of pipeline.stream({ ...options, seeds, signal: abort.signal })) {
       if (event.type === 'step') {
-        const seat = seats[event.image];
-        seat?.member.step({ ...event, image: seat.index });
+        const { member, index } = seatOf(event.image);
+        member.step({ ...event, image: index });
       } else if (event.type === 'image') {
-        const seat = seats[event.index];
-        seat?.member.image(seat.index, servedImage(event.image, seat.member.api));
+        const { member, index } = seatOf(event.index);
+        member.image(index, servedImage(event.image, member.api));
       } else {
         const fallbacks = event.warnings.filter(({ code }) => code === 'BACKEND_FALLBACK');
         warnings.push(...fallbacks.map(({ message }) => message));
       }
     }
   } catch (error) {
-    if (!abort.signal.aborted) throw error;
+    // A crash is told, though nobody waits any more.
+    if (error !== abort.signal.reason) throw error;
   }
   return warnings;
 }

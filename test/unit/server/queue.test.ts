@@ -1,54 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { T2IError } from '../../../src/errors.js';
-import type { GeneratedImage } from '../../../src/image/generated-image.js';
-import { parseRequest, type RequestOptions } from '../../../src/options.js';
-import type { QueuedRequest, RequestOrder } from '../../../src/server/queue/queued-request.js';
-import { type QueueOptions, RequestQueue } from '../../../src/server/queue/request-queue.js';
-import { FakeClock, settled } from '../../support/fake-clock.js';
-import { LIMITS } from '../../support/request-limits.js';
-
-const IMAGE = {} as GeneratedImage;
-
-/** A queue whose batches end when the test says so. */
-function queueOf(options: Partial<QueueOptions> = {}) {
-  const clock = new FakeClock();
-  const batches: (readonly QueuedRequest[])[] = [];
-  let end: { resolve(): void; reject(error: unknown): void } | null = null;
-  const queue = new RequestQueue({
-    ...{ limit: 4, limitPerKey: 4, batchWindow: 0, batchImages: 1, clock },
-    run: (batch) => {
-      batches.push(batch);
-      return new Promise((resolve, reject) => {
-        end = { resolve, reject };
-      });
-    },
-    ...options,
-  });
-  const add = (options: RequestOptions, order: Partial<RequestOrder> = {}) => {
-    const request = parseRequest({ seed: 1, ...options }, LIMITS);
-    return queue.add({ key: 'a', model: 'm', api: 'test', timeout: 60_000, request, ...order });
-  };
-  return {
-    ...{ queue, clock, batches, add },
-    prompts: () => batches.map((batch) => batch.map(({ request }) => request.prompt).join('+')),
-    /** Completes the batch that runs. */
-    async finish() {
-      for (const each of batches.at(-1) ?? []) {
-        for (const index of each.request.seeds.keys()) each.image(index, IMAGE);
-      }
-      end?.resolve();
-      await settled();
-    },
-    async crash(error: unknown = new T2IError('BACKEND_CRASHED', 'gone')) {
-      end?.reject(error);
-      await settled();
-    },
-  };
-}
+import { settled } from '../../support/fake-clock.js';
+import { heldQueue } from '../../support/held-queue.js';
 
 describe('the order', () => {
   it('is that of the calls for one caller, and callers take turns', async () => {
-    const { add, prompts, finish } = queueOf({ limit: 10 });
+    const { add, prompts, finish } = heldQueue({ limit: 10 });
     for (const prompt of ['a1', 'a2', 'a3']) add({ prompt });
     for (const prompt of ['b1', 'b2']) add({ prompt }, { key: 'b' });
     add({ prompt: 'c1' }, { key: 'c' });
@@ -58,7 +14,7 @@ describe('the order', () => {
   });
 
   it('is told as a position, and as a time once one request has taken its time', async () => {
-    const { add, queue, clock, finish } = queueOf();
+    const { add, queue, clock, finish } = heldQueue();
     const first = add({ prompt: 'x', steps: 10 });
     await settled();
     expect(queue.eta(first)).toBeNull();
@@ -76,11 +32,58 @@ describe('the order', () => {
     expect([queue.eta(running), queue.eta(next)]).toEqual([1500, 5500]);
     expect(queue.length).toBe(2);
   });
+
+  it('has a place for each that waits, behind those of others whose turn it is, and none for what does not wait', async () => {
+    const { add, queue, finish } = heldQueue({ limit: 10 });
+    const over = add({ prompt: 'over' });
+    await settled();
+    await finish();
+    const running = add({ prompt: 'runs' });
+    await settled();
+    const [a1, a2] = [add({ prompt: 'a1' }), add({ prompt: 'a2' })];
+    const b1 = add({ prompt: 'b1' }, { key: 'b' });
+    expect([over, running, a1, b1, a2].map((each) => queue.position(each))).toEqual([0, 0, 0, 1, 2]);
+  });
+
+  it('is told again to whoever asked, when a request starts and when one that waits leaves', async () => {
+    const { add, queue, finish } = heldQueue();
+    let moves = 0;
+    const forget = queue.onMove(() => moves++);
+    add({ prompt: 'runs' });
+    await settled();
+    expect(moves).toBe(1);
+    const leave = new AbortController();
+    add({ prompt: 'leaves' }, { signal: leave.signal });
+    add({ prompt: 'next' });
+    leave.abort();
+    expect(moves).toBe(2);
+    // What is done has no place that others could take.
+    await finish();
+    expect(moves).toBe(3);
+    forget();
+    add({ prompt: 'last' });
+    await finish();
+    expect(moves).toBe(3);
+  });
+
+  it('counts as running what is not over of the batch that runs', async () => {
+    const { add, queue, finish } = heldQueue({ batchImages: 3 });
+    expect(queue.running).toBe(0);
+    const leave = new AbortController();
+    const options = [{ signal: leave.signal }, {}, {}];
+    for (const each of options) add({ prompt: 'x' }, each);
+    await settled();
+    expect([queue.running, queue.length]).toEqual([3, 0]);
+    leave.abort();
+    expect(queue.running).toBe(2);
+    await finish();
+    expect(queue.running).toBe(0);
+  });
 });
 
 describe('a full queue', () => {
   it('refuses one more with the time after which there may be room', async () => {
-    const { add, finish, clock } = queueOf({ limit: 2 });
+    const { add, finish, clock } = heldQueue({ limit: 2 });
     add({ prompt: 'x', steps: 10 });
     await settled();
     await clock.turn(7000);
@@ -90,12 +93,43 @@ describe('a full queue', () => {
       await settled();
     }
     expect(() => add({ prompt: 'one more' })).toThrowError(
-      expect.objectContaining({ status: 429, code: 'queue_full', retryAfter: 14 }),
+      expect.objectContaining({ status: 429, code: 'queue_full', retryAfter: 7 }),
     );
   });
 
+  it('says when the first request of a caller that has its share is started, behind those of others', async () => {
+    const { add, finish, clock } = heldQueue({ limit: 10, limitPerKey: 2 });
+    add({ prompt: 'x', steps: 10 });
+    await settled();
+    await clock.turn(3000);
+    await finish();
+    add({ prompt: 'running', steps: 10 });
+    await settled();
+    for (const prompt of ['b1', 'b2']) add({ prompt, steps: 10 }, { key: 'b' });
+    for (const prompt of ['a1', 'a2']) add({ prompt, steps: 10 });
+    await clock.turn(1400);
+    const refused = (retryAfter: number) => expect.objectContaining({ status: 429, retryAfter });
+    expect(() => add({ prompt: 'b3' }, { key: 'b' })).toThrowError(refused(2));
+    expect(() => add({ prompt: 'a3' })).toThrowError(refused(5));
+  });
+
+  it('says a second where nothing is known, or there is room at any moment', async () => {
+    const { add, finish, clock } = heldQueue({ limit: 1 });
+    const oneMore = (options: object) => () => add({ prompt: 'one more', ...options });
+    const soon = expect.objectContaining({ status: 429, retryAfter: 1 });
+    add({ prompt: 'x' });
+    await settled();
+    add({ prompt: 'x' });
+    expect(oneMore({})).toThrowError(soon);
+    await clock.turn(500);
+    await finish();
+    await clock.turn(60_000);
+    add({ prompt: 'x' });
+    expect(oneMore({})).toThrowError(soon);
+  });
+
   it('keeps room for others where one caller has its share', async () => {
-    const { add } = queueOf({ limit: 4, limitPerKey: 2 });
+    const { add } = heldQueue({ limit: 4, limitPerKey: 2 });
     add({ prompt: 'running' });
     await settled();
     for (const prompt of ['1', '2']) add({ prompt });
@@ -104,7 +138,7 @@ describe('a full queue', () => {
   });
 
   it('has room again for whoever comes after one that left', async () => {
-    const { add } = queueOf({ limit: 1 });
+    const { add } = heldQueue({ limit: 1 });
     add({ prompt: 'running' });
     await settled();
     const leave = new AbortController();
@@ -117,7 +151,7 @@ describe('a full queue', () => {
 
 describe('a batch', () => {
   it('has all that wait and are alike but for their seeds, as many images as are made together', async () => {
-    const { add, prompts, finish } = queueOf({ limit: 20, batchImages: 4 });
+    const { add, prompts, finish } = heldQueue({ limit: 20, batchImages: 4 });
     add({ prompt: 'first' });
     await settled();
     add({ prompt: 'x', n: 2 });
@@ -131,14 +165,14 @@ describe('a batch', () => {
   });
 
   it('may be of one request with more images', async () => {
-    const { add, prompts } = queueOf({ batchImages: 2 });
+    const { add, prompts } = heldQueue({ batchImages: 2 });
     add({ prompt: 'x', n: 5 });
     await settled();
     expect(prompts()).toEqual(['x']);
   });
 
   it('is waited for by an idle server alone, and no longer than until it is full', async () => {
-    const { add, prompts, clock, finish } = queueOf({ batchWindow: 5, batchImages: 2 });
+    const { add, prompts, clock, finish } = heldQueue({ batchWindow: 5, batchImages: 2 });
     add({ prompt: 'x' });
     await clock.turn(4);
     expect(prompts()).toEqual([]);
@@ -155,9 +189,60 @@ describe('a batch', () => {
   });
 });
 
+describe('the window of an idle server', () => {
+  it('goes on where one of several leaves', async () => {
+    const { add, prompts, clock } = heldQueue({ batchWindow: 5, batchImages: 4 });
+    const leave = new AbortController();
+    add({ prompt: 'x' }, { signal: leave.signal });
+    add({ prompt: 'y' });
+    await clock.turn(3);
+    leave.abort();
+    await settled();
+    expect(prompts()).toEqual([]);
+    await clock.turn(2);
+    expect(prompts()).toEqual(['y']);
+  });
+
+  it('ends where all have left, and whoever comes then has one of its own', async () => {
+    const { add, prompts, clock } = heldQueue({ batchWindow: 5, batchImages: 4 });
+    const leave = new AbortController();
+    add({ prompt: 'leaves' }, { signal: leave.signal });
+    await clock.turn(3);
+    leave.abort();
+    await settled();
+    expect(clock.pending).toBe(0);
+    add({ prompt: 'x' });
+    await clock.turn(4);
+    expect(prompts()).toEqual([]);
+    await clock.turn(1);
+    expect(prompts()).toEqual(['x']);
+  });
+});
+
+describe('a request whose listener ends another of its batch', () => {
+  it('keeps that from starting', async () => {
+    const { add, prompts } = heldQueue({ batchImages: 2 });
+    const leave = new AbortController();
+    const started: string[] = [];
+    add(
+      { prompt: 'x' },
+      {
+        onStart: () => {
+          started.push('first');
+          leave.abort();
+        },
+      },
+    );
+    const second = add({ prompt: 'x' }, { signal: leave.signal, onStart: () => started.push('second') });
+    await settled();
+    expect(prompts()).toEqual(['x+x']);
+    expect([started, second.state]).toEqual([['first'], 'cancelled']);
+  });
+});
+
 describe('a deadline', () => {
   it('ends what waits and what runs, with 504', async () => {
-    const { add, clock, prompts, finish } = queueOf();
+    const { add, clock, prompts, finish } = heldQueue();
     const running = add({ prompt: 'runs' }, { timeout: 3000 });
     const waiting = add({ prompt: 'waits' }, { timeout: 2000 });
     await settled();
@@ -171,79 +256,10 @@ describe('a deadline', () => {
   });
 
   it('is forgotten with the request', async () => {
-    const { add, clock, finish } = queueOf();
+    const { add, clock, finish } = heldQueue();
     add({ prompt: 'x' });
     await settled();
     await finish();
     expect(clock.pending).toBe(0);
-  });
-});
-
-describe('a crash', () => {
-  it('is tried once more, each request alone, then told', async () => {
-    const { add, prompts, crash, finish } = queueOf({ batchImages: 4 });
-    const [first, second] = [add({ prompt: 'x' }), add({ prompt: 'x' })];
-    await settled();
-    add({ prompt: 'x' });
-    await crash();
-    expect([first.state, second.state]).toEqual(['generating', 'queued']);
-    await finish();
-    await expect(first.result).resolves.toHaveLength(1);
-    await crash();
-    await expect(second.result).rejects.toMatchObject({ code: 'BACKEND_CRASHED' });
-    expect(prompts()).toEqual(['x+x', 'x', 'x', 'x']);
-  });
-
-  it('is not tried again where it is the fault of the request', async () => {
-    const { add, prompts, crash } = queueOf();
-    const request = add({ prompt: 'x' });
-    await settled();
-    await crash(new T2IError('OUT_OF_MEMORY', 'too large'));
-    await expect(request.result).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
-    expect(prompts()).toEqual(['x']);
-  });
-});
-
-describe('the end', () => {
-  it('finishes what is here and refuses what comes, with 503', async () => {
-    const { add, queue, finish } = queueOf();
-    const requests = [add({ prompt: '1' }), add({ prompt: '2' })];
-    await settled();
-    const drained = queue.drain();
-    expect(() => add({ prompt: '3' })).toThrowError(expect.objectContaining({ status: 503, retryAfter: 1 }));
-    await finish();
-    await finish();
-    await drained;
-    expect(requests.map(({ state }) => state)).toEqual(['completed', 'completed']);
-  });
-
-  it('does not wait for companions any more', async () => {
-    const { add, queue, prompts } = queueOf({ batchWindow: 5, batchImages: 2 });
-    add({ prompt: 'x' });
-    void queue.drain();
-    await settled();
-    expect(prompts()).toEqual(['x']);
-  });
-
-  it('ends all that is here where there is no time', async () => {
-    const { add, queue, finish } = queueOf();
-    const requests = [add({ prompt: '1' }), add({ prompt: '2' })];
-    await settled();
-    const closed = queue.close();
-    await finish();
-    await closed;
-    for (const { result } of requests) await expect(result).rejects.toMatchObject({ status: 503 });
-  });
-
-  it.each([...Array(12).keys()])('starts again for what comes %i moments after the last one', async (moments) => {
-    const { add, finish, prompts } = queueOf();
-    add({ prompt: '1' });
-    await settled();
-    const finished = finish();
-    for (let moment = 0; moment < moments; moment++) await null;
-    add({ prompt: '2' });
-    await finished;
-    await settled();
-    expect(prompts()).toEqual(['1', '2']);
   });
 });
