@@ -35,9 +35,11 @@ export function refuseFile(action: string, file: string | undefined): void {
  *
  * @param key of the flag
  * @param where such as `with list`
+ * @param value of the flag; false where it was typed with `--no-`
  */
-export function needlessFlag(key: string, where: string): Issue {
-  return { option: flagOfKey(key), expected: `nothing ${where}`, received: flagOfKey(key) };
+export function needlessFlag(key: string, where: string, value: CommandInput['flags'][string] = true): Issue {
+  const flag = value === false ? flagOfKey(key).replace('--', '--no-') : flagOfKey(key);
+  return { option: flag, expected: `nothing ${where}`, received: flag };
 }
 
 /** The flags that other actions take and this one does not. @param flagsOf keys of the flags that only some actions take */

@@ -4,7 +4,7 @@ import { checkFields, integer, oneOf, refuse, text } from '../../fields.js';
 import { UNET_FOLDER } from '../../ops/params/check.js';
 import { hasUnet } from '../../ops/params/facts.js';
 import { NAME } from '../../ops/params/name.js';
-import { AWAY, PLACES } from '../../ops/params/places.js';
+import { AWAY, type Away, PLACES, type Place } from '../../ops/params/places.js';
 import { readParamsToCheck } from '../../ops/params/read.js';
 import type { Params } from '../../ops/params/schema.js';
 import { STRATEGIES } from '../../ops/params/strategies.js';
@@ -35,13 +35,13 @@ export async function runTrain(input: CommandInput, io: Io): Promise<number> {
   const { strategy, nproc, initFrom, run, on: given, containerFormat } = input.flags as Record<string, string>;
   const processes = nproc === undefined ? 1 : (toNumber(nproc) as number);
   const issues = checkFields({ strategy, nproc: processes, initFrom, run, on: given, containerFormat }, FIELDS);
-  const wrong = issues.length > 0;
-  const on = given ?? (wrong ? 'here' : (await readParamsToCheck(projectFolder(io))).params.pytorch_estimator.train_on);
+  // Parameters are read where nothing is wrong by itself: where the training runs stays unknown otherwise.
+  const on = given ?? (issues.length > 0 ? undefined : await placeOfParams(io));
   refuse([...issues, ...checkPlace(on, input.flags), ...(await checkInitFrom(initFrom, io))]);
   const replace = (params: Params) => withFlags(params, input.flags);
-  if ((AWAY as readonly string[]).includes(on)) {
+  if (isAway(on)) {
     const { trainAway } = await import('./train-away.js');
-    return trainAway(on as (typeof AWAY)[number], replace, input, io);
+    return trainAway(on, replace, input, io);
   }
   const launcher = () => (processes === 1 ? [] : torchrun(processes));
   const value = await runProjectStage({ stage: 'train', trains: true, replace, launcher }, input, io);
@@ -49,21 +49,30 @@ export async function runTrain(input: CommandInput, io: Io): Promise<number> {
   return tellResult(value, input, io);
 }
 
+async function placeOfParams(io: Io): Promise<Place> {
+  return (await readParamsToCheck(projectFolder(io))).params.pytorch_estimator.train_on;
+}
+
+function isAway(on: string | undefined): on is Away {
+  return AWAY.some((place) => place === on);
+}
+
 async function checkInitFrom(initFrom: string | undefined, io: Io): Promise<Issue[]> {
   if (!initFrom || (await hasUnet(resolve(projectFolder(io), initFrom)))) return [];
   return [{ option: '--init-from', expected: UNET_FOLDER, received: initFrom }];
 }
 
-/** Flags that do not go together with where the training runs. */
-function checkPlace(on: string, flags: CommandInput['flags']): Issue[] {
-  const given = (keys: readonly string[]) => keys.filter((key) => flags[key] !== undefined);
-  if (on === 'here') return given(AWAY_FLAGS).map((key) => needlessFlag(key, 'without --on sagemaker'));
+/** Flags that do not go together with where the training runs, as far as that is known. */
+function checkPlace(on: string | undefined, flags: CommandInput['flags']): Issue[] {
+  const needless = (key: string, where: string) =>
+    flags[key] === undefined ? [] : [needlessFlag(key, where, flags[key])];
+  if (on === 'here') return AWAY_FLAGS.flatMap((key) => needless(key, 'without --on sagemaker'));
+  if (!isAway(on)) return [];
   return [
-    ...given(['nproc']).map((key) => needlessFlag(key, `with --on ${on}: one process a GPU of each machine`)),
-    ...(flags.wait && flags.detach ? [needlessFlag('detach', 'with --wait')] : []),
-    ...(flags.detach && on === 'local-sagemaker'
-      ? [needlessFlag('detach', 'with --on local-sagemaker, which ends with it')]
-      : []),
+    ...needless('nproc', `with --on ${on}: one process a GPU of each machine`),
+    ...(on === 'sagemaker' ? needless('python', 'with --on sagemaker: its image brings the interpreter') : []),
+    ...(flags.wait ? needless('detach', 'with --wait') : []),
+    ...(on === 'local-sagemaker' ? needless('detach', 'with --on local-sagemaker, which ends with it') : []),
   ];
 }
 

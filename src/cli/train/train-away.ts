@@ -1,4 +1,4 @@
-import type { AWAY } from '../../ops/params/places.js';
+import type { Away } from '../../ops/params/places.js';
 import { readParamsToCheck } from '../../ops/params/read.js';
 import type { Params } from '../../ops/params/schema.js';
 import { refuseOtherRun } from '../../ops/sagemaker/fetch-model.js';
@@ -18,7 +18,7 @@ import { projectFolder } from '../project-folder.js';
 
 /** Trains on SageMaker, or in its stand-in on this machine, and fetches what was made as if it had been trained here. */
 export async function trainAway(
-  where: (typeof AWAY)[number],
+  where: Away,
   replace: (params: Params) => Params,
   input: CommandInput,
   io: Io,
@@ -47,13 +47,7 @@ export async function trainAway(
   return withLocalService(project, 0, flags.python as string | undefined, io, train);
 }
 
-async function run(
-  preview: TrainingPreview,
-  cloud: Cloud,
-  where: (typeof AWAY)[number],
-  input: CommandInput,
-  io: Io,
-): Promise<number> {
+async function run(preview: TrainingPreview, cloud: Cloud, where: Away, input: CommandInput, io: Io): Promise<number> {
   for (const warning of preview.warnings) warn(io, warning);
   if (where === 'sagemaker') note(io, `at most $${preview.cost.at_most ?? '?'}: ${preview.cost.note}`);
   const { name, created } = await submit(preview, cloud.jobs, io.signal);
