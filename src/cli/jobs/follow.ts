@@ -4,7 +4,7 @@ import type { JobStatus } from '../../ops/sagemaker/job.js';
 import { hasEnded, jobStatus } from '../../ops/sagemaker/job.js';
 import { CloudWatchSource, LogFollower, type LogLine } from '../../ops/sagemaker/logs.js';
 import { printable } from '../../printable.js';
-import type { Io } from '../io.js';
+import { type Io, sleep } from '../io.js';
 import { note, warn } from '../output.js';
 import { describeProgress } from '../stage-status.js';
 import { StatusLine } from '../status-line.js';
@@ -41,6 +41,7 @@ export async function followOnTerminal(name: string, { settings, jobs }: Cloud, 
         warn(io, message);
       },
       signal: io.signal,
+      sleep: (milliseconds) => sleep(io, milliseconds),
     });
   } finally {
     status.clear();
@@ -48,8 +49,8 @@ export async function followOnTerminal(name: string, { settings, jobs }: Cloud, 
   }
 }
 
-function stageOf({ stage, interruptions }: JobStatus): string {
-  return `${stage}${interruptions > 0 ? `, interrupted ${interruptions} times so far` : ''}`;
+function stageOf({ stage, status, interruptions }: JobStatus): string {
+  return `${stage ?? status}${interruptions > 0 ? `, interrupted ${interruptions} times so far` : ''}`;
 }
 
 function tellLine({ host, text }: LogLine, status: StatusLine, io: Io): void {

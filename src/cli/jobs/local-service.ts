@@ -22,6 +22,7 @@ const EVERY = 500;
  * Runs SageMaker's stand-in while `work` runs. Jobs that still run then are stopped.
  *
  * @param python given interpreter of the trainer
+ * @throws T2IError OPTION_INVALID without a region; IO_FAILED where the port is taken
  */
 export async function withLocalService<T>(
   project: string,
@@ -42,18 +43,26 @@ export async function withLocalService<T>(
   const interpreter = await trainerPython(python, (line) => status.show(line), io.signal).finally(() => status.clear());
   const folder = await mkdtemp(join(tmpdir(), 't2i-sagemaker-'));
   const [store, logs] = [await S3Store.open(settings), await openLogs(settings)];
-  const service = await LocalSageMaker.start(
-    {
-      ...{ store, logs, work: folder, region: settings.region, port: freePort },
-      ...{ faults: noFaults(), grace: GRACE, every: EVERY, imageCommand: toolkitCommand(interpreter) },
-      env: containerEnv(interpreter, settings, io),
-    },
-    port,
-  );
   try {
-    return await work(service.url);
+    const service = await LocalSageMaker.start(
+      {
+        ...{ store, logs, work: folder, region: settings.region, port: freePort },
+        ...{ faults: noFaults(), grace: GRACE, every: EVERY, imageCommand: toolkitCommand(interpreter) },
+        env: containerEnv(interpreter, settings, io),
+      },
+      port,
+    ).catch((cause: Error) => {
+      throw new T2IError('IO_FAILED', `Cannot listen on 127.0.0.1:${port}: ${cause.message}`, {
+        hint: 'Choose another --port, or leave it out.',
+        cause,
+      });
+    });
+    try {
+      return await work(service.url);
+    } finally {
+      await service.close();
+    }
   } finally {
-    await service.close();
     store.close();
     logs.destroy();
     await rm(folder, { recursive: true, force: true });

@@ -189,12 +189,6 @@ describe('training jobs on the command line', skipFor(OPS.lack), () => {
   });
 
   it.each<[string[], RegExp]>([
-    [['train', '--detach'], /--detach: expected nothing without --on sagemaker/],
-    [['train', '--no-spot'], /--spot: expected nothing without --on sagemaker/],
-    [['train', '--on', 'sagemaker', '--nproc', '2'], /--nproc: expected nothing with --on sagemaker/],
-    [['train', '--on', 'sagemaker', '--wait', '--detach'], /--detach: expected nothing with --wait/],
-    [['train', '--on', 'local-sagemaker', '--detach'], /--detach: expected nothing with --on local-sagemaker/],
-    [['train', '--on', 'mars'], /--on: expected one of here, sagemaker, local-sagemaker/],
     [['jobs', 'status'], /name: expected a job with status/],
     [['jobs', 'list', 'x'], /name: expected nothing with list/],
     [['jobs', '--port', '3'], /--port: expected nothing with list/],
