@@ -7,6 +7,8 @@ const TESTS_OF_PROGRAMS = [
   'test/unit/ops/s3/push.test.ts',
   ...['host', 'local', 'secrets', 'submit'].map((name) => `test/unit/ops/sagemaker/${name}.test.ts`),
 ];
+/** What is left out starts a stand-in for AWS, and the containers of jobs. */
+const TESTS_OF_CLI = ['test/unit/cli/**/*.test.ts', '!test/unit/cli/jobs.test.ts'];
 /** SageMaker on this machine, but for what is held against no container. */
 const OPS_OF_PROGRAMS = ['channels', 'course', 'faults', 'host', 'output', 'server'].map(
   (name) => `src/ops/sagemaker/local/${name}.ts`,
@@ -66,9 +68,9 @@ export const LAYERS = [
     tests: ['test/unit/verify.test.ts', 'test/unit/verify/**/*.test.ts'],
     aim: 85,
   },
-  { ...folder('cli', 85), mutate: ['src/cli/*.ts'] },
+  { ...folder('cli', 85), mutate: ['src/cli/*.ts'], tests: TESTS_OF_CLI },
   // Commands share their tests of the command line, and of what their parts have in common.
-  ...partsOf('cli').map((part) => ({ ...folder(`cli/${part}`, 85), tests: ['test/unit/cli/**/*.test.ts'] })),
+  ...partsOf('cli').map((part) => ({ ...folder(`cli/${part}`, 85), tests: TESTS_OF_CLI })),
   {
     ...folder('bench', 85),
     // What is left out measures other processes: tests of the whole program start them.
