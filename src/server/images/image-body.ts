@@ -78,10 +78,11 @@ export function checkImageBody(
   return { ...checked, file };
 }
 
-/** The same request with so many previews of each image, spread over its steps. */
+/** The same request with at most so many previews of each image, spread evenly over its steps. */
 export function withPreviews(checked: CheckedBody, previews: number): CheckedBody {
   const { request } = checked;
-  const previewEvery = previews === 0 ? 0 : Math.max(1, Math.floor(request.steps / (previews + 1)));
+  // The shortest distance of which no more than so many fit in.
+  const previewEvery = previews === 0 ? 0 : Math.floor(request.steps / (previews + 1)) + 1;
   return { ...checked, request: { ...request, previewEvery } };
 }
 

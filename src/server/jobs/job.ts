@@ -43,6 +43,7 @@ export class Job {
   readonly #accepted: AcceptedRequest;
   readonly #leave = new AbortController();
   readonly #watchers = new Set<Channel<ServerSentEvent>>();
+  #previews = Promise.resolve();
   #progress: Pick<StepProgress, 'image' | 'step' | 'steps'> | null = null;
   #end: { readonly images: readonly JobImage[] } | { readonly error: Refusal; readonly status: RequestState } | null =
     null;
@@ -139,11 +140,12 @@ export class Job {
     this.#tell('step', { image, step, steps, seed });
     if (preview === undefined || this.#watchers.size === 0) return;
     const { file } = this.#checked;
-    encodePreview(preview, file).then(
-      (bytes) => this.#tell('preview', { image, step, steps, seed, b64_json: base64(bytes) }),
+    // One after the other: none overtakes an earlier one, or the end.
+    this.#previews = this.#previews
+      .then(() => encodePreview(preview, file))
+      .then((bytes) => this.#tell('preview', { image, step, steps, seed, b64_json: base64(bytes) }))
       // A preview is not worth an error.
-      () => {},
-    );
+      .catch(() => {});
   }
 
   async #finish(): Promise<void> {
@@ -160,6 +162,7 @@ export class Job {
       const { state } = this.#accepted.queued;
       this.#end = { error: refusalOf(error), status: state === 'cancelled' ? 'cancelled' : 'failed' };
     }
+    await this.#previews;
     const last = this.#lastEvent();
     for (const channel of this.#watchers) channel.push(last);
     this.#closeWatchers();

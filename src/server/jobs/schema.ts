@@ -9,7 +9,7 @@ export const JOB_BODY = z.strictObject({
   previews: wire
     .integer(0, 20)
     .nullish()
-    .describe('Previews of each image among the events; none where it is left out.'),
+    .describe('Most previews of each image among the events; none where it is left out.'),
 });
 
 const STATUS = z.enum(['queued', 'generating', 'completed', 'failed', 'cancelled']);

@@ -28,8 +28,8 @@ export async function streamGeneration(
     ...askerOf(context, 'openai'),
     signal: AbortSignal.any([signal, leave.signal]),
     onStep: ({ image, seed, preview }) => {
+      if (preview === undefined) return;
       const partial = partials.get(image) ?? 0;
-      if (preview === undefined || partial >= generation.partialImages) return;
       partials.set(image, partial + 1);
       channel.push({ image, seed, partial, preview });
     },

@@ -17,8 +17,6 @@ export interface Generation extends CheckedBody {
   /** Whether images are kept, and answered by their address. */
   readonly byUrl: boolean;
   readonly stream: boolean;
-  /** Previews of each image. */
-  readonly partialImages: number;
 }
 
 /** `POST /v1/images/generations`. */
@@ -88,7 +86,6 @@ function readGeneration(json: unknown, service: ImageService, store: ImageStore 
     quality: body.quality ?? 'auto',
     byUrl: body.response_format === 'url',
     stream,
-    partialImages,
   };
 }
 

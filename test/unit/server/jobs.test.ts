@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { createHash } from 'node:crypto';
+import { describe, expect, it, vi } from 'vitest';
 import { T2IError } from '../../../src/errors.js';
 import { readReceipt } from '../../../src/image/read-receipt.js';
+import { RepeatedJob } from '../../../src/server/jobs/elsewhere.js';
 import type { Job } from '../../../src/server/jobs/job.js';
 import { JobStore } from '../../../src/server/jobs/job-store.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
@@ -16,6 +18,10 @@ async function over(server: MemoryServer, id: string, headers = {}) {
   const response = await server.app.request(`/v1/jobs/${id}/events`, { headers });
   return sseEvents(await response.text()).at(-1);
 }
+
+/** Waits for the end of a job, while the server takes others. */
+const ended = async (server: MemoryServer, { events_url }: { events_url: string }) =>
+  (await server.app.request(events_url)).text();
 
 describe('a job', () => {
   it('is accepted at once, asked after, and has its images in the end', async () => {
@@ -59,6 +65,69 @@ describe('a job', () => {
     expect(await over(server, job.id)).toMatchObject({ event: 'completed' });
     const events = sseEvents(await (await server.app.request(job.events_url)).text());
     expect(events.map(({ event }) => event)).toEqual(['status', 'completed']);
+  });
+
+  it('says how far it is while it is drawn, and when it was asked for, but no place and no progress at its end', async () => {
+    const model = memoryModel('formula');
+    const server = await memoryServer({}, { models: [model] });
+    const asked = Date.now() / 1000;
+    const { body: job } = await server.post('/v1/jobs', body);
+    const told: ReturnType<MemoryServer['get']>[] = [];
+    model.onStep = (steps) => {
+      if (steps === 3) setImmediate(() => told.push(server.get(job.poll_url)));
+    };
+    await server.queue.drain();
+    const [during] = await Promise.all(told);
+    expect(during?.body).toMatchObject({
+      status: 'generating',
+      progress: { image: 0, step: expect.any(Number), steps: 20 },
+    });
+    expect(during?.body).not.toHaveProperty('queue_position');
+    await over(server, job.id);
+    const { body: done } = await server.get(job.poll_url);
+    expect(Math.abs(done.created_at - asked)).toBeLessThan(60);
+    for (const absent of ['queue_position', 'eta_seconds', 'progress', 'error'])
+      expect(done).not.toHaveProperty(absent);
+  });
+
+  it('says in seconds when it should be done, where that is known', async () => {
+    const clock = new FakeClock();
+    const model = memoryModel('formula');
+    const server = await memoryServer({}, { models: [model], clock });
+    const { body: first } = await server.post('/v1/jobs', body);
+    expect(first.eta_seconds).toBeUndefined();
+    model.onStep = () => void clock.turn(100);
+    await ended(server, first);
+    model.onStep = () => {};
+    await server.post('/v1/jobs', body);
+    await settled();
+    const { body: waits } = await server.post('/v1/jobs', body);
+    const { body: told } = await server.get(waits.poll_url);
+    // Twenty steps of 100 ms, and those of the one before.
+    expect(told).toMatchObject({ status: 'queued', queue_position: 0, eta_seconds: 4 });
+    await server.queue.drain();
+  });
+
+  it.each([
+    [{ previews: 2 }, 2],
+    [{ previews: 3 }, 3],
+    [{ previews: 1, steps: 1 }, 1],
+    [{ previews: 9, steps: 3 }, 3],
+    [{ previews: 3, steps: 11 }, 3],
+    [{ previews: 2, steps: 4 }, 2],
+    [{ previews: 0 }, 0],
+    [{ previews: null }, 0],
+    [{}, 0],
+  ])('that asks for %j shows %i previews to who listens', async (more, count) => {
+    const server = await memoryServer();
+    const { body: job } = await server.post('/v1/jobs', { ...body, ...more });
+    const events = sseEvents(await (await server.app.request(job.events_url)).text());
+    const previews = events.filter(({ event }) => event === 'preview');
+    expect(previews).toHaveLength(count);
+    for (const { data } of previews) {
+      expect(data).toMatchObject({ image: 0, step: expect.any(Number), steps: { ...body, ...more }.steps, seed: 7 });
+      expect(Buffer.from(data.b64_json, 'base64').subarray(1, 4).toString()).toBe('PNG');
+    }
   });
 
   it('goes on where a listener leaves', async () => {
@@ -195,6 +264,49 @@ describe('an idempotency key', () => {
     expect(bobs.body.id).not.toBe(first.body.id);
   });
 
+  it.each(['a b', 'ü', 'x'.repeat(256)])('is refused as %j, which is not repeated', async (given) => {
+    const server = await memoryServer();
+    const { status, body: refused } = await server.post('/v1/jobs', body, { 'idempotency-key': given });
+    expect([status, refused.error.issues]).toEqual([
+      400,
+      [
+        {
+          param: 'Idempotency-Key',
+          message: `Idempotency-Key: expected 1 to 255 visible ASCII characters, received ${given.length} others`,
+        },
+      ],
+    ]);
+    expect((await server.post('/v1/jobs', body, { 'idempotency-key': 'x'.repeat(255) })).status).toBe(202);
+  });
+
+  it('finds a job for as long as that is kept, and no other that took its place', async () => {
+    const clock = new FakeClock();
+    const server = await memoryServer({}, { clock });
+    const first = await server.post('/v1/jobs', body, key);
+    expect(first.headers.get('idempotency-replayed')).toBeNull();
+    await ended(server, first.body);
+    await clock.turn(600_000);
+    const second = await server.post('/v1/jobs', body, key);
+    expect([second.status, second.headers.get('idempotency-replayed')]).toEqual([202, null]);
+    expect(second.body.id).not.toBe(first.body.id);
+    expect((await server.post('/v1/jobs', body, key)).body.id).toBe(second.body.id);
+    await ended(server, second.body);
+  });
+
+  it('can be used again where the queue did not take the first call', async () => {
+    const server = await memoryServer({ queue: 1 });
+    const taken = [];
+    for (const prompt of ['runs', 'waits']) {
+      taken.push(await server.post('/v1/jobs', { ...body, prompt }));
+      await Promise.resolve();
+    }
+    expect((await server.post('/v1/jobs', body, key)).status).toBe(429);
+    for (const { body: job } of taken) await ended(server, job);
+    const again = await server.post('/v1/jobs', { ...body, seed: 8 }, key);
+    expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([202, null]);
+    await ended(server, again.body);
+  });
+
   it('can be used again where the first call was refused', async () => {
     const server = await memoryServer();
     expect((await server.post('/v1/jobs', { ...body, n: 0 }, key)).status).toBe(400);
@@ -258,6 +370,69 @@ describe('the limits of a server', () => {
 });
 
 describe('the store of jobs', () => {
+  const job = (id: string, changes: object = {}) =>
+    ({
+      ...{ id, caller: 'a', bytes: 100, isOver: true, accepted: Promise.resolve(), over: new Promise(() => {}) },
+      ...changes,
+    }) as unknown as Job;
+  const others = (found: Job | 'gone' | null) => {
+    const source = {
+      asked: 0,
+      repeated: async () => null as { id: string; body: string } | null,
+      find: async () => found,
+    };
+    const find = source.find;
+    source.find = async () => {
+      source.asked++;
+      await settled();
+      return find();
+    };
+    return source;
+  };
+  const storeWith = (source: ReturnType<typeof others>) =>
+    new JobStore({ ttl: 1000, maxBytes: 250, clock: new FakeClock(), others: source });
+
+  it('asks other servers once for what several look for at a time, and keeps what it finds', async () => {
+    const source = others(job('theirs'));
+    const store = storeWith(source);
+    const found = await Promise.all([store.find('theirs', 'a'), store.find('theirs', 'a')]);
+    expect([found[0] === found[1], await store.find('theirs', 'a'), source.asked]).toEqual([true, found[0], 1]);
+  });
+
+  it('asks again for what was nowhere, and tells what is gone there', async () => {
+    const source = others(null);
+    const store = storeWith(source);
+    for (let time = 0; time < 2; time++)
+      await expect(store.find('none', 'a')).rejects.toMatchObject({ code: 'not_found' });
+    expect(source.asked).toBe(2);
+    await expect(storeWith(others('gone')).find('theirs', 'a')).rejects.toMatchObject({ code: 'gone' });
+  });
+
+  it('finds what another server started with the same key, unless the body is another', async () => {
+    const theirs = job('theirs');
+    const started = vi.fn(() => job('mine'));
+    const source = others(theirs);
+    const store = storeWith(source);
+    const sha256 = createHash('sha256').update('{}').digest('hex');
+    source.repeated = async () => ({ id: 'theirs', body: sha256 });
+    expect(await store.create('a', 'key', '{}', started)).toEqual({ job: theirs, repeated: true });
+    await expect(store.create('a', 'key', '{"n":2}', started)).rejects.toMatchObject({ code: 'idempotency_conflict' });
+    expect(started).not.toHaveBeenCalled();
+    // Another server may be faster still, after it was asked.
+    source.repeated = async () => null;
+    const faster = () => job('mine', { accepted: Promise.reject(new RepeatedJob('theirs', sha256)) });
+    expect(await store.create('a', 'key', '{}', faster)).toEqual({ job: theirs, repeated: true });
+    const other = () => job('mine', { accepted: Promise.reject(new RepeatedJob('theirs', 'other')) });
+    await expect(store.create('a', 'key', '{}', other)).rejects.toMatchObject({ code: 'idempotency_conflict' });
+  });
+
+  it('keeps images up to the very last byte that it may', async () => {
+    const store = new JobStore({ ttl: 1000, maxBytes: 200, clock: new FakeClock() });
+    for (const id of ['1', '2']) await store.create('a', undefined, '{}', () => job(id, { over: Promise.resolve() }));
+    await settled();
+    expect((await store.find('1', 'a')).id).toBe('1');
+  });
+
   it('keeps no more bytes of images than it may: the oldest that are over go first', async () => {
     const store = new JobStore({ ttl: 1000, maxBytes: 250, clock: new FakeClock() });
     const start = async (id: string, isOver: boolean) => {
