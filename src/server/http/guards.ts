@@ -39,9 +39,9 @@ export function authenticate(keys: ApiKeys | null, isOpen: (method: string, path
  */
 export function checkHost(hosts: readonly string[]): Guard {
   return async (c, next) => {
-    const host = hostnameOf(c.req.header('host'));
-    if (host === null || !hosts.includes(host)) {
-      throw refusal('host_not_allowed', `This server does not answer as ${JSON.stringify(host ?? '')}`);
+    const host = hostnameOf(c.req.header('host')) ?? '';
+    if (!hosts.includes(host)) {
+      throw refusal('host_not_allowed', `This server does not answer as ${JSON.stringify(host)}`);
     }
     await next();
   };

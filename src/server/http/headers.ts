@@ -12,6 +12,6 @@ export function requestIdOf(own: string | undefined): string {
 
 /** The name of a Host header without its port, in small letters. */
 export function hostnameOf(host: string | undefined): string | null {
-  const [, name] = /^(\[[0-9a-f:.]+\]|[\w.-]+)(?::\d+)?$/i.exec(host ?? '') ?? [];
+  const name = /^(\[[0-9a-f:.]+\]|[\w.-]+)(?::\d+)?$/i.exec(host ?? '')?.[1];
   return name?.toLowerCase() ?? null;
 }

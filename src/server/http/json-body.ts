@@ -30,19 +30,19 @@ export async function jsonBody(context: RequestContext): Promise<unknown> {
 export async function jsonLines(context: RequestContext): Promise<unknown[]> {
   const lines = (await context.req.text()).split(/\r?\n/).map((line) => line.trim());
   const issues: Issue[] = [];
-  const values = lines.flatMap((line, index) => {
-    if (line === '') return [];
+  const values: unknown[] = [];
+  for (const [index, line] of lines.entries()) {
+    if (line === '') continue;
     try {
-      return [JSON.parse(line)];
+      values.push(JSON.parse(line));
     } catch {
       issues.push({
         option: `line ${index + 1}`,
         expected: 'JSON',
         received: `${line.length} characters that are none`,
       });
-      return [];
     }
-  });
+  }
   if (values.length === 0 && issues.length === 0) {
     issues.push({ option: 'body', expected: 'at least one line', received: 'none' });
   }

@@ -16,7 +16,7 @@ export class ApiKeys {
   static read(keys: readonly string[]): { readonly keys: ApiKeys; readonly issues: readonly Issue[] } {
     const issues: Issue[] = [];
     const digests = keys.map((key, place) => {
-      const [, hash] = HASHED.exec(key) ?? [];
+      const hash = HASHED.exec(key)?.[1];
       if (hash !== undefined) return Buffer.from(hash, 'hex');
       if (key.length < SHORTEST || /\s/.test(key)) {
         const expected = `at least ${SHORTEST} characters without white space, or sha256: and 64 hex digits`;
@@ -52,11 +52,12 @@ export function linesOfKeys(text: string): string[] {
 
 /** The key of a request: a bearer token, `x-api-key`, or the password of basic authentication, as clients have one or the other. */
 export function keyOf(headers: Headers): string | null {
-  const [, scheme = '', value = ''] = /^(\w+) +(\S+)$/.exec(headers.get('authorization') ?? '') ?? [];
+  const { scheme = '', value = '' } =
+    /^(?<scheme>\w+) +(?<value>\S+)$/.exec(headers.get('authorization') ?? '')?.groups ?? {};
   if (scheme.toLowerCase() === 'bearer') return value;
   if (scheme.toLowerCase() === 'basic')
     return Buffer.from(value, 'base64')
       .toString()
-      .replace(/^[^:]*:/, '');
+      .replace(/[^:]*:/, '');
   return headers.get('x-api-key');
 }

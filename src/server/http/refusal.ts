@@ -78,7 +78,7 @@ export function invalidRequest(issues: readonly Issue[]): Refusal {
  */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  const { code, message, issues, hint } = T2IError.is(error) ? error : internal(error);
+  const { code, message, issues, hint } = T2IError.is(error) ? error : new T2IError('INTERNAL', 'It has no code');
   const status = STATUS[code] ?? 500;
   const told = status < 500 ? { message, issues, hint } : { message: ERROR_CODES[code] };
   return new Refusal(status, code.toLowerCase(), told.message, {
@@ -86,8 +86,4 @@ export function refusalOf(error: unknown): Refusal {
     cause: error,
     ...(status === 503 && { retryAfter: 1 }),
   });
-}
-
-function internal(error: unknown): T2IError {
-  return new T2IError('INTERNAL', 'An error without a code', { cause: error });
 }

@@ -18,9 +18,6 @@ export const wire = {
   flag: () => z.boolean({ error: 'true or false' }),
 };
 
-/** What came where a field was left out. */
-const NOTHING = 'nothing';
-
 /** What of a body is valid, and every mistake in the rest. */
 export interface ReadBody<T> {
   readonly value: Partial<T>;
@@ -53,10 +50,7 @@ export function readBody<T extends z.ZodObject>(schema: T, body: unknown): ReadB
     const result = z.safeParse(schema.shape[name] as z.ZodType, undefined);
     if (result.success) {
       if (result.data !== undefined) value[name] = result.data;
-    } else {
-      const [{ message: expected } = { message: 'a value' }] = result.error.issues;
-      issues.push({ option: name, expected, received: NOTHING });
-    }
+    } else issues.push(...issuesOf(name, undefined, result.error));
   }
   return { value: value as Partial<z.infer<T>>, issues };
 }
@@ -66,9 +60,9 @@ function issuesOf(name: string, given: unknown, error: z.ZodError): Issue[] {
   const places = new Map<string, Issue>();
   for (const { path, message } of error.issues) {
     const option = [name, ...path.map(String)].join('.');
-    const found = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], given);
+    const found = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], given);
     // JSON has no undefined.
-    const received = found === undefined ? NOTHING : describeValue(found);
+    const received = found === undefined ? 'nothing' : describeValue(found);
     if (!places.has(option)) places.set(option, { option, expected: message, received });
   }
   return [...places.values()];

@@ -33,6 +33,23 @@ describe('the door', () => {
     expect([none.status, wrong.status]).toEqual([401, 401]);
     expect({ ...none.body.error, request_id: '' }).toEqual({ ...wrong.body.error, request_id: '' });
     expect(none.headers.get('www-authenticate')).toBe('Bearer');
+    expect(none.body.error.hint).toContain('Authorization: Bearer');
+  });
+
+  it.each([
+    ['the address that it comes from', { incoming: { socket: { remoteAddress: '10.1.2.3' } } }, '10.1.2.3'],
+    ['nothing else where that is not known', { incoming: { socket: {} } }, 'local'],
+    ['nothing else where there is no socket', { incoming: {} }, 'local'],
+    ['nothing else in a host without one', {}, 'local'],
+  ])('knows a caller without a key by %s', async (_, env, caller) => {
+    const server = await memoryServer();
+    const request = new Request('http://localhost/v1/images/generations', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'x', steps: 1 }),
+    });
+    expect((await server.server.fetch(request, env)).status).toBe(200);
+    expect(server.logged()).toContain(`"caller":"${caller}"`);
   });
 
   it.each([
