@@ -6,6 +6,7 @@ import { emptyLog, runRounds, type SubjectLog } from '../../bench/run.js';
 import { prepareFile, writeFileAtomic } from '../../files.js';
 import { describeMachine } from '../../pipeline/machine.js';
 import { cappedThreads } from '../../pipeline/threads.js';
+import { printable } from '../../printable.js';
 import { installedPython } from '../../python/environment.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
@@ -58,5 +59,5 @@ async function publish(
   printReport(report, flags.json === true, io);
   if (html === null) return;
   await writeFileAtomic(html, Buffer.from(renderHtml(report)));
-  io.stderr.write(`wrote ${html}\n`);
+  io.stderr.write(`wrote ${printable(html)}\n`);
 }

@@ -4,6 +4,7 @@ import type { Issue } from '../../errors.js';
 import { describeValue, oneOf } from '../../fields.js';
 import { absolutePath } from '../../files.js';
 import type { RequestLimits } from '../../options.js';
+import { needlessFlag } from '../actions.js';
 import type { CommandInput } from '../command.js';
 import { readProfileFlags } from './profile-flags.js';
 
@@ -16,6 +17,7 @@ export interface BuildRequest {
   readonly device: number | undefined;
   readonly timingCache: string | undefined;
   readonly out: string | undefined;
+  readonly report: string | undefined;
 }
 
 /**
@@ -29,7 +31,7 @@ export function readBuildFlags(
   vaeFactor: number,
 ): { readonly request: BuildRequest; readonly issues: readonly Issue[] } {
   const issues: Issue[] = [];
-  const { runtime, compute, device, timingCache, out } = flags;
+  const { runtime, compute, device, timingCache, out, report } = flags;
   const runtimes = oneOf(RUNTIMES);
   if (runtime !== undefined && !runtimes.accepts(runtime)) {
     issues.push({ option: '--runtime', expected: runtimes.expected, received: describeValue(runtime) });
@@ -49,6 +51,8 @@ export function readBuildFlags(
     issues.push({ option: '--timing-cache', expected, received: describeValue(timingCache) });
   } else checkPath('--timing-cache', timingCache, 'file', issues);
   checkPath('--out', out, 'folder', issues);
+  if (report !== undefined && flags.dryRun === true) issues.push(needlessFlag('report', 'with --dry-run'));
+  else checkPath('--report', report, 'file', issues);
   const request: BuildRequest = {
     runtime: runtime as RuntimeName | undefined,
     profile: 'profile' in profile ? profile.profile : undefined,
@@ -56,6 +60,7 @@ export function readBuildFlags(
     device: device === undefined ? undefined : Number(device),
     timingCache: timingCache === undefined ? undefined : absolutePath(String(timingCache)),
     out: out === undefined ? undefined : absolutePath(String(out)),
+    report: report === undefined ? undefined : absolutePath(String(report)),
   };
   return { request, issues };
 }

@@ -7,7 +7,7 @@ import {
   previewEngines,
 } from '../../backends/engines.js';
 import { type Issue, T2IError } from '../../errors.js';
-import { absolutePath, cannotRead, prepareFile, writeFileAtomic, writeJsonFile } from '../../files.js';
+import { cannotRead, prepareFile, writeFileAtomic, writeJsonFile } from '../../files.js';
 import type { ModelDescription } from '../../model/description.js';
 import { limitsOf } from '../../pipeline/limits.js';
 import type { CommandInput } from '../command.js';
@@ -24,7 +24,9 @@ export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<n
   const model = await readModel(args[0], io);
   const request = checkFlags(flags, model);
   io.signal.throwIfAborted();
-  const { runtime, profile, computeCapabilities, device, timingCache: file, out: dir } = request;
+  const { runtime, profile, computeCapabilities, device, timingCache: file, out: dir, report } = request;
+  // A build takes minutes: what cannot be written afterwards is told before.
+  if (report !== undefined) await prepareFile(report);
   const before = file === undefined ? null : await readTimingCache(file);
   const progress = new EngineProgress(io);
   const options = {
@@ -49,11 +51,11 @@ export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<n
       await writeFileAtomic(file, result.timingCache);
     }
     printBuilt(model.name, result, (network) => progress.seconds(network), json, io);
-    await writeReport(flags, { built: true, engines: enginesOf(result) });
+    await writeReport(report, { built: true, engines: enginesOf(result) });
     return EXIT.ok;
   } catch (error) {
     if (flags.optional === true && T2IError.is(error) && error.code === 'BACKEND_UNAVAILABLE') {
-      await writeReport(flags, { built: false, reason: error.message });
+      await writeReport(report, { built: false, reason: error.message });
       progress.clear();
       note(io, `No engine was built: ${error.message}`);
       if (json) printJson(io, { model: model.name, engines: [] });
@@ -66,10 +68,8 @@ export async function runBuild({ args, flags }: CommandInput, io: Io): Promise<n
 }
 
 /** For whoever runs this as a step of many. */
-async function writeReport({ report }: CommandInput['flags'], value: unknown): Promise<void> {
-  if (typeof report !== 'string') return;
-  await prepareFile(absolutePath(report));
-  await writeJsonFile(absolutePath(report), value);
+async function writeReport(report: string | undefined, value: unknown): Promise<void> {
+  if (report !== undefined) await writeJsonFile(report, value);
 }
 
 function enginesOf({ engines }: EnsuredEngines) {

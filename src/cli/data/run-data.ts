@@ -81,6 +81,7 @@ function optionsOf(action: Action, source: string | undefined, { flags }: Comman
   refuse([
     ...flagsOfOthers(action, FLAGS_OF, flags),
     ...idle.map((key) => needlessFlag(key, 'without --on ray')),
+    ...(action === 'push' && flags.python !== undefined ? [needlessFlag('python', 'with push')] : []),
     ...checkFields({ archive, on, rayAddress, minSide: number('minSide'), rayWorkers: number('rayWorkers') }, FIELDS),
   ]);
   const options = own.flatMap((key) => {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { createProject } from '../../ops/project/create.js';
+import { printable } from '../../printable.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
@@ -14,7 +15,7 @@ export async function runInit({ args, flags }: CommandInput, io: Io): Promise<nu
   if (flags.json === true) printJson(io, { folder, files });
   else {
     io.stdout.write(files.map((file) => `${file}\n`).join(''));
-    io.stderr.write(`Next: cd ${given}; t2i data import YOUR_FOLDER; t2i params check; t2i pipeline run\n`);
+    io.stderr.write(`Next: cd ${printable(given)}; t2i data import YOUR_FOLDER; t2i params check; t2i pipeline run\n`);
   }
   return EXIT.ok;
 }

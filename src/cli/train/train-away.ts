@@ -2,7 +2,6 @@ import type { Away } from '../../ops/params/places.js';
 import { readParamsToCheck } from '../../ops/params/read.js';
 import type { Params } from '../../ops/params/schema.js';
 import { refuseOtherRun } from '../../ops/sagemaker/fetch-model.js';
-import { jobFailed } from '../../ops/sagemaker/job.js';
 import { type ContainerFormat, previewTraining, type TrainingPreview } from '../../ops/sagemaker/plan.js';
 import { submit } from '../../ops/sagemaker/submit.js';
 import type { CommandInput } from '../command.js';
@@ -58,7 +57,6 @@ async function run(preview: TrainingPreview, cloud: Cloud, where: Away, input: C
   }
   try {
     const job = await followOnTerminal(name, cloud, io);
-    if (job.TrainingJobStatus !== 'Completed') throw jobFailed(job);
     return tellResult(await fetchResult(projectFolder(io), job, cloud, io), input, io);
   } finally {
     if (io.signal.aborted && where === 'sagemaker') {

@@ -23,6 +23,16 @@ describe('a timing cache', () => {
   });
 });
 
+describe('a report', () => {
+  const issuesOf = (flags: CommandInput['flags']) => readBuildFlags(flags, limits, 8).issues;
+
+  it('is a file, of what was built', () => {
+    expect(issuesOf({ report: '/tmp/t2i-no-such-folder/report.json' })).toEqual([]);
+    for (const report of ['', '/tmp']) expect(issuesOf({ report })).toMatchObject([{ option: '--report' }]);
+    expect(issuesOf({ report: 'a.json', dryRun: true })).toMatchObject([{ expected: 'nothing with --dry-run' }]);
+  });
+});
+
 describe('the profile of an engine', () => {
   it.each([
     ['1x16x16', [shape(1, 16, 16), shape(1, 16, 16), shape(1, 16, 16)]],

@@ -1,23 +1,22 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../../../src/cli/main.js';
+import type { Issue } from '../../../src/errors.js';
 import { fakeIo } from '../../support/fake-io.js';
+import { writeFakePython } from '../../support/fake-python.js';
 
-/** Stands for the trainer's interpreter: its result is what the stage was started with. */
-const PYTHON = `#!${process.execPath}
-const value = { options: process.argv.slice(7), ...JSON.parse(process.env.T2I_TEST_FOUND ?? '{}') };
-console.log(JSON.stringify({ event: 'result', value }));
-`;
+/** Its result is what the stage was started with. */
+const PYTHON = `
+const value = { stage: call.stage, options: call.options, ...JSON.parse(process.env.T2I_TEST_FOUND ?? '{}') };
+emit('result', { value });`;
 
 let project: string;
 let python: string;
 beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), 't2i-data-'));
-  python = join(project, 'python');
-  writeFileSync(python, PYTHON);
-  chmodSync(python, 0o755);
+  python = writeFakePython(join(project, 'python'), PYTHON);
   writeFileSync(join(project, 'params.yaml'), '{}');
 });
 afterAll(() => rmSync(project, { recursive: true }));
@@ -39,12 +38,12 @@ describe('t2i data', () => {
   });
 
   it.each(['caption', 'embed', 'latents'])('%s works in one process unless told', async (action) => {
-    expect(await data(action)).toEqual({ code: 0, said: { options: [] } });
+    expect(await data(action)).toEqual({ code: 0, said: { stage: action, options: [] } });
   });
 
   it.each(['caption', 'embed', 'latents'])('%s goes to a Ray cluster on request', async (action) => {
     const flags = ['--on', 'ray', '--ray-address', '10.0.0.5:6379', '--ray-workers', '4'];
-    expect(await data(action, ...flags)).toEqual({ code: 0, said: { options: flags } });
+    expect(await data(action, ...flags)).toEqual({ code: 0, said: { stage: action, options: flags } });
   });
 
   it('ends with 1 where a check finds errors', async () => {
@@ -67,5 +66,72 @@ describe('t2i data', () => {
       '--ray-workers',
     ]);
     expect(await issues('check', '--on', 'ray')).toEqual(['--on']);
+  });
+
+  it('checks unless told otherwise, and gives an import the whole path and its flags', async () => {
+    expect((await data()).said).toMatchObject({ stage: 'check_data', options: [] });
+    const flags = ['--strict', '--class-captions', '--min-side', '32'];
+    expect((await data('import', 'more', ...flags)).said).toEqual({
+      ...{ stage: 'import_data', options: ['--source', join(project, 'more'), ...flags] },
+    });
+    expect((await data('import', '/elsewhere')).said.options).toEqual(['--source', '/elsewhere']);
+    expect((await data('caption', '--overwrite')).said.options).toEqual(['--overwrite']);
+    expect((await data('caption', '--on', 'here')).said.options).toEqual(['--on', 'here']);
+  });
+
+  it.each([
+    [['walk'], 'action', /unknown action "walk"/],
+    [['import'], 'file', /a folder or an archive of images with import/],
+    [['caption', 'more'], 'file', /nothing with caption/],
+    [['import', 'more', '--min-side', '0'], '--min-side', /an integer from 1 to 65536/],
+    [['import', 'more', '--min-side', 'x'], '--min-side', /an integer from 1 to 65536/],
+    [['caption', '--strict'], '--strict', /nothing with caption/],
+    [['embed', '--on', 'ray', '--ray-workers', '10001'], '--ray-workers', /an integer from 1 to 10000/],
+    [['embed', '--on', 'ray', '--ray-address', ''], '--ray-address', /HOST:PORT/],
+    [['latents', '--ray-address', 'auto'], '--ray-address', /nothing without --on ray/],
+    [['push', '--archive', 'rar'], '--archive', /one of shards, zip/],
+    [['check', '--archive', 'zip'], '--archive', /nothing with check/],
+    [['push'], '--python', /nothing with push/],
+  ])('refuses %j', async (argv, option, words) => {
+    const { code, said } = await data(...argv);
+    expect(code).toBe(2);
+    const told = said.error.issues.map((issue: Issue) => [issue.option, issue.problem ?? issue.expected]);
+    expect(told).toContainEqual([option, expect.stringMatching(words)]);
+  });
+});
+
+describe('t2i data push', () => {
+  const push = async (...argv: string[]) => {
+    const io = fakeIo({ cwd: project, terminal: true });
+    return { code: await main(['data', 'push', '--json', ...argv], io), out: io.out(), err: io.err() };
+  };
+  const write = (path: string) => {
+    mkdirSync(join(project, path, '..'), { recursive: true });
+    writeFileSync(join(project, path), path);
+  };
+
+  it('copies what is trained on where the parameters say, and reports what lies there', async () => {
+    writeFileSync(join(project, 'params.yaml'), `data: { remote: ${project}/remote }`);
+    for (const path of ['data/raw/dataset/images/a.png', 'data/prepared/b.bin', 'data/other.txt']) write(path);
+    const { code, out, err } = await push();
+    expect(code, err).toBe(0);
+    expect(err).toContain('data 2/2 files');
+    for (const path of ['raw/dataset/images/a.png', 'prepared/b.bin'])
+      expect(existsSync(join(project, 'remote/data', path)), path).toBe(true);
+    expect(existsSync(join(project, 'remote/data/other.txt'))).toBe(false);
+    const { copied, ...report } = JSON.parse(out);
+    expect(copied).toBe(2);
+    const path = join(project, 'reports/data-push.json');
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(report);
+    expect(JSON.parse((await push()).out)).toEqual({ copied: 0, ...report });
+    rmSync(join(project, 'remote'), { recursive: true });
+    await push('--archive', 'zip');
+    expect(existsSync(join(project, 'remote/data/prepared'))).toBe(false);
+  });
+
+  it('names the parameter that is no address', async () => {
+    writeFileSync(join(project, 'params.yaml'), 'data: { remote: "s3://UP" }');
+    const { code, err } = await push();
+    expect([code, err]).toEqual([2, expect.stringMatching(/data\.remote: .*bucket/)]);
   });
 });

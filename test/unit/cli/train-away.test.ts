@@ -126,7 +126,9 @@ describe('t2i train --on sagemaker', () => {
   it('needs images, data and a region, and asks for nothing without', async () => {
     at.bucket.objects.clear();
     expect((await train()).err).toContain('t2i data push');
-    const nowhere = await t2i(['train', '--on', 'local-sagemaker'], { env: { AWS_REGION: undefined } });
+    const nowhere = await t2i(['train', '--on', 'local-sagemaker', '--python', 'p'], {
+      env: { AWS_REGION: undefined },
+    });
     expect([nowhere.code, nowhere.err]).toEqual([2, expect.stringContaining('AWS_REGION: expected a region')]);
     for (const name of ['b.png', 'c.png']) rmSync(join(at.project, 'data/raw/dataset/images', name));
     expect((await train()).err).toContain('data.train_size: expected at most 1');
