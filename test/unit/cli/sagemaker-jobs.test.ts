@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { SageMakerClient } from '@aws-sdk/client-sagemaker';
 import { describe, expect, it, vi } from 'vitest';
 import { Interrupted } from '../../../src/cli/io.js';
 import { main } from '../../../src/cli/main.js';
+import type { CourseOptions } from '../../../src/ops/sagemaker/local/course.js';
+import { LocalSageMaker } from '../../../src/ops/sagemaker/local/server.js';
 import { fakeIo } from '../../support/fake-io.js';
 import { awsLike } from '../../support/offline-sagemaker.js';
 import { addDone, at, ENV, freshCloud, job, RESULT, report, t2i, train } from './offline-cloud.js';
@@ -68,7 +71,10 @@ describe('t2i jobs', () => {
     ];
     at.service.add(NAME, { SecondaryStatus: 'Starting' });
     at.logs.set(`${NAME}/algo-1-1`, [...said, event('result', { value: 1 })]);
-    at.logs.set(`${NAME}/algo-2-1`, said);
+    at.logs.set(`${NAME}/algo-2-1`, [
+      ...said.map((line) => line.replace('few', 'no').replace('training', 'waiting')),
+      'plain',
+    ]);
     at.meanwhile = () => {
       const next = stages.shift();
       if (next) at.service.add(NAME, next);
@@ -85,6 +91,7 @@ describe('t2i jobs', () => {
       `note: ${NAME}: Starting`,
       'warning: few captions',
       'training 1/2 steps',
+      'algo-2 | plain',
       `note: ${NAME}: Training`,
       `note: ${NAME}: Training, interrupted 1 times so far`,
     ]);
@@ -141,6 +148,25 @@ describe('t2i jobs', () => {
     await expect(fetch(url)).rejects.toThrow();
   });
 
+  it('run there with the keys and the address of the command alone, and a port of their own each', async () => {
+    const start = vi.spyOn(LocalSageMaker, 'start').mockRejectedValue(new Error('enough'));
+    const AWS_ENDPOINT_URL = 'http://127.0.0.1:5000';
+    const given = { PATH: '/usr/bin', HOME: '/home/me', AWS_SESSION_TOKEN: 'a token', OTHER: 'x', AWS_ENDPOINT_URL };
+    await t2i(['jobs', 'serve', '--python', '/opt/python/bin/python3'], { env: given });
+    await t2i(['jobs', 'serve', '--python', '/opt/python/bin/python3']);
+    const [[options], [plain]] = start.mock.calls as unknown as [[CourseOptions], [CourseOptions]];
+    const { OTHER: _, AWS_ENDPOINT_URL_SAGEMAKER: __, ...keys } = { ...ENV, ...given };
+    expect(options.env).toEqual({
+      ...{ ...keys, PATH: '/opt/python/bin:/usr/bin', AWS_DEFAULT_REGION: 'eu-west-1' },
+      ...{ LANG: 'C.UTF-8', OMP_NUM_THREADS: expect.stringMatching(/^[1-9]\d*$/) },
+    });
+    expect(Number(options.env.OMP_NUM_THREADS)).toBeLessThanOrEqual(availableParallelism());
+    expect(plain.env).toMatchObject({ PATH: `/opt/python/bin:${process.env.PATH}`, HOME: tmpdir() });
+    expect(Object.keys(plain.env)).not.toContain('AWS_SESSION_TOKEN');
+    expect(Object.keys(plain.env)).not.toContain('AWS_ENDPOINT_URL');
+    expect(await options.port()).not.toBe(await options.port());
+  });
+
   it('says that a port is taken, and leaves nothing', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -153,7 +179,7 @@ describe('t2i jobs', () => {
     expect([code, out, err]).toEqual([
       1,
       '',
-      expect.stringMatching(new RegExp(`^error: Cannot listen on .*:${port}: `)),
+      expect.stringMatching(new RegExp(`^error: Cannot listen on .*:${port}: .*\n.*--port`)),
     ]);
     expect(readdirSync(temporary)).toEqual([]);
   });

@@ -129,9 +129,38 @@ describe('t2i train --on sagemaker', () => {
     const nowhere = await t2i(['train', '--on', 'local-sagemaker', '--python', 'p'], {
       env: { AWS_REGION: undefined },
     });
-    expect([nowhere.code, nowhere.err]).toEqual([2, expect.stringContaining('AWS_REGION: expected a region')]);
+    expect([nowhere.code, nowhere.err]).toEqual([
+      2,
+      expect.stringMatching(/AWS_REGION: expected a region(.|\n)*\.env/),
+    ]);
     for (const name of ['b.png', 'c.png']) rmSync(join(at.project, 'data/raw/dataset/images', name));
     expect((await train()).err).toContain('data.train_size: expected at most 1');
     expect(at.service.created).toEqual([]);
+  });
+});
+
+describe('t2i train --on local-sagemaker', () => {
+  const argv = ['train', '--on', 'local-sagemaker', '--python', process.execPath, '--json'];
+
+  it('asks a service on this machine, which costs nothing, and fetches the model', async () => {
+    await leaveModel('out/model.tar.gz');
+    at.meanwhile = () => {
+      at.service.end(job(), 'Completed');
+      at.service.add(job(), {
+        ...at.service.jobs.get(job()),
+        ModelArtifacts: { S3ModelArtifacts: 's3://flowers/out/model.tar.gz' },
+      });
+    };
+    const { code, err, json } = await t2i(argv);
+    expect([code, json()], err).toEqual([0, expect.objectContaining({ ...RESULT, job: job() })]);
+    expect(err).toMatch(/^note: started the training job /);
+    expect(at.waits).toEqual([300]);
+  });
+
+  it('ends with the command', async () => {
+    const end = new AbortController();
+    at.meanwhile = () => end.abort(new Interrupted('SIGINT'));
+    const { code, err } = await t2i(argv, { signal: end.signal });
+    expect([code, err]).toEqual([130, expect.not.stringContaining('goes on')]);
   });
 });
