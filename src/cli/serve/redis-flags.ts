@@ -1,6 +1,7 @@
 import type { Issue } from '../../errors.js';
 import { refuse } from '../../fields.js';
 import { addressIssues, hasSecret } from '../../server/redis/address.js';
+import { needlessFlag } from '../actions.js';
 import type { CommandInput, Flag } from '../command.js';
 import { parseDuration } from '../quantities.js';
 import { readTextFile } from '../text-file.js';
@@ -36,7 +37,9 @@ export async function readRedisFlags(
   const lock = flagReader(flags, issues)('--redis-lock', 'redisLock', parseDuration, TIMES);
   refuse(issues);
   const url = await readRedisUrl(flags, env);
-  return url === undefined ? undefined : { url, lock };
+  if (url !== undefined) return { url, lock };
+  if (lock !== undefined) refuse([needlessFlag('redisLock', `without --redis, --redis-file or ${VARIABLE}`)]);
+  return undefined;
 }
 
 /**
