@@ -1,24 +1,12 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** What stands in the place of the trainer's interpreter was started with, and all that it was asked for. */
-interface StageCall {
-  /** What came before the script of the stage. */
-  readonly launcher: readonly string[];
-  /** Name of the script. */
-  readonly stage: string;
-  readonly project: string;
-  readonly params: Record<string, Record<string, unknown>>;
-  /** What the script takes besides. */
-  readonly options: readonly string[];
-  readonly env: Record<string, string | undefined>;
-}
-
 /**
  * Writes an interpreter that stands for the trainer's.
  *
- * @param code in JavaScript: `call` is a {@link StageCall}, and `emit(event, fields)` prints what a stage tells; its result is the call
- *   where it is left out
+ * @param code in JavaScript; the result of the stage is `call` where it is left out. `call` says what the interpreter was started with:
+ *   `launcher`, what came before the script of the stage; `stage`, its name; `project`; `params`; `options`, what it takes besides; and
+ *   `env`. `emit(event, fields)` prints what a stage tells
  */
 export function writeFakePython(path: string, code = "emit('result', { value: call });"): string {
   const text = `#!${process.execPath}
