@@ -5,6 +5,7 @@ import { T2IError } from '../errors.js';
 import { refuse } from '../fields.js';
 import { absolutePath, cannotRead } from '../files.js';
 import { isServerAddress } from '../http/server-address.js';
+import { readToken } from '../http/token.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -34,13 +35,14 @@ export function hubSettings(env: Environment): HubSettings {
     endpoint: readEndpoint(env.HF_ENDPOINT || ENDPOINT),
     cache: absolutePath(env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home(), 'hub')),
     offline: /^(1|on|yes|true)$/i.test(env.HF_HUB_OFFLINE || env.TRANSFORMERS_OFFLINE || ''),
-    token: async () => readToken(env.HF_TOKEN || (await readTokenFile(env.HF_TOKEN_PATH || join(home(), 'token')))),
+    token: async () =>
+      readToken('HF_TOKEN', env.HF_TOKEN || (await readTokenFile(env.HF_TOKEN_PATH || join(home(), 'token')))),
   };
 }
 
 /** The same with another token, or none. */
 export function withToken(hub: HubSettings, token: string | undefined): HubSettings {
-  return { ...hub, token: async () => readToken(token ?? null) };
+  return { ...hub, token: async () => readToken('HF_TOKEN', token) };
 }
 
 /** Headers of a request to the Hub. */
@@ -65,14 +67,6 @@ function readEndpoint(text: string): string {
   if (!isServerAddress(text))
     refuse([{ option: 'HF_ENDPOINT', expected: 'an address like https://huggingface.co', received: 'another text' }]);
   return text.replace(/\/+$/, '');
-}
-
-function readToken(text: string | null): string | null {
-  const token = text?.trim() ?? '';
-  if (token === '') return null;
-  if (!/^[\x21-\x7e]+$/.test(token))
-    refuse([{ option: 'HF_TOKEN', expected: 'a token', received: 'a text with spaces or other characters' }]);
-  return token;
 }
 
 async function readTokenFile(path: string): Promise<string | null> {

@@ -3,6 +3,7 @@ import { T2IError } from '../../errors.js';
 import { refuse } from '../../fields.js';
 import { type HttpRequest, request, requestJson } from '../../http/request.js';
 import { isServerAddress } from '../../http/server-address.js';
+import { readToken } from '../../http/token.js';
 import { ADDRESS } from './address.js';
 
 export interface MlflowOptions {
@@ -115,10 +116,6 @@ function checkedAddress(address: string): string {
 function credentials(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const { MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password } = env;
   if (user && password) return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
-  const token = env.MLFLOW_TRACKING_TOKEN?.trim();
-  if (!token) return {};
-  // What no header can hold, fetch would repeat in its error.
-  const received = 'a text with spaces or other characters';
-  if (!/^[\x21-\x7e]+$/.test(token)) refuse([{ option: 'MLFLOW_TRACKING_TOKEN', expected: 'a token', received }]);
-  return { authorization: `Bearer ${token}` };
+  const token = readToken('MLFLOW_TRACKING_TOKEN', env.MLFLOW_TRACKING_TOKEN);
+  return token === null ? {} : { authorization: `Bearer ${token}` };
 }

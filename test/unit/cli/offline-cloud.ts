@@ -11,9 +11,9 @@ import { main } from '../../../src/cli/main.js';
 import { readSegments, sizeOf } from '../../../src/ops/archive/segments.js';
 import { tarSegments } from '../../../src/ops/archive/tar.js';
 import { fakeIo } from '../../support/fake-io.js';
+import { MemoryBucket } from '../../support/memory-bucket.js';
 import { CANARIES } from '../../support/moto.js';
 import { OfflineSageMaker } from '../../support/offline-sagemaker.js';
-import { MemoryBucket } from '../../support/offline-store.js';
 
 export const PARAMS = {
   data: { remote: 's3://flowers/v1', train_size: 2, val_size: 1 },

@@ -4,14 +4,8 @@ import { RepeatedJob } from '../../../src/server/jobs/elsewhere.js';
 import type { Job } from '../../../src/server/jobs/job.js';
 import { JobStore } from '../../../src/server/jobs/job-store.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
-import { type MemoryServer, memoryModel, memoryServer } from '../../support/memory-server.js';
-
-const body = { prompt: 'a red apple', steps: 20, seed: 7 };
-const [ALICE, BOB] = ['alice-alice-alice', 'bobby-bobby-bobby'];
-const as = (key: string) => ({ authorization: `Bearer ${key}` });
-/** Waits for the end of a job, while the server takes others. */
-const ended = async (server: MemoryServer, { events_url }: { events_url: string }) =>
-  (await server.app.request(events_url)).text();
+import { memoryModel, memoryServer } from '../../support/memory-server.js';
+import { ALICE, as, BOB, body, ended } from './job-calls.js';
 
 describe('an idempotency key', () => {
   const key = { 'idempotency-key': 'order-1' };

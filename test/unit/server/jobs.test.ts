@@ -4,20 +4,13 @@ import { readReceipt } from '../../../src/image/read-receipt.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
 import { type MemoryServer, memoryModel, memoryServer } from '../../support/memory-server.js';
 import { sseEvents } from '../../support/sse.js';
-
-const body = { prompt: 'a red apple', steps: 20, seed: 7 };
-const [ALICE, BOB] = ['alice-alice-alice', 'bobby-bobby-bobby'];
-const as = (key: string) => ({ authorization: `Bearer ${key}` });
+import { ALICE, as, BOB, body, ended } from './job-calls.js';
 
 async function over(server: MemoryServer, id: string, headers = {}) {
   await server.queue.drain();
   const response = await server.app.request(`/v1/jobs/${id}/events`, { headers });
   return sseEvents(await response.text()).at(-1);
 }
-
-/** Waits for the end of a job, while the server takes others. */
-const ended = async (server: MemoryServer, { events_url }: { events_url: string }) =>
-  (await server.app.request(events_url)).text();
 
 describe('a job', () => {
   it('is accepted at once, asked after, and has its images in the end', async () => {

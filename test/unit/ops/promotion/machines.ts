@@ -38,6 +38,13 @@ export function machine(name: string) {
     train: (run: string, loss: number) => writeRun(project, run, loss),
     promote: (more: Partial<PromoteOptions> = {}) =>
       promote({ ...common(), minDelta: 0, dryRun: false, onAdopt, ...more }),
+    /** Trains and promotes runs, each with its loss, in this project alone. */
+    promoteAlone: async (runs: Readonly<Record<string, number>>) => {
+      for (const [run, loss] of Object.entries(runs)) {
+        writeRun(project, run, loss);
+        await promote({ ...common(), minDelta: 0, dryRun: false, shared: undefined });
+      }
+    },
     back: (more: Partial<RollbackOptions> = {}) => rollback({ ...common(), ...more }),
     promoted: () => readPromotedModel(project),
     metadata: () => readFileSync(join(project, 'saved_models/model_metadata.json'), 'utf8'),

@@ -7,20 +7,20 @@ import type { S3Store } from '../../../../src/aws/s3-store.js';
 import { promote } from '../../../../src/ops/promotion/promote.js';
 import { rollback } from '../../../../src/ops/promotion/rollback.js';
 import { S3SharedPlace } from '../../../../src/ops/promotion/shared/s3.js';
+import { MemoryBucket } from '../../../support/memory-bucket.js';
 import { readPromotedModel, writeRun } from './tiny-runs.js';
-import { TinyS3 } from './tiny-s3.js';
 
 const { signal } = new AbortController();
 const RECORD = 'promoted/promotion.json';
 const recordOf = (bytes: Buffer) => ({ bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') });
 
-let s3: TinyS3;
+let s3: MemoryBucket;
 let store: S3Store;
 let place: S3SharedPlace;
 let root: string;
 let told: string[];
 beforeEach(async () => {
-  [s3, told] = [new TinyS3(), []];
+  [s3, told] = [new MemoryBucket(), []];
   root = mkdtempSync(join(tmpdir(), 't2i-s3-place-'));
   store = await s3.store();
   place = new S3SharedPlace(store, { bucket: 'flowers', key: 'promoted' }, (doing, { bytes }) =>
@@ -94,7 +94,7 @@ describe('a file in S3', () => {
     await sent(content);
     rmSync(join(root, 'sent'));
     await place.send(join(root, 'sent'), recordOf(content), signal);
-    expect(s3.asked.filter((name) => name === 'PutObject')).toHaveLength(1);
+    expect(s3.written).toHaveLength(1);
   });
 
   it('that is another than its record says is not sent', async () => {
@@ -105,7 +105,7 @@ describe('a file in S3', () => {
     expect(s3.objects.size).toBe(0);
   });
 
-  it.each<[string, TinyS3['keeps']]>([
+  it.each<[string, MemoryBucket['keeps']]>([
     ['loses', () => null],
     ['cuts', (kept) => ({ ...kept, body: kept.body.subarray(1) })],
     ['keeps without its hash', (kept) => ({ ...kept, metadata: undefined })],

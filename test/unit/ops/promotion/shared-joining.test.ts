@@ -10,13 +10,7 @@ describe('a project with a history of its own that joins others', () => {
     const [one, own] = [machine('one'), machine('own')];
     one.train('a', 0.5);
     await one.promote();
-    for (const [run, loss] of [
-      ['x', 0.7],
-      ['y', 0.4],
-    ] as const) {
-      own.train(run, loss);
-      await own.promote({ shared: undefined });
-    }
+    await own.promoteAlone({ x: 0.7, y: 0.4 });
     return own;
   };
   const ownHistory = (own: Machine) =>

@@ -111,13 +111,7 @@ describe('going back where the promotion is shared', () => {
 
   it('is the first that is shared, and the way out where the files of what is promoted are lost', async () => {
     const one = machine('one');
-    for (const [run, loss] of [
-      ['a', 0.5],
-      ['b', 0.4],
-    ] as const) {
-      one.train(run, loss);
-      await one.promote({ shared: undefined });
-    }
+    await one.promoteAlone({ a: 0.5, b: 0.4 });
     one.forget('runs');
     writeFileSync(join(one.project, 'saved_models/diffuser/unet/model.safetensors'), 'weights of B');
     expect(await one.back()).toMatchObject({ version: 1, from: 2 });

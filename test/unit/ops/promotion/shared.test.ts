@@ -12,13 +12,7 @@ const { signal } = new AbortController();
 describe('a shared promotion', () => {
   it('begins with the history that the project has, and another machine gets all of it', async () => {
     const [one, other] = [machine('one'), machine('other')];
-    for (const [run, loss] of [
-      ['a', 0.5],
-      ['b', 0.4],
-    ] as const) {
-      one.train(run, loss);
-      await one.promote({ shared: undefined });
-    }
+    await one.promoteAlone({ a: 0.5, b: 0.4 });
     expect(await one.promote()).toMatchObject({ promoted: false, version: 2 });
     expect(shared.history).toEqual(await one.history());
     expect(await other.promote()).toEqual({
@@ -110,13 +104,7 @@ describe('a shared promotion', () => {
 
   it('has the files of all versions before the record that names them, where it begins with a history', async () => {
     const one = machine('one');
-    for (const [run, loss] of [
-      ['a', 0.5],
-      ['b', 0.4],
-    ] as const) {
-      one.train(run, loss);
-      await one.promote({ shared: undefined });
-    }
+    await one.promoteAlone({ a: 0.5, b: 0.4 });
     let there: string[] = [];
     meanwhile('writeRecord', async () => {
       there = [...shared.files.values()].map(String);

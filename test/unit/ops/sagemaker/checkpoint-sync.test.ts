@@ -5,7 +5,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { S3Store } from '../../../../src/aws/s3-store.js';
 import { CheckpointSync } from '../../../../src/ops/sagemaker/local/checkpoint-sync.js';
-import { MemoryBucket } from '../../../support/offline-store.js';
+import { MemoryBucket } from '../../../support/memory-bucket.js';
 
 const { signal } = new AbortController();
 const ADDRESS = { bucket: 'flowers', key: 'checkpoints' };
@@ -56,7 +56,7 @@ describe('the checkpoints of a host', () => {
     expect(bucket.written.sort()).toEqual(['checkpoints/old', 'checkpoints/step-2/weights']);
     expect(bucket.keys()).toEqual(['checkpoints/deep/kept', 'checkpoints/old', 'checkpoints/step-2/weights']);
     expect(bucket.text('checkpoints/old')).toBe('changed');
-    expect(bucket.objects.get('checkpoints/old')?.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(bucket.objects.get('checkpoints/old')?.metadata?.sha256).toMatch(/^[0-9a-f]{64}$/);
   });
 
   it('are copied while they are worked on', async () => {

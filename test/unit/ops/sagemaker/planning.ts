@@ -7,7 +7,8 @@ import type { S3Store } from '../../../../src/aws/s3-store.js';
 import { PARAMS } from '../../../../src/ops/params/schema.js';
 import type { TrainingJobs } from '../../../../src/ops/sagemaker/client.js';
 import { previewTraining, type TrainingOptions } from '../../../../src/ops/sagemaker/plan.js';
-import { MemoryBucket, OFFLINE } from '../../../support/offline-store.js';
+import { MemoryBucket } from '../../../support/memory-bucket.js';
+import { OFFLINE } from '../../../support/offline-store.js';
 
 const { signal } = new AbortController();
 export const sha256 = (body: Buffer | string) => createHash('sha256').update(body).digest('hex');
