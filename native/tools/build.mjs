@@ -66,10 +66,13 @@ const defines = {
   ...(withCuda && { T2I_CUDA_HOME: cudaHome }),
   ...(flavour === 'ship' && { CMAKE_CXX_COMPILER: portableCompiler() }),
 };
-const args = ['compile', '--log-level', 'warn', '--out', join(ROOT, 'build', flavour)];
+const args = ['--log-level', 'warn', '--out', join(ROOT, 'build', flavour)];
 for (const [name, value] of Object.entries(defines)) args.push(`--CD${name}=${value}`);
 const cmakeJs = join(ROOT, 'node_modules', 'cmake-js', 'bin', 'cmake-js');
 // Two clones share a cache, whatever folders they lie in.
 const env = { ...process.env, CCACHE_BASEDIR: ROOT, CCACHE_NOHASHDIR: '1' };
-const { status } = spawnSync(process.execPath, [cmakeJs, ...args], { cwd: ROOT, env, stdio: 'inherit' });
-process.exit(status ?? 1);
+// Of a folder that was configured before, `compile` keeps what was defined then, such as an addon without CUDA.
+for (const command of ['configure', 'compile']) {
+  const { status } = spawnSync(process.execPath, [cmakeJs, command, ...args], { cwd: ROOT, env, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
