@@ -85,7 +85,8 @@ void ImageDecoder::queue(const Job& job, const float* latents, int32_t images, R
   rgb.images = images;
   rgb.pixels = image_shape[2] * image_shape[3];
   rgb.not_a_number = result_.as<int32_t>();
-  cuda::fill_zero(rgb.not_a_number, sizeof(int32_t), stream);
+  // With what lies between it and the images: that is copied to the host too.
+  cuda::fill_zero(rgb.not_a_number, kImages, stream);
   cuda::launch_rgb(rgb, stream);
 
   const std::size_t bytes = kImages + static_cast<std::size_t>(images * kColours * rgb.pixels);
