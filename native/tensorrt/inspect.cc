@@ -124,7 +124,8 @@ void inspect_parser(LibraryInfo& info) {
                                            std::to_string(info.version[0]) + ", and " + other + ".");
 }
 
-/// TensorRT opens its builder resources by their full version, from its own folder or the loader's.
+/// TensorRT opens its builder resources by their full version, from the loader's path, newer ones from their own folder
+/// too; who builds puts that folder on the loader's path.
 bool has_builder_resource(const LibraryInfo& info) {
   const std::string stem = "libnvinfer_builder_resource";
   std::vector<std::string> folders{std::filesystem::path(info.path).parent_path().string(),

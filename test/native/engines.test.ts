@@ -1,10 +1,12 @@
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { EngineProgress } from '../../src/backends/backend.js';
 import { readEngineFile } from '../../src/backends/tensorrt/engines/engine-file.js';
 import type { EngineOptions } from '../../src/backends/tensorrt/engines/engine-options.js';
 import { ensureEngines, previewBuild } from '../../src/backends/tensorrt/engines/model-engines.js';
-import { failure } from '../support/engines.js';
+import type { NativeLibrary } from '../../src/backends/tensorrt/native.js';
+import { engineFolder, failure } from '../support/engines.js';
 import { noBuild } from '../support/native.js';
 import { failWith, PROFILE, SMALL, simMachine, simOptions } from '../support/sim-machine.js';
 import { skipFor } from '../support/skip-for.js';
@@ -13,6 +15,14 @@ import { skipFor } from '../support/skip-for.js';
 async function presentOf(options: EngineOptions): Promise<Record<string, boolean>> {
   const { engines } = await previewBuild(options);
   return Object.fromEntries(engines.map(({ component, present }) => [component, present]));
+}
+
+/** The same TensorRT, its runtime and parser linked from another folder, as packages of a system have them. */
+function linked({ addon, library }: EngineOptions): NativeLibrary {
+  const folder = engineFolder();
+  for (const path of [library.path, library.parserPath as string])
+    symlinkSync(realpathSync(path), join(folder, basename(path)));
+  return addon.addon.libraries({ only: folder })[0] as NativeLibrary;
 }
 
 describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
@@ -53,6 +63,16 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
     expect(Object.values(again.engines).map(({ built }) => built)).toEqual([false, false, false]);
     expect(again.timingCache).toBeNull();
     expect(again.engines.unet.header).toEqual(engines.unet.header);
+  });
+
+  it.each([
+    ['its folder', (options: EngineOptions) => options.library],
+    ['a folder of links', linked],
+  ])('are built where TensorRT looks for its kernels on the path of the loader alone, in %s', async (_, libraryOf) => {
+    failWith('resource-by-name');
+    const options = await simOptions();
+    const { engines } = await ensureEngines({ ...options, library: libraryOf(options) });
+    expect(Object.values(engines).map(({ built }) => built)).toEqual([true, true, true]);
   });
 
   it('fit a caller that leaves the profile open, and are built for the exact one that another asks for', async () => {

@@ -1,5 +1,5 @@
-import { open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, realpath, rm } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
 import { builtEntry } from '../../../built-entry.js';
 import { T2IError } from '../../../errors.js';
 import { askForReport } from '../../../report-address.js';
@@ -36,7 +36,8 @@ export async function buildInChild(options: NativeBuildOptions, control: BuildCo
   const { addon, label, dir, signal, onProgress } = control;
   const output = join(dir, temporaryName('engine'));
   try {
-    const reply = await callOnce(CHILD, (child) => child.call('build', { addon, options, output }, onProgress), signal);
+    const kind = { ...CHILD, env: { LD_LIBRARY_PATH: await loaderPath(options.library) } };
+    const reply = await callOnce(kind, (child) => child.call('build', { addon, options, output }, onProgress), signal);
     return { ...reply, serialized: await readWhole(output) };
   } catch (error) {
     throw T2IError.is(error) && error.code === 'BACKEND_CRASHED' ? crashed(label, error) : error;
@@ -52,6 +53,16 @@ export async function buildInChild(options: NativeBuildOptions, control: BuildCo
  */
 export function runInChild(request: RunRequest, signal: AbortSignal): Promise<RunReply> {
   return callOnce(CHILD, (child) => child.call('run', request), signal);
+}
+
+/**
+ * The loader's path with the folder of TensorRT first: 10.6 looks for its builder resource there and nowhere else (10.15 also in its own
+ * folder), and the loader reads that path when a process starts.
+ */
+async function loaderPath(library: string): Promise<string> {
+  const folders = new Set([dirname(library), dirname(await realpath(library))]);
+  const { LD_LIBRARY_PATH: given } = process.env;
+  return [...folders, ...(given ? [given] : [])].join(delimiter);
 }
 
 function crashed(label: string, error: T2IError): T2IError {

@@ -24,6 +24,7 @@ namespace t2i::fake {
  *     fp16-overflow    a decoder built from a file whose name holds `fp16` gives infinities
  *     bf16-inaccurate  a decoder of a graph that holds bfloat16 is off by 10 %
  *     bf16-build-fails the builder finds no implementation of a node in bfloat16
+ *     resource-by-name the builder opens its builder resource from the loader's path alone, as TensorRT 10.6 does
  *     slow-build       the builder takes an hour, and can be cancelled
  *     build-fails      the builder finds no implementation of a node
  *     build-memory     the builder runs out of memory

@@ -1,3 +1,7 @@
+#include <dlfcn.h>
+
+#include <string>
+
 #include "infer/builder.h"
 #include "infer/engine.h"
 
@@ -19,6 +23,12 @@ T2I_EXPORT void* createInferRuntime_INTERNAL(void* logger, int) noexcept {
 }
 
 T2I_EXPORT void* createInferBuilder_INTERNAL(void* logger, int) noexcept {
+  const std::string resource = "libnvinfer_builder_resource.so." T2I_FAKE_VERSION;
+  if (Failures().has("resource-by-name") && dlopen(resource.c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) {
+    t2i::fake::Log(t2i::fake::global_logger(logger))
+        .error("createInferBuilder: Error Code 6: API Usage Error (Unable to load library: " + resource + ")");
+    return nullptr;
+  }
   return (new t2i::fake::Builder(t2i::fake::global_logger(logger)))->facade();
 }
 
