@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { EngineProgress } from '../../src/backends/backend.js';
@@ -73,6 +73,15 @@ describe('engines on the simulated device', skipFor(noBuild('sim')), () => {
     const options = await simOptions();
     const { engines } = await ensureEngines({ ...options, library: libraryOf(options) });
     expect(Object.values(engines).map(({ built }) => built)).toEqual([true, true, true]);
+  });
+
+  it('name a TensorRT that went away after it was found', async () => {
+    const options = await simOptions();
+    const library = linked(options);
+    rmSync(library.path);
+    const error = await failure(ensureEngines({ ...options, library }));
+    expect(error.code).toBe('BACKEND_UNAVAILABLE');
+    expect(error.message).toContain(library.path);
   });
 
   it('fit a caller that leaves the profile open, and are built for the exact one that another asks for', async () => {

@@ -60,7 +60,9 @@ export function runInChild(request: RunRequest, signal: AbortSignal): Promise<Ru
  * folder), and the loader reads that path when a process starts.
  */
 async function loaderPath(library: string): Promise<string> {
-  const folders = new Set([dirname(library), dirname(await realpath(library))]);
+  // One that went away meanwhile is named by the child.
+  const file = await realpath(library).catch(() => library);
+  const folders = new Set([dirname(library), dirname(file)]);
   const { LD_LIBRARY_PATH: given } = process.env;
   return [...folders, ...(given ? [given] : [])].join(delimiter);
 }
