@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../src/cli/main.js';
+// Loaded with the file, not by whichever test is the first.
+import '../../../src/cli/publish/run-publish.js';
 import { CANARY_TOKEN, FakeHub } from '../../support/fake-hub.js';
 import { fakeIo } from '../../support/fake-io.js';
+import { FAULTS } from '../../support/fake-server.js';
 import { write, writePromoted } from '../ops/hub/tiny-promoted.js';
 
 let hub: FakeHub;
@@ -19,13 +22,15 @@ afterEach(async () => {
   rmSync(project, { recursive: true });
 });
 
-async function publish(argv: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
-  const io = fakeIo({ cwd: project, env: { ...hub.env(project), HF_TOKEN: CANARY_TOKEN, ...env } });
+async function publish(argv: readonly string[] = [], env: Readonly<Record<string, string>> = {}, terminal = false) {
+  const io = fakeIo({ cwd: project, env: { ...hub.env(project), HF_TOKEN: CANARY_TOKEN, ...env }, terminal });
   return { code: await main(['publish', ...argv], io), out: io.out(), err: io.err() };
 }
 const report = () => JSON.parse(readFileSync(join(project, 'reports/push_completion.json'), 'utf8'));
 const params = (text: string) => writeFileSync(join(project, 'params.yaml'), text);
 const at = (name: string) => hub.repositories.get(name);
+/** What was to be seen in the last line of a terminal, one after the other. */
+const lines = (err: string) => err.split('\r\u001b[K');
 
 describe('t2i publish', () => {
   it('sends the promoted model to the Hub, with a tag of its run, and reports what is there', async () => {
@@ -48,8 +53,37 @@ describe('t2i publish', () => {
     expect(JSON.parse(`${created?.body}`)).toMatchObject({ name: 'named', visibility: 'public' });
   });
 
+  it.each([
+    [['--repo', 'tester/flowers'], 'models/tester/flowers'],
+    [['--space', 'tester/show'], 'spaces/tester/show'],
+  ])('%j shows what it makes to nobody but who made it, unless that is said', async (argv, name) => {
+    writeSpace();
+    for (const [more, hidden] of [
+      [[], true],
+      [['--public'], false],
+    ] as const) {
+      hub.repositories.clear();
+      expect((await publish([...argv, ...more])).code).toBe(0);
+      expect(at(name)?.private).toBe(hidden);
+    }
+  });
+
+  it('shows how far it is on a terminal, and leaves nothing of it there', async () => {
+    const { code, err } = await publish(['--repo', 'tester/flowers'], {}, true);
+    expect(code).toBe(0);
+    expect(lines(err)).toEqual(
+      expect.arrayContaining([
+        'checking the model in saved_models',
+        expect.stringMatching(/^tester\/flowers: reading 0\/\d+ files$/),
+        expect.stringMatching(/^tester\/flowers: sending \d+\/\d+ files$/),
+        expect.stringMatching(/^tester\/flowers: checking \d+\/\d+ files$/),
+      ]),
+    );
+    expect(lines(err).at(-1)).toBe('');
+  });
+
   it('copies it into a folder where no repository is named, or one is', async () => {
-    params(`data: { remote: ${project}/remote/ }\nexport: { name: roses }\n`);
+    params(`data: { remote: ${project}/remote// }\nexport: { name: roses }\n`);
     const { code, out } = await publish(['--json']);
     expect(code).toBe(0);
     expect(existsSync(join(project, 'remote/models/roses/saved_models/onnx_models/t2i.json'))).toBe(true);
@@ -99,6 +133,8 @@ describe('t2i publish', () => {
       /--tag: expected nothing with a folder.*\n.*--public: expected nothing/,
     ],
     [['--space', 'a/b', '--tag', 'v1'], /--tag: expected nothing with a Space/],
+    [['--space', 'a/b', '--repo', 'c/d', '--to', '/x'], /--repo: expected nothing with a Space.*\n.*--to: expected/],
+    [['--to', '/x', '--folder', 'x', '--variables', 'A'], /--folder: expected nothing.*\n.*--variables: expected/],
     [['--repo', 'a/b', '--secrets', 'KEY'], /--secrets: expected nothing with a repository/],
     [['--repo', 'a/b', '--tag', 'a b'], /--tag: expected a name of letters, digits, dots and dashes, received "a b"/],
     [['--repo', 'a b'], /--repo: expected/],
@@ -110,14 +146,16 @@ describe('t2i publish', () => {
   });
 });
 
-describe('t2i publish --space', () => {
-  beforeEach(() => {
-    write(project, {
-      'space/Dockerfile': 'FROM scratch',
-      'space/README.md': '---\nsdk: docker\n---\n',
-      '.env': 'PLACE=garden\nKEY=hidden\n',
-    });
+function writeSpace(): void {
+  write(project, {
+    'space/Dockerfile': 'FROM scratch',
+    'space/README.md': '---\nsdk: docker\n---\n',
+    '.env': 'PLACE=garden\nKEY=hidden\n',
   });
+}
+
+describe('t2i publish --space', () => {
+  beforeEach(writeSpace);
 
   it('gives the Space its values first, then its files, and waits until it runs', async () => {
     params('huggingface: { model_repo: tester/named, space_repo: tester/show }\n');
@@ -143,6 +181,41 @@ describe('t2i publish --space', () => {
     expect(err).toMatch(/--variables: expected NONE in the environment or \.env, received nothing/);
     expect(err).not.toContain('hidden');
     expect(hub.api.requests).toEqual([]);
+  });
+
+  it('takes several names with spaces between, and no word of a parameter that is not there', async () => {
+    const argv = ['--space', 'tester/show', '--variables', 'PLACE, _OTHER1'];
+    expect((await publish(argv, { _OTHER1: 'park' })).code).toBe(0);
+    expect(Object.fromEntries(at('spaces/tester/show')?.variables ?? [])).toEqual({ PLACE: 'garden', _OTHER1: 'park' });
+  });
+
+  it.each(['9PLACE', 'PLACE=x', 'PLACE,', `A${'b'.repeat(100)}`])('takes %j for no name', async (names) => {
+    const { code, err } = await publish(['--space', 'tester/show', '--variables', names], { [names]: 'x' });
+    expect([code, err]).toEqual([2, expect.stringMatching(/--variables: expected names of environment variables/)]);
+    expect(hub.api.requests).toEqual([]);
+  });
+
+  it('shows the stages of its start on a terminal', async () => {
+    const { err } = await publish(['--space', 'tester/show'], {}, true);
+    expect(lines(err)).toContainEqual(expect.stringMatching(/^tester\/show: sending \d+\/\d+ files$/));
+    expect(lines(err).slice(-2)).toEqual(['tester/show is RUNNING', '']);
+  });
+
+  it('shows the log of one that does not start, above what is wrong', async () => {
+    const space = hub.add('tester/show', { Dockerfile: 'FROM scratch' }, 'spaces');
+    Object.assign(space, { stages: ['BUILD_ERROR'], log: ['step 1', 'pip: \u001b[2Jnot found'] });
+    const { code, out, err } = await publish(['--space', 'tester/show'], { NO_COLOR: '1' }, true);
+    expect([code, out]).toEqual([1, '']);
+    const [log, error] = lines(err).slice(-2);
+    expect(`${log}${error}`).toMatch(
+      /^step 1\npip: \\u\{1b\}\[2Jnot found\nerror.*tester\/show does not run: BUILD_ERROR/,
+    );
+  });
+
+  it('tells what went wrong where its stage cannot be asked', async () => {
+    hub.api.fail(/runtime/, FAULTS.status(403));
+    const { code, err } = await publish(['--space', 'tester/show']);
+    expect([code, err]).toEqual([5, expect.stringMatching(/^error: .*403/)]);
   });
 
   it('takes the files from the folder that is named', async () => {
