@@ -15,7 +15,7 @@ import { withTrackedRuns } from '../tracked-runs.js';
 
 /** The handler of `t2i rollback`. */
 export async function runRollback({ args: [given], flags }: CommandInput, io: Io): Promise<number> {
-  const version = given === undefined ? undefined : (toNumber(given) as number);
+  const version = toNumber(given) as number | undefined;
   refuse(checkFields({ version }, { version: integer(1, 1e9) }));
   const project = projectFolder(io);
   const { params } = await readParams(project);

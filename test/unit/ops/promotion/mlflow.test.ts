@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +8,7 @@ import { promote } from '../../../../src/ops/promotion/promote.js';
 import type { RunRecord } from '../../../../src/ops/promotion/records.js';
 import { rollback } from '../../../../src/ops/promotion/rollback.js';
 import { TinyMlflow, type TrackedRun } from './tiny-mlflow.js';
-import { modelOf, readPromotedModel, writeRun } from './tiny-runs.js';
+import { readPromotedModel, writeRun } from './tiny-runs.js';
 
 let mlflow: TinyMlflow;
 let project: string;
@@ -23,22 +22,7 @@ afterEach(async () => {
   rmSync(project, { recursive: true });
 });
 
-/** A finished run whose model lies on the server. @param logged the loss that the server has, where it is another */
-function trained(name: string, loss: number | null, logged: TrackedRun['loss'] = loss): TrackedRun {
-  const run = mlflow.add(name, logged);
-  const weights = Buffer.from(`weights of ${name}`);
-  const { version, promoted_at, forced, replaces, ...record } = modelOf(1, name, {
-    best_val_diffuser_loss: loss,
-    files: {
-      'unet/model.safetensors': { bytes: weights.length, sha256: createHash('sha256').update(weights).digest('hex') },
-    },
-  });
-  run.files.set('model/best.json', Buffer.from('{}'));
-  run.files.set('model/best/unet/model.safetensors', weights);
-  run.files.set('model/run.json', Buffer.from(JSON.stringify(record)));
-  return run;
-}
-
+const trained: TinyMlflow['train'] = (...run) => mlflow.train(...run);
 const tracked = (experiment = 'Training') => ({
   server: mlflow.server,
   experiment,

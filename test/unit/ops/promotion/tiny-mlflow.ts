@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { MlflowServer } from '../../../../src/ops/mlflow/server.js';
 import { answer, FakeServer, type Received } from '../../../support/fake-server.js';
+import { modelOf } from './tiny-runs.js';
 
 export interface TrackedRun {
   readonly id: string;
@@ -47,6 +49,22 @@ export class TinyMlflow {
   add(name: string, loss: TrackedRun['loss'], status = 'FINISHED'): TrackedRun {
     const run = { id: `id-${this.runs.length}`, name, status, loss, files: new Map<string, Buffer>() };
     this.runs.push(run);
+    return run;
+  }
+
+  /** Adds a finished run whose model lies here. @param logged the loss that the server has, where it is another */
+  train(name: string, loss: number | null, logged: TrackedRun['loss'] = loss): TrackedRun {
+    const run = this.add(name, logged);
+    const weights = Buffer.from(`weights of ${name}`);
+    const { version, promoted_at, forced, replaces, ...record } = modelOf(1, name, {
+      best_val_diffuser_loss: loss,
+      files: {
+        'unet/model.safetensors': { bytes: weights.length, sha256: createHash('sha256').update(weights).digest('hex') },
+      },
+    });
+    run.files.set('model/best.json', Buffer.from('{}'));
+    run.files.set('model/best/unet/model.safetensors', weights);
+    run.files.set('model/run.json', Buffer.from(JSON.stringify(record)));
     return run;
   }
 
