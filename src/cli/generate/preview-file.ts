@@ -37,8 +37,8 @@ export class PreviewFile {
     try {
       await this.#writing;
     } finally {
-      // A preview that cannot be removed is no reason to lose the image.
-      await rm(this.path, { force: true }).catch(() => {});
+      // One that is not there, or cannot be removed, is no reason to lose the image.
+      await rm(this.path).catch(() => {});
     }
   }
 

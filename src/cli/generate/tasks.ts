@@ -72,9 +72,9 @@ export function makeTasks(source: Source, flags: GenerateFlags, output: OutputFl
       issues.push(...found.map((issue) => ({ ...issue, option: `line ${line.line}: ${issue.option}` })));
       add(request, names, line.line);
     }
+    // Lines that are no JSON were found first, but belong among the others.
+    issues.sort((one, other) => lineOf(one) - lineOf(other));
   }
-  // Lines that are no JSON were found first, but belong among the others.
-  if ('batch' in source) issues.sort((one, other) => lineOf(one) - lineOf(other));
   issues.push(...duplicatePaths(tasks.flatMap(({ images }) => images.map(({ path }) => path))));
   if (issues.length > 0) throw new T2IError('OPTION_INVALID', 'Invalid options', { issues });
   return tasks;

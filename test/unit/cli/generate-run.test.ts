@@ -108,9 +108,9 @@ describe('a batch', () => {
     const bare = await run(LINES, {}, { metadata: false });
     expect(bare.err).not.toContain('warning');
     await expect(readReceipt(at('1.png'))).rejects.toMatchObject({ code: 'RECEIPT_MISSING' });
-    rmSync(at('2.png'));
+    rmSync(at('1.png'));
     const { err, seeds } = await run(LINES, {}, { metadata: false });
-    expect(seeds).toEqual([2]);
+    expect(seeds).toEqual([1]);
     expect(err.match(/^warning: with --no-metadata/gm)).toHaveLength(1);
     // With receipts, what has none is not known to be the image.
     expect((await run(LINES)).seeds).toEqual([1, 2, 3]);
@@ -158,10 +158,8 @@ describe('the images of one prompt', () => {
   it('replace those of before, and have neither line nor number where there is one', async () => {
     await run(PROMPT, { seed: '4' });
     const again = await run(PROMPT, { seed: '4' }, { json: true, terminal: true });
-    expect([again.seeds, JSON.parse(again.out)]).toEqual([
-      [4],
-      expect.not.objectContaining({ line: expect.anything() }),
-    ]);
+    expect(again.seeds).toEqual([4]);
+    expect(JSON.parse(again.out)).not.toHaveProperty('line');
     expect(shown(again.err)[0]).toMatch(/^seed 4, 50 %/);
     expect(again.err).toMatch(/replaced \S+4\.png/);
     expect(shown((await run(PROMPT, { seed: '4', count: '2' }, { terminal: true })).err)[0]).toMatch(
@@ -186,6 +184,17 @@ describe('the images of one prompt', () => {
     seen.clear();
     await run(PROMPT, { seed: '5', steps: '60' }, { terminal: true, onErr: watch });
     expect([...seen].filter((name) => name.includes('preview'))).toEqual([]);
+  });
+
+  it('touch no file that is named as their preview where none is asked for', async () => {
+    writeFileSync(at('4.png.preview.png'), 'of somebody else');
+    await run(PROMPT, { seed: '4' });
+    expect(files()).toEqual(['4.png', '4.png.preview.png']);
+  });
+
+  it('warn without a line', async () => {
+    const { err } = await run(PROMPT, { negative: 'blue', guidance: '1' });
+    expect(err).toMatch(/^warning: (?!line)/);
   });
 
   it('remove what killed runs left in their folder alone', async () => {

@@ -6,6 +6,8 @@ import { COMMANDS } from '../../../src/cli/commands.js';
 import { EXIT, exitCode } from '../../../src/cli/exit-codes.js';
 import { Interrupted } from '../../../src/cli/io.js';
 import { LOAD_FLAGS } from '../../../src/cli/load-flags.js';
+// Loaded with the file, not by whichever test is the first.
+import '../../../src/cli/generate/generate-images.js';
 import { main } from '../../../src/cli/main.js';
 import { printError } from '../../../src/cli/output.js';
 import { parseCommandLine } from '../../../src/cli/program.js';

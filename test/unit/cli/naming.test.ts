@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -50,6 +50,11 @@ describe('the names of images', () => {
     expect(readNaming(output, format)).toEqual({ issues: [expect.objectContaining({ option })] });
   });
 
+  it('are in a folder that is there, whatever its name says', () => {
+    mkdirSync(join(folder, 'v1.png'));
+    expect(path(join(folder, 'v1.png'))).toBe(`${folder}/v1.png/${HASH}-7.png png`);
+  });
+
   it('names the nearest placeholder and tells all mistakes', () => {
     expect(readNaming('{sed}-{idx}.png', 'gif')).toEqual({
       issues: [
@@ -64,6 +69,8 @@ describe('the names of images', () => {
     expect(duplicatePaths(['a.png', './b/../a.png', 'b.png'])).toEqual([
       expect.objectContaining({ received: 'a.png and ./b/../a.png for 2 images' }),
     ]);
+    // Standard output is no file.
+    expect(duplicatePaths(['-', './-'])).toEqual([]);
     expect(duplicatePaths(['-', '-'])[0]?.expected).toBe('one image where it goes to standard output');
   });
 

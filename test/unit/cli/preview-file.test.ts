@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Raster } from '../../../src/backends/backend.js';
 import { PreviewFile, processOfPreview } from '../../../src/cli/generate/preview-file.js';
 import { processTag } from '../../../src/process-tag.js';
+import { openFilesIn } from '../../support/open-files.js';
 
 const RASTER: Raster = { width: 8, height: 8, rgb: new Uint8Array(192) };
 
@@ -37,6 +38,34 @@ describe('the preview of an image', () => {
     await preview.remove();
     for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('follows the image', async () => {
+    const preview = new PreviewFile(join(folder, 'apple.png'));
+    preview.show(RASTER);
+    await shown(preview);
+    const first = readFileSync(preview.path);
+    while (readFileSync(preview.path).equals(first)) {
+      preview.show({ ...RASTER, rgb: RASTER.rgb.map(() => 200) });
+      await new Promise(setImmediate);
+    }
+    await preview.remove();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('names no process where it is none of ours, and is not kept open', async () => {
+    for (const [name, content] of [
+      ['apple.png', 'png'],
+      ['apple.png.preview.png', 'no PNG'],
+    ] as const) {
+      writeFileSync(join(folder, name), content);
+      expect(await processOfPreview(join(folder, name))).toBeNull();
+    }
+    if (process.platform === 'linux') expect(openFilesIn(folder)).toEqual([]);
+  });
+
+  it('that was never shown leaves nothing to remove', async () => {
+    await new PreviewFile(join(folder, 'apple.png')).remove();
   });
 
   it('that cannot be written is told when it is removed', async () => {

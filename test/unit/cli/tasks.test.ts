@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CommandInput } from '../../../src/cli/command.js';
 import { readFlags } from '../../../src/cli/generate/flags.js';
-import { makeTasks, type RunLimits, type Source } from '../../../src/cli/generate/tasks.js';
+import { attempt, makeTasks, type Refused, type RunLimits, type Source } from '../../../src/cli/generate/tasks.js';
 import { T2IError } from '../../../src/errors.js';
 import { LIMITS } from '../../support/request-limits.js';
 
@@ -80,6 +80,7 @@ describe('the tasks of one prompt', () => {
     ['1-5', [1, 2, 3, 4, 5]],
     ['1..3', [1, 2, 3]],
     ['7, 1-2 ,9..9', [7, 1, 2, 9]],
+    ['10-12', [10, 11, 12]],
     ['1-100', Array.from({ length: 100 }, (_, index) => index + 1)],
   ])('read --seeds %s', (text, expected) => {
     expect(tasks({ prompt: 'a cat' }, { seeds: text }, '{seed}.png')[0]?.request.seeds).toEqual(expected);
@@ -99,6 +100,14 @@ describe('the tasks of one prompt', () => {
     '9007199254740990-9007199254740999',
   ])('refuse --seeds %j, once', (text) => {
     expect(issues({ prompt: 'a cat' }, { seeds: text }, '{seed}.png')).toHaveLength(1);
+  });
+
+  it.each(['big', '64x128px', 'x64', '64x', '64 x 64'])('refuse --size %j', (size) => {
+    expect(issues({ prompt: 'a cat' }, { size })).toEqual(['--size']);
+  });
+
+  it('refuse more seeds than a request may have, by the flag', () => {
+    expect(issues({ prompt: 'a cat' }, { seeds: '1-101' }, '{seed}.png')).toEqual(['--seeds']);
   });
 
   it('take the flags in the spelling of the SDK', () => {
@@ -132,7 +141,7 @@ describe('the tasks of one prompt', () => {
 
 describe('the tasks of a batch', () => {
   it('take the flags as defaults and count images through', () => {
-    const source = batch({ prompt: 'a cat', n: 2 }, '', { prompt: 'a dog', steps: 5, output: 'dog.webp' });
+    const source = batch({ prompt: 'a cat', n: 2 }, ' \t', { prompt: 'a dog', steps: 5, output: 'dog.webp' });
     const made = tasks(source, { steps: '10' }, '{index}.png');
     expect(made.map(({ line, request, images }) => [line, request.steps, images.map(({ path }) => path)])).toEqual([
       [1, 10, ['0.png', '1.png']],
@@ -177,6 +186,10 @@ describe('the tasks of a batch', () => {
       [9],
     ]);
     expect(seeds(batch({ prompt: 'a' }, { prompt: 'b', seed: 5 }), { seeds: '1,2' })).toEqual([[1, 2], [5]]);
+    expect(seeds(batch({ prompt: 'a' }, { prompt: 'b', n: 2 }), { seeds: '5,6' })).toEqual([
+      [5, 6],
+      [0, 1],
+    ]);
   });
 
   it('tell the bad lines by number, all of them, and a bad flag once', () => {
@@ -198,6 +211,27 @@ describe('the tasks of a batch', () => {
     ]);
   });
 
+  it('tell mistakes in the order of the lines, and show the line that is no JSON', () => {
+    const bad = Array.from({ length: 11 }, (_, index) =>
+      index % 2 === 0 ? { prompt: `${index}`, cfg: 1 } : '  [1]  ',
+    );
+    expect(issues(batch(...bad))).toEqual(
+      bad.map((line, index) => `line ${index + 1}${typeof line === 'string' ? '' : ': cfg'}`),
+    );
+    const { issues: told } = attempt(() => tasks(batch('  [1]  '))) as Refused;
+    expect(told).toEqual([expect.objectContaining({ received: '"[1]"' })]);
+  });
+
+  it('tell the name that a line gives its own images by its line, and one of the flags once', () => {
+    expect(issues(batch({ prompt: 'a', output: 'x.gif' }, { prompt: 'b' }))).toEqual(['line 1: --output']);
+    expect(issues(batch({ prompt: 'a' }, { prompt: 'b' }), {}, 'x.gif')).toEqual(['--output']);
+  });
+
+  it('name the nearest key in the spelling of the flags', () => {
+    const { issues: told } = attempt(() => tasks(batch({ prompt: 'a', gudance: 3 }))) as Refused;
+    expect(told).toEqual([expect.objectContaining({ problem: expect.stringContaining('"guidance"') })]);
+  });
+
   it('refuse lines that write the same file', () => {
     expect(issues(batch({ prompt: 'a' }, { prompt: 'a' }))).toEqual(['--output']);
     expect(issues(batch({ prompt: 'a' }, { prompt: 'b' }))).toEqual([]);
@@ -205,5 +239,14 @@ describe('the tasks of a batch', () => {
 
   it('are at least one', () => {
     expect(issues({ batch: '\n\n' })).toEqual(['--batch']);
+  });
+});
+
+describe('what is wrong beside options', () => {
+  it.each([new Error('a bug'), new T2IError('IO_FAILED', 'no disk')])('is no mistake of a line: %s', (error) => {
+    const fail = () => {
+      throw error;
+    };
+    expect(() => attempt(fail)).toThrow(error);
   });
 });
