@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { unknownOption } from '../../fields.js';
+import { describeValue } from '../../fields.js';
 import { askerOf } from '../http/asker.js';
 import type { RequestContext } from '../http/operation.js';
 import { invalidRequest } from '../http/refusal.js';
@@ -77,7 +77,8 @@ async function readRequest(context: RequestContext): Promise<{ body: InferBody; 
   }
   const { value, issues } = readBody(INFER_BODY, json);
   const strange = (value.outputs ?? []).filter(({ name }) => !OUTPUTS.includes(name));
-  const outputs = strange.map(({ name }) => ({ ...unknownOption(name, OUTPUTS), option: 'outputs' }));
+  const expected = OUTPUTS.join(' or ');
+  const outputs = strange.map(({ name }) => ({ option: 'outputs', expected, received: describeValue(name) }));
   if (issues.length + outputs.length > 0) throw invalidRequest([...issues, ...outputs]);
   return { body: value as InferBody, binary: bytes.subarray(end) };
 }
@@ -105,12 +106,7 @@ function respond(
       behind.push(tensorBytes);
       return { name, datatype, shape, parameters: { binary_data_size: tensorBytes.byteLength } };
     });
-  const json = JSON.stringify({
-    model_name: model,
-    model_version: '1',
-    ...(id !== undefined && { id }),
-    outputs: written,
-  });
+  const json = JSON.stringify({ model_name: model, model_version: '1', id, outputs: written });
   if (behind.length === 0) return context.body(json, 200, { 'content-type': 'application/json' });
   return context.body(new Uint8Array(Buffer.concat([Buffer.from(json), ...behind])), 200, {
     'content-type': 'application/octet-stream',

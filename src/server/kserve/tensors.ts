@@ -10,22 +10,25 @@ export interface WrittenTensor {
   readonly parameters?: { readonly binary_data_size?: number | undefined } | undefined;
 }
 
-/** Bytes of one element, and how to read it, by the protocol's name of the type; little-endian. */
-const NUMBERS: Readonly<
-  Record<string, readonly [bytes: number, read: (view: DataView, at: number) => number | bigint]>
-> = {
-  BOOL: [1, (view, at) => view.getUint8(at)],
-  UINT8: [1, (view, at) => view.getUint8(at)],
-  UINT16: [2, (view, at) => view.getUint16(at, true)],
-  UINT32: [4, (view, at) => view.getUint32(at, true)],
-  UINT64: [8, (view, at) => view.getBigUint64(at, true)],
-  INT8: [1, (view, at) => view.getInt8(at)],
-  INT16: [2, (view, at) => view.getInt16(at, true)],
-  INT32: [4, (view, at) => view.getInt32(at, true)],
-  INT64: [8, (view, at) => view.getBigInt64(at, true)],
-  FP32: [4, (view, at) => view.getFloat32(at, true)],
-  FP64: [8, (view, at) => view.getFloat64(at, true)],
-};
+interface NumberType {
+  readonly bytes: number;
+  read(view: DataView, at: number): number | bigint;
+}
+
+/** How numbers are read, by the protocol's name of their type; little-endian. */
+const NUMBERS: ReadonlyMap<string, NumberType> = new Map<string, NumberType>([
+  ['BOOL', { bytes: 1, read: (view, at) => view.getUint8(at) }],
+  ['UINT8', { bytes: 1, read: (view, at) => view.getUint8(at) }],
+  ['UINT16', { bytes: 2, read: (view, at) => view.getUint16(at, true) }],
+  ['UINT32', { bytes: 4, read: (view, at) => view.getUint32(at, true) }],
+  ['UINT64', { bytes: 8, read: (view, at) => view.getBigUint64(at, true) }],
+  ['INT8', { bytes: 1, read: (view, at) => view.getInt8(at) }],
+  ['INT16', { bytes: 2, read: (view, at) => view.getInt16(at, true) }],
+  ['INT32', { bytes: 4, read: (view, at) => view.getInt32(at, true) }],
+  ['INT64', { bytes: 8, read: (view, at) => view.getBigInt64(at, true) }],
+  ['FP32', { bytes: 4, read: (view, at) => view.getFloat32(at, true) }],
+  ['FP64', { bytes: 8, read: (view, at) => view.getFloat64(at, true) }],
+]);
 
 /**
  * The values of some inputs: from their JSON, or from the bytes behind it (Triton's extension for binary tensors).
@@ -59,17 +62,18 @@ export function readTensors(
 function fromJson({ datatype, data }: WrittenTensor): (string | number)[] | null {
   if (!Array.isArray(data)) return null;
   const flat = data.flat(4);
-  const type = datatype === 'BYTES' ? 'string' : datatype in NUMBERS ? 'number' : null;
+  const type = datatype === 'BYTES' ? 'string' : NUMBERS.has(datatype) ? 'number' : null;
   return flat.every((value) => typeof value === type) ? flat : null;
 }
 
 function fromBytes(datatype: string, bytes: Uint8Array): (string | number)[] | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (datatype === 'BYTES') return textsIn(bytes, view);
-  const [size, read] = NUMBERS[datatype] ?? [];
-  if (size === undefined || read === undefined || bytes.byteLength % size !== 0) return null;
+  const type = NUMBERS.get(datatype);
+  if (type === undefined || bytes.byteLength % type.bytes !== 0) return null;
   // A whole number that a double cannot hold is refused where its range is checked.
-  return Array.from({ length: bytes.byteLength / size }, (_, index) => Number(read(view, index * size)));
+  const count = bytes.byteLength / type.bytes;
+  return Array.from({ length: count }, (_, index) => Number(type.read(view, index * type.bytes)));
 }
 
 /** Texts, each behind its length in four bytes; null where a length points beyond the end. */
