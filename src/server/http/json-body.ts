@@ -1,6 +1,6 @@
 import type { Issue } from '../../errors.js';
 import type { RequestContext } from './operation.js';
-import { invalidRequest, refusal } from './refusal.js';
+import { invalidRequest, Refusal, refusal } from './refusal.js';
 
 /**
  * The JSON of a request. Other media types are refused: a page of another site may send them unasked.
@@ -15,32 +15,35 @@ export async function jsonBody(context: RequestContext): Promise<unknown> {
     });
   }
   const text = await context.req.text();
-  try {
-    return JSON.parse(text);
-  } catch {
+  const json = parse(text);
+  if (json === undefined) {
     throw invalidRequest([{ option: 'body', expected: 'JSON', received: `${text.length} characters that are none` }]);
   }
+  return json;
 }
 
 /**
- * The lines of a body of JSON Lines.
+ * What a body of JSON Lines holds, each of its lines read by `read`.
  *
- * @throws Refusal option_invalid with every line that is none
+ * @throws Refusal option_invalid with what is wrong in every line; what else `read` throws
  */
-export async function jsonLines(context: RequestContext): Promise<unknown[]> {
+export async function jsonLines<T>(context: RequestContext, read: (json: unknown) => T): Promise<T[]> {
   const lines = (await context.req.text()).split(/\r?\n/).map((line) => line.trim());
   const issues: Issue[] = [];
-  const values: unknown[] = [];
+  const values: T[] = [];
   for (const [index, line] of lines.entries()) {
     if (line === '') continue;
+    const place = `line ${index + 1}`;
+    const json = parse(line);
+    if (json === undefined) {
+      issues.push({ option: place, expected: 'JSON', received: `${line.length} characters that are none` });
+      continue;
+    }
     try {
-      values.push(JSON.parse(line));
-    } catch {
-      issues.push({
-        option: `line ${index + 1}`,
-        expected: 'JSON',
-        received: `${line.length} characters that are none`,
-      });
+      values.push(read(json));
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.issues.length === 0) throw error;
+      issues.push(...error.issues.map((issue) => ({ ...issue, option: `${place}: ${issue.option}` })));
     }
   }
   if (values.length === 0 && issues.length === 0) {
@@ -48,4 +51,13 @@ export async function jsonLines(context: RequestContext): Promise<unknown[]> {
   }
   if (issues.length > 0) throw invalidRequest(issues);
   return values;
+}
+
+/** Undefined for what is no JSON. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -54,7 +54,7 @@ export function sagemakerDialect(service: ImageService, health: Pick<Health, 'is
 
 /** All lines are checked before the first is carried out; they go through the queue one after the other, so that others have their turns. */
 async function invokeLines(context: RequestContext, service: ImageService): Promise<Response> {
-  const checked = (await jsonLines(context)).map((line) => {
+  const checked = await jsonLines(context, (line) => {
     const { value: body, issues } = readBody(BODY, line);
     return checkImageBody(service, body, issues);
   });

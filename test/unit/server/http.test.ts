@@ -30,6 +30,7 @@ async function of<T>(
   return found as T | Refusal;
 }
 const post = (body: string, type = 'application/json') => ({ method: 'POST', body, headers: { 'content-type': type } });
+const lines = (context: RequestContext) => jsonLines(context, (json) => json);
 const issue = (option: string, expected: string, received: string) => ({ option, expected, received });
 
 describe('the time that a request waits', () => {
@@ -74,11 +75,11 @@ describe('a body of JSON', () => {
   });
 
   it('in lines may end them as Windows does, and leave some empty', async () => {
-    expect(await of(post('{"a":1}\r\n\n  {"a":2}  \n', 'text/plain'), jsonLines)).toEqual([{ a: 1 }, { a: 2 }]);
+    expect(await of(post('{"a":1}\r\n\n  {"a":2}  \n', 'text/plain'), lines)).toEqual([{ a: 1 }, { a: 2 }]);
   });
 
   it('in lines is refused with every line that is none, as they are counted', async () => {
-    expect(await of(post('{"a":1}\n{\n\n {"b \n'), jsonLines)).toMatchObject({
+    expect(await of(post('{"a":1}\n{\n\n {"b \n'), lines)).toMatchObject({
       status: 400,
       issues: [
         issue('line 2', 'JSON', '1 characters that are none'),
@@ -86,10 +87,9 @@ describe('a body of JSON', () => {
       ],
     });
     const broken = [issue('line 1', 'JSON', '1 characters that are none')];
-    expect(await of(post('{'), jsonLines)).toHaveProperty('issues', broken);
+    expect(await of(post('{'), lines)).toHaveProperty('issues', broken);
     const none = [issue('body', 'at least one line', 'none')];
-    for (const body of ['', ' \n\n'])
-      expect((await of(post(body), jsonLines)) as Refusal).toMatchObject({ issues: none });
+    for (const body of ['', ' \n\n']) expect((await of(post(body), lines)) as Refusal).toMatchObject({ issues: none });
   });
 });
 

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { T2IError } from '../../../src/errors.js';
 import { decodeImage } from '../../../src/image/decode.js';
 import { readReceipt } from '../../../src/image/read-receipt.js';
-import { settled } from '../../support/fake-clock.js';
+import type { ServedModel } from '../../../src/server/models/served-model.js';
+import { FakeClock, settled } from '../../support/fake-clock.js';
 import { memoryModel, memoryServer } from '../../support/memory-server.js';
 
 const request = { prompt: 'a red apple', steps: 3, seed: 7 };
 const bytesOf = (b64: string) => new Uint8Array(Buffer.from(b64, 'base64'));
+const KEY = 'a-key-that-is-long-enough';
+const noGpu = new T2IError('BACKEND_UNAVAILABLE', 'no GPU');
 const json = { 'content-type': 'application/json' };
 
 describe.each([
@@ -45,38 +49,6 @@ describe.each([
   });
 });
 
-describe('SageMaker', () => {
-  it('is told by /ping that the container is well, until it drains', async () => {
-    const server = await memoryServer({ apiKeys: ['a-key-that-is-long-enough'] });
-    expect(await server.get('/ping')).toMatchObject({ status: 200, body: { status: 'Healthy' } });
-    void server.queue.drain();
-    expect(await server.get('/ping')).toMatchObject({ status: 503, body: { status: 'Unhealthy' } });
-  });
-
-  it('gets one line for each line of a batch transform, in their order', async () => {
-    const server = await memoryServer();
-    const body = [1, 2, 3].map((seed) => JSON.stringify({ ...request, seed })).join('\n');
-    const headers = { 'content-type': 'application/jsonlines' };
-    const response = await server.app.request('/invocations', { method: 'POST', body: `${body}\n`, headers });
-    const lines = (await response.text())
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    expect(lines.map(({ images }) => images[0].seed)).toEqual([1, 2, 3]);
-  });
-
-  it('draws nothing of a batch with a line that is wrong', async () => {
-    const model = memoryModel('formula');
-    const server = await memoryServer({}, { models: [model] });
-    const body = `${JSON.stringify(request)}\n{"prompt": }\n`;
-    const headers = { 'content-type': 'application/jsonlines' };
-    const response = await server.app.request('/invocations', { method: 'POST', body, headers });
-    expect(response.status).toBe(400);
-    expect(await response.text()).toContain('line 2');
-    expect(model.steps).toBe(0);
-  });
-});
-
 describe('TorchServe', () => {
   it('has its own shape of errors, and names the model in the address', async () => {
     const server = await memoryServer({}, { models: [memoryModel('first'), memoryModel('second')] });
@@ -86,90 +58,41 @@ describe('TorchServe', () => {
     const wrong = await server.post('/predictions/first', { ...request, n: 0 });
     expect(wrong).toMatchObject({ status: 400, body: { code: 400, type: 'BadRequestException' } });
   });
-});
 
-describe('KServe', () => {
-  const infer = '/v2/models/formula/infer';
-  const prompt = { name: 'prompt', shape: [1], datatype: 'BYTES', data: ['a red apple'] };
-
-  it('tells health, the server and its models', async () => {
-    const server = await memoryServer();
-    expect((await server.get('/v2')).body).toMatchObject({ name: 't2i', extensions: ['binary_tensor_data'] });
-    expect((await server.get('/v2/health/live')).status).toBe(200);
-    expect((await server.get('/v2/models/formula/ready')).body).toEqual({ ready: true });
-    expect((await server.get('/v2/models/formula')).body).toMatchObject({ name: 'formula', platform: 't2i' });
-    expect(await server.get('/v2/models/other')).toMatchObject({ status: 404, body: { error: expect.any(String) } });
-    void server.queue.drain();
-    expect((await server.get('/v2/health/ready')).status).toBe(503);
-    expect((await server.get('/v2/models/formula/ready')).status).toBe(503);
-    expect((await server.get('/v2/health/live')).status).toBe(200);
+  it('takes PUT as POST', async () => {
+    const init = { method: 'PUT', body: JSON.stringify(request), headers: json };
+    const response = await (await memoryServer()).app.request('/predictions/formula', init);
+    expect(await response.json()).toMatchObject({ model: 'formula', images: [{ seed: 7 }] });
   });
 
-  it('takes fields as inputs and as parameters, and answers in JSON', async () => {
-    const server = await memoryServer();
-    const inputs = [prompt, { name: 'seed', shape: [1, 1], datatype: 'INT64', data: [[7]] }];
-    const { status, body } = await server.post(infer, { id: 'x', inputs, parameters: { steps: 3, n: 2 } });
-    expect(status).toBe(200);
-    expect(body).toMatchObject({
-      ...{ model_name: 'formula', model_version: '1', id: 'x' },
-      outputs: [
-        { name: 'image', datatype: 'BYTES', shape: [2] },
-        { name: 'seed', datatype: 'INT64', shape: [2], data: [7, 8] },
-      ],
-    });
-    expect(await readReceipt(bytesOf(body.outputs[0].data[1]))).toMatchObject({ seed: 8, served: 'kserve' });
+  it.each<[what: string, status: number, type: string, init: RequestInit, model?: Partial<ServedModel>]>([
+    ['a wrong key', 401, 'InvalidKeyException', { headers: { ...json, authorization: 'Bearer wrong' } }],
+    ['another method', 405, 'BadRequestException', { method: 'DELETE' }],
+    ['another kind of body', 415, 'BadRequestException', { headers: { 'content-type': 'text/csv' } }],
+    ['a model that does not open', 500, 'InternalServerException', {}, { open: () => Promise.reject(new Error('no')) }],
+    ['no GPU', 503, 'ServiceUnavailableException', {}, { open: () => Promise.reject(noGpu) }],
+    ['a model that takes too long', 504, 'InternalServerException', {}, { open: () => new Promise(() => {}) }],
+  ])('says of %s that it is %d, %s', async (_, status, type, init, model = {}) => {
+    const clock = new FakeClock();
+    const server = await memoryServer({ apiKeys: [KEY] }, { models: [memoryModel('formula', model)], clock });
+    const headers = { ...json, authorization: `Bearer ${KEY}`, ...init.headers };
+    const body = JSON.stringify(request);
+    const answer = server.app.request('/predictions/formula', { method: 'POST', body, ...init, headers });
+    await settled();
+    await clock.turn(24 * 3_600_000);
+    const response = await answer;
+    const error = { code: status, type, message: expect.stringMatching(/\w/) };
+    expect([response.status, await response.json()]).toEqual([status, error]);
   });
 
-  it('reads and writes binary tensors behind the JSON', async () => {
-    const server = await memoryServer();
-    const text = new TextEncoder().encode('a red apple');
-    const behind = new Uint8Array(4 + text.length + 8);
-    new DataView(behind.buffer).setUint32(0, text.length, true);
-    behind.set(text, 4);
-    new DataView(behind.buffer).setBigInt64(4 + text.length, 7n, true);
-    const head = JSON.stringify({
-      inputs: [
-        { ...prompt, data: undefined, parameters: { binary_data_size: 4 + text.length } },
-        { name: 'seed', shape: [1], datatype: 'INT64', parameters: { binary_data_size: 8 } },
-      ],
-      parameters: { steps: 3, binary_data_output: true },
-    });
-    const headers = { 'inference-header-content-length': String(head.length) };
-    const body = Buffer.concat([Buffer.from(head), behind]);
-    const response = await server.app.request(infer, { method: 'POST', body, headers });
-    expect(response.status).toBe(200);
-    const bytes = Buffer.from(await response.arrayBuffer());
-    const length = Number(response.headers.get('inference-header-content-length'));
-    const [image, seed] = JSON.parse(bytes.subarray(0, length).toString()).outputs;
-    const size = image.parameters.binary_data_size;
-    expect(bytes.readUInt32LE(length)).toBe(size - 4);
-    const file = new Uint8Array(bytes.subarray(length + 4, length + size));
-    expect(await readReceipt(file)).toMatchObject({ seed: 7, prompt: 'a red apple' });
-    expect(bytes.readBigInt64LE(length + size)).toBe(7n);
-    expect(seed.parameters.binary_data_size).toBe(8);
-  });
-
-  it.each([
-    ['a length beyond the body', '{}', { 'inference-header-content-length': '99' }],
-    ['a length below zero', '{}', { 'inference-header-content-length': '-1' }],
-    ['no JSON', 'x', {}],
-    ['no input', '{"inputs": []}', {}],
-    [
-      'texts that end beyond the tensor',
-      `${JSON.stringify({ inputs: [{ ...prompt, data: undefined, parameters: { binary_data_size: 4 } }] })}\xff\xff\xff\x7f`,
-      null,
-    ],
-    ['a tensor of another size', JSON.stringify({ inputs: [{ ...prompt, shape: [2] }] }), {}],
-    ['a type that does not fit', JSON.stringify({ inputs: [{ ...prompt, datatype: 'FP32' }] }), {}],
-    ['an unknown input', JSON.stringify({ inputs: [prompt, { ...prompt, name: 'stepz' }] }), {}],
-    ['an unknown output', JSON.stringify({ inputs: [prompt], outputs: [{ name: 'latents' }] }), {}],
-    ['two prompts', JSON.stringify({ inputs: [{ ...prompt, shape: [2], data: ['a', 'b'] }] }), {}],
-  ])('refuses %s, with 400', async (_, text, headers) => {
-    const server = await memoryServer();
-    const body = Buffer.from(text, 'latin1');
-    const own = headers ?? { 'inference-header-content-length': String(body.length - 4) };
-    const response = await server.app.request(infer, { method: 'POST', body, headers: own as Record<string, string> });
-    expect(response.status).toBe(400);
-    expect(await response.json()).toEqual({ error: expect.any(String) });
+  it('says of a full queue that it is 429, ServiceUnavailableException', async () => {
+    const model = memoryModel('formula', { open: () => new Promise(() => {}) });
+    const server = await memoryServer({ queue: 1 }, { models: [model] });
+    for (const prompt of ['runs', 'waits']) {
+      void server.post('/predictions/formula', { ...request, prompt });
+      await settled();
+    }
+    const refused = await server.post('/predictions/formula', request);
+    expect(refused).toMatchObject({ status: 429, body: { code: 429, type: 'ServiceUnavailableException' } });
   });
 });
