@@ -14,11 +14,20 @@ const OPS_OF_PROGRAMS = ['channels', 'course', 'faults', 'host', 'output', 'serv
   (name) => `src/ops/sagemaker/local/${name}.ts`,
 );
 
+/** The addon on the simulated device, and what stands in for TensorRT. */
+const SIM = { folder: 'build', file: 'build/sim/Release/t2i.node', command: 'node native/tools/build.mjs sim' };
+/** Children and threads are started from it, whatever the tests import. */
+const DIST = { folder: 'dist', file: 'dist/index.js', command: 'npm run build' };
+
 /**
+ * What tests need that is built: a folder, a file that is there once it is, and what builds it.
+ *
+ * @typedef {{ folder: string, file: string, command: string }} Built
+ *
  * The layers of src/ that are mutated one after another, each with the tests that are meant to catch what breaks in it, and the score
  * that is aimed at. Tests that start the program are none of them: a mutant lives in the process of the tests alone.
  *
- * @typedef {{ name: string, mutate: readonly string[], tests: readonly string[], aim: number }} Layer
+ * @typedef {{ name: string, mutate: readonly string[], tests: readonly string[], built?: readonly Built[], aim: number }} Layer
  * @type {readonly Layer[]}
  */
 export const LAYERS = [
@@ -51,9 +60,16 @@ export const LAYERS = [
   },
   {
     name: 'tensorrt',
-    mutate: ['src/backends/engines.ts', 'src/backends/tensorrt/**/*.ts'],
-    // Another process writes what that test reads.
-    tests: ['test/unit/backends/tensorrt/**/*.test.ts', '!**/killed-writer.test.ts'],
+    // noise-child.ts is a thread, where no mutant lives. Children run in the tests' own process: see test/support/children-here.ts.
+    mutate: ['src/backends/engines.ts', 'src/backends/tensorrt/**/*.ts', '!src/backends/tensorrt/noise-child.ts'],
+    tests: [
+      'test/unit/backends/tensorrt/**/*.test.ts',
+      // Another process writes what that test reads.
+      '!**/killed-writer.test.ts',
+      // Of those on the simulated device the ones that take seconds; where processes of their own build engines it is a minute.
+      ...['batches', 'noise-thread'].map((name) => `test/native/${name}.test.ts`),
+    ],
+    built: [SIM, DIST],
     aim: 85,
   },
   {

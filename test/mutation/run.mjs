@@ -32,16 +32,24 @@ if (layers.length < names.length || (files.length > 0 && layers.length !== 1)) {
   process.exit(2);
 }
 
+const missing = layers.flatMap(({ built = [] }) => built).filter(({ file }) => !existsSync(join(ROOT, file)));
+if (missing.length > 0) {
+  // Tests that are skipped see no mutant: the score would fall, and nobody would know why.
+  for (const { file, command } of missing)
+    console.error(`${file} is missing, which the tests need: run \`${command}\``);
+  process.exit(2);
+}
+
 const baseline = read('baseline.json');
 const equal = read('equal.json');
-for (const { name, mutate: patterns, tests, aim } of layers) {
+for (const { name, mutate: patterns, tests, built = [], aim } of layers) {
   const { score: floor = 0, files: measured } = baseline[name] ?? {};
   const alone = files.length > 0;
   if (alone && update && measured === undefined) {
     console.error(`--update of single files needs a layer that was measured whole: run ${name} first`);
     process.exit(2);
   }
-  const mutants = await mutate(tests, alone ? files : patterns);
+  const mutants = await mutate(alone ? files : patterns, tests, built);
   const verdict =
     alone && measured === undefined
       ? judge(mutants, equal, 0)
@@ -74,7 +82,8 @@ function hung(mutants) {
   ).length;
 }
 
-async function mutate(tests, patterns) {
+async function mutate(patterns, tests, built) {
+  const folders = built.map(({ folder }) => folder);
   process.env.T2I_MUTATION_TESTS = tests.join(',');
   process.env.T2I_MUTATION_TIMES = TIMES;
   writeFileSync(TIMES, '{}');
@@ -91,8 +100,10 @@ async function mutate(tests, patterns) {
     // What runs as a module is loaded would need every test for each mutant. What a message says is for people to judge.
     ignoreStatic: true,
     mutator: { excludedMutations: ['StringLiteral'] },
-    // The tests read fixtures, the default model and documents, and of what is built only the server's page.
-    ignorePatterns: ['build', 'dist/**', '!dist/server/page/**', '.git'],
+    // The tests read fixtures, the default model and documents, and of what is built only the server's page and what the layer names.
+    ignorePatterns: ['build', '.git', ...(folders.includes('dist') ? ['dist'] : ['dist/**', '!dist/server/page/**'])],
+    // Links, since copies lose the links within: the version of a library is in the name that those lead to. No shell reads the command.
+    ...(folders.length > 0 && { buildCommand: `ln -s ${folders.map(escaped).join(' ')} .` }),
     tempDirName: '.stryker-tmp',
     reporters: ['progress'],
     allowConsoleColors: false,
@@ -102,4 +113,9 @@ async function mutate(tests, patterns) {
     file: relative(ROOT, result.fileName),
     original: slice(readFileSync(result.fileName, 'utf8'), result.location),
   }));
+}
+
+/** The path of a folder, as a word of a command. */
+function escaped(folder) {
+  return join(ROOT, folder).replaceAll(' ', '\\ ');
 }

@@ -26,6 +26,7 @@ it('every file of src/ is mutated in one layer, but for what runs where no mutan
   const odd = paths.filter((path) => !ELSEWHERE.test(path) && layersOf(path).length !== 1);
   expect(odd.sort()).toEqual([
     'src/backends/process/watchdog.ts',
+    'src/backends/tensorrt/noise-child.ts',
     'src/bench/backend/first-image-child.ts',
     'src/bench/backend/first-image.ts',
     'src/bench/diffusers/diffusers-subjects.ts',
