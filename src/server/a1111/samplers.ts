@@ -15,11 +15,14 @@ const plain = (label: string) =>
 
 /** That program's names, ours, and those of its older versions, which have the schedule in the name. */
 export function samplerOf(label: string | undefined, scheduler: string | undefined): SamplerChoice {
-  const [, base = ''] = /^(.*?)(?: karras)?$/i.exec(label?.trim() ?? '') ?? [];
-  const isKarras = base !== (label?.trim() ?? '') || scheduler?.toLowerCase() === 'karras';
+  const name = label?.trim() ?? '';
+  const base = name.replace(/ karras$/i, '');
+  const isKarras = base !== name || scheduler?.toLowerCase() === 'karras';
   const sigmas = isKarras ? 'karras' : undefined;
   if (base === '' || base.toLowerCase() === 'automatic') return { sigmas };
-  const known = Object.entries(SAMPLER_LABELS).find(([name, each]) => [plain(name), plain(each)].includes(plain(base)));
+  const known = Object.entries(SAMPLER_LABELS).find(([ours, theirs]) =>
+    [plain(ours), plain(theirs)].includes(plain(base)),
+  );
   // One that there is not is refused with the names that there are.
   return { sampler: known?.[0] ?? base, sigmas };
 }

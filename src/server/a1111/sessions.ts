@@ -3,6 +3,7 @@ import type { AcceptedRequest } from '../service.js';
 
 /** A request of that program's API, which others of the same client ask after and interrupt. */
 export interface OpenRequest {
+  readonly caller: string;
   readonly accepted: AcceptedRequest;
   readonly since: Date;
   readonly interrupt: () => void;
@@ -15,26 +16,22 @@ const MAX_CALLERS = 1000;
 
 /** That program serves one user, and knows "the" request and "the" model; here each caller has its own. */
 export class Sessions {
-  readonly #open = new Map<string, Set<OpenRequest>>();
+  /** In the order that they were sent. */
+  readonly #open = new Set<OpenRequest>();
   readonly #models = new Map<string, string>();
 
-  add(caller: string, request: OpenRequest): () => void {
-    const requests = this.#open.get(caller) ?? new Set();
-    this.#open.set(caller, requests.add(request));
-    return () => {
-      requests.delete(request);
-      if (requests.size === 0) this.#open.delete(caller);
-    };
+  add(request: OpenRequest): () => void {
+    this.#open.add(request);
+    return () => this.#open.delete(request);
   }
 
   /** The request that was sent first. */
   current(caller: string): OpenRequest | undefined {
-    const [first] = this.#open.get(caller) ?? [];
-    return first;
+    return this.#of(caller)[0];
   }
 
   interrupt(caller: string): void {
-    for (const request of [...(this.#open.get(caller) ?? [])]) {
+    for (const request of this.#of(caller)) {
       request.interrupted = true;
       request.interrupt();
     }
@@ -49,5 +46,9 @@ export class Sessions {
     this.#models.set(caller, model);
     const [oldest] = this.#models.keys();
     if (this.#models.size > MAX_CALLERS) this.#models.delete(oldest as string);
+  }
+
+  #of(caller: string): OpenRequest[] {
+    return [...this.#open].filter((request) => request.caller === caller);
   }
 }

@@ -7,7 +7,6 @@ import { askerOf } from '../http/asker.js';
 import { jsonBody } from '../http/json-body.js';
 import type { RequestContext } from '../http/operation.js';
 import { readBody } from '../http/wire.js';
-import { base64, encodeFile } from '../images/image-file.js';
 import type { CheckedRequest, ImageService } from '../service.js';
 import { etaOf, labelOf, samplerOf } from './samplers.js';
 import { NOT_HERE, TXT2IMG_BODY, TXT2IMG_FIELDS } from './schema.js';
@@ -37,10 +36,10 @@ export async function txt2img(context: RequestContext, service: ImageService, se
     onImage: (_, image) => done.push(image),
   });
   const open: OpenRequest = {
-    ...{ accepted, since: new Date(), progress: null, interrupted: false },
+    ...{ caller, accepted, since: new Date(), progress: null, interrupted: false },
     interrupt: () => leave.abort(new DOMException('Interrupted', 'AbortError')),
   };
-  const remove = sessions.add(caller, open);
+  const remove = sessions.add(open);
   try {
     await accepted.result.catch((error) => {
       if (!open.interrupted) throw error;
@@ -48,7 +47,7 @@ export async function txt2img(context: RequestContext, service: ImageService, se
   } finally {
     remove();
   }
-  const images = await Promise.all(done.map(async (image) => base64(await encodeFile(image, { format: 'png' }))));
+  const images = await Promise.all(done.map((image) => image.toBase64()));
   const info = JSON.stringify(infoOf(checked, done, open.interrupted));
   return context.json({ images, parameters: isRecord(json) ? json : {}, info });
 }
@@ -56,7 +55,7 @@ export async function txt2img(context: RequestContext, service: ImageService, se
 /** @throws Refusal model_not_found; option_invalid with every mistake */
 function check(json: unknown, service: ImageService, chosen: string | undefined): CheckedRequest {
   const known = isRecord(json)
-    ? Object.fromEntries(Object.entries(json).filter(([name]) => name in TXT2IMG_FIELDS))
+    ? Object.fromEntries(Object.entries(json).filter(([name]) => Object.hasOwn(TXT2IMG_FIELDS, name)))
     : json;
   const { value: body, issues } = readBody(TXT2IMG_BODY, known);
   const { sampler, sigmas } = samplerOf(

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { T2IError } from '../../../src/errors.js';
 import { readReceipt } from '../../../src/image/read-receipt.js';
+import type { ServedModel } from '../../../src/server/models/served-model.js';
 import { settled } from '../../support/fake-clock.js';
 import { memoryModel, memoryServer } from '../../support/memory-server.js';
 
@@ -38,10 +40,15 @@ describe('txt2img', () => {
     ['DPM++ 2M Karras', undefined, 'dpmpp-2m', 'karras'],
     ['dpmpp-2m', 'Automatic', 'dpmpp-2m', null],
     ['Automatic', undefined, 'ddim', null],
+    [' euler karras ', undefined, 'euler', 'karras'],
+    ['Karras Euler', 'karras', null, null],
+    ['Euler\nKarras', undefined, null, null],
+    ['', undefined, 'ddim', null],
   ])('knows the sampler %s with the schedule %s', async (sampler_name, scheduler, sampler, sigmas) => {
     const server = await memoryServer();
-    const { body } = await server.post(PATH, { ...request, sampler_name, scheduler });
-    expect((await readReceipt(bytesOf(body.images[0]))).plan).toMatchObject({ sampler, sigmas });
+    const { status, body } = await server.post(PATH, { ...request, sampler_name, scheduler });
+    if (sampler === null) expect([status, body.detail]).toEqual([400, expect.stringMatching(/^sampler_name: /)]);
+    else expect((await readReceipt(bytesOf(body.images[0]))).plan).toMatchObject({ sampler, sigmas });
   });
 
   it.each([
@@ -49,16 +56,67 @@ describe('txt2img', () => {
     ['Euler a', 1, null],
     ['Euler', 1, null],
     ['DPM++ 2M', 1, null],
+    ['DPM++ 2M', 0.5, null],
+    [undefined, 0.5, 0.5],
   ])('takes eta with the sampler %s as that program does', async (sampler_name, eta, planned) => {
     const server = await memoryServer();
     const { body } = await server.post(PATH, { ...request, sampler_name, eta });
     expect((await readReceipt(bytesOf(body.images[0]))).plan.eta).toBe(planned);
   });
 
+  it('refuses a schedule that the sampler of the model does not take', async () => {
+    const { status, body } = await (await memoryServer()).post(PATH, { ...request, scheduler: 'Karras' });
+    expect([status, body.detail]).toEqual([400, expect.stringMatching(/^scheduler: /)]);
+  });
+
   it('refuses an ancestral sampler with less noise than its own', async () => {
     const server = await memoryServer();
     const { status, body } = await server.post(PATH, { ...request, sampler_name: 'Euler a', eta: 0.5 });
     expect([status, body.detail]).toEqual([400, expect.stringContaining('eta')]);
+  });
+
+  it('tells of every image what it was made with', async () => {
+    const server = await memoryServer();
+    const long = Array.from({ length: 40 }, () => 'apple').join(' ');
+    const body = { ...request, prompt: long, negative_prompt: 'blurry', batch_size: 2, n_iter: 2, cfg_scale: 3 };
+    const { body: answer } = await server.post(PATH, body);
+    expect(answer.images).toHaveLength(4);
+    const info = JSON.parse(answer.info);
+    expect(info).toMatchObject({
+      ...{ prompt: long, all_prompts: [long, long, long, long], negative_prompt: 'blurry', steps: 4, height: 24 },
+      ...{ all_negative_prompts: ['blurry', 'blurry', 'blurry', 'blurry'], all_seeds: [7, 8, 9, 10], batch_size: 4 },
+      ...{ sd_model_name: 'formula', interrupted: false },
+    });
+    expect(info.warnings).toEqual([expect.stringContaining('apple')]);
+  });
+
+  it('passes over what is about its files and extensions, whatever it is called', async () => {
+    const server = await memoryServer();
+    const body = { ...request, constructor: 1, subseed_strength: 0, styles: [], init_images: null, script_name: '' };
+    expect(await server.post(PATH, body)).toMatchObject({ status: 200, body: { parameters: body } });
+  });
+
+  it('refuses a body that is no object, and says nothing else of it', async () => {
+    const { status, body } = await (await memoryServer()).post(PATH, [1]);
+    expect(status).toBe(400);
+    expect(body).toEqual({ error: 'ValidationError', detail: body.detail, body: '', errors: body.detail });
+    expect(body.detail).toMatch(/^body: expected a JSON object[^;]*$/);
+  });
+
+  it('tells what went wrong by its kind, in the shape of that API', async () => {
+    const model = memoryModel('formula');
+    const server = await memoryServer({}, { models: [model] });
+    model.onStep = () => {
+      throw new T2IError('OUT_OF_MEMORY', 'at /srv');
+    };
+    const { status, body } = await server.post(PATH, request);
+    expect([status, body]).toEqual([
+      500,
+      { error: 'out_of_memory', detail: body.detail, body: '', errors: body.detail },
+    ]);
+    expect(body.detail).not.toContain('/srv');
+    const none = await server.post(PATH, { ...request, override_settings: { sd_model_checkpoint: 'none' } });
+    expect([none.status, none.body.error]).toEqual([404, 'model_not_found']);
   });
 
   it('chooses a seed for -1', async () => {
@@ -111,14 +169,56 @@ describe('the rest of that API', () => {
   it('lists samplers and models as clients send them back', async () => {
     const server = await memoryServer({}, { models: [memoryModel('first'), memoryModel('second')] });
     const { body: samplers } = await server.get('/sdapi/v1/samplers');
+    expect(samplers).toContainEqual({ name: 'Euler a', aliases: ['euler-a'], options: {} });
     for (const { name } of samplers) {
       expect((await server.post(PATH, { ...request, sampler_name: name })).status, name).toBe(200);
     }
     const { body: models } = await server.get('/sdapi/v1/sd-models');
+    expect(models[1].sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(models[1].hash).toBe(models[1].sha256.slice(0, 10));
+    expect(models[1].title).toBe(`second [${models[1].hash}]`);
     expect(models.map(({ model_name }: { model_name: string }) => model_name)).toEqual(['first', 'second']);
     const override = { override_settings: { sd_model_checkpoint: models[1].title } };
     const { body } = await server.post(PATH, { ...request, ...override });
     expect(JSON.parse(body.info).sd_model_name).toBe('second');
+    for (const sd_model_checkpoint of ['secon [0a]d', 'second [0a] ', 'second [xy]']) {
+      const wrong = await server.post(PATH, { ...request, override_settings: { sd_model_checkpoint } });
+      expect(wrong.status, sd_model_checkpoint).toBe(404);
+    }
+  });
+
+  it('lists the samplers that the chosen model has a schedule for, and no others', async () => {
+    const model = memoryModel('formula');
+    const field = { field: 'beta_schedule', received: '"x"', expected: '"y"', samplers: ['lcm', 'euler'] };
+    const scheduler = { ...model.model.scheduler, unsupported: [field] } as ServedModel['model']['scheduler'];
+    const models = [memoryModel('formula', { model: { ...model.model, scheduler } })];
+    const { body } = await (await memoryServer({}, { models })).get('/sdapi/v1/samplers');
+    const names = body.flatMap(({ aliases }: { aliases: string[] }) => aliases);
+    expect(names).toEqual(expect.arrayContaining(['ddim', 'euler-a', 'dpmpp-2m']));
+    expect(names).not.toContain('euler');
+  });
+
+  it('lists the schedules as clients send them back', async () => {
+    const server = await memoryServer();
+    const { body } = await server.get('/sdapi/v1/schedulers');
+    expect(body).toEqual([
+      { name: 'automatic', label: 'Automatic' },
+      { name: 'karras', label: 'Karras' },
+    ]);
+  });
+
+  it.each([
+    ['a body that is none', [1], /^body: .*received object$/],
+    ['a title that is none', { sd_model_checkpoint: 5 }, /^sd_model_checkpoint: .*title of a model.*received number$/],
+  ])('refuses %s as a choice', async (_, choice, detail) => {
+    const { status, body } = await (await memoryServer()).post('/sdapi/v1/options', choice);
+    expect([status, body.detail]).toEqual([400, expect.stringMatching(detail)]);
+  });
+
+  it('passes over the other options', async () => {
+    const server = await memoryServer();
+    expect(await server.post('/sdapi/v1/options', { clip_skip: 2 })).toMatchObject({ status: 200, body: null });
+    expect((await server.get('/sdapi/v1/options')).body.sd_model_checkpoint).toMatch(/^formula \[[0-9a-f]{10}\]$/);
   });
 
   it('remembers the model that a caller chose, for that caller', async () => {
