@@ -7,6 +7,7 @@ interface Stored {
   readonly body: Buffer;
   readonly etag: string | undefined;
   readonly metadata: Readonly<Record<string, string>> | undefined;
+  readonly type?: string | undefined;
 }
 
 interface Input {
@@ -15,7 +16,8 @@ interface Input {
   readonly Body: Buffer;
   readonly IfMatch?: string;
   readonly IfNoneMatch?: string;
-  readonly ChecksumSHA256: string;
+  readonly ChecksumSHA256?: string;
+  readonly ContentType?: string;
   readonly Metadata?: Readonly<Record<string, string>>;
   readonly Prefix?: string;
   readonly Delete: { readonly Objects: readonly { readonly Key: string }[] };
@@ -30,9 +32,9 @@ export class MemoryBucket {
   /** What a server makes of an object that it is to keep. */
   keeps: (stored: Stored) => Stored | null = (stored) => stored;
 
-  put(key: string, content: Buffer | string, metadata?: Stored['metadata']): void {
-    const body = Buffer.from(content);
-    const stored = this.keeps({ body, etag: `"${createHash('md5').update(body).digest('hex')}"`, metadata });
+  put(key: string, content: Uint8Array | string, metadata?: Stored['metadata'], type?: string): void {
+    const body = Buffer.from(content as string);
+    const stored = this.keeps({ body, etag: `"${createHash('md5').update(body).digest('hex')}"`, metadata, type });
     if (stored !== null) this.objects.set(key, stored);
   }
 
@@ -71,12 +73,13 @@ export class MemoryBucket {
     return { ...told, Body: Object.assign(Readable.from([body]), { transformToByteArray: async () => body }) };
   }
 
-  #write({ Key, Body, IfMatch, IfNoneMatch, ChecksumSHA256, Metadata }: Input): object {
+  #write({ Key, Body, IfMatch, IfNoneMatch, ChecksumSHA256, ContentType, Metadata }: Input): object {
     const there = this.objects.get(Key);
     if (IfNoneMatch === '*' && there !== undefined) throw refusal('PreconditionFailed', 412);
     if (IfMatch !== undefined && there?.etag !== IfMatch) throw refusal('PreconditionFailed', 412);
-    if (createHash('sha256').update(Body).digest('base64') !== ChecksumSHA256) throw refusal('BadDigest', 400);
-    this.put(Key, Body, Metadata);
+    const digest = createHash('sha256').update(Body).digest('base64');
+    if (ChecksumSHA256 !== undefined && digest !== ChecksumSHA256) throw refusal('BadDigest', 400);
+    this.put(Key, Body, Metadata, ContentType);
     this.written.push(Key);
     return {};
   }

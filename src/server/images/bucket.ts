@@ -80,8 +80,9 @@ export class Bucket implements ImagePlace {
     const command = new GetObjectCommand({ Bucket: address.bucket, Key: address.key });
     return this.#call(`Cannot read ${formatS3Address(address)}`, async (abortSignal) => {
       const { Body, ...head } = await this.store.client.send(command, { abortSignal });
-      if (isKept(head)) return new Uint8Array((await Body?.transformToByteArray()) ?? []);
-      (Body as unknown as NodeJS.ReadableStream & { destroy(): void }).destroy();
+      const body = Body as NonNullable<typeof Body> & { destroy(): void };
+      if (isKept(head)) return new Uint8Array(await body.transformToByteArray());
+      body.destroy();
       return null;
     });
   }

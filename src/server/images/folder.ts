@@ -48,7 +48,7 @@ export class Folder implements ImagePlace {
       (await readdir(dir))
         .filter((name) => formatOfName(name) !== null)
         .map(async (name) => {
-          const info = await stat(join(dir, name)).catch(() => null);
+          const info = await stat(join(dir, name)).catch(() => undefined);
           return { path: join(dir, name), bytes: info?.size ?? 0, at: info?.mtimeMs ?? 0 };
         }),
     );

@@ -10,6 +10,5 @@ export function newImageName(format: ImageFormat): string {
 
 /** The format of an image of such a name; null for any other name. */
 export function formatOfName(name: string): ImageFormat | null {
-  const [, format] = NAME.exec(name) ?? [];
-  return (format as ImageFormat | undefined) ?? null;
+  return (NAME.exec(name)?.[1] as ImageFormat | undefined) ?? null;
 }

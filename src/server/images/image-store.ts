@@ -34,9 +34,9 @@ export class ImageStore {
   /** @throws Refusal not_found for a name that was never given, or is not kept any more; image_store_unavailable */
   async read(name: string): Promise<{ bytes: Uint8Array<ArrayBuffer>; type: string }> {
     const format = formatOfName(name);
-    const bytes = format === null ? null : await this.place.read(name);
-    if (format === null || bytes === null)
-      throw refusal('not_found', 'There is no image of this name, or it is not kept any more');
+    if (format === null) throw notKept();
+    const bytes = await this.place.read(name);
+    if (bytes === null) throw notKept();
     return { bytes, type: mediaTypeOf({ format }) };
   }
 
@@ -44,6 +44,8 @@ export class ImageStore {
     this.place.close();
   }
 }
+
+const notKept = () => refusal('not_found', 'There is no image of this name, or it is not kept any more');
 
 /** Nothing of S3 is loaded before somebody wants it. */
 async function openBucket(options: BucketOptions): Promise<ImagePlace> {
