@@ -15,6 +15,7 @@ export class AdminThread {
     /** For example `http://127.0.0.1:8081`. */
     readonly url: string,
     private readonly worker: Worker,
+    private readonly ended: Promise<void>,
   ) {}
 
   /** @throws Error where the port is taken or the address is not this machine's */
@@ -23,25 +24,25 @@ export class AdminThread {
     const workerData: AdminThreadData = { ...where, pulse: pulse.memory };
     const worker = new Worker(builtEntry(import.meta.url, 'admin-child.js'), { workerData, execArgv: [] });
     const stop = pulse.start();
-    worker.once('exit', stop);
+    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    void ended.then(stop);
     void broken.then(() => pulse.break());
     const send = (message: ToThread) => worker.postMessage(message);
     return new Promise((resolve, reject) => {
       worker.on('error', reject);
-      worker.once('exit', () => reject(new Error('its thread ended')));
+      void ended.then(() => reject(new Error('its thread ended')));
       worker.on('message', async (message: FromThread) => {
-        if ('listening' in message) resolve(new AdminThread(message.listening, worker));
+        if ('listening' in message) resolve(new AdminThread(message.listening, worker, ended));
         else if ('failed' in message) reject(new Error(message.failed));
         else send({ answer: await answer(message.question, admin.fetch) });
       });
     });
   }
 
-  /** Takes no new connections, and ends those that are idle; the others after their answer. */
+  /** Takes no new connections, and ends those that are idle; the others after their answer. May be called twice. */
   async close(): Promise<void> {
-    const ended = new Promise((resolve) => this.worker.once('exit', resolve));
     this.worker.postMessage({ close: true } satisfies ToThread);
-    await ended;
+    await this.ended;
   }
 }
 

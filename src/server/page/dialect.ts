@@ -63,7 +63,7 @@ function fileOperation(name: string): Operation {
   return {
     method: 'get',
     path: name === 'index.html' ? '/' : `/page/${name}`,
-    summary: name === 'index.html' ? 'The page.' : 'A file of the page.',
+    summary: 'A file of the page.',
     answer: { status: 200, content: [type] },
     open: true,
     handle: (context) =>
