@@ -4,6 +4,7 @@ import { type Issue, T2IError } from '../errors.js';
 import { checkFields, describeValue, type Field, integer, isRecord, real, refuse, text } from '../fields.js';
 import type { LoadOptions } from '../options.js';
 import type { Pipeline } from '../pipeline.js';
+import { hostnameOf } from './http/headers.js';
 import { ApiKeys } from './http/keys.js';
 import type { LimitOptions } from './http/limits.js';
 import type { BucketOptions } from './images/bucket.js';
@@ -47,9 +48,9 @@ export interface ServerOptions {
    * Default: none.
    */
   redis?: RedisOptions | undefined;
-  /** Origins of pages elsewhere that may use the server, for example `https://example.org`. Default: none. */
+  /** Origins of pages elsewhere that may use the server, as browsers send them: `https://example.org`. Default: none. */
   cors?: readonly string[] | undefined;
-  /** Names that the Host header may have. Default: any. */
+  /** Names that the Host header may have, in small letters and without port. Default: any. */
   hosts?: readonly string[] | undefined;
   /** Where lines of JSON are logged. Default: nowhere. */
   log?: DestinationStream | undefined;
@@ -62,12 +63,24 @@ const list = (expected: string, accepts: (value: unknown) => boolean): Field => 
   accepts: (value) => Array.isArray(value) && value.every(accepts),
 });
 const record = (expected: string): Field => ({ expected, accepts: (value) => isRecord(value) });
-const origin = (value: unknown) => typeof value === 'string' && /^https?:\/\/[^/*\s]+$/.test(value);
+/** Others would be taken, and never be those that a client sends. */
+const origin = (value: unknown) =>
+  typeof value === 'string' &&
+  /^https?:\/\/[^/*\s]+$/.test(value) &&
+  URL.canParse(value) &&
+  new URL(value).origin === value;
+const host = (value: unknown) => typeof value === 'string' && hostnameOf(value) === value;
 const flag: Field = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };
 const word = text('text', 1, 4096);
 
+function isModel(value: unknown): boolean {
+  if (!isRecord(value)) return word.accepts(value);
+  if ('pipeline' in value) return isRecord(value.pipeline) && (value.id === undefined || word.accepts(value.id));
+  return word.accepts(value.id) && word.accepts(value.model);
+}
+
 const FIELDS: Record<keyof ServerOptions, Field> = {
-  models: list('models: text, { id, model } or { pipeline }', (value) => word.accepts(value) || isRecord(value)),
+  models: list('models: text, { id, model } or { pipeline }', isModel),
   load: record('options of Pipeline.load'),
   memory: integer(1, Number.MAX_SAFE_INTEGER, 'a number of bytes'),
   preload: flag,
@@ -81,9 +94,12 @@ const FIELDS: Record<keyof ServerOptions, Field> = {
     'a folder or a place in S3, and the milliseconds that images are kept: { dir, ttl } or { s3, ttl }',
   ),
   redis: record('an address: { url, draws, lock }'),
-  cors: list('origins such as https://example.org, without path or *', origin),
-  hosts: list('names of hosts', (value) => typeof value === 'string' && /^[\w.:[\]-]+$/.test(value)),
-  log: record('a stream to write to'),
+  cors: list('origins as browsers send them, such as https://example.org, without path or *', origin),
+  hosts: list('names of hosts in small letters, without port', host),
+  log: {
+    expected: 'a stream to write to',
+    accepts: (value) => isRecord(value) && typeof value.write === 'function',
+  },
   logPrompts: flag,
 };
 
@@ -137,6 +153,7 @@ function placeIssues({
  */
 export function checkServerOptions(options: ServerOptions): void {
   const issues: Issue[] = [...checkFields(options, FIELDS)];
+  if (!isRecord(options)) refuse(issues);
   const within = (name: 'limits' | 'imageStore' | 'redis', fields: Readonly<Record<string, Field>>) => {
     const value = options[name];
     if (!isRecord(value)) return;
