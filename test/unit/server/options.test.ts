@@ -71,9 +71,9 @@ describe('the options of a server', () => {
     ['imageStore', 'maxBytes', 1, Number.MAX_SAFE_INTEGER],
   ])('have bounds inside: %s.%s', (group, name, least, most) => {
     const rest = { limits: {}, redis: { url: 'redis://host' }, imageStore: { dir: 'images', ttl: 1000 } };
-    const with_ = (value: unknown) => refused({ [group]: { ...rest[group as keyof typeof rest], [name]: value } });
-    expect([with_(least), with_(most), with_(undefined)].flat()).toEqual(name === 'ttl' ? ['imageStore.ttl'] : []);
-    for (const value of [least - 1, most + 1, `${least}`]) expect(with_(value)).toEqual([`${group}.${name}`]);
+    const having = (value: unknown) => refused({ [group]: { ...rest[group as keyof typeof rest], [name]: value } });
+    expect([having(least), having(most), having(undefined)].flat()).toEqual(name === 'ttl' ? ['imageStore.ttl'] : []);
+    for (const value of [least - 1, most + 1, `${least}`]) expect(having(value)).toEqual([`${group}.${name}`]);
   });
 
   it('are told with every mistake at once, and the name that was probably meant', () => {
