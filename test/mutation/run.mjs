@@ -100,7 +100,7 @@ async function mutate(patterns, tests, built) {
     // What runs as a module is loaded would need every test for each mutant. What a message says is for people to judge.
     ignoreStatic: true,
     mutator: { excludedMutations: ['StringLiteral'] },
-    // The tests read fixtures, the default model and documents, and of what is built only the server's page and its thread and what the layer names.
+    // The tests read fixtures, the default model and documents, and of what is built only the server's page, its admin thread, and what the layer names.
     ignorePatterns: ['build', '.git', ...(folders.includes('dist') ? ['dist'] : ['dist/**', '!dist/server/**'])],
     // Links, since copies lose the links within: the version of a library is in the name that those lead to. No shell reads the command.
     ...(folders.length > 0 && { buildCommand: `ln -s ${folders.map(escaped).join(' ')} .` }),

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { T2IError } from '../../../src/errors.js';
+import { adminDialect } from '../../../src/server/admin/dialect.js';
 import { Health } from '../../../src/server/health.js';
 import { settled } from '../../support/fake-clock.js';
 import { memoryModel, memoryServer } from '../../support/memory-server.js';
@@ -28,6 +30,17 @@ describe('what operators ask', () => {
     expect(text).toMatch(/^t2i_queue_length 0$/m);
     const nothing = await ask('/nothing', { authorization });
     expect([nothing.status, JSON.parse(nothing.text).error.code]).toEqual([404, 'not_found']);
+  });
+
+  it('is answered as it is documented', async () => {
+    const { server, ask } = await asking();
+    for (const { path, answer } of adminDialect(server.queue, server.metrics, new Health()).operations) {
+      const { status, headers, text } = await ask(path);
+      expect(status, path).toBe(answer.status);
+      if (answer.content instanceof z.ZodType)
+        expect(answer.content.parse(JSON.parse(text)), path).toEqual(JSON.parse(text));
+      else expect(answer.content, path).toEqual([headers.get('content-type')?.split(';')[0]]);
+    }
   });
 
   it('is told that it drains while it lives', async () => {

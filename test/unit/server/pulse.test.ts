@@ -17,6 +17,14 @@ describe('the pulse of a server', () => {
     expect([statusOf('ok'), statusOf('stuck'), statusOf('broken')]).toEqual([200, 503, 503]);
   });
 
+  it('is taken for silent after more than 30 s, and not before', () => {
+    vi.useFakeTimers({ toFake: ['hrtime'] });
+    const pulse = new Pulse();
+    pulse.beat();
+    const now = process.hrtime.bigint();
+    expect([pulse.life(now + 30n * SECOND), pulse.life(now + 30n * SECOND + 1n)]).toEqual(['ok', 'stuck']);
+  });
+
   it('beats until it is told to end', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'hrtime'] });
     const pulse = new Pulse();
