@@ -107,8 +107,8 @@ async function makeImage(
     });
     const replaced = !toStdout && existsSync(path);
     const [image] = result.images;
-    if (toStdout) io.stdout.write((await image?.toBuffer(naming.format, { metadata })) ?? '');
-    else await image?.toFile(path, { format: naming.format, metadata });
+    if (toStdout) io.stdout.write(await image.toBuffer(naming.format, { metadata }));
+    else await image.toFile(path, { format: naming.format, metadata });
     return { result, replaced };
   } finally {
     await preview?.remove();

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readBuildFlags } from '../../../src/cli/build-engine/flags.js';
 import { readProfileFlags } from '../../../src/cli/build-engine/profile-flags.js';
@@ -61,15 +62,27 @@ describe('the profile of an engine', () => {
     });
   });
 
-  it.each(['', '16x16', '1x16x16x16', '1x16x16,', '1x16x-16', '1x2x2,1x4x4,1x6x6,1x8x8', 'all'])(
-    'refuses --profile %j by name',
-    (profile) => {
-      expect(read({ profile })).toMatchObject({ issues: [{ option: '--profile' }] });
-    },
-  );
+  it.each([
+    '',
+    '16x16',
+    'a1x16x16',
+    '1x16x16b',
+    '1x16x16,1x16',
+    '1x16x16x16',
+    '1x16x16,',
+    '1x16x-16',
+    '1x2x2,1x4x4,1x6x6,1x8x8',
+    'all',
+  ])('refuses --profile %j by name', (profile) => {
+    expect(read({ profile })).toMatchObject({ issues: [{ option: '--profile' }] });
+  });
 
   it.each([
     [{ batch: '4..1' }, ['--batch']],
+    [{ batch: '1..2..3' }, ['--batch']],
+    [{ batch: 'x1' }, ['--batch']],
+    [{ size: 'x128' }, ['--size']],
+    [{ size: '128x128x' }, ['--size']],
     [{ batch: '0..2' }, ['--batch']],
     [{ batch: '1..1000' }, ['--batch']],
     [{ batch: 'many', size: 'big' }, ['--batch', '--size']],
@@ -83,9 +96,49 @@ describe('the profile of an engine', () => {
   });
 
   it('is told one way or the other', () => {
-    expect(read({ profile: '1x16x16', size: '128' })).toMatchObject({
-      issues: [{ received: '--profile and --size' }],
-    });
+    for (const [more, both] of [
+      [{ size: '128' }, '--profile and --size'],
+      [{ batch: '2' }, '--profile and --batch'],
+      [{ batch: '2', size: '128' }, '--profile and --batch and --size'],
+    ] as const)
+      expect(read({ profile: '1x16x16', ...more })).toMatchObject({
+        issues: [{ option: '--profile', received: both }],
+      });
+  });
+});
+
+describe('the GPUs of a build', () => {
+  const read = (flags: CommandInput['flags']) => readBuildFlags(flags, limits, 8);
+
+  it.each([
+    ['89,75, 86,75', [75, 86, 89]],
+    ['120', [120]],
+    ['50', [50]],
+  ])('are read from --compute %s', (compute, numbers) => {
+    expect(read({ compute })).toMatchObject({ request: { computeCapabilities: numbers }, issues: [] });
+    expect(read({ compute, runtime: 'tensorrt-rtx' }).issues).toEqual([]);
+  });
+
+  it.each(['8.9', '49', '7', '1000', '', '75,', '75,x', 'sm_75'])('are not read from --compute %j', (compute) => {
+    expect(read({ compute }).issues).toEqual([
+      { option: '--compute', expected: expect.stringContaining('75,86,89'), received: JSON.stringify(compute) },
+    ]);
+  });
+
+  it('are the one at hand for TensorRT, by its number', () => {
+    expect(read({ compute: '89', runtime: 'tensorrt' }).issues).toMatchObject([
+      { option: '--compute', received: '"89"' },
+    ]);
+    expect(read({ device: '12' })).toMatchObject({ request: { device: 12 }, issues: [] });
+    for (const device of ['-1', 'one', '1234', '1x', 'x1', '']) {
+      expect(read({ device }).issues).toMatchObject([{ option: '--device', received: JSON.stringify(device) }]);
+    }
+  });
+
+  it('are run by a TensorRT that there is', () => {
+    expect(read({ runtime: 'cuda' }).issues).toEqual([
+      { option: '--runtime', expected: expect.stringContaining('tensorrt-rtx'), received: '"cuda"' },
+    ]);
   });
 });
 
@@ -105,6 +158,11 @@ describe('the paths of a build', () => {
 
   it('need not be there yet', () => {
     const flags = { out: `${import.meta.dirname}/new`, timingCache: `${import.meta.dirname}/new.bin` };
-    expect(readBuildFlags(flags, limits, 8).issues).toEqual([]);
+    expect(readBuildFlags(flags, limits, 8)).toMatchObject({ request: flags, issues: [] });
+  });
+
+  it('are those of the working folder where they are not whole', () => {
+    const { request } = readBuildFlags({ out: 'engines', timingCache: 'a.bin', report: 'b.json' }, limits, 8);
+    for (const path of [request.out, request.timingCache, request.report]) expect(isAbsolute(path ?? '')).toBe(true);
   });
 });
