@@ -68,6 +68,7 @@ export class EngineCache {
     return { path, header: engine.header };
   }
 
+  /** @throws T2IError IO_FAILED */
   async remove(path: string): Promise<void> {
     await removeEngine(path);
   }
@@ -93,10 +94,17 @@ export class EngineCache {
   }
 }
 
-/** With the kernels that were compiled for it. */
+/** With the kernels that were compiled for it. @throws T2IError IO_FAILED */
 export async function removeEngine(path: string): Promise<void> {
-  await rm(path, { force: true });
-  await rm(kernelCachePath(path), { force: true });
+  try {
+    await rm(path, { force: true });
+    await rm(kernelCachePath(path), { force: true });
+  } catch (cause) {
+    throw new T2IError('IO_FAILED', `Cannot remove ${path}: ${(cause as Error).message}`, {
+      hint: 'Remove it yourself, or ask its owner to.',
+      cause,
+    });
+  }
 }
 
 /** Every engine file of the folder, every byte of it checked; none where there is no folder. Damaged ones say why. */

@@ -28,6 +28,8 @@ export interface PrunedFile {
 /**
  * Removes engines that no one can use any more: damaged ones, those of a TensorRT that is not here any more, those of models that
  * have changed, and what killed builds left behind more than a day ago.
+ *
+ * @throws T2IError IO_FAILED where one of them cannot be removed
  */
 export async function pruneEngines(dir: string, options: PruneOptions): Promise<PrunedFile[]> {
   const stale: PrunedFile[] = await leftovers(dir);

@@ -107,6 +107,16 @@ describe('the engine cache', () => {
         reasons: ['built for TensorRT 10.14.0, this is 10.15.1'],
       },
     ]);
+    expect(await cache.fitting(wanted)).toMatchObject([{ path }]);
+    utimesSync(path, new Date(0), new Date(0));
+    expect((await cache.candidates(wanted)).map((each) => each.path)).toEqual([old, path]);
+  });
+
+  it('passes over what it cannot read, as no candidate', async () => {
+    const cache = new EngineCache(engineFolder());
+    const path = await publish(cache);
+    writeFileSync(path, 'T2IENGIN');
+    expect(await cache.candidates({ ...headerOf(), onnxSha256: headerOf().onnx.sha256, exactly: null })).toEqual([]);
   });
 });
 
@@ -145,11 +155,17 @@ describe('pruning', () => {
     const ofTomorrow = readFileSync(kept.at(-1) as string);
     ofTomorrow.writeUInt32LE(FORMAT_VERSION + 1, 8);
     writeFileSync(kept.at(-1) as string, ofTomorrow);
-    for (const name of ['.engine.0123456789ab.tmp', `unet-${'c'.repeat(64)}.lock`, 'notes.txt', '.profile']) {
+    for (const name of ['.engine.0123456789ab.tmp', `unet-${'c'.repeat(64)}.lock`]) {
       writeFileSync(join(cache.dir, name), '');
       kept.push(join(cache.dir, name));
     }
-    utimesSync(join(cache.dir, 'notes.txt'), DAYS_AGO, DAYS_AGO);
+    const lock = `unet-${'d'.repeat(64)}.lock`;
+    const others = ['notes.txt', '.profile', 'mine.engine.0123456789ab.tmp', '.unet.engine.0123456789ab.tmp.old'];
+    for (const name of [...others, `.${lock}`, `${lock}.old`]) {
+      writeFileSync(join(cache.dir, name), '');
+      utimesSync(join(cache.dir, name), DAYS_AGO, DAYS_AGO);
+      kept.push(join(cache.dir, name));
+    }
     mkdirSync(join(cache.dir, 'folder'));
     kept.push(join(cache.dir, 'folder'));
     return {
@@ -175,6 +191,24 @@ describe('pruning', () => {
     expect(reasons).toContain('it was built from another model.onnx than tiny has now');
     expect(reasons).toContain('too few for an engine file');
     expect(reasons).toContain('a build that was killed left it behind');
+  });
+
+  it('removes what an older version of this package wrote, which no version reads any more', async () => {
+    const cache = new EngineCache(engineFolder());
+    const path = await publish(cache);
+    const older = readFileSync(path);
+    older.writeUInt32LE(FORMAT_VERSION - 1, 8);
+    writeFileSync(path, older);
+    expect(await pruneEngines(cache.dir, KNOWN)).toMatchObject([{ path, reason: expect.stringContaining('format') }]);
+    expect(readdirSync(cache.dir)).toEqual([]);
+  });
+
+  it('says what it could not remove', async () => {
+    const cache = new EngineCache(engineFolder());
+    mkdirSync(cache.pathOf(headerOf()));
+    const error = await failure(pruneEngines(cache.dir, KNOWN));
+    expect(error.code).toBe('IO_FAILED');
+    expect(error.message).toContain(cache.pathOf(headerOf()));
   });
 
   it('knows nothing of versions and models that are not here', async () => {
