@@ -55,6 +55,17 @@ describe('loadAddon', () => {
     expect(hint).toMatch(/npm install @t2i\/sdk.*build\.mjs cuda/);
   });
 
+  it.skipIf(`${process.platform}-${process.arch}` !== 'linux-x64')(
+    'is of this machine where nothing else is said',
+    () => {
+      const path = write('prebuilds/linux-x64/@t2i+sdk.node', 'no library');
+      write('prebuilds/linux-x64/README.md', 'never opened');
+      const { message } = failure({ env: {}, root });
+      expect(message).toContain(path);
+      expect(message).not.toContain('README');
+    },
+  );
+
   it('says that nothing was shipped where nothing was', () => {
     expect(failure({ env: {}, platform: 'linux-x64', root }).message).toMatch(/prebuilds\/linux-x64: no such file; /);
   });

@@ -100,7 +100,8 @@ describe('the folders to search', () => {
     const rtx = folder('venv/lib/python3.11/site-packages/tensorrt_rtx_libs');
     const cuda = folder('venv/lib/python3.11/site-packages/nvidia/cu13/lib');
     folder('venv/lib/python3.11/site-packages/tensorrt');
-    folder('venv/lib/python2.7/site-packages/tensorrt_libs');
+    for (const name of ['python2.7', 'python3.11-old', 'my-python3', 'python3.x'])
+      folder(`venv/lib/${name}/site-packages/tensorrt_libs`);
     const debian = folder('usr/lib/python3/dist-packages/tensorrt_lean_libs');
     const conda = folder('conda/lib/python3.12/site-packages/tensorrt_libs');
     folder('empty/bin');

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ImageEvent, StepEvent } from '../../../../src/backends/backend.js';
 import { TensorrtSession } from '../../../../src/backends/tensorrt/session.js';
 import { ImageNoise } from '../../../../src/diffusion/noise.js';
@@ -167,6 +167,36 @@ describe('a tensorrt session', () => {
     const refused = strict.generate(tinyJob(model));
     (await next()).resolve({ ...RESULT, warnings: ['No graph.'] });
     await expect(refused).rejects.toMatchObject({ code: 'BACKEND_FAILED', message: expect.stringMatching(/No graph/) });
+  });
+
+  it('takes what warns of nothing under strict', async () => {
+    const strict = new TensorrtSession(native, { ...FACTS, strict: true }, 4, keeperOf(native), drawnHere());
+    const job = strict.generate(tinyJob(model));
+    (await next()).resolve(RESULT);
+    expect((await job).warnings).toEqual([]);
+  });
+
+  it('asks nothing of the device for seeds that are none', async () => {
+    await expect(session.generate(tinyJob(model, { seeds: [-1] }))).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    const job = session.generate(tinyJob(model));
+    (await next(0)).resolve(RESULT);
+    await job;
+    expect(native.calls).toHaveLength(1);
+  });
+
+  it('keeps what was compiled for as many images as ran together, and ends its thread of noise', async () => {
+    const keeper = keeperOf(native);
+    const after = vi.spyOn(keeper, 'after');
+    let ended = 0;
+    const noise = { ...drawnHere(), close: () => void ended++ };
+    const own = new TensorrtSession(native, FACTS, model.latentChannels, keeper, noise);
+    const job = tinyJob(model, { seeds: [1, 2] });
+    const result = own.generate(job);
+    (await next(0)).resolve(RESULT);
+    await result;
+    expect(after.mock.calls).toEqual([[job, 2]]);
+    await own.close();
+    expect(ended).toBe(1);
   });
 
   it('closes the native session once and takes no job afterwards', async () => {

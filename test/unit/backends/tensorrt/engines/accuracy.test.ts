@@ -68,11 +68,23 @@ describe('the accuracy gate', () => {
     expect((await failure(() => measureAccuracy('unet', reference, broken, fp16))).code).toBe('ENGINE_INACCURATE');
   });
 
+  it('refuses what is right where it is large and wrong where it is small', async () => {
+    const small = Float32Array.from({ length: 10_000 }, (_, i) => (i === 0 ? 100 : i % 2 === 0 ? 1 : -1));
+    const engine = small.map((value, i) => (i === 0 ? value : -value));
+    const error = await failure(() => measureAccuracy('unet', engine, small, fp16));
+    expect(error.message).toMatch(/similarity 0\.0.*largest error 0\.0200/);
+  });
+
+  it('lets pass what is just within the limit', () => {
+    const flat = new Float32Array(1000).fill(20);
+    expect(measureAccuracy('unet', flat.with(7, 19), flat, fp16).largestError).toBe(0.05);
+  });
+
   it('takes zeros for zeros alone', async () => {
     const zeros = new Float32Array(8);
     expect(measureAccuracy('unet', zeros.slice(), zeros, fp16).similarity).toBe(1);
-    expect((await failure(() => measureAccuracy('unet', zeros.fill(1), new Float32Array(8), fp16))).code).toBe(
-      'ENGINE_INACCURATE',
-    );
+    const error = await failure(() => measureAccuracy('unet', zeros.fill(1), new Float32Array(8), fp16));
+    expect(error.code).toBe('ENGINE_INACCURATE');
+    expect(error.message).toMatch(/similarity 0\.000000.*largest error Infinity/);
   });
 });

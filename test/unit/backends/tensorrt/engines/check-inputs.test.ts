@@ -59,6 +59,26 @@ describe('the inputs of a check', () => {
     expect(data.subarray(96)).toEqual(guidanceEmbedding(7.5, 32));
   });
 
+  it('take one row of a text encoder that runs more of them at once', async () => {
+    const one = await describeModel(join(FIXTURES, 'tiny'));
+    const { ids } = one.textEncoder;
+    const [, context = null] = ids.shape;
+    const two = { ...one, textEncoder: { ...one.textEncoder, ids: { ...ids, shape: [2, context] } } };
+    const { name } = one.unet.encoderHiddenStates;
+    const alone = await checkInputs(one, 'unet', PROFILE, toyReference, signal);
+    expect((await checkInputs(two, 'unet', PROFILE, toyReference, signal))[name]).toEqual(alone[name]);
+  });
+
+  it('hold a mask of ones where the text encoder takes one', async () => {
+    const model = await describeModel(join(FIXTURES, 'tiny'));
+    const attentionMask = { ...model.textEncoder.ids, name: 'attention_mask' };
+    const masked = { ...model, textEncoder: { ...model.textEncoder, attentionMask } };
+    const inputs = await checkInputs(masked, 'textEncoder', PROFILE, toyReference, signal);
+    const shape = [1, model.tokenizer.contextLength];
+    expect(inputs.attention_mask).toEqual({ shape, data: new Float32Array(model.tokenizer.contextLength).fill(1) });
+    expect(await checkInputs(model, 'textEncoder', PROFILE, toyReference, signal)).not.toHaveProperty('attention_mask');
+  });
+
   it('refuse a text encoder that gives another number of states than the graphs say', async () => {
     const model = { ...(await describeModel(join(FIXTURES, 'tiny'))), statesPerPrompt: 20 };
     await expect(checkInputs(model, 'unet', PROFILE, sixteenStates, signal)).rejects.toMatchObject({
@@ -77,12 +97,12 @@ describe('the inputs of a check', () => {
 });
 
 describe('tensors on their way', () => {
-  it.each(['float32', 'float16', 'int32', 'int64'] as const)('keep their numbers as %s', (type) => {
+  it.each(['float32', 'float16', 'bfloat16', 'int32', 'int64'] as const)('keep their numbers as %s', (type) => {
     const values = Float32Array.of(0, 1, -2, 49407);
-    const kept = type === 'float16' ? Float32Array.of(0, 1, -2, 49408) : values;
+    const kept = type === 'float16' || type === 'bfloat16' ? Float32Array.of(0, 1, -2, 49408) : values;
     const native = toNative({ shape: [2, 2], data: values }, type);
     expect(native).toMatchObject({ type, dims: [2, 2] });
-    expect(native.data.byteLength).toBe(4 * { float32: 4, float16: 2, int32: 4, int64: 8 }[type]);
+    expect(native.data.byteLength).toBe(4 * { float32: 4, float16: 2, bfloat16: 2, int32: 4, int64: 8 }[type]);
     // Bytes that start at an odd place, as they may come.
     const shifted = new Uint8Array(native.data.byteLength + 1);
     shifted.set(native.data, 1);

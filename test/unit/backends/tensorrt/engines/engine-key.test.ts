@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { formatCapability, parseCapability } from '../../../../../src/backends/tensorrt/capabilities.js';
-import { engineKey, mismatch, type WantedEngine } from '../../../../../src/backends/tensorrt/engines/engine-key.js';
+import {
+  engineKey,
+  formatRange,
+  mismatch,
+  type WantedEngine,
+} from '../../../../../src/backends/tensorrt/engines/engine-key.js';
 import { headerOf } from '../../../../support/engines.js';
 
 const header = headerOf();
@@ -116,10 +121,32 @@ describe('mismatch', () => {
     expect(mismatch(headerOf({ precision: 'fp32' }), exactly)).toEqual(['built for fp32, this is fp16']);
   });
 
+  it('asks for nothing of the GPU where there is none', () => {
+    expect(mismatch(header, { ...wanted, gpu: null })).toEqual([]);
+  });
+
+  it('says of another runtime that it is another, not which version it has', () => {
+    const other = headerOf({ runtime: 'tensorrt-rtx', tensorrt: '1.7.1' });
+    expect(mismatch(other, wanted)).toEqual(['built for TensorRT-RTX, this is TensorRT']);
+  });
+
+  it('compares the ranges of the same input, of as many dimensions', () => {
+    const sample = header.shapes[0]!;
+    const small = { input: 'timestep', min: [1], opt: [1], max: [1] };
+    expect(mismatch(headerOf({ shapes: [small, sample] }), wanted)).toEqual([]);
+    const deeper = { ...sample, min: [...sample.min, 1], max: [...sample.max, 1] };
+    expect(mismatch(headerOf({ shapes: [deeper] }), wanted)).toEqual([expect.stringMatching(/^built for sample from/)]);
+  });
+
   it('gives every reason at once', () => {
     const other = headerOf({ tensorrt: '10.14.0', precision: 'fp32', gpu: 'NVIDIA H200', computeCapabilities: [90] });
     expect(mismatch(other, wanted)).toHaveLength(4);
   });
+});
+
+it('writes a range, or the only shape', () => {
+  expect(formatRange({ min: [1, 4], max: [8, 4] })).toBe('1x4 to 8x4');
+  expect(formatRange({ min: [1, 4], max: [1, 4] })).toBe('1x4');
 });
 
 it('reads and writes compute capabilities', () => {

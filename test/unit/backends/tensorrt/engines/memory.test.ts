@@ -20,6 +20,9 @@ it('estimates what a build takes by the size of the weights', () => {
 it('warns of what is short', () => {
   const estimate = { hostBytes: 5 * GIB, deviceBytes: 6 * GIB };
   expect(memoryWarning('unet', estimate, { hostBytes: 8 * GIB, device: null })).toBeNull();
+  const all = { hostBytes: 5 * GIB, device: { ...device, memoryBytes: 6 * GIB } };
+  expect(memoryWarning('unet', estimate, all)).toBeNull();
+  expect(memoryWarning('unet', estimate, { ...all, hostBytes: GIB })).not.toContain('GPU');
   expect(memoryWarning('unet', estimate, { hostBytes: 2 * GIB, device })).toBe(
     'unet: building the engine may take 5.0 GiB of memory, 2.0 GiB are free and 6.0 GiB on the GPU, NVIDIA L4 has 4.0 GiB',
   );

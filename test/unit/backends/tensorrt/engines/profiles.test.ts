@@ -4,10 +4,11 @@ import {
   checkProfile,
   defaultProfile,
   type EngineProfile,
+  inputShape,
   inputShapes,
   profileOfDecoder,
 } from '../../../../../src/backends/tensorrt/engines/profiles.js';
-import type { ModelDescription } from '../../../../../src/model/description.js';
+import type { ModelDescription, TensorInfo } from '../../../../../src/model/description.js';
 import { describeModel } from '../../../../../src/model/layout.js';
 import { failure } from '../../../../support/engines.js';
 import { writeModel } from '../../../model/model-dir.js';
@@ -100,6 +101,22 @@ describe('profiles', () => {
     expect(profileOfDecoder(model, inputShapes(model, 'vaeDecoder', PROFILE))).toEqual(PROFILE);
   });
 
+  it('are found by the latents’ name, and are of one where the shapes do not say', async () => {
+    const model = await described();
+    const other = { input: 'other', min: [9, 9, 9, 9], opt: [9, 9, 9, 9], max: [9, 9, 9, 9] };
+    expect(profileOfDecoder(model, [other, ...inputShapes(model, 'vaeDecoder', PROFILE)])).toEqual(PROFILE);
+    expect(profileOfDecoder(model, []).max).toEqual({ batch: 1, height: 1, width: 1 });
+  });
+
+  it('take what a graph leaves open from the other, and the width of the guidance from the model', async () => {
+    const open = await described({ 'text_encoder/model.onnx': textEncoderOf(16, 'width') });
+    expect(inputShapes(open, 'unet', PROFILE)[1]?.max).toEqual([8, 16, 32]);
+    const lcm = await describeModel(fileURLToPath(new URL('../../../../fixtures/tiny-lcm', import.meta.url)));
+    const timestepCond = { ...(lcm.unet.timestepCond as TensorInfo), shape: [null, null] };
+    const wide = { ...lcm, unet: { ...lcm.unet, timestepCond } };
+    expect(inputShape(wide, 'unet', timestepCond, PROFILE, 'max')).toEqual([8, 32]);
+  });
+
   it('are refused with everything that is wrong', async () => {
     const model = await described();
     const bad = {
@@ -114,6 +131,38 @@ describe('profiles', () => {
       { option: 'profile width', expected: 'a smallest, a most usual and a largest that grow', received: '64, 32, 64' },
       { option: 'profile height', expected: 'multiples of 4 latent pixels', received: '16,18,32' },
     ]);
+  });
+
+  it.each([
+    ['width', 0],
+    ['width', -4],
+    ['width', 2 ** 31],
+    ['batch', Number.NaN],
+  ] as const)('are refused with a %s of %s at any end', async (side, size) => {
+    const model = await described();
+    for (const end of ['min', 'opt', 'max'] as const) {
+      const bad = { ...PROFILE, [end]: { ...PROFILE[end], [side]: size } };
+      const [issue, ...more] = (await failure(() => checkProfile(bad, model))).issues;
+      expect([issue?.option, issue?.expected, more]).toEqual([`profile ${side}`, 'whole numbers from 1', []]);
+    }
+  });
+
+  it('are refused where the most usual is beyond the largest', async () => {
+    const bad = { ...PROFILE, opt: { ...PROFILE.opt, batch: 5 } };
+    const error = await failure(async () => checkProfile(bad, await described()));
+    expect(error.issues).toMatchObject([{ option: 'profile batch', received: '1, 5, 4' }]);
+  });
+
+  it('may be as large as the graphs fix, and no larger', async () => {
+    const fixed = await described(FIXED);
+    checkProfile(defaultProfile(fixed), fixed);
+    // Six rows of the UNet are three images with guidance; the decoder takes two.
+    const rows = (sample: number) => unetOf(['batch'], 32, 16, sample);
+    const decoder = (batch: number) =>
+      model([input('latent_sample', FLOAT, [batch, 4, 'h', 'w']), output('sample', FLOAT, [batch, 3, 'H', 'W'])]);
+    const three = await described({ 'unet/model.onnx': rows(6) });
+    const two = await described({ 'unet/model.onnx': rows(6), 'vae_decoder/model.onnx': decoder(2) });
+    expect([three, two].map((each) => defaultProfile(each).max.batch)).toEqual([3, 2]);
   });
 
   it('are refused where the graphs fix another size', async () => {
@@ -138,9 +187,9 @@ describe('profiles', () => {
   });
 });
 
-function unetOf(timestep: readonly Dim[], width: Dim = 32, states: Dim = 16): Buffer {
+function unetOf(timestep: readonly Dim[], width: Dim = 32, states: Dim = 16, rows: Dim = 'batch'): Buffer {
   return model([
-    input('sample', FLOAT, ['batch', 4, 'h', 'w']),
+    input('sample', FLOAT, [rows, 4, 'h', 'w']),
     input('timestep', INT64, timestep),
     input('encoder_hidden_states', FLOAT, ['batch', states, width]),
     output('out_sample', FLOAT, ['batch', 4, 'h', 'w']),

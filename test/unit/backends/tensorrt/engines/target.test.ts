@@ -38,6 +38,14 @@ describe('what engines are built for', () => {
     expect(error.message).toContain(message);
   });
 
+  it('may be any compute capability that is one', async () => {
+    expect(targetOf(addon, rtx, null, [10, 9999], null).computeCapabilities).toEqual([10, 9999]);
+    for (const odd of [9, 10_000]) {
+      const error = await failure(() => targetOf(addon, rtx, null, [odd], null));
+      expect(error.message).toContain(`received ${odd}`);
+    }
+  });
+
   it('is refused with a timing cache for TensorRT-RTX, on which it has no effect', async () => {
     const timings = new Uint8Array(3);
     expect(targetOf(addon, full, device, [], timings)).toMatchObject({ runtime: 'tensorrt' });
