@@ -21,7 +21,8 @@ export function sagemakerDialect(service: ImageService, health: Pick<Health, 'is
   const isHealthy = () => !service.queue.draining && !health.isBroken;
   return {
     name: 'sagemaker',
-    owns: (path) => path === '/invocations' || path === '/ping',
+    // Its errors are OpenAI's, as all are that nobody owns.
+    owns: () => false,
     errorBody: openaiError,
     errorSchema: OPENAI_ERROR,
     operations: [

@@ -3,6 +3,7 @@ import { readReceipt } from '../../../src/image/read-receipt.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
 import { type MemoryServer, memoryModel, memoryServer } from '../../support/memory-server.js';
 
+const KEY = 'a-key-that-is-long-enough';
 const request = { prompt: 'a red apple', steps: 3, seed: 7 };
 const lined = (...lines: readonly object[]) => lines.map((line) => `${JSON.stringify(line)}\n`).join('');
 
@@ -17,10 +18,14 @@ const answersOf = (text: string) => text.split(/\n(?=.)/).map((line) => JSON.par
 
 describe('the container of SageMaker', () => {
   it('is well until it drains, and says so without a key', async () => {
-    const server = await memoryServer({ apiKeys: ['a-key-that-is-long-enough'] });
+    const server = await memoryServer({ apiKeys: [KEY] });
     expect(await server.get('/ping')).toMatchObject({ status: 200, body: { status: 'Healthy' } });
     void server.queue.drain();
     expect(await server.get('/ping')).toMatchObject({ status: 503, body: { status: 'Unhealthy' } });
+    const headers = { authorization: `Bearer ${KEY}` };
+    const { paths } = (await server.get('/openapi.json', headers)).body;
+    const { schema } = paths['/ping'].get.responses[200].content['application/json'];
+    expect(schema.properties.status.enum).toEqual(['Healthy', 'Unhealthy']);
     const { status } = await server.post('/invocations', request);
     expect(status).toBe(401);
   });

@@ -63,7 +63,7 @@ it.each(['/v2/models/second/infer', '/v2/models/second/versions/1/infer'])(
     expect(model).toMatchObject({ name: 'second', versions: ['1'], platform: 't2i' });
     type Named = { name: string; datatype: string; shape: number[] };
     const named: Named[] = model.inputs;
-    expect(named.map(({ name }) => name)).toEqual(Object.keys(VALUES));
+    expect(named.map(({ name, shape }) => [name, shape])).toEqual(Object.keys(VALUES).map((name) => [name, [1]]));
     const inJson = named.map((input) => ({ ...input, data: [VALUES[input.name]] }));
     const { body } = await server.post(path, { inputs: inJson });
     expect(body.model_name).toBe('second');
