@@ -93,7 +93,8 @@ export class FollowedOrder implements OrderListener {
       const { status, code, message, ...rest } = end.error;
       queued.fail(new Refusal(status, code, message, rest));
     } else if (end.kind === 'cancelled') queued.cancel(refusal('cancelled', 'The job was cancelled'));
-    else if (!queued.settled) this.#end({ kind: 'failed', error: DAMAGED });
+    // Where all images came it is completed, and stays so.
+    else this.#end({ kind: 'failed', error: DAMAGED });
   }
 }
 

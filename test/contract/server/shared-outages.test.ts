@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { T2IError } from '../../../src/errors.js';
-import { checkVersion, connect, loadPackages } from '../../../src/server/redis/connection.js';
+import { connect, loadPackages } from '../../../src/server/redis/connection.js';
 import { createWorker } from '../../../src/server/worker.js';
 import { memoryModel, memoryServer } from '../../support/memory-server.js';
 import { startRedis } from '../../support/redis.js';
@@ -34,14 +34,6 @@ async function answered(server: SharedServer): Promise<number> {
 /** Waits until the metrics of a server say something. */
 const hasMetric = (server: SharedServer, line: string) =>
   until(async () => (await server.metrics.registry.metrics()).includes(`${line}\n`));
-
-describe('without the packages of a shared queue', () => {
-  it('says what to install', async () => {
-    const missing = () => Promise.reject(Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' }));
-    const error = await errorOf(loadPackages(missing));
-    expect(error).toMatchObject({ code: 'BACKEND_UNAVAILABLE', hint: 'Run: npm i bullmq ioredis' });
-  });
-});
 
 describe('where Redis is away', skipFor(noCommand('redis-server')), () => {
   it('no server and no worker starts, and no message has the password', async () => {
@@ -152,13 +144,5 @@ describe('a connection', skipFor(noCommand('redis-server')), () => {
     redis.pause();
     await expect(client.get('key')).rejects.toThrow();
     client.disconnect();
-  });
-
-  it('is not made to a Redis that is too old', () => {
-    for (const version of ['6.2.0', '7.0.15', '10.0.1', '8.0-rc1'])
-      checkVersion(`# Server\r\nredis_version:${version}\r\n`);
-    for (const version of ['5.0.14', '6.0.20', '', '0.0']) {
-      expect(() => checkVersion(`redis_version:${version}\r\n`)).toThrow(/needs Redis 6.2 or newer/);
-    }
   });
 });
