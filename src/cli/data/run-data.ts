@@ -75,7 +75,7 @@ const FIELDS = {
 /** The options of an action's script. @throws T2IError OPTION_INVALID with every flag that is another action's */
 function optionsOf(action: Action, source: string | undefined, { flags }: CommandInput, io: Io): string[] {
   const own = FLAGS_OF[action] ?? [];
-  const number = (key: string) => (flags[key] === undefined ? undefined : toNumber(flags[key]));
+  const number = (key: string) => toNumber(flags[key]);
   const { archive, on = 'here', rayAddress } = flags;
   const idle = on === 'here' ? RAY_ALONE.filter((key) => own.includes(key) && flags[key] !== undefined) : [];
   refuse([

@@ -1,8 +1,8 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CommandInput } from '../../../src/cli/command.js';
 import { readDefaults, withDefaults } from '../../../src/cli/config/defaults.js';
 import { generate } from '../../../src/cli/generate/command.js';
@@ -90,8 +90,28 @@ describe('the defaults of t2i.config.json', () => {
     write('project/package.json', {});
     expect(input({}, join(folder, 'project/src')).flags).toEqual({});
     expect(input({}, join(folder, 'elsewhere')).flags).toEqual({});
+    write('package.json', {});
     write('damaged/package.json', '{');
     expect(input({}, join(folder, 'damaged')).flags).toEqual({});
+  });
+
+  it('are none where the working folder is gone, or leads nowhere', () => {
+    symlinkSync('loop', join(folder, 'loop'));
+    expect(input({}, join(folder, 'loop')).flags).toEqual({});
+    const cwd = vi.spyOn(process, 'cwd').mockImplementation(() => {
+      throw new Error('ENOENT');
+    });
+    expect(readDefaults({ ...fakeIo(), cwd: undefined })).toEqual({ file: null, values: new Map() });
+    cwd.mockRestore();
+  });
+
+  it('are not passed over where they cannot be read', async () => {
+    mkdirSync(join(folder, 't2i.config.json'));
+    const { code, err } = await t2i(['config']);
+    expect([code, err]).toEqual([1, expect.stringContaining('t2i.config.json')]);
+    rmSync(join(folder, 't2i.config.json'), { recursive: true });
+    config('{');
+    expect((await t2i(['config'])).err).toContain(`hint: Correct ${join(folder, 't2i.config.json')}`);
   });
 
   it('name paths from the folder that they lie in', () => {
@@ -102,15 +122,21 @@ describe('the defaults of t2i.config.json', () => {
       model: join('..', 'my-model'),
       output: join('..', 'images/'),
     });
-    config({ model: 'emoji-128', output: '-' });
-    expect(input({}, join(folder, 'src')).flags).toEqual({ model: 'emoji-128', output: '-' });
+    for (const written of [
+      { model: 'emoji-128', output: '-' },
+      { model: 'v1.5', negative: 'a/b', preview: true },
+    ]) {
+      config(written);
+      expect(input({}, join(folder, 'src')).flags).toEqual(written);
+    }
   });
 
   it('are refused by file and key, all that are wrong at once', () => {
-    config({ stpes: 5, steps: null, preview: 'yes', seeds: {}, batch: 'x', json: true, zebra: 1 });
+    config({ stpes: 5, steps: null, eta: [1], preview: 'yes', seeds: {}, batch: 'x', json: true, zebra: 1 });
     expect(issues()).toEqual({
       't2i.config.json: stpes': 'unknown option; did you mean "steps"?',
       't2i.config.json: steps': 'text or a number, null',
+      't2i.config.json: eta': 'text or a number, a list of 1',
       't2i.config.json: preview': 'true or false, "yes"',
       't2i.config.json: seeds': 'a list of numbers, or text such as "1-5", an object',
       't2i.config.json: batch': expect.stringContaining('unknown option'),

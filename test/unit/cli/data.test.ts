@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+// Loaded with the file, not by whichever test is the first.
+import '../../../src/cli/data/run-data.js';
 import { main } from '../../../src/cli/main.js';
 import type { Issue } from '../../../src/errors.js';
 import { fakeIo } from '../../support/fake-io.js';
@@ -127,6 +129,7 @@ describe('t2i data push', () => {
     rmSync(join(project, 'remote'), { recursive: true });
     await push('--archive', 'zip');
     expect(existsSync(join(project, 'remote/data/prepared'))).toBe(false);
+    expect(existsSync(join(project, 'remote/data/raw/dataset/images/a.png'))).toBe(true);
   });
 
   it('names the parameter that is no address', async () => {

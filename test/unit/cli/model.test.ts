@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../src/cli/main.js';
+// Loaded with the file, not by whichever test is the first.
+import '../../../src/cli/model/run-model.js';
 import { fakeIo } from '../../support/fake-io.js';
 import { writeFakePython } from '../../support/fake-python.js';
 

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { engineCacheFolder } from '../../../src/backends/tensorrt/engines/cache-folder.js';
@@ -154,6 +154,26 @@ describe('t2i models', () => {
     const { out } = await run('models');
     expect(out).toMatch(/^kind +model +revision +size +folder$/m);
     expect(out).toMatch(/^hub +tester\/flowers +main, v1 +294 KiB +\/.*$/m);
+  });
+
+  it('shows the commit where no name is known for it, and nothing that was promoted where nothing was exported', async () => {
+    await pull();
+    rmSync(join(folder(), 'refs'), { recursive: true });
+    writeFileSync(join(at.home, 'params.yaml'), '{}');
+    const models = async () => JSON.parse((await run('models --json')).out).models;
+    expect(await models()).toMatchObject([{ kind: 'packaged' }, { kind: 'hub', revisions: [flowers().head.id] }]);
+    mkdirSync(join(at.home, 'saved_models/onnx_models'), { recursive: true });
+    writeFileSync(join(at.home, 'saved_models/onnx_models/t2i.json'), '{}');
+    expect((await models())[1]).toMatchObject({ kind: 'promoted', revisions: [] });
+  });
+
+  it('removes none of another name, and says what it removed', async () => {
+    await pull();
+    const { code, err } = await run('models remove tester/nothing');
+    expect([code, err]).toEqual([3, expect.stringMatching(/tester\/nothing is not in .*\nhint: .*t2i models/)]);
+    const removed = await run('models remove tester/flowers');
+    expect(removed).toEqual({ code: 0, out: '', err: expect.stringMatching(/^removed tester\/flowers, \d+ KiB\n$/) });
+    expect((await run('models remove tester/flowers')).code).toBe(3);
   });
 
   it('removes one that was fetched, and no other', async () => {

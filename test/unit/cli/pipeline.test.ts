@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../src/cli/main.js';
+import { withFileLock } from '../../../src/file-lock.js';
 import { fakeIo } from '../../support/fake-io.js';
 
 let project: string;
@@ -60,13 +61,61 @@ describe('t2i pipeline', () => {
     expect([first.code, first.err]).toEqual([0, 'note: 1/3 check: it never ran\nparams.yaml is right\n']);
     const last = await t2i('run', '--from', 'last');
     expect([last.code, last.err]).toEqual([0, expect.stringMatching(/^note: 3\/3 last: it never ran\n/)]);
+    // What the stage says, and nothing for programs.
+    expect(last.out).toMatch(/^setting .*\n(\w+ .*\n)+$/);
+    const [check] = JSON.parse((await t2i('status', '--json')).out);
+    expect(check).toEqual({ stage: 'check', upToDate: true, reason: null });
+  });
+
+  it('tells programs nothing but what ran', async () => {
+    const { code, out } = await t2i('run', '--from', 'last', '--json');
+    expect([code, JSON.parse(out)]).toEqual([
+      ...[0, { stages: [{ stage: 'last', state: expect.any(String), reason: 'it never ran' }] }],
+    ]);
+  });
+
+  it('looks at what a training needs before it runs, and not where it only says what would', async () => {
+    writeFileSync(join(project, 'params.yaml'), 'data: { raw: pictures }\n');
+    mkdirSync(join(project, 'pictures/images'), { recursive: true });
+    writeFileSync(join(project, 'pictures/images/one.png'), '');
+    expect((await t2i('status')).code).toBe(0);
+    const { code, err } = await t2i('run', '--to', 'check');
+    expect([code, err]).toEqual([2, expect.stringMatching(/^error: params\.yaml: data\.train_size: expected at most 1 /)]);
+  });
+
+  it('waits, and says so, while another process runs them', async () => {
+    const io = fakeIo({ cwd: project });
+    const told = new Promise<void>((resolve) => {
+      const { write } = io.stderr;
+      Object.assign(io.stderr, {
+        write: (text: string) => {
+          write(text);
+          resolve();
+        },
+      });
+    });
+    mkdirSync(join(project, '.t2i'));
+    const { signal } = io;
+    const running = await withFileLock(join(project, '.t2i/stages.lock'), { signal, onWait: () => {} }, async () => {
+      const command = main(['pipeline', 'run', '--to', 'check'], io);
+      await told;
+      expect(io.err()).toMatch(/^note: waiting for another process/);
+      return { command };
+    });
+    expect(await running.command).toBe(0);
   });
 
   it('trains elsewhere, by the same stage', async () => {
     writeFileSync(join(project, 'dvc.yaml'), 'stages: { train: { cmd: npx --no -- t2i train --nproc 2 --run _no } }');
     const refused = 'nothing with --on sagemaker: one process a GPU of each machine';
     expect((await t2i('run', '--on', 'sagemaker')).err).toContain(refused);
-    expect((await t2i('run', '--on', 'local')).err).not.toContain('--nproc');
+    const here = (await t2i('run', '--on', 'local')).err;
+    expect(here).toContain('error: --run: expected letters');
+    expect(here).not.toContain('--nproc');
+  });
+
+  it('gives the place of a training to no other stage', async () => {
+    expect((await t2i('run', '--to', 'check', '--on', 'local')).code).toBe(0);
   });
 
   it.each([

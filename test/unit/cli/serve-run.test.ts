@@ -37,7 +37,11 @@ async function serve(argv: readonly string[] = [], ends = true) {
   const { write } = io.stderr;
   io.stderr.write = (text) => {
     write(text);
-    if (ends && String(text).includes('health and metrics')) end.abort(new Interrupted('SIGTERM'));
+    if (!ends || !String(text).includes('health and metrics')) return;
+    setImmediate(() => {
+      done.push('signal');
+      end.abort(new Interrupted('SIGTERM'));
+    });
   };
   return { code: await main(['serve', ...argv], io), out: io.out(), err: io.err() };
 }
@@ -46,7 +50,7 @@ const asked = () => vi.mocked(creation.createServerWith).mock.lastCall;
 describe('t2i serve', () => {
   it('says where it listens, and finishes what it has when it is ended', async () => {
     const { code, out, err } = await serve(['--queue', '3', '--port', '0']);
-    expect([code, out, done]).toEqual([0, `${WHERE.url}\n`, ['drain 25000', 'close sockets']]);
+    expect([code, out, done]).toEqual([0, `${WHERE.url}\n`, ['signal', 'drain 25000', 'close sockets']]);
     expect(err).toMatch(
       /^note: health and metrics are at http:\/\/127\.0\.0\.1:9090; .*\nnote: finishing .* 25 s at most\n$/,
     );

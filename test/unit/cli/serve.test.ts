@@ -17,14 +17,14 @@ describe('the flags of t2i serve', () => {
     const keys = join(folder, 'keys.txt');
     writeFileSync(keys, '# mine\na-key-that-is-long-enough\n\n');
     const { server, listen } = await read({
-      ...{ host: '::1', port: '0', adminPort: '9000', model: ['a', 'b=owner/name', './c=d/e'], apiKeyFile: keys },
+      ...{ host: '::1', port: '0', adminPort: '9000', model: ['a', 'b.1=owner/name', './c=d/e'], apiKeyFile: keys },
       ...{ queue: '16', batchWindow: '7ms', imageStore: 'images', ttl: '90s', memory: '1.5GiB', threads: '2' },
       ...{ cors: ['https://example.org'], logPrompts: true },
       ...{ maxImages: '4', maxSide: '512', maxSteps: '30', timeout: '90s' },
     });
     expect(listen).toEqual({ host: '::1', port: 0, adminPort: 9000 });
     expect(server).toMatchObject({
-      models: ['a', { id: 'b', model: 'owner/name' }, './c=d/e'],
+      models: ['a', { id: 'b.1', model: 'owner/name' }, './c=d/e'],
       apiKeys: ['a-key-that-is-long-enough'],
       ...{ queue: 16, batchWindow: 7, memory: 1_610_612_736, preload: true, logPrompts: true },
       imageStore: { dir: expect.stringMatching(/^\/.*images$/), ttl: 90_000 },
@@ -52,12 +52,29 @@ describe('the flags of t2i serve', () => {
   });
 
   it('ask for a key where other machines can come in, and let every name of the machine be used there', async () => {
-    for (const host of ['0.0.0.0', '192.168.1.2', '::', 'example.org', '127.0.0.1.example.org']) {
+    for (const host of ['0.0.0.0', '192.168.1.2', '::', 'example.org', '127.0.0.1.example.org', '1127.0.0.1']) {
       await expect(read({ host }), host).rejects.toMatchObject({ issues: [{ option: '--host' }] });
       expect((await read({ host, insecure: true })).server.hosts).toBeUndefined();
     }
-    for (const host of ['127.0.0.1', '127.8.0.1', 'localhost', '::1'])
+    for (const host of ['127.0.0.1', '127.100.20.30', 'localhost', '::1'])
       expect((await read({ host })).server.hosts).toContain(host);
+  });
+
+  it('let others in who have a key', async () => {
+    const apiKeyFile = join(folder, 'others.txt');
+    writeFileSync(apiKeyFile, 'a-key-that-is-long-enough\n');
+    expect((await read({ host: '0.0.0.0', apiKeyFile })).server).toMatchObject({ apiKeys: [expect.any(String)] });
+  });
+
+  it('share the queue over a Redis, drawing or not', async () => {
+    const redis = 'redis://queue:6379';
+    expect((await read({ redis })).server.redis).toEqual({ url: redis, lock: undefined, draws: true });
+    expect((await read({ redis, worker: false })).server.redis).toMatchObject({ draws: false });
+    expect((await read({})).server.redis).toBeUndefined();
+    const alone = { issues: [{ option: '--no-worker', expected: 'nothing without --redis' }] };
+    await expect(read({ worker: false })).rejects.toMatchObject(alone);
+    const env = readServeFlags({ args: [], flags: {} }, { T2I_REDIS_URL: 'http://queue' });
+    await expect(env).rejects.toMatchObject({ issues: [{ option: 'T2I_REDIS_URL' }] });
   });
 
   it('are refused together', async () => {
