@@ -3,6 +3,7 @@
  * TensorRT or loses the device must not take the caller along.
  */
 import { writeFile } from 'node:fs/promises';
+import { cannotWrite } from '../../../files.js';
 import { serve } from '../../process/serve.js';
 import { loadAddon } from '../addon.js';
 import { fromNative } from '../native-error.js';
@@ -17,7 +18,9 @@ await serve<EngineService>(async () => ({
     const { serialized, timingCache, log } = await built.catch((error) => {
       throw fromNative(error, signal);
     });
-    await writeFile(output, serialized, { flag: 'wx', mode: 0o600 });
+    await writeFile(output, serialized, { flag: 'wx', mode: 0o600 }).catch((cause) => {
+      throw cannotWrite(output, cause);
+    });
     return { timingCache, log };
   },
   async run({ addon, device, library, engine, inputs }) {

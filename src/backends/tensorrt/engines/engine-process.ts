@@ -29,8 +29,8 @@ export interface BuildControl {
 /**
  * Builds an engine in a child process.
  *
- * @throws T2IError ENGINE_BUILD_FAILED, also where the child crashed; BACKEND_UNAVAILABLE, OUT_OF_MEMORY; the signal's reason, once
- *   the child is gone
+ * @throws T2IError ENGINE_BUILD_FAILED, also where the child crashed; BACKEND_UNAVAILABLE, OUT_OF_MEMORY, IO_FAILED; the signal's reason,
+ *   once the child is gone
  */
 export async function buildInChild(options: NativeBuildOptions, control: BuildControl): Promise<NativeBuildResult> {
   const { addon, label, dir, signal, onProgress } = control;

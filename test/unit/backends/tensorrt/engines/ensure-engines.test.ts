@@ -1,5 +1,15 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EngineProgress } from '../../../../../src/backends/backend.js';
 import { sha256 } from '../../../../../src/backends/tensorrt/engines/engine-file.js';
 import type { EngineOptions } from '../../../../../src/backends/tensorrt/engines/engine-options.js';
@@ -10,8 +20,10 @@ import type { ModelDescription } from '../../../../../src/model/description.js';
 import { describeModel } from '../../../../../src/model/layout.js';
 import { fixture } from '../../../../contract/tiny-jobs.js';
 import { childrenHere, started } from '../../../../support/children-here.js';
-import { failure } from '../../../../support/engines.js';
+import { engineFolder, failure } from '../../../../support/engines.js';
 import { FakeTensorrt, GPU, PROFILE, SMALL } from '../../../../support/fake-tensorrt.js';
+import { openFilesIn } from '../../../../support/open-files.js';
+import { noLinux, skipFor } from '../../../../support/skip-for.js';
 
 const ALL = ['text_encoder/model.onnx', 'vae_decoder/model.onnx', 'unet/model.onnx'];
 
@@ -123,7 +135,7 @@ describe('the engines of a model', () => {
       expect(preview.engines.map(({ present }) => present)).toEqual([true, true, false]);
       const again = await ensureEngines({ ...options, verifyEngines });
       expect(again.engines.unet.built).toBe(true);
-      expect(again.engines.unet.notes.join()).toContain(engines.unet.path);
+      expect(again.engines.unet.notes).toEqual([expect.stringContaining(engines.unet.path)]);
       expect(again.engines.vaeDecoder).toMatchObject({ built: false, notes: [] });
     },
   );
@@ -150,6 +162,48 @@ describe('the engines of a model', () => {
     expect((await ensureEngines({ ...options, timingCache })).engines.unet.built).toBe(false);
   });
 
+  it('that were pinned are taken by whoever leaves the profile open', async () => {
+    await ensureEngines({ ...options, timingCache: Uint8Array.of(7) });
+    const open = await ensureEngines({ ...options, profile: null });
+    expect(Object.values(open.engines).map(({ built }) => built)).toEqual([false, false, false]);
+  });
+
+  it('that are damaged leave their place to others that fit', async () => {
+    const { engines } = await ensureEngines(options);
+    const { path } = (await ensureEngines({ ...options, timingCache: Uint8Array.of(7) })).engines.unet;
+    utimesSync(engines.unet.path, new Date(0), new Date(0));
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0, bytes.length - 1));
+    const { unet } = (await ensureEngines({ ...options, profile: null })).engines;
+    expect(unet).toMatchObject({ built: false, path: engines.unet.path, notes: [expect.stringContaining(path)] });
+  });
+
+  it('are built by processes that find the libraries beside TensorRT, and where its link leads', async () => {
+    const folder = engineFolder();
+    const linked = join(folder, 'libnvinfer.so.10');
+    symlinkSync(options.library.path, linked);
+    vi.stubEnv('LD_LIBRARY_PATH', '/given');
+    await ensureEngines({ ...options, library: { ...options.library, path: linked } });
+    expect(started[0]?.started.env?.LD_LIBRARY_PATH).toBe(`${folder}:${dirname(options.library.path)}:/given`);
+    vi.stubEnv('LD_LIBRARY_PATH', '');
+    await ensureEngines({ ...options, dir: engineFolder() });
+    expect(started.at(-2)?.started.env?.LD_LIBRARY_PATH).toBe(dirname(options.library.path));
+    vi.unstubAllEnvs();
+  });
+
+  it('are kept in a folder of any name, of which no file stays open', skipFor(noLinux), async () => {
+    const dir = join(engineFolder(), 'of.engine.s');
+    await ensureEngines({ ...options, dir });
+    expect([readdirSync(dir).length, openFilesIn(dir)]).toEqual([3, []]);
+  });
+
+  it('that cannot be written once they are built say so', async () => {
+    fake.building = () => rmSync(options.dir, { recursive: true });
+    const error = await failure(ensureEngines(options));
+    expect(error).toMatchObject({ code: 'IO_FAILED', hint: expect.stringContaining('disk') });
+    expect(error.message).toContain(options.dir);
+  });
+
   it('are built once by two that want them at the same time', async () => {
     const both = await Promise.all([1, 2].map(() => ensureEngines(options)));
     expect(fake.built.toSorted()).toEqual(ALL.toSorted());
@@ -160,6 +214,7 @@ describe('the engines of a model', () => {
       detail: 'another process builds it',
     });
     expect(both[0]?.engines.unet.path).toBe(both[1]?.engines.unet.path);
+    expect(both.map((each) => each.engines.textEncoder.notes)).toEqual([[], []]);
     expect(readdirSync(options.dir)).toHaveLength(3);
   });
 
