@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LoadProgress } from '../../../../src/backends/backend.js';
@@ -53,6 +53,13 @@ describe('what the command line asks of engines', () => {
       expect((await buildEngines(fake.model, AHEAD)).engines.unet.built).toBe(false);
     },
   );
+
+  it('builds again what is damaged', async () => {
+    const { engines } = await buildEngines(fake.model, AHEAD);
+    const bytes = readFileSync(engines.unet.path);
+    writeFileSync(engines.unet.path, bytes.fill(0, bytes.length - 1));
+    expect((await buildEngines(fake.model, AHEAD)).engines.unet.built).toBe(true);
+  });
 
   it('builds for the profile, by the runtime and into the folder that are asked for', async () => {
     const dir = engineFolder();
@@ -118,6 +125,7 @@ describe('what the command line asks of engines', () => {
     for (const count of [1, 2]) {
       const engine = await tryEngine(fake.model, 'vaeDecoder', { ...AHEAD, dir });
       expect(engine).toMatchObject({ built: true, header: { component: 'vae_decoder' } });
+      expect(engine.notes).toEqual([expect.stringContaining('not checked')]);
       expect(fake.built).toHaveLength(count);
     }
     expect(fake.builds[1]?.timingCache).toBeNull();

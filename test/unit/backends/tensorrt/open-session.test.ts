@@ -1,10 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LoadProgress, Session, StepEvent } from '../../../../src/backends/backend.js';
 import { openEager } from '../../../../src/backends/engines.js';
 import { listEngines } from '../../../../src/backends/tensorrt/engines/engine-cache.js';
 import type { Machine } from '../../../../src/backends/tensorrt/machine.js';
-import { nativeModel } from '../../../../src/backends/tensorrt/open-native.js';
+import type { NativeLibrary, NativeSessionOptions } from '../../../../src/backends/tensorrt/native.js';
+import { nativeModel, openNative } from '../../../../src/backends/tensorrt/open-native.js';
 import { openSession, type SessionOptions } from '../../../../src/backends/tensorrt/open-session.js';
 import { createTensorrt } from '../../../../src/backends/tensorrt/tensorrt.js';
 import { describeModel } from '../../../../src/model/layout.js';
@@ -95,6 +96,7 @@ describe('opening a model', () => {
   it('knows every input of a model that takes its guidance as one', async () => {
     const { unet, guidanceWidth, textEncoder } = nativeModel(await describeModel(fixture('tiny-lcm')));
     expect([unet.timestepCond, guidanceWidth]).toEqual(['timestep_cond', expect.any(Number)]);
+    expect(nativeModel(fake.model).vaeDecoder).toEqual({ latents: 'latents', image: 'image' });
     expect([nativeModel(fake.model).unet.timestepCond, nativeModel(fake.model).guidanceWidth]).toEqual([null, null]);
     expect(textEncoder.attentionMask).toBeNull();
     const attentionMask = { ...fake.model.textEncoder.ids, name: 'mask' };
@@ -118,7 +120,19 @@ describe('opening a model', () => {
     expect([fake.opened.length, fake.built.length]).toEqual([1, 3]);
   });
 
-  it('fails with whatever else goes wrong, though an engine is damaged', async () => {
+  it('is refused where another engine was put in the place of one that was checked', async () => {
+    await open();
+    const [textEncoder, unet, vaeDecoder] = await engineFiles();
+    const opened = fake.opened[0] as NativeSessionOptions;
+    const [engines, files] = [opened.engineHashes, { textEncoder, unet: vaeDecoder, vaeDecoder: unet }];
+    const facts = { runtime: '', engines, precisions: engines, warnings: [], strict: false };
+    const request = { ...opened, files: files as typeof engines, facts };
+    const error = await failure(openNative(fake.loaded.addon, request));
+    expect(error).toMatchObject({ code: 'ENGINE_INVALID', hint: expect.stringContaining('again') });
+    expect(error.message).toContain(vaeDecoder);
+  });
+
+  it('fails with whatever else goes wrong', async () => {
     await open();
     fake.session = () => {
       throw nativeError('OUT_OF_MEMORY');
@@ -152,6 +166,11 @@ describe('opening a model', () => {
       expect(session.precisions?.vaeDecoder).toBe('fp32');
     });
 
+    it('is no failure under strict where nothing runs otherwise than it was meant to', async () => {
+      fake.spoil = () => {};
+      expect((await open({ strict: true })).precisions?.vaeDecoder).toBe('fp16');
+    });
+
     it('is refused under strict', async () => {
       const error = await failure(open({ strict: true }));
       expect(error.code).toBe('BACKEND_FAILED');
@@ -170,9 +189,16 @@ describe('opening a model', () => {
     it('takes another that can, and the best once its engines are there', async () => {
       expect((await open()).runtime).toBe('tensorrt 10.6.0');
       const [best] = fake.libraries;
-      await open({}, { ...machine(), library: { ...(best as object), canBuild: true } as never });
+      await open({}, { ...machine(), library: { ...(best as NativeLibrary), canBuild: true } });
       expect((await open()).runtime).toBe('tensorrt 10.15.1');
       expect(started.filter(({ started: { entry } }) => entry.endsWith('/child.js'))).toHaveLength(1);
+    });
+
+    it('takes another where one of its engines is missing', async () => {
+      const [best] = fake.libraries;
+      await open({}, { ...machine(), library: { ...(best as NativeLibrary), canBuild: true } });
+      rmSync((await engineFiles()).find((path) => path.includes('vae_decoder')) as string);
+      expect((await open()).runtime).toBe('tensorrt 10.6.0');
     });
 
     it('looks for the other in the same folder', async () => {

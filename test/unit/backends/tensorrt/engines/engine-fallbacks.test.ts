@@ -45,6 +45,12 @@ describe('an engine that computes something else', () => {
     expect((await failure(ensureEngines(fake.options()))).code).toBe('ENGINE_INACCURATE');
   });
 
+  it('or loses the device when it is first run says so', async () => {
+    const fake = new FakeTensorrt(await tiny());
+    Object.assign(fake.loaded.addon, { runEngine: () => Promise.reject(refused('DEVICE_LOST')) });
+    expect(await failure(ensureEngines(fake.options()))).toMatchObject({ code: 'DEVICE_LOST', message: 'no kernel' });
+  });
+
   it('or crashes when it is first run takes no one along', async () => {
     const fake = new FakeTensorrt(await tiny());
     fake.spoil = () => void started.at(-1)?.kill('SIGABRT');
@@ -69,6 +75,14 @@ describe('a decoder that overflows in half precision', () => {
     const again = await ensureEngines(options);
     expect(again.engines.vaeDecoder).toMatchObject({ built: false, warnings });
     expect((await previewBuild(options)).engines[1]).toMatchObject({ present: true, precision: 'fp32', otherwise: [] });
+  });
+
+  it('is refused where it does so in float32 too, each built once', async () => {
+    const fake = new FakeTensorrt(await withHalfDecoder());
+    fake.spoil = overflows('vae_decoder/');
+    const error = await failure(ensureEngines(fake.options()));
+    expect(error).toMatchObject({ code: 'ENGINE_INACCURATE', message: expect.stringContaining('(fp32)') });
+    expect(fake.built.slice(1)).toEqual([HALF, 'vae_decoder/model.onnx']);
   });
 
   it('is not built in float32 for any other failure', async () => {
@@ -120,6 +134,7 @@ describe('an engine that was built unchecked', () => {
     fake.spoil = overflows('unet/');
     expect((await failure(ensureEngines(options))).code).toBe('ENGINE_INACCURATE');
     expect([existsSync(engines.unet.path), existsSync(engines.vaeDecoder.path)]).toEqual([false, true]);
+    expect(fake.built).toHaveLength(3);
   });
 
   it('stays where its check could not be made, and may be well', async () => {
@@ -167,8 +182,8 @@ describe('a decoder with a graph in bf16', () => {
   it('is built in float32 on GPUs without bf16, which the warning says', async () => {
     const fake = new FakeTensorrt(await withBf16Decoder());
     fake.spoil = overflows(HALF);
-    const { header } = (await ensureEngines(fake.options({ device: older }))).engines.vaeDecoder;
-    expect(header.precision).toBe('fp32');
+    const { header, notes } = (await ensureEngines(fake.options({ device: older }))).engines.vaeDecoder;
+    expect([header.precision, notes]).toEqual(['fp32', []]);
     expect(header.fallback).toMatch(
       /infinite.* model\.bf16\.onnx is passed over: compute capability 7\.5 has no bf16$/,
     );
