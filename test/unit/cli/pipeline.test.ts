@@ -80,7 +80,10 @@ describe('t2i pipeline', () => {
     writeFileSync(join(project, 'pictures/images/one.png'), '');
     expect((await t2i('status')).code).toBe(0);
     const { code, err } = await t2i('run', '--to', 'check');
-    expect([code, err]).toEqual([2, expect.stringMatching(/^error: params\.yaml: data\.train_size: expected at most 1 /)]);
+    expect([code, err]).toEqual([
+      2,
+      expect.stringMatching(/^error: params\.yaml: data\.train_size: expected at most 1 /),
+    ]);
   });
 
   it('waits, and says so, while another process runs them', async () => {

@@ -35,7 +35,9 @@ describe('the folder of the cache', () => {
     chmodSync(dir, 0o1777);
     await openCacheFolder(dir);
     writeFileSync(join(dir, 'file'), '');
-    expect((await failure(openCacheFolder(join(dir, 'file', 'x')))).code).toBe('IO_FAILED');
+    const unusable = await failure(openCacheFolder(join(dir, 'file', 'x')));
+    expect(unusable).toMatchObject({ code: 'IO_FAILED', hint: expect.stringContaining('T2I_ENGINE_CACHE') });
+    expect([unusable.cause, unusable.message]).toEqual([expect.any(Error), expect.not.stringContaining('everybody')]);
   });
 });
 
@@ -209,6 +211,7 @@ describe('pruning', () => {
     const error = await failure(pruneEngines(cache.dir, KNOWN));
     expect(error.code).toBe('IO_FAILED');
     expect(error.message).toContain(cache.pathOf(headerOf()));
+    expect([error.cause, error.hint]).toEqual([expect.any(Error), expect.stringContaining('owner')]);
   });
 
   it('knows nothing of versions and models that are not here', async () => {

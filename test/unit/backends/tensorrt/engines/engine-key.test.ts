@@ -57,6 +57,8 @@ describe('engine keys', () => {
   });
 
   it('stay what they are, for they name files', () => {
+    const shapes = [{ ...header.shapes[0]!, input: 'timestep' }, header.shapes[0]!];
+    expect(engineKey(headerOf({ shapes }))).toBe('34b1c47759e5af2804a3b87902ca18f788075ef45a220bb81a656b4b12bceb65');
     expect(engineKey(header)).toBe('05063e3bea83d15324c23cebaffaced7e110d93620da1e31ae65cac1b5eff8a0');
   });
 });

@@ -108,6 +108,21 @@ describe('what engines are built from', () => {
     expect(await sourceHashes(model)).toHaveLength(4);
   });
 
+  it('takes the hashes that the description has, for weights are large, and computes the rest', async () => {
+    const whole = await described(HALVES);
+    const [half, full] = await engineSources(whole, 'vaeDecoder');
+    const hashes = { ...whole.hashes, 'vae_decoder/model.onnx': 'ab'.repeat(32) };
+    const [same, other] = await engineSources({ ...whole, hashes }, 'vaeDecoder');
+    expect([same?.sha256, other?.sha256]).toEqual([half?.sha256, expect.not.stringContaining(full?.sha256 as string)]);
+  });
+
+  it('is refused where its tensors have no shape', async () => {
+    const graph = model([input('latent_sample', FLOAT16, null), output('sample', FLOAT16, ['batch', 3, 'H', 'W'])]);
+    const error = await failure(engineSources(await described({ 'vae_decoder/model.fp16.onnx': graph }), 'vaeDecoder'));
+    expect(error.code).toBe('MODEL_INVALID');
+    expect(error.message).toContain('input "latent_sample"');
+  });
+
   it('has the tensors of model.onnx', async () => {
     const refusal = async (graph: Buffer) =>
       (await failure(engineSources(await described({ 'vae_decoder/model.fp16.onnx': graph }), 'vaeDecoder'))).message;
