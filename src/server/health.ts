@@ -26,7 +26,7 @@ export class Health {
   }
 
   crashed(cause: T2IError): void {
-    if (++this.#crashes < MOST_CRASHES || this.#isBroken) return;
+    if (++this.#crashes < MOST_CRASHES) return;
     this.#isBroken = true;
     const message = `The process that runs the model ended, or lost its GPU, ${MOST_CRASHES} times in a row, without an image in between`;
     this.#give(new T2IError(cause.code, message, { cause, hint: 'The log says of which requests.' }));

@@ -32,11 +32,11 @@ function describeOperation({ summary, path, values, body, answer, open }: Operat
   const { status, content } = answer;
   const types = content instanceof z.ZodType ? { 'application/json': { schema: schemaOf(content, 'output') } } : null;
   const others = Array.isArray(content) ? Object.fromEntries(content.map((type: string) => [type, {}])) : null;
-  const parameters = [...path.matchAll(/:([^/]+)/g)].map(([, name]) => ({
+  const parameters = [...path.matchAll(/:([^/]+)/g)].map(([, name = '']) => ({
     name,
     in: 'path',
     required: true,
-    schema: { type: 'string', ...(name !== undefined && values?.[name] && { enum: values[name] }) },
+    schema: { type: 'string', ...(values?.[name] && { enum: values[name] }) },
   }));
   return {
     summary,

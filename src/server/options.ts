@@ -63,13 +63,14 @@ const list = (expected: string, accepts: (value: unknown) => boolean): Field => 
   accepts: (value) => Array.isArray(value) && value.every(accepts),
 });
 const record = (expected: string): Field => ({ expected, accepts: (value) => isRecord(value) });
-/** Others would be taken, and never be those that a client sends. */
-const origin = (value: unknown) =>
-  typeof value === 'string' &&
-  /^https?:\/\/[^/*\s]+$/.test(value) &&
-  URL.canParse(value) &&
-  new URL(value).origin === value;
-const host = (value: unknown) => typeof value === 'string' && hostnameOf(value) === value;
+/** Others would be taken, and never be those that a browser sends. */
+function isOrigin(value: unknown): boolean {
+  if (typeof value !== 'string' || !URL.canParse(value)) return false;
+  const { origin, protocol } = new URL(value);
+  return origin === value && ['http:', 'https:'].includes(protocol) && !value.includes('*');
+}
+
+const isHost = (value: unknown) => typeof value === 'string' && hostnameOf(value) === value;
 const flag: Field = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };
 const word = text('text', 1, 4096);
 
@@ -94,8 +95,8 @@ const FIELDS: Record<keyof ServerOptions, Field> = {
     'a folder or a place in S3, and the milliseconds that images are kept: { dir, ttl } or { s3, ttl }',
   ),
   redis: record('an address: { url, draws, lock }'),
-  cors: list('origins as browsers send them, such as https://example.org, without path or *', origin),
-  hosts: list('names of hosts in small letters, without port', host),
+  cors: list('origins as browsers send them, such as https://example.org, without path or *', isOrigin),
+  hosts: list('names of hosts in small letters, without port', isHost),
   log: {
     expected: 'a stream to write to',
     accepts: (value) => isRecord(value) && typeof value.write === 'function',

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { T2IError } from '../../../src/errors.js';
 import { createApp } from '../../../src/server/app.js';
 import { ApiKeys } from '../../../src/server/http/keys.js';
@@ -62,6 +62,23 @@ describe('an answer', () => {
   it('may say of itself that it is kept', async () => {
     const { ask } = appOf([{ handle: (context) => context.json(1, 200, { 'cache-control': 'no-cache' }) }]);
     expect((await ask('/x')).headers.get('cache-control')).toBe('no-cache');
+  });
+});
+
+describe('what is measured of an answer', () => {
+  afterEach(() => vi.useRealTimers());
+
+  it('is the seconds until it began', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    vi.advanceTimersByTime(5000);
+    const metrics = new ServerMetrics(() => ({ length: 0, running: 0 }));
+    const handle: Operation['handle'] = (context) => {
+      vi.advanceTimersByTime(250);
+      return context.json('here');
+    };
+    await appOf([{ handle }], { metrics }).ask('/x');
+    const { values } = await metrics.http.get();
+    expect(values.find(({ metricName }) => metricName?.endsWith('_sum'))?.value).toBe(0.25);
   });
 });
 

@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { T2IError } from '../../../src/errors.js';
+import { refusal } from '../../../src/server/http/refusal.js';
 import type { ServerOptions } from '../../../src/server/options.js';
+import { QueuedRequest } from '../../../src/server/queue/queued-request.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
 import { memoryModel, memoryServer } from '../../support/memory-server.js';
 
@@ -97,6 +99,18 @@ describe('a request', () => {
     expect(() => service.check('none', { prompt: 'x' })).toThrow(expect.objectContaining({ status: 404 }));
   });
 
+  it.each([
+    ['of the model', new T2IError('MODEL_INVALID', 'at /srv')],
+    ['of this program', new TypeError('at /srv')],
+  ])('is not blamed for a mistake %s', async (_, error) => {
+    const encode = () => {
+      throw error;
+    };
+    const models = [memoryModel('formula', { tokenizer: { encode } as never })];
+    const { service } = await memoryServer({}, { models });
+    expect(() => service.check(undefined, { prompt: 'x' })).toThrow(error);
+  });
+
   it('is told with the tokens that the model reads, and what there is to know', async () => {
     const { service } = await logging();
     const checked = service.check('formula', { prompt: 'a red apple', steps: 3, seed: 7 });
@@ -113,7 +127,7 @@ describe('a request', () => {
   ])('waits no longer than %s', async (_, timeout, most) => {
     const clock = new FakeClock();
     const models = [memoryModel('formula', { open: () => new Promise(() => {}) })];
-    const { service } = await memoryServer({ limits: { timeout: 2000 } }, { models, clock });
+    const { service, logged } = await memoryServer({ limits: { timeout: 2000 } }, { models, clock });
     const checked = service.check(undefined, { prompt: 'x', steps: 3 });
     const { queued, result } = service.submit(checked, { api: 'test', caller: 'a', requestId: 'id', timeout });
     await settled();
@@ -121,6 +135,7 @@ describe('a request', () => {
     expect(queued.settled).toBe(false);
     await clock.turn(1);
     await expect(result).rejects.toMatchObject({ status: 504 });
+    expect(JSON.parse(logged())).toMatchObject({ level: 'info', msg: 'failed', code: 'deadline_exceeded' });
   });
 
   it('is refused by the queue, and counted', async () => {
@@ -132,5 +147,19 @@ describe('a request', () => {
     expect(() => service.admit('other', 'a')).toThrow(expect.objectContaining({ status: 503 }));
     const text = await metrics.registry.metrics();
     for (const api of ['test', 'other']) expect(text).toContain(`{api="${api}",outcome="refused"} 1`);
+  });
+
+  it('counts as refused where a queue that is shared does so later', async () => {
+    const { service, queue, metrics } = await logging();
+    let queued: QueuedRequest | undefined;
+    vi.spyOn(queue, 'add').mockImplementation((order) => {
+      queued = new QueuedRequest(order, new FakeClock());
+      return queued;
+    });
+    const checked = service.check(undefined, { prompt: 'x', steps: 3 });
+    const { result } = service.submit(checked, { api: 'test', caller: 'a', requestId: 'id' });
+    queued?.refuse(refusal('queue_full', 'full'));
+    await expect(result).rejects.toMatchObject({ status: 429 });
+    expect(await metrics.registry.metrics()).toContain('{api="test",outcome="refused"} 1');
   });
 });
