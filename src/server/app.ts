@@ -46,13 +46,13 @@ export function createApp(options: AppOptions): App {
   app.use(authenticate(keys, opensFor(operations)));
   for (const { method, path, admit } of operations) {
     if (admit === undefined) continue;
-    app.on(method.toUpperCase(), path, async (c, next) => {
+    app.on(method, path, async (c, next) => {
       admit(c.get('caller'));
       await next();
     });
   }
   app.use(bodyLimit({ maxSize: bodyBytes, onError: () => refuseBody(bodyBytes) }));
-  for (const { method, path, handle } of operations) app.on(method.toUpperCase(), path, (c) => handle(c));
+  for (const { method, path, handle } of operations) app.on(method, path, (c) => handle(c));
   app.notFound((c) => {
     throw noRoute(operations, c.req.method, c.req.path);
   });

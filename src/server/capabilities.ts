@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { withoutUndefined } from '../fields.js';
 import { IMAGE_FORMATS } from '../image/formats.js';
+import type { RequestLimits } from '../options.js';
 import { packageVersion } from '../pipeline/package-version.js';
 import type { Dialect } from './http/operation.js';
 import { limitsOfServed, type ServedModel } from './models/served-model.js';
@@ -45,7 +47,7 @@ const CAPABILITIES = z.object({
 export function capabilitiesDialect(service: ImageService, keepsImages: boolean): Dialect {
   return {
     name: 'capabilities',
-    owns: (path) => path === '/v1/capabilities',
+    owns: () => false,
     errorBody: openaiError,
     errorSchema: OPENAI_ERROR,
     operations: [
@@ -83,19 +85,8 @@ function describeServer(service: ImageService, keepsImages: boolean): z.infer<ty
 function describeModel(served: ServedModel, backends: ReadonlyMap<string, string | null>): z.infer<typeof MODEL> {
   const { id, model } = served;
   const limits = limitsOfServed(served);
-  const named = ({
-    steps,
-    guidanceScale,
-    sampler,
-  }: {
-    steps?: number | undefined;
-    guidanceScale?: number | undefined;
-    sampler?: string | undefined;
-  }) => ({
-    ...(steps !== undefined && { steps }),
-    ...(guidanceScale !== undefined && { guidance_scale: guidanceScale }),
-    ...(sampler !== undefined && { sampler }),
-  });
+  const named = ({ steps, guidanceScale, sampler }: NonNullable<RequestLimits['presets']>[string]) =>
+    withoutUndefined({ steps, guidance_scale: guidanceScale, sampler });
   return {
     ...{ id, name: model.name, open: backends.has(id), backend: backends.get(id) ?? null },
     native_size: { ...limits.nativeSize },

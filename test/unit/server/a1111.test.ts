@@ -42,6 +42,7 @@ describe('txt2img', () => {
     ['Automatic', undefined, 'ddim', null],
     [' euler karras ', undefined, 'euler', 'karras'],
     ['Karras Euler', 'karras', null, null],
+    ['DPM++ Karras 2M', undefined, null, null],
     ['Euler\nKarras', undefined, null, null],
     ['', undefined, 'ddim', null],
   ])('knows the sampler %s with the schedule %s', async (sampler_name, scheduler, sampler, sigmas) => {
@@ -96,12 +97,15 @@ describe('txt2img', () => {
     expect(await server.post(PATH, body)).toMatchObject({ status: 200, body: { parameters: body } });
   });
 
-  it('refuses a body that is no object, and says nothing else of it', async () => {
-    const { status, body } = await (await memoryServer()).post(PATH, [1]);
-    expect(status).toBe(400);
-    expect(body).toEqual({ error: 'ValidationError', detail: body.detail, body: '', errors: body.detail });
-    expect(body.detail).toMatch(/^body: expected a JSON object[^;]*$/);
-  });
+  it.each([[[1]], [null], ['text']])(
+    'refuses a body that is no object, and says nothing else of it: %j',
+    async (none) => {
+      const { status, body } = await (await memoryServer()).post(PATH, none);
+      expect(status).toBe(400);
+      expect(body).toEqual({ error: 'ValidationError', detail: body.detail, body: '', errors: body.detail });
+      expect(body.detail).toMatch(/^body: expected a JSON object[^;]*$/);
+    },
+  );
 
   it('tells what went wrong by its kind, in the shape of that API', async () => {
     const model = memoryModel('formula');

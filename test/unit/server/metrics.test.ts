@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { T2IError } from '../../../src/errors.js';
 import { ServerMetrics } from '../../../src/server/metrics.js';
-import { settled } from '../../support/fake-clock.js';
+import { FakeClock, settled } from '../../support/fake-clock.js';
 import { memoryModel, memoryServer } from '../../support/memory-server.js';
 
 const PATH = '/v1/images/generations';
@@ -108,6 +108,15 @@ describe('what a server counts', () => {
     ]);
     expect(await counted('t2i_images_total')).toEqual(['t2i_images_total{model="formula"} 4']);
     expect(await counted('t2i_aborts_total')).toEqual(['t2i_aborts_total{state="queued"} 1']);
+  });
+
+  it('is the seconds that requests waited, and were carried out', async () => {
+    const [clock, model] = [new FakeClock(), memoryModel('formula')];
+    const { metrics, post } = await memoryServer({}, { models: [model], clock });
+    model.onStep = () => void clock.turn(500);
+    await Promise.all(['x', 'y'].map((prompt) => post(PATH, { prompt, steps: 4, seed: 7 })));
+    const sums = (await lines(metrics, 't2i_phase_seconds_sum')).filter((line) => !line.includes('load'));
+    expect(sums).toEqual(['t2i_phase_seconds_sum{phase="queue"} 2', 't2i_phase_seconds_sum{phase="generate"} 4']);
   });
 
   it('is every answer by its route, whatever was in its path', async () => {

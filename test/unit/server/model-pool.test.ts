@@ -51,6 +51,7 @@ describe('open models', () => {
 
   it('are opened once for all who use them, and told with the time that took and what runs them', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
+    vi.advanceTimersByTime(5000);
     const { slow, ends, sessions } = slowModel('slow');
     const told: [string, number][] = [];
     const pool = new ModelPool([slow], { memory: null, onOpen: (...each) => told.push(each) });

@@ -62,6 +62,12 @@ describe('a server', () => {
     expect(await taken({})).toEqual([4, 429]);
   });
 
+  it('tells pages elsewhere nothing where none may use it', async () => {
+    const { app } = await memoryServer();
+    const headers = { host: 'here', origin: 'https://here', 'access-control-request-method': 'POST' };
+    expect((await app.request(PATH, { method: 'OPTIONS', headers })).status).toBe(405);
+  });
+
   it('has room for 64 requests where nothing else is said', async () => {
     const server = await memoryServer();
     expect((await server.get('/v1/capabilities')).body.limits.queue).toBe(64);

@@ -8,7 +8,7 @@ import { Pipeline } from '../../../src/pipeline.js';
 import { limitsOfServed } from '../../../src/server/models/served-model.js';
 import type { RequestQueue } from '../../../src/server/queue/request-queue.js';
 import { Sharing } from '../../../src/server/redis/sharing.js';
-import { createWorker, createWorkerWith, type WorkerOptions } from '../../../src/server/worker.js';
+import { createWorker, createWorkerWith, type Worker, type WorkerOptions } from '../../../src/server/worker.js';
 import { memoryPipeline } from '../../support/memory-session.js';
 
 const TINY = fileURLToPath(new URL('../../fixtures/tiny', import.meta.url));
@@ -94,14 +94,15 @@ describe('a worker', () => {
     expect([await late, calls]).toEqual([false, ['start', 'drain', 'drain', 'close']]);
   });
 
-  it('is closed once, with its models, also by leaving the block that it is of', async () => {
+  it.each([
+    ['however often', async (worker: Worker) => void (await Promise.all([worker.close(), worker.close()]))],
+    ['by leaving the block that it is of', async (worker: Worker) => worker[Symbol.asyncDispose]()],
+  ])('is closed with its models, %s', async (_, close) => {
     const { pipeline, session } = memoryPipeline();
     vi.spyOn(Pipeline, 'loadWith').mockResolvedValue(pipeline);
-    {
-      await using worker = await open({ preload: true });
-      expect(session.closes).toBe(0);
-      await worker.close();
-    }
+    const worker = await open({ preload: true });
+    expect(session.closes).toBe(0);
+    await close(worker);
     expect([calls, session.closes]).toEqual([['start', 'close'], 1]);
   });
 
