@@ -30,7 +30,7 @@ async function followed() {
   const listening = { onEvent: async (event: OrderEvent) => void told.push(event.type) };
   await follower.follow('one', {
     onEvent: (event) => listening.onEvent(event),
-    onOver: async (end) => void told.push(end),
+    onOver: async (end) => void told.push({ over: end }),
     onLost: () => void told.push('lost'),
   });
   return { order, follower, subscriber, clock, told, log, onMoved, listening };
@@ -64,7 +64,7 @@ describe('who follows an order', () => {
     const { order, clock, told } = await followed();
     order.end = { kind: 'completed' };
     await clock.turn(5000);
-    expect(told).toEqual([{ kind: 'completed' }]);
+    expect(told).toEqual([{ over: { kind: 'completed' } }]);
   });
 
   it('is told that there is no such order any more, and nothing after it left', async () => {
