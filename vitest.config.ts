@@ -7,6 +7,7 @@ const { alone } = unitFiles();
 export default defineConfig({
   test: {
     globalSetup: ['test/support/build.ts', 'test/support/warm-python.ts'],
+    setupFiles: 'test/support/after-file.ts',
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/gpu/**/*.test.ts'],
     globalSetup: 'test/support/build.ts',
+    setupFiles: 'test/support/after-file.ts',
     // Building an engine takes minutes.
     testTimeout: 600_000,
     hookTimeout: 1_200_000,

@@ -14,6 +14,7 @@ const { shared, alone } = unitFiles();
 export default defineConfig({
   root,
   test: {
+    setupFiles: 'test/support/after-file.ts',
     sequence: { sequencer: QuickestFirst },
     projects: [
       { extends: true, test: { name: 'shared', include, exclude: ['test/!(unit)/**', ...alone], isolate: false } },

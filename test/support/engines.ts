@@ -1,21 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll } from 'vitest';
 import { sealHeader } from '../../src/backends/tensorrt/engines/engine-file.js';
 import type { EngineHeader } from '../../src/backends/tensorrt/engines/header.js';
 import { T2IError } from '../../src/errors.js';
-
-const folders: string[] = [];
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
+import { scratchFolder } from './scratch.js';
 
 /** An empty folder that goes away after the tests of the file. */
 export function engineFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 't2i-engines-'));
-  folders.push(folder);
-  return folder;
+  return scratchFolder('t2i-engines-');
 }
 
 export const SERIALIZED = Uint8Array.from({ length: 3000 }, (_, i) => (i * 37) % 251);

@@ -1,20 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll } from 'vitest';
 import { describeModel } from '../../../src/model/layout.js';
+import { scratchFolder } from '../../support/scratch.js';
 import { FLOAT, INT64, input, model, output } from './onnx-writer.js';
-
-const folders: string[] = [];
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
 
 /** An empty folder that goes away after the tests of the file. */
 export function scratch(): string {
-  const folder = mkdtempSync(join(tmpdir(), 't2i-model-'));
-  folders.push(folder);
-  return folder;
+  return scratchFolder('t2i-model-');
 }
 
 export type Files = Readonly<Record<string, string | Buffer | null>>;
