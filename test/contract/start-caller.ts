@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +7,7 @@ import { serialize } from 'node:v8';
 import { vi } from 'vitest';
 import type { Job } from '../../src/backends/backend.js';
 import type { ModelDescription } from '../../src/model/description.js';
+import { scratchFolder } from '../support/scratch.js';
 
 const SCRIPT = fileURLToPath(new URL('./caller.mjs', import.meta.url));
 
@@ -37,7 +37,7 @@ export function startCaller(
   job: Job,
   patience = PATIENCE.timeout,
 ): Caller {
-  const input = join(mkdtempSync(join(tmpdir(), 't2i-caller-')), 'input');
+  const input = join(scratchFolder('t2i-caller-'), 'input');
   writeFileSync(input, serialize({ backend, model, job }));
   const child: ChildProcess = spawn(process.execPath, [SCRIPT, scene, input], {
     stdio: ['ignore', 'pipe', 'inherit'],

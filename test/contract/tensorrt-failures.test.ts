@@ -11,6 +11,7 @@ import type { ModelDescription } from '../../src/model/description.js';
 import { describeModel } from '../../src/model/layout.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { noBuild } from '../support/native.js';
+import { scratchFolder } from '../support/scratch.js';
 import { withBf16Decoder, withHalfDecoder } from '../support/sim-machine.js';
 import { type SimTensorrt, simTensorrt } from '../support/sim-tensorrt.js';
 import { skipFor } from '../support/skip-for.js';
@@ -249,7 +250,7 @@ describe('a tensorrt session that fails', skipFor(noBuild('sim')), () => {
   );
 
   it('its accuracy check lets auto take the processor, which says why; a session of its own name is refused', async () => {
-    vi.stubEnv('T2I_ENGINE_CACHE', mkdtempSync(join(tmpdir(), 't2i-inaccurate-')));
+    vi.stubEnv('T2I_ENGINE_CACHE', scratchFolder('t2i-inaccurate-'));
     vi.stubEnv('T2I_FAKE_TENSORRT', 'inaccurate');
     const backends = [sim.backend, onnxruntime];
     const options = { threads: 1 };
@@ -263,7 +264,7 @@ describe('a tensorrt session that fails', skipFor(noBuild('sim')), () => {
   });
 
   it('while engines are built tells how far it is, and ends with the reason of an abort', async () => {
-    vi.stubEnv('T2I_ENGINE_CACHE', mkdtempSync(join(tmpdir(), 't2i-progress-')));
+    vi.stubEnv('T2I_ENGINE_CACHE', scratchFolder('t2i-progress-'));
     const phases = new Set<string>();
     const opened = await sim.backend.open(model, {
       onProgress: (progress) => {
@@ -279,7 +280,7 @@ describe('a tensorrt session that fails', skipFor(noBuild('sim')), () => {
       ['textEncoder', 'unet', 'vaeDecoder'].map((n) => `${phase} ${n}`),
     );
     expect([...phases].toSorted()).toEqual(all);
-    vi.stubEnv('T2I_ENGINE_CACHE', mkdtempSync(join(tmpdir(), 't2i-abort-')));
+    vi.stubEnv('T2I_ENGINE_CACHE', scratchFolder('t2i-abort-'));
     vi.stubEnv('T2I_FAKE_TENSORRT', 'slow-build');
     const controller = new AbortController();
     const opening = sim.backend.open(model, {

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { codeBlocks } from '../support/markdown.js';
 import { memoryServer } from '../support/memory-server.js';
+import { scratchFolder } from '../support/scratch.js';
 import { startServe } from '../support/serve-process.js';
 import { noCommand, noPosix, skipFor } from '../support/skip-for.js';
 
@@ -19,7 +19,7 @@ const scripts = codeBlocks(PAGE, 'sh').filter((block) => /^\s*(curl|printf|JOB=)
 
 describe('docs/serving.md', () => {
   it('shows every route', async () => {
-    const server = await memoryServer({ imageStore: { dir: join(tmpdir(), 't2i-serving-docs'), ttl: 1000 } });
+    const server = await memoryServer({ imageStore: { dir: scratchFolder('t2i-serving-docs-'), ttl: 1000 } });
     const routes = [server.app, server.admin].flatMap(({ routes }) => routes.map(({ path }) => path));
     const paths = new Set(
       routes.filter((path) => path !== '/*' && path !== '*' && !/^\/($|page\/)|\/files\//.test(path)),
@@ -40,7 +40,7 @@ describe('docs/serving.md', () => {
   });
 
   it('shows requests that work', skipFor(noPosix, noCommand('curl')), async () => {
-    const folder = mkdtempSync(join(tmpdir(), 't2i-serving-docs-'));
+    const folder = scratchFolder('t2i-serving-docs-');
     const file = join(folder, 'keys.txt');
     writeFileSync(file, `${KEY}\n`);
     const { url, adminUrl, child } = await startServe([
@@ -54,6 +54,5 @@ describe('docs/serving.md', () => {
       expect(stdout.length).toBeGreaterThan(0);
     }
     child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
   });
 });
