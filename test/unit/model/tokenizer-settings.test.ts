@@ -57,6 +57,20 @@ describe('the tokenizer’s settings', () => {
     });
   });
 
+  it('hold a token that is given as an object once, as the file of added tokens has it where there is one', async () => {
+    const config = { pad_token: { content: '!' } };
+    const alone = await settings({ 'tokenizer_config.json': config });
+    expect(alone.config.addedTokens).toEqual([{ content: '!', id: null, normalized: false }]);
+    const beside = await settings({ 'tokenizer_config.json': config, 'added_tokens.json': { '!': 5 } });
+    expect(beside.config.addedTokens).toEqual([{ content: '!', id: 5, normalized: true }]);
+  });
+
+  it.each(['null', '5', '"text"', '[]'])('are a JSON object, and not %s', async (text) => {
+    expect(await refusal(writeModel({ 'tokenizer/tokenizer_config.json': text }))).toMatch(
+      /tokenizer_config\.json.*a JSON object/,
+    );
+  });
+
   it('refuse an added token that swallows spaces, or a map that is a list', async () => {
     const refused = (config: object) =>
       refusal(writeModel({ 'tokenizer/tokenizer_config.json': JSON.stringify(config) }));
@@ -64,6 +78,7 @@ describe('the tokenizer’s settings', () => {
     expect(await refused({ added_tokens_decoder: swallows })).toMatch(/"<cat>".*rstrip off/);
     expect(await refused({ added_tokens_decoder: [] })).toMatch(/added_tokens_decoder.*a JSON object/);
     expect(await refused({ pad_token: { content: 5 } })).toMatch(/pad_token/);
+    expect(await refused({ pad_token: { content: '!', normalized: 'yes' } })).toMatch(/pad_token/);
   });
 
   it('of tokenizer.json count where the files beside it say nothing', async () => {
@@ -97,6 +112,8 @@ describe('the tokenizer’s settings', () => {
       contextLength: 20,
     });
     expect(await described({ model_max_length: 1e30 })).toMatchObject({ contextLength: 16 });
+    expect(await described({ model_max_length: '20' })).toMatchObject({ contextLength: 16 });
+    expect(await described({ model_max_length: 65_536 })).toMatchObject({ contextLength: 65_536 });
   });
 
   it('hold the tokens of added_tokens.json', async () => {

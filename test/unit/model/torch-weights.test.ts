@@ -122,6 +122,10 @@ describe('a model directory without graphs', () => {
       return (await refused(copy({ [UNET]: null, [`${UNET}.index.json`]: index }))).issues[0]?.received;
     };
     expect([await received({}), await received({ one: 'a.bin' })]).toEqual(['none', '"a.bin"']);
+    // As text it would be the name of one.
+    expect(await received({ one: ['a.safetensors'] })).toBeDefined();
+    const empty = copy({ [UNET]: null, [`${UNET}.index.json`]: '{}' });
+    expect((await refused(empty)).issues[0]?.received).toBe('none');
   });
 
   it('may have a hundred shards', async () => {
