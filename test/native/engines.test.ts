@@ -8,8 +8,9 @@ import { ensureEngines, previewBuild } from '../../src/backends/tensorrt/engines
 import type { NativeLibrary } from '../../src/backends/tensorrt/native.js';
 import { engineFolder, failure } from '../support/engines.js';
 import { noBuild } from '../support/native.js';
-import { failWith, PROFILE, SMALL, simMachine, simOptions } from '../support/sim-machine.js';
+import { failWith, simMachine, simOptions } from '../support/sim-machine.js';
 import { skipFor } from '../support/skip-for.js';
+import { PROFILE, SMALL } from '../support/small-engines.js';
 
 /** Which engines a build would find, by a dry run. */
 async function presentOf(options: EngineOptions): Promise<Record<string, boolean>> {

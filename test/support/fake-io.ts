@@ -54,3 +54,16 @@ export function fakeIo(
     err: () => written.err,
   };
 }
+
+/** Resolves when something is written to standard error from now on. */
+export function whenTold({ stderr }: FakeIo): Promise<void> {
+  return new Promise((resolve) => {
+    const { write } = stderr;
+    Object.assign(stderr, {
+      write: (text: string) => {
+        write(text);
+        resolve();
+      },
+    });
+  });
+}

@@ -19,6 +19,7 @@ import type {
 import type { ModelDescription, NetworkName } from '../../src/model/description.js';
 import { tensorsOf } from '../../src/model/networks.js';
 import { engineFolder } from './engines.js';
+import { smallEngines } from './small-engines.js';
 import { toyReference } from './toy-networks.js';
 
 /** The addons that the files of this process's stand-ins give to whoever loads them. */
@@ -28,8 +29,6 @@ Object.assign(globalThis, { t2iFakeAddons: addons });
 const { version: VERSION } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
 export const GPU: NativeDevice = { index: 0, name: 'NVIDIA L4', computeCapability: '8.9', memoryBytes: 24 * 2 ** 30 };
-export const SMALL = { batch: 1, height: 4, width: 4 };
-export const PROFILE = { min: SMALL, opt: SMALL, max: { ...SMALL, batch: 2 } };
 
 /**
  * An addon in JavaScript, for tests of what is asked of it and made of its answers. Its engines hold the path of the graph that they were
@@ -81,14 +80,7 @@ export class FakeTensorrt {
       addon: this.loaded,
       library: this.libraries[0] as NativeLibrary,
       device: this.devices.devices[0] ?? null,
-      computeCapabilities: [],
-      profile: PROFILE,
-      dir: engineFolder(),
-      verifyEngines: true,
-      timingCache: null,
-      reference: toyReference,
-      signal: new AbortController().signal,
-      onProgress: () => {},
+      ...smallEngines(),
       ...changes,
     };
   }

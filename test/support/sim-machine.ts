@@ -10,7 +10,8 @@ import { describeModel } from '../../src/model/layout.js';
 import { readOnnxFile } from '../../src/model/onnx-file.js';
 import { engineFolder } from './engines.js';
 import { buildFolder, loadBuild } from './native.js';
-import { fnv1a, toyReference } from './toy-networks.js';
+import { smallEngines } from './small-engines.js';
+import { fnv1a } from './toy-networks.js';
 
 // The simulated device with the stand-in TensorRT, and the tiny model for them.
 
@@ -18,8 +19,6 @@ const [FLOAT, BFLOAT16] = [1, 16];
 const TINY = fileURLToPath(new URL('../fixtures/tiny', import.meta.url));
 /** Null where it was not built. */
 export const SIM = buildFolder('sim');
-export const SMALL = { batch: 1, height: 4, width: 4 };
-export const PROFILE = { min: SMALL, opt: SMALL, max: { ...SMALL, batch: 2 } };
 
 /** @param fake folder of the stand-in */
 export function simMachine(fake = 'fake-11'): { addon: LoadedAddon; library: NativeLibrary; device: NativeDevice } {
@@ -35,14 +34,7 @@ export async function simOptions(changes: Partial<EngineOptions> = {}): Promise<
   return {
     model: await describeModel(TINY),
     ...simMachine(),
-    computeCapabilities: [],
-    profile: PROFILE,
-    dir: engineFolder(),
-    verifyEngines: true,
-    timingCache: null,
-    reference: toyReference,
-    signal: new AbortController().signal,
-    onProgress: () => {},
+    ...smallEngines(),
     ...changes,
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../src/cli/main.js';
 import { withFileLock } from '../../../src/file-lock.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, whenTold } from '../../support/fake-io.js';
 
 let project: string;
 beforeEach(() => {
@@ -88,15 +88,7 @@ describe('t2i pipeline', () => {
 
   it('waits, and says so, while another process runs them', async () => {
     const io = fakeIo({ cwd: project });
-    const told = new Promise<void>((resolve) => {
-      const { write } = io.stderr;
-      Object.assign(io.stderr, {
-        write: (text: string) => {
-          write(text);
-          resolve();
-        },
-      });
-    });
+    const told = whenTold(io);
     mkdirSync(join(project, '.t2i'));
     const { signal } = io;
     const running = await withFileLock(join(project, '.t2i/stages.lock'), { signal, onWait: () => {} }, async () => {

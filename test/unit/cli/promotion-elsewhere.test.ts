@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { S3Store } from '../../../src/aws/s3-store.js';
 import { main } from '../../../src/cli/main.js';
 import { withFileLock } from '../../../src/file-lock.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, whenTold } from '../../support/fake-io.js';
 import { MemoryBucket } from '../../support/memory-bucket.js';
 import { TinyMlflow } from '../ops/promotion/tiny-mlflow.js';
 import { readPromotedModel, writeRun } from '../ops/promotion/tiny-runs.js';
@@ -124,15 +124,7 @@ describe('what is promoted', () => {
     writeRun(project, 'second', 0.4);
     const lock = join(project, 'promotions/.lock');
     const io = fakeIo({ cwd: project });
-    const told = new Promise<void>((resolve) => {
-      const { write } = io.stderr;
-      Object.assign(io.stderr, {
-        write: (text: string) => {
-          write(text);
-          resolve();
-        },
-      });
-    });
+    const told = whenTold(io);
     const { signal } = io;
     const running = await withFileLock(lock, { signal, onWait: () => {} }, async () => {
       const command = main(line.split(' '), io);

@@ -15,8 +15,9 @@ import { describeModel } from '../../../../src/model/layout.js';
 import { fixture } from '../../../contract/tiny-jobs.js';
 import { childrenHere } from '../../../support/children-here.js';
 import { engineFolder, failure } from '../../../support/engines.js';
-import { FakeTensorrt, GPU, PROFILE } from '../../../support/fake-tensorrt.js';
+import { FakeTensorrt, GPU } from '../../../support/fake-tensorrt.js';
 import { withHalfDecoder } from '../../../support/sim-machine.js';
+import { PROFILE } from '../../../support/small-engines.js';
 
 childrenHere();
 

@@ -21,9 +21,10 @@ import { describeModel } from '../../../../../src/model/layout.js';
 import { fixture } from '../../../../contract/tiny-jobs.js';
 import { childrenHere, started } from '../../../../support/children-here.js';
 import { engineFolder, failure } from '../../../../support/engines.js';
-import { FakeTensorrt, GPU, PROFILE, SMALL } from '../../../../support/fake-tensorrt.js';
+import { FakeTensorrt, GPU } from '../../../../support/fake-tensorrt.js';
 import { openFilesIn } from '../../../../support/open-files.js';
 import { noLinux, skipFor } from '../../../../support/skip-for.js';
+import { PROFILE, SMALL } from '../../../../support/small-engines.js';
 
 const ALL = ['text_encoder/model.onnx', 'vae_decoder/model.onnx', 'unet/model.onnx'];
 
