@@ -29,14 +29,18 @@ export function fakeIo(
     columns?: number | undefined;
     cwd?: string;
     sleep?: Io['sleep'];
+    /** Called with each text that is written to standard error, once it is in {@link FakeIo.err}. */
+    onErr?: (text: string) => void;
   } = {},
 ): FakeIo {
   const written = { out: '', err: '' };
-  const output = (name: 'out' | 'err') => ({
+  const output = (name: 'out' | 'err', onText?: (text: string) => void) => ({
     isTTY: options.terminal ?? false,
     columns: options.columns,
     write: (data: string | Uint8Array) => {
-      written[name] += typeof data === 'string' ? data : Buffer.from(data).toString('latin1');
+      const text = typeof data === 'string' ? data : Buffer.from(data).toString('latin1');
+      written[name] += text;
+      onText?.(text);
     },
   });
   async function* stdin() {
@@ -45,7 +49,7 @@ export function fakeIo(
   return {
     stdin: stdin(),
     stdout: output('out'),
-    stderr: output('err'),
+    stderr: output('err', options.onErr),
     env: { T2I_CACHE: TEST_CACHE, ...options.env },
     cwd: options.cwd,
     sleep: options.sleep,

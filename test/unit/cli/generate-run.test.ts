@@ -25,17 +25,12 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const at = (name: string) => join(folder, name);
 const files = () => readdirSync(folder).sort();
-type Given = Parameters<typeof fakeIo>[0] & { metadata?: boolean; json?: boolean; onErr?: (text: string) => void };
+type Given = Parameters<typeof fakeIo>[0] & { metadata?: boolean; json?: boolean };
 
 /** Runs the tasks of a command line before a session in memory. */
 async function run(source: Source, flags: CommandInput['flags'] = {}, given: Given = {}) {
-  const { metadata = true, json = false, onErr, ...options } = given;
+  const { metadata = true, json = false, ...options } = given;
   const io = fakeIo({ columns: 200, ...options });
-  const { write } = io.stderr;
-  io.stderr.write = (text) => {
-    write(text);
-    onErr?.(String(text));
-  };
   const { pipeline, session } = memoryPipeline();
   const { output = at('{seed}.png'), ...rest } = flags as { output?: string };
   const tasks = makeTasks(

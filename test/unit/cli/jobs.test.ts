@@ -57,13 +57,8 @@ describe('training jobs on the command line', skipFor(OPS.lack), () => {
     rmSync(project, { recursive: true, force: true });
   });
 
-  const t2i = async (argv: string[], signal?: AbortSignal, onErr: (text: string) => void = () => {}) => {
-    const io = fakeIo({ cwd: project, env: local.env, ...(signal ? { signal } : {}) });
-    const { write } = io.stderr;
-    io.stderr.write = (text) => {
-      write(text);
-      onErr(String(text));
-    };
+  const t2i = async (argv: string[], options: Parameters<typeof fakeIo>[0] = {}) => {
+    const io = fakeIo({ cwd: project, env: local.env, ...options });
     const code = await main(argv, io);
     return { code, out: io.out(), err: io.err(), json: () => JSON.parse(io.out()) };
   };
@@ -92,9 +87,8 @@ describe('training jobs on the command line', skipFor(OPS.lack), () => {
   it('go on after Ctrl-C, which says how to come back, and stop when asked', async () => {
     const stop = new AbortController();
     const argv = ['train', '--on', 'sagemaker', '--run', 'waiting'];
-    const left = await t2i(argv, stop.signal, (text) => {
-      if (text.includes('| ready')) stop.abort(new Interrupted('SIGINT'));
-    });
+    const onErr = (text: string) => text.includes('| ready') && stop.abort(new Interrupted('SIGINT'));
+    const left = await t2i(argv, { signal: stop.signal, onErr });
     expect(left.code).toBe(130);
     const [, job = ''] = /t2i jobs stop (\S+)/.exec(left.err) ?? [];
     expect(left.err).toContain(`the training job ${job} goes on`);

@@ -126,12 +126,9 @@ describe('t2i jobs', () => {
   it.each([[[]], [['--json']]])('are taken by a service of their own until it is ended, %j', async (argv) => {
     const end = new AbortController();
     const { signal } = end;
-    const io = fakeIo({ cwd: at.project, env: { ...ENV }, signal });
     let told: Promise<unknown> | undefined;
-    const { write: writeErr } = io.stderr;
-    io.stderr.write = (text) => {
-      writeErr(text);
-      const [, url] = /AWS_ENDPOINT_URL_SAGEMAKER=(\S+)/.exec(String(text)) ?? [];
+    const onErr = (text: string) => {
+      const [, url] = /AWS_ENDPOINT_URL_SAGEMAKER=(\S+)/.exec(text) ?? [];
       if (url === undefined) return;
       told = fetch(url, {
         method: 'POST',
@@ -141,6 +138,7 @@ describe('t2i jobs', () => {
         .then((answer) => answer.json())
         .finally(() => end.abort(new Interrupted('SIGTERM')));
     };
+    const io = fakeIo({ cwd: at.project, env: { ...ENV }, signal, onErr });
     expect(await main(['jobs', 'serve', '--python', process.execPath, ...argv], io)).toBe(143);
     expect(await told).toMatchObject({ TrainingJobSummaries: [] });
     const [, url = ''] = /=(\S+) sends/.exec(io.err()) ?? [];

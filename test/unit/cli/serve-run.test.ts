@@ -33,16 +33,14 @@ afterEach(() => vi.restoreAllMocks());
 /** Runs it until it says where it listens, then ends it. */
 async function serve(argv: readonly string[] = [], ends = true) {
   const end = new AbortController();
-  const io = fakeIo({ signal: end.signal });
-  const { write } = io.stderr;
-  io.stderr.write = (text) => {
-    write(text);
-    if (!ends || !String(text).includes('health and metrics')) return;
+  const onErr = (text: string) => {
+    if (!ends || !text.includes('health and metrics')) return;
     setImmediate(() => {
       done.push('signal');
       end.abort(new Interrupted('SIGTERM'));
     });
   };
+  const io = fakeIo({ signal: end.signal, onErr });
   return { code: await main(['serve', ...argv], io), out: io.out(), err: io.err() };
 }
 const asked = () => vi.mocked(creation.createServerWith).mock.lastCall;

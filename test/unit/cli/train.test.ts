@@ -127,8 +127,8 @@ describe('t2i train', () => {
        emit('warning', { message: 'ready' });`,
       ),
     ];
-    const io = fakeIo({ cwd: project, signal: end.signal });
-    io.stderr.write = (text) => String(text).includes('ready') && end.abort(new Interrupted('SIGINT'));
+    const onErr = (text: string) => text.includes('ready') && end.abort(new Interrupted('SIGINT'));
+    const io = fakeIo({ cwd: project, signal: end.signal, onErr });
     expect(await main(argv, io)).toBe(130);
     expect([existsSync(kept), existsSync(join(project, 'reports')), io.out()]).toEqual([true, false, '']);
   });

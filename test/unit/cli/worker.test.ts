@@ -38,12 +38,8 @@ afterEach(() => rmSync(folder, { recursive: true }));
 /** Runs it until it says that it waits, then ends it. */
 async function worker(argv: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
   const end = new AbortController();
-  const io = fakeIo({ cwd: folder, env, signal: end.signal });
-  const { write } = io.stderr;
-  io.stderr.write = (text) => {
-    write(text);
-    if (String(text).includes('waits for orders')) end.abort(new Interrupted('SIGTERM'));
-  };
+  const onErr = (text: string) => text.includes('waits for orders') && end.abort(new Interrupted('SIGTERM'));
+  const io = fakeIo({ cwd: folder, env, signal: end.signal, onErr });
   return { code: await main(['worker', ...argv], io), out: io.out(), err: io.err() };
 }
 const REDIS = ['--redis', 'redis://queue:6379'];
