@@ -32,9 +32,14 @@ const DEFAULT_NAME = '{prompt-hash}-{seed}';
  * Reads `--output` and `--format`. A name without extension, one that ends in a slash and one of an existing folder are
  * folders, whose files are named by prompt and seed.
  *
+ * @param fallback the format where neither of them names one
  * @returns what is wrong with them, where something is
  */
-export function readNaming(output: string | undefined, format: string | undefined): Naming | { issues: Issue[] } {
+export function readNaming(
+  output: string | undefined,
+  format: string | undefined,
+  fallback = 'png',
+): Naming | { issues: Issue[] } {
   const issues: Issue[] = [];
   if (output?.includes('\0')) {
     issues.push({ option: '--output', expected: 'a path without NUL', received: JSON.stringify(output) });
@@ -57,11 +62,12 @@ export function readNaming(output: string | undefined, format: string | undefine
   }
   if (issues.length > 0) return { issues };
   const wanted = format as ImageFormat | undefined;
-  if (output !== undefined && STANDARD_OUTPUT.has(output)) return { template: TO_STDOUT, format: wanted ?? 'png' };
+  const otherwise = wanted ?? (isFormat(fallback) ? fallback : 'png');
+  if (output !== undefined && STANDARD_OUTPUT.has(output)) return { template: TO_STDOUT, format: otherwise };
   // Ends in a placeholder, as {prompt-hash}-{seed} does, or in nothing: the format gives the extension.
   if (extname(basename(path)) === '') {
-    if (isSpecial(path)) return { template: path, format: wanted ?? 'png' };
-    return { template: `${path}.${wanted === 'jpeg' ? 'jpg' : (wanted ?? 'png')}`, format: wanted ?? 'png' };
+    if (isSpecial(path)) return { template: path, format: otherwise };
+    return { template: `${path}.${otherwise === 'jpeg' ? 'jpg' : otherwise}`, format: otherwise };
   }
   try {
     const named = formatOfPath(path);

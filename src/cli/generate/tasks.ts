@@ -66,7 +66,7 @@ export function makeTasks(source: Source, flags: GenerateFlags, output: OutputFl
     for (const line of batch.lines) {
       const request = checkRequest(lineOptions(flags.request, line), limits);
       const own = line.output !== undefined || line.format !== undefined;
-      const names = own ? readNaming(line.output ?? output.output, line.format) : naming;
+      const names = own ? readNaming(line.output ?? output.output, line.format, output.format) : naming;
       const found = [...line.request.issues, ...lineIssues(line, issuesOf(request), told)];
       if (own) found.push(...issuesOf(names));
       issues.push(...found.map((issue) => ({ ...issue, option: `line ${line.line}: ${issue.option}` })));

@@ -77,7 +77,7 @@ async function list(most: number, { jobs }: Cloud, { flags }: CommandInput, io: 
   }));
   if (flags.json === true) printJson(io, found);
   else if (found.length === 0) note(io, `no jobs whose names begin with ${JOB_PREFIX}`);
-  else io.stdout.write(columns(['job', 'status', 'started'], found.map(row)));
+  else io.stdout.write(columns(['job', 'status', 'age'], found.map(row)));
   return EXIT.ok;
 }
 

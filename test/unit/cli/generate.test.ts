@@ -61,10 +61,15 @@ describe('t2i generate', () => {
     expect(await readReceipt(at('2.png'))).toMatchObject({ prompt: 'a dog' });
   });
 
-  it('gives the lines of a batch the format that is named, unless they have a name of their own', async () => {
-    const stdin = lines({ prompt: 'a cat', seed: 1 }, { prompt: 'a dog', seed: 2, output: at('dog.png') });
+  it('gives the lines of a batch the format that is named, unless they name one of their own', async () => {
+    const stdin = lines(
+      { prompt: 'a cat', seed: 1 },
+      { prompt: 'a dog', seed: 2, output: at('dog.png') },
+      { prompt: 'a cow', seed: 3, output: at('cow-{seed}') },
+      { prompt: 'a cow', seed: 4, format: 'jpeg' },
+    );
     const { code } = await generate(['--batch', '-', '--format', 'webp', '-o', at('{seed}')], { stdin });
-    expect([code, readdirSync(folder).sort()]).toEqual([0, ['1.webp', 'dog.png']]);
+    expect([code, readdirSync(folder).sort()]).toEqual([0, ['1.webp', '4.jpg', 'cow-3.webp', 'dog.png']]);
   });
 
   it('writes an image to standard output, and nothing after it', async () => {

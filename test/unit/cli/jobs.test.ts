@@ -81,7 +81,7 @@ describe('training jobs on the command line', skipFor(OPS.lack), () => {
       status: 'finished',
       run: 'runs/x',
     });
-    expect((await t2i(['jobs'])).out).toMatch(new RegExp(`^job +status +started\n${job} +Completed +just now\n$`));
+    expect((await t2i(['jobs'])).out).toMatch(new RegExp(`^job +status +age\n${job} +Completed +just now\n$`));
   });
 
   it('go on after Ctrl-C, which says how to come back, and stop when asked', async () => {

@@ -27,7 +27,7 @@ describe('t2i jobs', () => {
     at.service.add('t2i-new');
     const { out } = await t2i(['jobs']);
     expect(out.split('\n').slice(0, 3)).toEqual([
-      'job         status      started',
+      'job         status      age',
       't2i-new     InProgress',
       't2i-run-21  InProgress  1 min',
     ]);
