@@ -21,7 +21,11 @@ const FLAGS: readonly Flag[] = [
   },
   { flags: '--serve', description: 'also ask the same over HTTP, of a t2i serve in a process of its own' },
   { flags: '--queue <n>', description: 'with --serve: requests that may wait there; others are refused (default: 64)' },
-  { flags: '--python <path>', description: "interpreter with torch and diffusers (default: the trainer's)" },
+  {
+    flags: '--python <path>',
+    description:
+      "interpreter with PyTorch, for --backend pytorch, and with diffusers, for --against (default: the trainer's)",
+  },
   { flags: '--html <file>', description: 'also write a page with plots; a file of that name is replaced' },
 ];
 

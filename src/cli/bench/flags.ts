@@ -35,12 +35,9 @@ export function readBenchFlags(flags: CommandInput['flags']): BenchFlags & { rea
   const each = integer(1, 256, 'whole numbers from 1 to 256, for example 1,4');
   check('--concurrency', requests, { ...each, accepts: () => requests.every(each.accepts) }, concurrency);
   if (against !== undefined) check('--against', against, oneOf(['diffusers']));
-  if (python !== undefined && against === undefined) {
-    issues.push({
-      option: '--python',
-      expected: 'nothing without --against diffusers',
-      received: describeValue(python),
-    });
+  if (python !== undefined && against === undefined && !backends.includes('pytorch')) {
+    const expected = 'nothing without --against diffusers or --backend pytorch';
+    issues.push({ option: '--python', expected, received: describeValue(python) });
   }
   check('--queue', toInteger(queue), integer(1, 100_000), queue);
   if (flags.queue !== undefined && flags.serve !== true) {

@@ -28,6 +28,7 @@ describe('the flags of t2i bench', () => {
     });
     expect(isAbsolute(html ?? '')).toBe(true);
     expect(readBenchFlags({ serve: true, queue: '3' })).toMatchObject({ serve: { queue: 3 }, issues: [] });
+    expect(readBenchFlags({ backend: 'onnxruntime,pytorch', python: 'python3' }).issues).toEqual([]);
     expect(readBenchFlags({ rounds: '1000', concurrency: '256' }).issues).toEqual([]);
   });
 
