@@ -33,7 +33,7 @@ export async function runBench(input: CommandInput, io: Io): Promise<number> {
     open: (options) => loadPipeline(options, io),
     diffusers: python === null ? null : { python, threads: threads as number },
     signal: io.signal,
-  });
+  }).finally(() => status.clear());
   const logs = subjects.map(emptyLog);
   const context = { ...plan, date, machine: describeMachine(), threads, preset: plan.options.preset ?? null, skipped };
   let complete = false;

@@ -39,6 +39,8 @@ describe('the flags of t2i bench', () => {
     [{ rounds: '1.5' }, ['--rounds']],
     [{ rounds: 'x2' }, ['--rounds']],
     [{ rounds: '2x' }, ['--rounds']],
+    [{ rounds: '0x5' }, ['--rounds']],
+    [{ rounds: '1e2' }, ['--rounds']],
     [{ concurrency: '1,257' }, ['--concurrency']],
     [{ concurrency: '0' }, ['--concurrency']],
     [{ concurrency: '1,' }, ['--concurrency']],
@@ -62,6 +64,10 @@ describe('the flags of t2i bench', () => {
 describe('the plan of a benchmark', () => {
   const plan = (flags: CommandInput['flags'] = {}) =>
     planBench({ args: [], flags: { model: TINY, ...flags } }, fakeIo());
+  const bench = async (...argv: string[]) => {
+    const io = fakeIo();
+    return { code: await main(['bench', '--model', TINY, ...argv], io), err: io.err() };
+  };
 
   it('draws one image that everybody can draw again', async () => {
     const { request, load, model } = await plan({ threads: '2', backend: 'onnxruntime' });
@@ -75,11 +81,20 @@ describe('the plan of a benchmark', () => {
     expect((await plan({ ...flags, against: 'diffusers' })).request).toMatchObject({ steps: 3, sampler: 'ddim' });
   });
 
+  it.each([
+    ['--rounds', '0'],
+    ['--steps', '0'],
+    ['--threads', '0'],
+    ['--size', 'big'],
+  ])('is refused for %s %s alone', async (flag, value) => {
+    const { code, err } = await bench(flag, value);
+    expect([code, err]).toEqual([2, expect.stringContaining(`${flag}: expected`)]);
+  });
+
   it('is refused with every mistake at once, before anything is opened', async () => {
-    const io = fakeIo();
-    const argv = ['--model', TINY, '--steps', '0', '--rounds', '0', '--threads', '0', '--size', 'big'];
-    expect(await main(['bench', ...argv], io)).toBe(2);
-    for (const flag of ['--steps', '--rounds', '--threads', '--size']) expect(io.err()).toContain(`${flag}: expected`);
+    const { code, err } = await bench('--steps', '0', '--rounds', '0', '--threads', '0', '--size', 'big');
+    expect(code).toBe(2);
+    for (const flag of ['--steps', '--rounds', '--threads', '--size']) expect(err).toContain(`${flag}: expected`);
   });
 });
 
@@ -90,9 +105,9 @@ describe('the status of a benchmark', () => {
     const status = new BenchStatus(io, () => now);
     status.show('loading');
     now = 5000;
-    status.update({ what: 'first', done: 0, total: 3 } as never);
+    status.update({ what: 'first', done: 0, total: 6 });
     now = 7000;
-    status.update({ what: 'second', done: 1, total: 3 } as never);
+    status.update({ what: 'second', done: 2, total: 6 });
     status.clear();
     expect(io.err().split('\r\u001b[K')).toEqual(['', 'loading', 'first', 'second, 33 %, 4.0 s left', '']);
   });
