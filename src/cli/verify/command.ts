@@ -46,9 +46,8 @@ export const verify: Command = {
 
 function print({ verdict, maxAbs, meanAbs, psnr, encodedAlike, reasons }: Omit<Verification, 'receipt'>, io: Io): void {
   io.stdout.write(`${paint(io, io.stdout, verdict === 'different' ? 'red' : 'green', verdict)}\n`);
-  if (maxAbs !== null && meanAbs !== null && psnr !== null) {
-    io.stdout.write(`${formatDifference(maxAbs, meanAbs, psnr)}\n`);
-  }
+  // Null together: where the images could not be compared.
+  if (maxAbs !== null) io.stdout.write(`${formatDifference(maxAbs, meanAbs as number, psnr as number)}\n`);
   if (encodedAlike !== null) {
     const { quality, ...apart } = encodedAlike;
     const numbers = formatDifference(apart.maxAbs, apart.meanAbs, apart.psnr);

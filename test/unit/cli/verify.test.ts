@@ -75,6 +75,17 @@ describe('t2i verify', () => {
     for (const reason of reasons) expect(out).toContain(`${reason}\n`);
   });
 
+  it('says by name that it was another model, and compares nothing', async () => {
+    const other = { name: 'other', hashes: { 'unet/model.onnx': 'a'.repeat(64) } };
+    vi.mocked(Pipeline.loadWith).mockImplementation(async () => memoryPipeline(other).pipeline);
+    const { code, out, err } = await verify([at('apple.png')]);
+    expect([code, err]).toEqual([1, '']);
+    expect(out).toMatch(/^different\nmodel: .*the receipt names "formula" .*, this is "other"/);
+    expect(out).not.toContain('largest difference');
+    const told = JSON.parse((await verify([at('apple.png'), '--json'])).out);
+    expect(told).toMatchObject({ verdict: 'different', maxAbs: null, meanAbs: null, psnr: null });
+  });
+
   it.each([
     [['--max-work', '100'], 'BUDGET_EXCEEDED'],
     [['--max-work', 'much'], 'OPTION_INVALID'],
