@@ -1,18 +1,23 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { RUNTIMES } from '../../../src/backends/engines.js';
 import { BACKENDS } from '../../../src/backends/select.js';
+import type { Command } from '../../../src/cli/command.js';
 import { COMMANDS } from '../../../src/cli/commands.js';
+// Loaded with the file, not by whichever test is the first.
+import '../../../src/cli/completion/print-completion.js';
 import { argumentWords, flagWords } from '../../../src/cli/completion/words.js';
+import { zshScript } from '../../../src/cli/completion/zsh.js';
 import { main } from '../../../src/cli/main.js';
 import { SAMPLER_NAMES } from '../../../src/diffusion/samplers/index.js';
 import { IMAGE_FORMATS } from '../../../src/image/formats.js';
 import { fakeIo } from '../../support/fake-io.js';
 import { noCommand, skipFor } from '../../support/skip-for.js';
 
+/** Where a file may stand too, none is there. */
 const folder = mkdtempSync(join(tmpdir(), 't2i-completion-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -25,12 +30,16 @@ async function script(shell: string): Promise<string> {
 }
 
 /** What a shell prints that runs the script and then a few lines more; it reads no files of its user. */
-async function run(shell: 'bash' | 'zsh' | 'fish', more: string, flags: readonly string[]): Promise<string[]> {
+async function run(
+  shell: 'bash' | 'zsh' | 'fish',
+  more: string,
+  flags: readonly string[],
+  cwd: string = folder,
+): Promise<string[]> {
   const { status, stdout, stderr } = spawnSync(shell, [...flags, '-c', `${await script(shell)}\n${more}`], {
     encoding: 'utf8',
     env: { PATH: process.env.PATH, HOME: '/nonexistent' },
-    // Where a file may stand too, none is there.
-    cwd: folder,
+    cwd,
   });
   expect([status, stderr]).toEqual([0, '']);
   return stdout.split('\n').filter(Boolean);
@@ -55,6 +64,8 @@ const CASES: [line: readonly string[], offered: readonly string[]][] = [
   [['a cat', '--form'], ['--format']],
   [['a cat', '--format', ''], IMAGE_FORMATS],
   [['--format', ''], IMAGE_FORMATS],
+  // A flag that takes no value is followed by what may stand without it.
+  [['generate', '--json', '--samp'], ['--sampler']],
   [['verify', '--'], flagsOf('verify').filter((name) => name.startsWith('--'))],
   [
     ['engines', ''],
@@ -80,6 +91,7 @@ describe('the words that shells offer', () => {
     expect(values('build-engine', '--runtime')).toEqual(RUNTIMES);
     expect(flagsOf('generate')).toContain('-n');
     expect(flagsOf('generate')).not.toContain('--n');
+    expect(flagsOf('pull')).toEqual(['--json', '-h', '--help']);
     const words = COMMANDS.map((command) => [command.name, argumentWords(command)]).filter(([, said]) => said?.length);
     expect(Object.fromEntries(words)).toEqual({
       engines: ['list', 'inspect', 'prune'],
@@ -106,14 +118,58 @@ describe('bash', skipFor(noCommand('bash')), () => {
     const shown = await run('bash', `${words}\nprintf '%s\\n' "\${COMPREPLY[@]}"`, ['--norc', '--noprofile']);
     expect(sorted(shown)).toEqual(sorted(offered));
   });
+
+  it('is told nothing where no words are known, so that it offers files', async () => {
+    expect(await script('bash')).not.toMatch(/(\)|&&) words=""/);
+  });
 });
 
 describe('fish', skipFor(noCommand('fish')), () => {
-  it.each(CASES)('offers for %j %j', async (line, offered) => {
+  const offeredFor = async (line: readonly string[], cwd?: string) => {
     const typed = `t2i ${line.map((word) => (word.includes(' ') ? `"${word}"` : word)).join(' ')}`;
-    const shown = await run('fish', `complete -C '${typed}'`, ['--no-config']);
-    const words = shown.map((text) => text.split('\t')[0] as string);
-    expect(sorted(words)).toEqual(sorted(offered));
+    const shown = await run('fish', `complete -C '${typed}'`, ['--no-config'], cwd);
+    return shown.map((text) => text.split('\t')[0] as string);
+  };
+
+  it.each(CASES)('offers for %j %j', async (line, offered) => {
+    expect(sorted(await offeredFor(line))).toEqual(sorted(offered));
+  });
+
+  it('offers all flags, the short ones too', async () => {
+    expect(sorted(await offeredFor(['generate', '-']))).toEqual(sorted(flagsOf('generate')));
+  });
+
+  it.each([
+    [['verify', ''], ['apple.png']],
+    [['verify', '--strict', ''], ['apple.png']],
+    [['generate', '--output', ''], ['apple.png']],
+    [
+      ['completion', ''],
+      ['bash', 'fish', 'zsh'],
+    ],
+    [['generate', '--steps', ''], []],
+  ])('offers files where one may stand, and nowhere else: for %j %j', async (line, offered) => {
+    const withFile = join(folder, 'with-file');
+    mkdirSync(withFile, { recursive: true });
+    writeFileSync(join(withFile, 'apple.png'), '');
+    expect(sorted(await offeredFor(line, withFile))).toEqual(sorted(offered));
+    rmSync(withFile, { recursive: true });
+  });
+});
+
+describe('the script for zsh', () => {
+  it('escapes what means something to zsh in the words of a flag or a command', () => {
+    const command: Command = {
+      name: 'draw',
+      summary: "what it's for: a [red] apple",
+      arguments: [],
+      flags: [{ flags: '--size <wxh>', description: "for example [64x64], a preset's: C:\\x" }],
+      examples: [],
+      run: async () => 0,
+    };
+    const text = zshScript([command]);
+    expect(text).toContain(String.raw`    'draw:what it'\''s for\: a [red] apple'`);
+    expect(text).toContain(String.raw`'--size[for example \[64x64\], a preset'\''s\: C\:\\x]:value:'`);
   });
 });
 
