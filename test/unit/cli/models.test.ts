@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { engineCacheFolder } from '../../../src/backends/tensorrt/engines/cache-folder.js';
@@ -10,7 +10,7 @@ import { engineFolder, headerOf, SERIALIZED } from '../../support/engines.js';
 import { CANARY_TOKEN } from '../../support/fake-hub.js';
 import { fakeIo } from '../../support/fake-io.js';
 import { FAULTS } from '../../support/fake-server.js';
-import { at, flowers, folder, freshHub, pull } from '../hub/pulling.js';
+import { at, flowers, folder, freshHub, pull, sha256, WEIGHTS } from '../hub/pulling.js';
 
 freshHub();
 afterEach(() => vi.unstubAllEnvs());
@@ -40,6 +40,11 @@ describe('t2i pull', () => {
   it('reads what is there, and mends it', async () => {
     await pull();
     expect(JSON.parse((await run('pull tester/flowers --json')).out)).toMatchObject({ fetched: 0 });
+    // As long as before: only who reads it sees that it is damaged.
+    const weights = join(folder(), 'blobs', sha256(WEIGHTS));
+    writeFileSync(weights, Buffer.alloc(WEIGHTS.length, 'x'));
+    expect(JSON.parse((await run('pull tester/flowers --json')).out)).toMatchObject({ fetched: 1 });
+    expect(readFileSync(weights).equals(WEIGHTS)).toBe(true);
   });
 
   it.each([
