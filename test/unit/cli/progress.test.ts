@@ -3,7 +3,6 @@ import type { NetworkName } from '../../../src/backends/backend.js';
 import { fitWidth } from '../../../src/cli/display-width.js';
 import { EngineProgress } from '../../../src/cli/engines/open-progress.js';
 import { Progress } from '../../../src/cli/generate/progress.js';
-import { formatSeconds } from '../../../src/cli/quantities.js';
 import { StatusLine } from '../../../src/cli/status-line.js';
 import { fakeIo } from '../../support/fake-io.js';
 
@@ -42,8 +41,19 @@ describe('the progress of a run', () => {
     ['漢字', 3, '漢…'],
     ['漢字', 2, '…'],
     ['👩‍🚀👩‍🚀', 3, '👩‍🚀…'],
+    ['☝🏽☝🏽', 3, '☝🏽…'],
+    ['❤\ufe0f❤\ufe0f', 3, '❤\ufe0f…'],
+    ['🇳🇱🇳🇱', 3, '🇳🇱…'],
+    ['𠮷𠮷', 3, '𠮷…'],
+    ['ÄÄÄ', 3, 'ÄÄÄ'],
     ['e\u0301e\u0301', 2, 'e\u0301e\u0301'],
+    ['e\u0301e\u0301', 1, '…'],
+    // Marks and joiners that stand alone take no column.
+    ['\u0301ab', 2, '\u0301ab'],
+    ['\u200fab', 2, '\u200fab'],
+    ['ab', 1, '…'],
     ['abc', 0, ''],
+    ['', 0, ''],
   ])('draws %s in %d columns as %s', (text, columns, expected) => {
     expect(fitWidth(text, columns)).toBe(expected);
   });
@@ -70,16 +80,6 @@ describe('the progress of a run', () => {
     progress.clear();
     expect(io.err()).toBe('seed 7, 5 %, 1 min 35 s left\nseed 7, 10 %, 1 min 30 s left\n');
     expect(io.out()).toBe('');
-  });
-
-  it.each([
-    [0.42, '0.4 s'],
-    [12.4, '12 s'],
-    [59.7, '1 min 0 s'],
-    [200, '3 min 20 s'],
-    [7500, '2 h 5 min'],
-  ])('writes %d seconds as %s', (seconds, text) => {
-    expect(formatSeconds(seconds)).toBe(text);
   });
 });
 
