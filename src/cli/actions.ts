@@ -43,13 +43,12 @@ export function needlessFlag(key: string, where: string, value: CommandInput['fl
 }
 
 /** The flags that other actions take and this one does not. @param flagsOf keys of the flags that only some actions take */
-export function flagsOfOthers<T extends string>(
-  action: T,
-  flagsOf: Readonly<Partial<Record<T, readonly string[]>>>,
+export function flagsOfOthers(
+  action: string,
+  flagsOf: Readonly<Record<string, readonly string[]>>,
   flags: CommandInput['flags'],
 ): Issue[] {
-  const own = flagsOf[action] ?? [];
-  const known = new Set(Object.values<readonly string[] | undefined>(flagsOf).flatMap((keys) => keys ?? []));
-  const others = [...known].filter((key) => !own.includes(key) && flags[key] !== undefined);
+  const known = new Set(Object.values(flagsOf).flat());
+  const others = [...known].filter((key) => !flagsOf[action]?.includes(key) && flags[key] !== undefined);
   return others.map((key) => needlessFlag(key, `with ${action}`));
 }

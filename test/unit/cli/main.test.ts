@@ -256,6 +256,7 @@ describe('errors', () => {
     ['ENGINE_INACCURATE', EXIT.model],
     ['ENGINE_BUILD_FAILED', EXIT.device],
     ['DEVICE_LOST', EXIT.device],
+    ['NETWORK_FAILED', EXIT.network],
     ['RECEIPT_MISSING', EXIT.failure],
     ['INTERNAL', EXIT.failure],
   ])('%s ends with %d', (code, expected) => {
@@ -266,5 +267,17 @@ describe('errors', () => {
     const crash = new T2IError('BACKEND_CRASHED', 'x');
     expect(exitCode(crash, AbortSignal.abort(new Interrupted('SIGINT')))).toBe(130);
     expect(exitCode(crash, AbortSignal.abort(new Interrupted('SIGTERM')))).toBe(143);
+    expect(exitCode(crash, AbortSignal.abort(new Interrupted('SIGHUP')))).toBe(129);
+    expect(exitCode(crash, AbortSignal.abort())).toBe(130);
+  });
+
+  it.each([new TypeError('x'), 'text', undefined])('that nobody foresaw end with 1: %s', (error) => {
+    expect(exitCode(error, running)).toBe(EXIT.failure);
+  });
+
+  it('of a command that is interrupted say by what, and nothing to programs', async () => {
+    const io = fakeIo({ signal: AbortSignal.abort(new Interrupted('SIGTERM')) });
+    expect(await main(['generate', 'x', '--json'], io)).toBe(143);
+    expect([io.out(), io.err()]).toEqual(['', 'interrupted by SIGTERM\n']);
   });
 });

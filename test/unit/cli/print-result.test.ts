@@ -39,6 +39,49 @@ describe('what a stage made', () => {
     );
   });
 
+  it('has lists of lists, and lists within records, in one line each', () => {
+    const value = {
+      shapes: [
+        [1, 2],
+        [3, 4],
+      ],
+      model: { name: 'x', notes: [], empty: null, sizes: [[1, 2.5], []], at: { layers: [0.1234567, true], none: [] } },
+    };
+    expect(told(value)).toBe(
+      [
+        'shapes  1',
+        '        2',
+        '        3',
+        '        4',
+        'model   name: x',
+        '        notes: none',
+        '        empty: none',
+        '        sizes: 1, 2.5, none',
+        '        at: layers 0.123457, true, none none',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('tells as a mistake only what has an option, what was expected and what was received', () => {
+    const issue = { option: 'x', expected: 'a', received: 'b' };
+    expect(told({ at: issue })).toBe('at  x: expected a, received b\n');
+    expect(told({ at: { ...issue, received: 3 } })).toBe('at  option: x, expected: a, received: 3\n');
+  });
+
+  it('has names of code in words, also behind a digit', () => {
+    expect(told({ fp16Size: 1, snake_case_name: 3 })).toBe(['fp16 size        1', 'snake case name  3', ''].join('\n'));
+  });
+
+  it.each([
+    ['one value', 'done\u001b[2J', 'done\\u{1b}[2J\n'],
+    ['a number', 3, '3\n'],
+    ['nothing', null, ''],
+    ['no fields', {}, ''],
+  ])('of %s is no table', (_, value, text) => {
+    expect(told(value)).toBe(text);
+  });
+
   it('is the very value with --json', () => {
     expect(JSON.parse(told({ best_step: null }, { json: true }))).toEqual({ best_step: null });
   });

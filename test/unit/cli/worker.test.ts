@@ -1,24 +1,28 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Interrupted } from '../../../src/cli/io.js';
 import { main } from '../../../src/cli/main.js';
 import { T2IError } from '../../../src/errors.js';
+import type { Describe } from '../../../src/server/models/find-models.js';
 import type { Worker, WorkerOptions } from '../../../src/server/worker.js';
 import { fakeIo } from '../../support/fake-io.js';
 
 /** In the place of a worker, which draws for a Redis: what it was started with, and what it does when it is asked to end. */
 const fake = vi.hoisted(() => ({
   options: [] as WorkerOptions[],
+  start: async (_describe: Describe, _options: WorkerOptions) => {},
   drains: [] as number[],
   closed: 0,
   done: true,
   broken: new Promise<never>(() => {}) as Worker['broken'],
 }));
 vi.mock('../../../src/server/worker.js', () => ({
-  async createWorkerWith(_: unknown, options: WorkerOptions): Promise<Worker> {
+  async createWorkerWith(describe: Describe, options: WorkerOptions): Promise<Worker> {
     fake.options.push(options);
+    await fake.start(describe, options);
     const close = async () => void fake.closed++;
     const drain = async (timeout: number) => {
       fake.drains.push(timeout);
@@ -28,10 +32,13 @@ vi.mock('../../../src/server/worker.js', () => ({
   },
 }));
 
+const TINY = fileURLToPath(new URL('../../fixtures/tiny', import.meta.url));
+
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 't2i-worker-'));
-  Object.assign(fake, { options: [], drains: [], closed: 0, done: true, broken: new Promise(() => {}) });
+  const start = async () => {};
+  Object.assign(fake, { options: [], start, drains: [], closed: 0, done: true, broken: new Promise(() => {}) });
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -78,6 +85,21 @@ describe('t2i worker', () => {
     const { code, out, err } = await worker([...REDIS, '--json']);
     expect([code, JSON.parse(out)]).toEqual([0, { models: ['tiny', 'other'] }]);
     expect(err).toMatch(/note: what was not done is given back, for others to draw\n$/);
+  });
+
+  it('logs on standard error, and reads its models as other commands do', async () => {
+    fake.start = async (describe, { log }) => {
+      const model = await describe(TINY, 'onnx');
+      log?.write(`read ${model.name}\n`);
+    };
+    const { out, err } = await worker(REDIS);
+    expect([out, err]).toEqual(['tiny\nother\n', expect.stringMatching(/^read tiny\n/)]);
+  });
+
+  it('tells programs which option is missing where no Redis is named', async () => {
+    const { code, out } = await worker(['--json']);
+    expect(code).toBe(2);
+    expect(JSON.parse(out).error.issues).toEqual([expect.objectContaining({ option: '--redis' })]);
   });
 
   it('ends as what it runs does where that cannot go on', async () => {
