@@ -2,7 +2,7 @@ import type { Clock } from './clock.js';
 import { isCrash } from './crash.js';
 import { Estimate, workOf } from './estimate.js';
 import { FairQueue } from './fair-queue.js';
-import { queueFull, SHORT_WAIT, shuttingDown, tooLate } from './queue-refusals.js';
+import { queueFull, shuttingDown, tooLate } from './queue-refusals.js';
 import { type Batch, QueuedRequest, type RequestOrder } from './queued-request.js';
 import type { ServerQueue } from './server-queue.js';
 
@@ -63,10 +63,10 @@ export class RequestQueue implements ServerQueue {
     if (this.#draining) throw shuttingDown();
     const { limit, limitPerKey } = this.#options;
     // There may be room when the first that waits is started, or the first of the key.
-    if (this.#waiting.size >= limit) throw queueFull(limit, 'all', this.#secondsOf([]));
+    if (this.#waiting.size >= limit) throw queueFull(limit, 'all', this.#timeOf([]));
     if (this.#waiting.sizeOf(key) >= limitPerKey) {
       const before = this.#before((each) => each.key === key);
-      throw queueFull(limitPerKey, 'a key', this.#secondsOf(before));
+      throw queueFull(limitPerKey, 'a key', this.#timeOf(before));
     }
   }
 
@@ -115,11 +115,6 @@ export class RequestQueue implements ServerQueue {
     for (const each of here) each.fail(shuttingDown());
     this.#cutWindow();
     await this.#loop;
-  }
-
-  /** As `#timeOf`, as a client is told to wait. */
-  #secondsOf(others: readonly QueuedRequest[]): number {
-    return Math.max(SHORT_WAIT, Math.ceil((this.#timeOf(others) ?? 0) / 1000));
   }
 
   /** What waits before the first that fits; nothing where none fits. */

@@ -248,7 +248,9 @@ export class SharedQueue implements ServerQueue {
 
   #full(kind: 'full' | 'full of key') {
     const { limit, limitPerKey } = this.#parts;
-    return kind === 'full' ? queueFull(limit, 'all') : queueFull(limitPerKey, 'a key');
+    // The first that waits is started then; the first of a key not before.
+    const free = this.#view.eta(undefined);
+    return kind === 'full' ? queueFull(limit, 'all', free) : queueFull(limitPerKey, 'a key', free);
   }
 }
 

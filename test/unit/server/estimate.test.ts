@@ -43,12 +43,12 @@ describe('the estimate', () => {
 
 describe('a refusal of the queue', () => {
   it('says how many places there are, and whose', () => {
-    expect(queueFull(1, 'all').message).toMatch(/queue is full.* 1 place$/);
-    expect(queueFull(64, 'all').message).toMatch(/queue is full.* 64 places$/);
-    expect(queueFull(1, 'a key').message).toMatch(/key .*1 place\b(?!s)/);
-    expect(queueFull(2, 'a key').message).toMatch(/key .*2 places/);
-    expect(queueFull(2, 'a key', 5)).toMatchObject({ status: 429, code: 'queue_full', retryAfter: 5 });
-    expect(queueFull(2, 'all')).toMatchObject({ retryAfter: 1, hint: expect.stringContaining('Retry-After') });
+    expect(queueFull(1, 'all', null).message).toMatch(/queue is full.* 1 place$/);
+    expect(queueFull(64, 'all', null).message).toMatch(/queue is full.* 64 places$/);
+    expect(queueFull(1, 'a key', null).message).toMatch(/key .*1 place\b(?!s)/);
+    expect(queueFull(2, 'a key', null).message).toMatch(/key .*2 places/);
+    expect(queueFull(2, 'a key', 4001)).toMatchObject({ status: 429, code: 'queue_full', retryAfter: 5 });
+    expect(queueFull(2, 'all', null)).toMatchObject({ retryAfter: 1, hint: expect.stringContaining('Retry-After') });
   });
 
   it('says the time that a request had in seconds', () => {

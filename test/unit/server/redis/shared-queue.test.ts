@@ -17,14 +17,16 @@ import { memoryModel } from '../../../support/memory-server.js';
 import { LIMITS } from '../../../support/request-limits.js';
 
 const VIEW: QueueView = { waiting: [], running: [], rates: new Map(), workers: 1 };
+/** Its one request still takes 3.3 s. */
+const BUSY = { ...VIEW, running: [{ id: 'a', queue: 'q', work: 3 }], rates: new Map([['q', 1100]]) };
 const JOB: JobOrder = {
   ...{ id: 'job_1', kept: 7000, repeat: { place: 'p', body: 'b' } },
   facts: { caller: 'a', createdAt: 1, file: { format: 'png' }, warnings: [] },
 };
 
 /** A shared queue over a Redis and a BullMQ that answer as the test says. */
-async function sharing() {
-  const redis = { view: VIEW, events: [] as OrderEvent[], end: null as OrderEnd | null };
+async function sharing(view = VIEW) {
+  const redis = { view, events: [] as OrderEvent[], end: null as OrderEnd | null };
   const store = {
     look: vi.fn(async () => redis.view),
     accept: vi.fn(async (): Promise<Accepted> => ({ kind: 'accepted', round: 3 })),
@@ -132,11 +134,14 @@ describe('a request of a shared queue', () => {
   });
 
   it.each<[answer: Accepted, refused: unknown]>([
-    [{ kind: 'full' }, { code: 'queue_full', message: expect.stringMatching(/it has 4 places/), retryAfter: 1 }],
-    [{ kind: 'full of key' }, { code: 'queue_full', message: expect.stringMatching(/A key has 1 place/) }],
+    [{ kind: 'full' }, { code: 'queue_full', message: expect.stringMatching(/it has 4 places/), retryAfter: 4 }],
+    [
+      { kind: 'full of key' },
+      { code: 'queue_full', message: expect.stringMatching(/A key has 1 place/), retryAfter: 4 },
+    ],
     [{ kind: 'repeated', id: 'job_0', body: 'b' }, expect.any(RepeatedJob)],
   ])('is refused where Redis answers %j', async (answer, refused) => {
-    const { store, bull, add } = await sharing();
+    const { store, bull, add } = await sharing(BUSY);
     store.accept.mockResolvedValueOnce(answer);
     const queued = await add();
     await expect(queued.accepted).rejects.toMatchObject(refused as object);
