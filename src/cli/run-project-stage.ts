@@ -15,7 +15,6 @@ export interface ProjectStage {
   readonly options?: readonly string[];
   /** What stands between the interpreter and the script, for example of torchrun. */
   readonly launcher?: (params: Params) => readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
   /** It works on files that are named, in a project or not: no params.yaml is read. */
   readonly anywhere?: true;
   /** It needs as many images as the parameters train on. */
@@ -46,7 +45,6 @@ export async function runProjectStage(stage: ProjectStage, { flags }: CommandInp
       params,
       python: [python, ...(stage.launcher?.(params) ?? [])],
       options: stage.options ?? [],
-      env: stage.env ?? {},
       signal: io.signal,
       onProgress: status.update,
       onWarning: (message) => {
