@@ -16,8 +16,7 @@ export function tellResult(value: unknown, { flags }: CommandInput, io: Io): num
 /** What a stage made, as a table of its fields; what stands in lists takes a line each. */
 function printResult(io: Io, value: unknown): void {
   if (isRecord(value)) {
-    const rows = Object.entries(value).map(([name, field]) => [words(name), describe(field)] as const);
-    if (rows.length > 0) io.stdout.write(table(rows));
+    io.stdout.write(table(Object.entries(value).map(([name, field]) => [words(name), describe(field)])));
   } else if (value !== null) io.stdout.write(`${printable(String(value))}\n`);
 }
 

@@ -78,13 +78,10 @@ function configure(program: Program, io: Io, command: Command | null): Program {
       const printed = error.exitCode === 0 || error.code === 'commander.help';
       throw printed ? error : usageError(error, command, program.args);
     })
-    .showSuggestionAfterError(false)
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
       // Usage errors are thrown, and printed as every other error.
       outputError: () => {},
-      getOutHasColors: () => false,
-      getErrHasColors: () => false,
     });
 }

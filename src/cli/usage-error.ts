@@ -20,11 +20,11 @@ export function usageError(error: CommanderError, command: Command | null, words
     const quotedPrompt = `Put the prompt in quotes: t2i ${describeValue(words.join(' '))}`;
     return refused(`expected one prompt, received ${words.length} words`, quotedPrompt);
   }
-  return refused(error.message.replace(/^error: /, ''));
+  return refused(error.message.replace(/error: /, ''));
 }
 
 function suggestion(typed: string, command: Command | null): string {
   const flags = command?.flags.filter(({ hidden }) => !hidden).map((flag) => longName(flag).slice(2)) ?? [];
-  const near = nearestName(typed.replace(/^-+/, ''), flags);
+  const near = nearestName(typed, flags);
   return near === null ? '' : `; did you mean --${near}?`;
 }

@@ -1,13 +1,15 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 // Loaded with the file, not by whichever test is the first.
 import '../../../src/cli/data/run-data.js';
+import { S3Store } from '../../../src/aws/s3-store.js';
 import { main } from '../../../src/cli/main.js';
 import type { Issue } from '../../../src/errors.js';
 import { fakeIo } from '../../support/fake-io.js';
 import { writeFakePython } from '../../support/fake-python.js';
+import { MemoryBucket } from '../../support/memory-bucket.js';
 
 /** Its result is what the stage was started with. */
 const PYTHON = `
@@ -103,6 +105,8 @@ describe('t2i data', () => {
 });
 
 describe('t2i data push', () => {
+  afterEach(() => vi.restoreAllMocks());
+
   const push = async (...argv: string[]) => {
     const io = fakeIo({ cwd: project, terminal: true });
     return { code: await main(['data', 'push', '--json', ...argv], io), out: io.out(), err: io.err() };
@@ -130,6 +134,34 @@ describe('t2i data push', () => {
     await push('--archive', 'zip');
     expect(existsSync(join(project, 'remote/data/prepared'))).toBe(false);
     expect(existsSync(join(project, 'remote/data/raw/dataset/images/a.png'))).toBe(true);
+  });
+
+  it('sends it to S3 as it is told to, reports that alone, and leaves no line on a terminal', async () => {
+    const bucket = new MemoryBucket();
+    const store = await bucket.store();
+    const close = vi.spyOn(store, 'close');
+    vi.spyOn(S3Store, 'open').mockResolvedValue(store);
+    writeFileSync(join(project, 'params.yaml'), 'data: { remote: "s3://flowers/v1" }');
+    for (const path of ['data/raw/dataset/images/a.png', 'data/prepared/b.bin']) write(path);
+    const { code, out, err } = await push('--archive', 'zip');
+    expect(code, err).toBe(0);
+    expect(bucket.keys()).toEqual([expect.stringMatching(/^v1\/dataset-.*\.zip$/), 'v1/manifest.json']);
+    const { copied: _, ...report } = JSON.parse(out);
+    expect(JSON.parse(readFileSync(join(project, 'reports/data-push.json'), 'utf8'))).toEqual(report);
+    const shown = err.split('\r\u001b[K');
+    expect([shown.at(-2), shown.at(-1)]).toEqual([expect.stringMatching(/^data (\d+)\/\1 files$/), '']);
+    expect(close).toHaveBeenCalledOnce();
+
+    await push();
+    expect(bucket.keys()).toEqual(['v1/manifest.json', expect.stringMatching(/^v1\/shards\/.*\.tar$/)]);
+    const { files } = JSON.parse(bucket.text('v1/manifest.json'));
+    expect(Object.keys(files).sort()).toEqual(['data/prepared/b.bin', 'data/raw/dataset/images/a.png']);
+    bucket.keeps = () => {
+      throw new Error('the bucket is gone');
+    };
+    write('data/prepared/c.bin');
+    expect((await push()).code).not.toBe(0);
+    expect(close).toHaveBeenCalledTimes(3);
   });
 
   it('names the parameter that is no address', async () => {

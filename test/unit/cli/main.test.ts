@@ -3,16 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { RUNTIMES } from '../../../src/backends/engines.js';
 import { BACKENDS } from '../../../src/backends/select.js';
 import { COMMANDS } from '../../../src/cli/commands.js';
-import { EXIT, exitCode } from '../../../src/cli/exit-codes.js';
-import { Interrupted } from '../../../src/cli/io.js';
+import { EXIT_LIST } from '../../../src/cli/exit-codes.js';
 import { LOAD_FLAGS } from '../../../src/cli/load-flags.js';
 // Loaded with the file, not by whichever test is the first.
 import '../../../src/cli/generate/generate-images.js';
 import { main } from '../../../src/cli/main.js';
-import { printError } from '../../../src/cli/output.js';
 import { parseCommandLine } from '../../../src/cli/program.js';
 import { SAMPLER_NAMES } from '../../../src/diffusion/samplers/index.js';
-import { type ErrorCode, T2IError, T2IInternalError } from '../../../src/errors.js';
 import { IMAGE_FORMATS } from '../../../src/image/formats.js';
 import { parseLoadOptions } from '../../../src/options.js';
 import { fakeIo } from '../../support/fake-io.js';
@@ -27,6 +24,8 @@ describe('the command line', () => {
     const { code, out, err } = await run('--help');
     expect([code, err]).toEqual([0, '']);
     for (const { name } of COMMANDS) expect(out).toContain(`  ${name} `);
+    for (const [code, meaning] of EXIT_LIST)
+      expect(out).toMatch(new RegExp(`^ +${code} +${meaning.slice(0, 12)}`, 'm'));
   });
 
   it('has one folder for each command, and no other', () => {
@@ -79,6 +78,7 @@ describe('the command line', () => {
 
   it.each([
     [['help'], ['--help']],
+    [['help', '--json'], ['--help']],
     [
       ['help', 'verify'],
       ['verify', '--help'],
@@ -104,6 +104,7 @@ describe('the command line', () => {
     [['a red apple', '--steps', '3'], 'a red apple', { steps: '3' }],
     [['-n', '2', 'a red apple'], 'a red apple', { count: '2' }],
     [['-'], '-', {}],
+    [['-', '-o', 'models'], '-', { output: 'models' }],
     [[''], '', {}],
     [['verify this'], 'verify this', {}],
     [['--', '--json'], '--json', {}],
@@ -114,8 +115,13 @@ describe('the command line', () => {
   it.each([
     [['generat'], 'unknown command "generat"; did you mean "generate"?'],
     [['draw', 'a cat'], 'unknown command "draw"; did you mean "generate"?'],
+    [['help', 'me-'], 'unknown command "me-"'],
     [['help', 'me'], 'unknown command "me"; there are generate, verify, '],
-    [['--json', 'verify', 'x.png'], 'expected the command "verify" before its options, received --json first'],
+    [
+      ['--json', 'verify', 'x.png'],
+      'expected the command "verify" before its options, received --json first\nhint: t2i verify --json',
+    ],
+    [['verify', 'x.png', 'y.png'], "too many arguments for 'verify'"],
     [['generate', 'x', '--stpes', '3'], 'unknown option --stpes; did you mean --steps?'],
     [['generate', 'x', '--cfg', '3'], 'unknown option --cfg; did you mean --guidance?'],
     [['a', 'red', 'apple'], 'Put the prompt in quotes: t2i "a red apple"'],
@@ -130,6 +136,16 @@ describe('the command line', () => {
     expect(code).toBe(2);
     expect(err).toContain(words);
     expect(err.match(/^error: /gm)).toHaveLength(1);
+  });
+
+  it('says how it is used where it stands alone, and calls that no error', async () => {
+    const { out, err } = await run();
+    expect([out, err]).toEqual(['', (await run('--help')).out]);
+  });
+
+  it('takes a command that is wrong itself for no mistake of who types it', () => {
+    const twice = COMMANDS.slice(0, 1).flatMap((command) => [command, command]);
+    expect(() => parseCommandLine(twice, ['x'], fakeIo(), '1')).toThrow(/generate/);
   });
 
   it('suggests no flag that is nothing like what was typed', async () => {
@@ -184,100 +200,5 @@ describe('the command line', () => {
     expect(code).toBe(3);
     expect(JSON.parse(out)).toEqual({ error: expect.objectContaining({ code: 'MODEL_NOT_FOUND' }) });
     expect(err).toContain('/no/such/model');
-  });
-});
-
-describe('errors', () => {
-  const print = (error: unknown, options: Parameters<typeof fakeIo>[0] = {}) => {
-    const io = fakeIo(options);
-    printError(io, error, false);
-    expect(io.out()).toBe('');
-    return io.err();
-  };
-
-  it('of the user come with the hint and without a stack', () => {
-    const text = print(new T2IError('IO_FAILED', 'cannot write x', { hint: 'choose another' }));
-    expect(text).toBe('error: cannot write x\nhint: choose another\n');
-  });
-
-  it.each([new T2IInternalError('a broken promise'), new TypeError('x is not a function')])(
-    'of ours come with the stack',
-    (error) => {
-      const text = print(error);
-      expect(text).toContain(error.message);
-      expect(text).toMatch(/\n {4}at /);
-    },
-  );
-
-  it('with several mistakes take a line each', () => {
-    const issue = (option: string) => ({ option, expected: 'a', received: 'b' });
-    const text = print(new T2IError('OPTION_INVALID', 'joined', { issues: [issue('--x'), issue('--y')] }));
-    expect(text).toBe('error: 2 mistakes\n  --x: expected a, received b\n  --y: expected a, received b\n');
-  });
-
-  it('say what a message sums up, and not again what it says', () => {
-    const issue = (option: string) => ({ option, expected: 'a caption', received: 'none' });
-    const summary = print(
-      new T2IError('DATA_INVALID', '2 of 9 images cannot be used', { issues: [issue('x'), issue('y')] }),
-    );
-    expect(summary).toBe(
-      'error: 2 of 9 images cannot be used\n  x: expected a caption, received none\n  y: expected a caption, received none\n',
-    );
-    const whole = 'The model cannot be used: x: expected a caption, received none.';
-    expect(print(new T2IError('MODEL_INVALID', whole, { issues: [issue('x')] }))).toBe(`error: ${whole}\n`);
-  });
-
-  it('stay a page where there are thousands of mistakes', () => {
-    const issues = Array.from({ length: 7000 }, (_, at) => ({ option: `image-${at}`, expected: 'a', received: 'b' }));
-    for (const code of ['OPTION_INVALID', 'DATA_INVALID'] as const) {
-      const lines = print(new T2IError(code, 'summary', { issues }))
-        .trimEnd()
-        .split('\n');
-      expect(lines).toHaveLength(22);
-      expect(lines.at(-1)).toBe('  and 6980 more: --json tells all');
-    }
-  });
-
-  it('are red on a terminal alone, and never under NO_COLOR', () => {
-    const error = new T2IError('CLOSED', 'x');
-    expect(print(error)).not.toContain('\u001b');
-    expect(print(error, { terminal: true })).toContain('\u001b[31m');
-    expect(print(error, { terminal: true, env: { NO_COLOR: '1' } })).not.toContain('\u001b');
-  });
-
-  const running = new AbortController().signal;
-  it.each<[ErrorCode, number]>([
-    ['OPTION_INVALID', EXIT.usage],
-    ['MODEL_NOT_FOUND', EXIT.model],
-    ['MODEL_INVALID', EXIT.model],
-    ['BACKEND_UNAVAILABLE', EXIT.device],
-    ['OUT_OF_MEMORY', EXIT.device],
-    ['ENGINE_INVALID', EXIT.model],
-    ['ENGINE_INACCURATE', EXIT.model],
-    ['ENGINE_BUILD_FAILED', EXIT.device],
-    ['DEVICE_LOST', EXIT.device],
-    ['NETWORK_FAILED', EXIT.network],
-    ['RECEIPT_MISSING', EXIT.failure],
-    ['INTERNAL', EXIT.failure],
-  ])('%s ends with %d', (code, expected) => {
-    expect(exitCode(new T2IError(code, 'x'), running)).toBe(expected);
-  });
-
-  it('that follow from a signal end with its code', () => {
-    const crash = new T2IError('BACKEND_CRASHED', 'x');
-    expect(exitCode(crash, AbortSignal.abort(new Interrupted('SIGINT')))).toBe(130);
-    expect(exitCode(crash, AbortSignal.abort(new Interrupted('SIGTERM')))).toBe(143);
-    expect(exitCode(crash, AbortSignal.abort(new Interrupted('SIGHUP')))).toBe(129);
-    expect(exitCode(crash, AbortSignal.abort())).toBe(130);
-  });
-
-  it.each([new TypeError('x'), 'text', undefined])('that nobody foresaw end with 1: %s', (error) => {
-    expect(exitCode(error, running)).toBe(EXIT.failure);
-  });
-
-  it('of a command that is interrupted say by what, and nothing to programs', async () => {
-    const io = fakeIo({ signal: AbortSignal.abort(new Interrupted('SIGTERM')) });
-    expect(await main(['generate', 'x', '--json'], io)).toBe(143);
-    expect([io.out(), io.err()]).toEqual(['', 'interrupted by SIGTERM\n']);
   });
 });

@@ -31,9 +31,13 @@ describe('t2i model', () => {
     [['convert-pickle', 'a.b/c'], 'convert_pickle', ['a.b/c', 'a.b/c.safetensors']],
   ])('%j works on files, in a project or not', async (argv, stage, [source, target]) => {
     const python = writeFakePython(join(folder, '.python'));
-    const { code, out } = await t2i('model', ...argv, '--python', python, '--json');
-    expect([code, JSON.parse(out)]).toEqual([
-      ...[0, expect.objectContaining({ stage, project: folder, options: ['--source', source, '--target', target] })],
+    const { code, out, err } = await t2i('model', ...argv, '--python', python, '--json');
+    expect([code, err, JSON.parse(out)]).toEqual([
+      ...[
+        0,
+        '',
+        expect.objectContaining({ stage, project: folder, options: ['--source', source, '--target', target] }),
+      ],
     ]);
   });
 

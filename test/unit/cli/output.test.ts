@@ -16,6 +16,10 @@ describe('a table', () => {
     ).toBe('a    bb  c\nxxx  y\n     z   long one\n');
   });
 
+  it('leaves out what a row lacks', () => {
+    expect(columns(['a', 'b', 'c'], [['xx'], ['x', 'yy']])).toBe('a   b   c\nxx\nx   yy\n');
+  });
+
   it('is its head alone where there are no rows', () => {
     expect(columns(['a', 'b'], [])).toBe('a  b\n');
   });

@@ -37,6 +37,7 @@ beforeEach(() => {
   });
   vi.spyOn(process, 'kill').mockReturnValue(true);
   vi.spyOn(process.stdin, 'destroy').mockReturnThis();
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
     told += text;
     return true;
@@ -103,5 +104,6 @@ describe('the process of t2i', () => {
     await failing('ENOSPC');
     expect(process.exit).toHaveBeenCalledExactlyOnceWith(EXIT.failure);
     expect(told).toMatch(/^error: Cannot write to standard output: write ENOSPC\nhint: .*space/);
+    expect(process.stdout.write).not.toHaveBeenCalled();
   });
 });

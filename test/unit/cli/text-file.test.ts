@@ -12,3 +12,14 @@ it.each([
 ])('reads %s', (_, bytes) => {
   expect(decodeText(bytes)).toBe(text);
 });
+
+it.each([
+  [[0xff, 0x61], '\ufffda'],
+  [[0x61, 0xfe], 'a\ufffd'],
+  [[0xfe, 0x61], '\ufffda'],
+  [[0x61, 0xff], 'a\ufffd'],
+  [[0xff], '\ufffd'],
+  [[], ''],
+])('takes %j, which is half a mark or none, for UTF-8', (bytes, read) => {
+  expect(decodeText(Uint8Array.from(bytes))).toBe(read);
+});

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { Interrupted } from '../../../src/cli/io.js';
 import { main } from '../../../src/cli/main.js';
@@ -16,7 +16,10 @@ beforeEach(() => {
   for (const name of ['a.png', 'b.png', 'c.png']) write(`data/raw/dataset/images/${name}`, '');
   params({});
 });
-afterEach(() => rmSync(project, { recursive: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(project, { recursive: true });
+});
 
 function write(path: string, text: string): void {
   mkdirSync(join(project, path, '..'), { recursive: true });
@@ -94,6 +97,18 @@ describe('t2i train', () => {
     expect(shown).toContain('training 12/12 steps');
     expect(shown).toContainEqual(expect.stringMatching(/warning:.* the loss \\u\{1b\}\[2Jjumps\n$/));
     expect(shown.at(-1)).toBe('');
+  });
+
+  it('sets up its environment where no interpreter is named, and shows what that says', async () => {
+    const value = { run: 'runs/run_1' };
+    const interpreter = python(`emit('result', { value: ${JSON.stringify(value)} });`);
+    write('bin/python3', `#!/bin/sh\necho "installing torch" >&2\necho "${interpreter}"\n`);
+    chmodSync(join(project, 'bin/python3'), 0o755);
+    vi.stubEnv('PATH', join(project, 'bin'));
+    const { code, err } = await t2i(['train'], { terminal: true });
+    expect(code, err).toBe(0);
+    expect(err.split('\r\u001b[K')).toContain('installing torch');
+    expect(report()).toEqual(value);
   });
 
   it('warns of parameters that are odd', async () => {
