@@ -11,7 +11,7 @@ import { type Command, longName } from './command.js';
  * @param words those that are not flags
  */
 export function usageError(error: CommanderError, command: Command | null, words: readonly string[]): T2IError {
-  const [, quoted = ''] = /'([^']*)'/.exec(error.message) ?? [];
+  const [, quoted = ''] = /'([^'=]*)/.exec(error.message) ?? [];
   const help = `t2i ${command ? `${command.name} ` : ''}--help`;
   const refused = (message: string, hint = help) => new T2IError('OPTION_INVALID', message, { hint, cause: error });
   if (error.code === 'commander.unknownOption')

@@ -124,6 +124,7 @@ describe('the command line', () => {
     [['verify', 'x.png', 'y.png'], "too many arguments for 'verify'"],
     [['generate', 'x', '--stpes', '3'], 'unknown option --stpes; did you mean --steps?'],
     [['generate', 'x', '--cfg', '3'], 'unknown option --cfg; did you mean --guidance?'],
+    [['generate', 'x', '--cfg=3'], 'unknown option --cfg; did you mean --guidance?'],
     [['a', 'red', 'apple'], 'Put the prompt in quotes: t2i "a red apple"'],
     [['verify'], "missing required argument 'image'"],
     [['generate', 'x', '--steps'], "option '--steps <n>' argument missing"],

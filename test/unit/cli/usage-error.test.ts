@@ -19,6 +19,7 @@ describe('a command line that cannot be parsed', () => {
     ['--stpes', 'unknown option --stpes; did you mean --steps?'],
     ['-steps', 'unknown option -steps; did you mean --steps?'],
     ['--stepsizes', 'unknown option --stepsizes; did you mean --steps?'],
+    ['--stpes=3', 'unknown option --stpes; did you mean --steps?'],
     ['--zebra', 'unknown option --zebra'],
   ])('with %s is told so, and never a flag that is not advertised', (flag, message) => {
     const error = usageError(unknown(flag), command(), []);
