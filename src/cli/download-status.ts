@@ -25,7 +25,7 @@ export class DownloadStatus {
     const at = this.now();
     const past = this.#past;
     past.push({ at, bytes });
-    while (past.length > 2 && (past[1] as { at: number }).at < at - SPAN) past.shift();
+    while (past[1] !== undefined && past[1].at < at - SPAN) past.shift();
     const start = past[0] as { at: number; bytes: number };
     const rate = at > start.at ? ((bytes - start.bytes) / (at - start.at)) * 1000 : 0;
     const parts = [

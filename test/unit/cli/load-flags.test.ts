@@ -23,6 +23,11 @@ describe('a number that is typed', () => {
   ])('is left as it is for the check that names it where it is none: %j', (typed) => {
     expect(toNumber(typed)).toBe(typed);
   });
+
+  it('is left as it is where it is one of a list', () => {
+    const list = ['7'];
+    expect(toNumber(list)).toBe(list);
+  });
 });
 
 describe('the flags that open a model', () => {

@@ -92,10 +92,11 @@ describe('the champion in MLflow', () => {
     expect(await main(['promote', '--local'], fakeIo({ cwd: project }))).toBe(0);
     const io = fakeIo();
     const bug = new TypeError('x is not a function');
-    io.stderr.write = () => {
+    vi.spyOn(io.stderr, 'write').mockImplementationOnce(() => {
       throw bug;
-    };
+    });
     await expect(tellMlflow(project, params(), io)).rejects.toBe(bug);
+    expect(io.err()).toBe('');
     expect(mlflow.alias).toBe('1');
   });
 });
