@@ -1,8 +1,8 @@
 import type { CommanderError } from 'commander';
 import { T2IError } from '../errors.js';
-import { describeValue } from '../fields.js';
 import { nearestName } from '../suggest.js';
 import { type Command, longName } from './command.js';
+import { shellWord } from './shell-word.js';
 
 /**
  * What the parser of the command line refused, in the words of all other errors.
@@ -17,7 +17,7 @@ export function usageError(error: CommanderError, command: Command | null, words
   if (error.code === 'commander.unknownOption')
     return refused(`unknown option ${quoted}${suggestion(quoted, command)}`);
   if (error.code === 'commander.excessArguments' && command?.arguments[0]?.name === 'prompt') {
-    const quotedPrompt = `Put the prompt in quotes: t2i ${describeValue(words.join(' '))}`;
+    const quotedPrompt = `Put the prompt in quotes: t2i ${shellWord(words.join(' '))}`;
     return refused(`expected one prompt, received ${words.length} words`, quotedPrompt);
   }
   return refused(error.message.replace(/error: /, ''));

@@ -1,9 +1,12 @@
 import type { Command } from '../command.js';
+import { singleQuoted } from '../shell-word.js';
 import { argumentWords, type FlagWords, flagWords } from './words.js';
 
 /** A script for a folder of zsh's `fpath`, where it is called _t2i; it can be sourced, too. */
 export function zshScript(commands: readonly Command[]): string {
-  const described = commands.map(({ name, summary }) => `    ${quote(`${name}:${summary.replaceAll(':', '\\:')}`)}`);
+  const described = commands.map(
+    ({ name, summary }) => `    ${singleQuoted(`${name}:${summary.replaceAll(':', '\\:')}`)}`,
+  );
   const cases = commands.map((command) => {
     const specs = [...flagWords(command).flatMap(flagSpecs), operandSpec(command)];
     return `    ${command.name})\n      _arguments -s \\\n${specs.map((spec) => `        ${spec}`).join(' \\\n')}\n      ;;`;
@@ -40,14 +43,10 @@ if [[ $funcstack[1] == _t2i ]]; then _t2i "$@"; elif (( $+functions[compdef] ));
 function flagSpecs({ names, description, takesValue, values, path }: FlagWords): string[] {
   const text = description.replace(/[[\]:\\]/g, '\\$&');
   const action = values.length > 0 ? `(${values.join(' ')})` : path ? '_files' : '';
-  return names.map((name) => quote(`${name}[${text}]${takesValue ? `:value:${action}` : ''}`));
+  return names.map((name) => singleQuoted(`${name}[${text}]${takesValue ? `:value:${action}` : ''}`));
 }
 
 function operandSpec(command: Command): string {
   const values = argumentWords(command);
-  return quote(values.length > 0 ? `1:argument:(${values.join(' ')})` : '*:argument:_files');
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+  return singleQuoted(values.length > 0 ? `1:argument:(${values.join(' ')})` : '*:argument:_files');
 }

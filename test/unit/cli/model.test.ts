@@ -63,12 +63,13 @@ describe('t2i init', () => {
     const files = out.trimEnd().split('\n');
     expect(files).toContain('params.yaml');
     for (const file of files) expect(existsSync(join(folder, 'flowers', file)), file).toBe(true);
+    expect((await t2i('init', 'my work/flowers')).err).toMatch(/^Next: cd "my work\/flowers"; /);
     const told = JSON.parse((await t2i('init', 'more', '--json')).out);
     expect(told).toEqual({ folder: join(folder, 'more'), files });
     expect((await t2i('init', 'flowers')).code).not.toBe(0);
   });
 
   it('prints no folder that would steer a terminal', async () => {
-    expect((await t2i('init', 'a\u001b[2Jb/flowers')).err).toContain('cd a\\u{1b}[2Jb/flowers');
+    expect((await t2i('init', 'a\u001b[2Jb/flowers')).err).toContain('cd "a\\u{1b}[2Jb/flowers');
   });
 });

@@ -33,7 +33,9 @@ describe('a command line that cannot be parsed', () => {
     expect(usageError(excess, null, ['a', 'b'])).toMatchObject({ message: "too many arguments for 'paint'." });
   });
 
-  it('since a prompt has no quotes is shown with them', () => {
+  it('since a prompt has no quotes is shown with them, whole', () => {
+    const words = Array.from({ length: 40 }, (_, index) => `word${index}`);
+    expect(usageError(excess, command('prompt'), words).hint).toContain(`t2i "${words.join(' ')}"`);
     expect(usageError(excess, command('prompt'), ['a', 'red', 'apple'])).toMatchObject({
       ...{ message: 'expected one prompt, received 3 words', hint: expect.stringContaining('t2i "a red apple"') },
     });
