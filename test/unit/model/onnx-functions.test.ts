@@ -37,6 +37,13 @@ describe('the calls of functions', () => {
       ]);
     expect(checked(tens(5, 10))).not.toThrow();
     expect(checked(tens(5, 11))).toThrow('functions that grow to more than 1000000 nodes');
+    // However deep the calls are that the main graph repeats.
+    for (const functions of [[], [['Add']], [['f1'], ['Add']]]) {
+      const repeat = (times: number) =>
+        graph(functions, Array<string>(times).fill(functions.length > 0 ? 'f0' : 'Add'));
+      expect(checked(repeat(1_000_000))).not.toThrow();
+      expect(checked(repeat(1_000_001))).toThrow('functions that grow to more than 1000000 nodes');
+    }
   });
 
   it('are none to operators of the runtime, of the same name or not', () => {
