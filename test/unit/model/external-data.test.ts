@@ -47,6 +47,12 @@ describe('external data', () => {
     ['in a folder', { ...GOOD, location: '.' }, /a folder or a device/],
     ['beyond the end of the file', { ...GOOD, offset: '17' }, /within the 40 bytes.*offset "17"/],
     ['at a negative offset', { ...GOOD, offset: '-1' }, /whole numbers.*"-1"/],
+    ['at an offset in another notation', { ...GOOD, offset: '1e1' }, /whole numbers.*"1e1"/],
+    [
+      'at an offset that is no number, which is told in part',
+      { ...GOOD, offset: 'x'.repeat(99) },
+      /offset "x{39}, length/,
+    ],
     ['at an offset beyond 2^53', { ...GOOD, offset: '9007199254740993' }, /whole numbers/],
     [
       'of another length than its shape',
@@ -76,6 +82,12 @@ describe('external data', () => {
     for (const length of [bytes - 1, bytes + 1]) {
       expect(await refusal(described(length))).toMatch(`${bytes} bytes for shape [3], received a length of ${length}`);
     }
+  });
+
+  it('is refused where its elements are no numbers', async () => {
+    const text = externalTensor('w', [1], { location: 'model.weights' }, 5, 8);
+    const dir = writeModel({ 'unet/model.onnx': unet(text), 'unet/model.weights': Buffer.alloc(40) });
+    expect(await refusal(dir)).toMatch(/"w".*: expected a numeric element type, received type 8/);
   });
 
   it('is what says so of itself, or names a file', async () => {

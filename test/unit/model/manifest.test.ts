@@ -74,6 +74,12 @@ describe('the samplers of a manifest', () => {
     expect(await refusal(dir)).toMatch(message);
   });
 
+  it('may have as many steps as their sampler takes', async () => {
+    const presets = { fast: { sampler: 'lcm', steps: 50 } };
+    const dir = writeModel({ 't2i.json': JSON.stringify({ ...MANIFEST, files: {}, presets }) });
+    expect((await describeModel(dir)).manifest?.presets).toMatchObject(presets);
+  });
+
   it('are checked against the schedule', async () => {
     const dir = writeModel({
       't2i.json': JSON.stringify({ ...MANIFEST, files: {} }),
