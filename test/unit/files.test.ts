@@ -36,9 +36,13 @@ describe('a path that the system refuses', () => {
   });
 
   it('with NUL is OPTION_INVALID', async () => {
-    for (const attempt of [prepareFile('a\0.png'), writeFileAtomic('a\0.png', bytes), makeFolder('a\0')]) {
+    for (const attempt of [
+      () => prepareFile('a\0.png'),
+      () => writeFileAtomic('a\0.png', bytes),
+      () => makeFolder('a\0'),
+    ]) {
       const issues = [{ option: 'path', expected: 'a path without NUL', received: expect.stringContaining('\\u0000') }];
-      await expect(attempt).rejects.toMatchObject({ code: 'OPTION_INVALID', issues });
+      await expect(attempt()).rejects.toMatchObject({ code: 'OPTION_INVALID', issues });
     }
   });
 

@@ -273,7 +273,8 @@ describe('the queue of a session', () => {
     queue.close();
     queue.close();
     jobs.push(queue.add(job(3), {}));
-    for (const one of jobs) await expect(one).rejects.toMatchObject({ code: 'CLOSED', hint: expect.any(String) });
+    const closed = { code: 'CLOSED', hint: expect.any(String) };
+    await Promise.all(jobs.map((one) => expect(one).rejects.toMatchObject(closed)));
     await end();
     expect(seeds()).toEqual([1]);
   });

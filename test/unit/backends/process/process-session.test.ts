@@ -143,7 +143,7 @@ describe('closing', () => {
     const jobs = [1, 2].map(() => session.generate(job('go on')));
     const closing = [session.close(), session.close()];
     jobs.push(session.generate(job('draw')));
-    for (const one of jobs) await expect(one).rejects.toMatchObject({ code: 'CLOSED' });
+    await Promise.all(jobs.map((one) => expect(one).rejects.toMatchObject({ code: 'CLOSED' })));
     await Promise.all(closing);
     expect([children.length, lastChild().kills]).toEqual([1, ['SIGKILL']]);
   });

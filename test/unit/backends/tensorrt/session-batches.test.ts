@@ -166,7 +166,7 @@ describe('jobs that are alike and wait in a tensorrt session', () => {
   it('tries none again where the device is lost', async () => {
     const jobs = [0, 1].map((i) => ask({ seeds: [i] }));
     (await next(0)).reject(nativeError('DEVICE_LOST', 'illegal address'));
-    for (const job of jobs) await expect(job).rejects.toMatchObject({ code: 'DEVICE_LOST' });
+    await Promise.all(jobs.map((job) => expect(job).rejects.toMatchObject({ code: 'DEVICE_LOST' })));
     expect(native.calls).toHaveLength(1);
   });
 });

@@ -58,8 +58,8 @@ describe('the files of a promoted model', () => {
 
   it('are not there before the export, which the hint names', async () => {
     remove('onnx_models/t2i.json');
-    for (const refused of [modelSources(folder, signal), refuseUnexported(folder)])
-      await expect(refused).rejects.toMatchObject({
+    for (const ask of [() => modelSources(folder, signal), () => refuseUnexported(folder)])
+      await expect(ask()).rejects.toMatchObject({
         code: 'MODEL_NOT_FOUND',
         message: `There is no exported model in ${folder}`,
         hint: 'Export it first: t2i export',
