@@ -5,6 +5,7 @@ import * as engines from '../../../src/backends/engines.js';
 import type { NativeStepArrays } from '../../../src/backends/tensorrt/native.js';
 import { checkEngine } from '../../../src/cli/doctor/self-check/engine-check.js';
 import { checkGraph, checkImage } from '../../../src/cli/doctor/self-check/image-check.js';
+import '../../../src/cli/doctor/self-check/self-check.js';
 import { main } from '../../../src/cli/main.js';
 import * as reader from '../../../src/cli/read-model.js';
 import { step } from '../../../src/diffusion/step.js';

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as engines from '../../../src/backends/engines.js';
 import { BACKENDS } from '../../../src/backends/select.js';
 import '../../../src/cli/doctor/run-doctor.js';
+import '../../../src/cli/doctor/self-check/self-check.js';
 import { main } from '../../../src/cli/main.js';
 import * as reader from '../../../src/cli/read-model.js';
 import { T2IError } from '../../../src/errors.js';

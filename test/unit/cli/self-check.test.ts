@@ -24,8 +24,22 @@ describe('the check of the step kernel', () => {
     expect(numbers).toEqual({ compared: expect.any(Number), different: 0 });
     expect(numbers.compared).toBeGreaterThan(50_000);
     const values = new Set(seen.flatMap(({ x }) => [...x]));
-    for (const special of [Number.NaN, Number.POSITIVE_INFINITY, 2 ** -149, 2 ** -126, 0])
-      expect(values.has(special)).toBe(true);
+    const [tiny, large] = [
+      [2 ** -149, 2 ** -127, 2 ** -126],
+      [1, 1 - 2 ** -24, Math.fround(3.4e38), Infinity],
+    ];
+    const special = [0, NaN, ...[...tiny, ...large].flatMap((value) => [value, -value])];
+    const oneWay = new Set([-(2 ** -127), -(2 ** -126), -(1 - 2 ** -24)]);
+    for (const value of special) expect([value, values.has(value)]).toEqual([value, !oneWay.has(value)]);
+    const others = seen.flatMap(({ x }) => [...x]).filter((value) => !special.includes(value));
+    const all = seen.reduce((sum, { x }) => sum + x.length, 0);
+    expect(others.length / all).toBeCloseTo(0.75, 1);
+    // Both signs, and magnitudes of a network's values.
+    const sizes = others.map(Math.abs);
+    expect(sizes.every((size) => size < 2 ** 7)).toBe(true);
+    for (const limit of [2 ** -16, 1]) expect(sizes.filter((size) => size < limit).length).toBeGreaterThan(50);
+    for (const sign of [-1, 1])
+      expect(others.filter((value) => Math.sign(value) === sign && Math.abs(value) > 1).length).toBeGreaterThan(50);
     expect(seen.some(({ x }) => x.some((value) => Object.is(value, -0)))).toBe(true);
     expect(new Set(seen.map(({ unconditional, clip }) => `${unconditional === null} ${clip}`)).size).toBe(4);
   });
@@ -47,6 +61,15 @@ describe('the check of the step kernel', () => {
     expect(ok).toBe(false);
     expect(numbers.different).toBeGreaterThan(0);
     expect(detail).toMatch(/first x0?\[\d+\] of row \d: host .+, GPU .+/);
+  });
+
+  it('says where the first of all differences is', async () => {
+    const stepDevice = (arrays: NativeStepArrays) => {
+      twin(arrays);
+      for (const name of ['x', 'x0'] as const) arrays[name][7] = 123;
+    };
+    const { detail } = await checkStep({ stepHost: twin, stepDevice }, 0);
+    expect(detail).toMatch(/; first x\[7\] of row 0: host .+, GPU 123$/);
   });
 
   it('takes any NaN for any other', async () => {

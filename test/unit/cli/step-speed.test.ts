@@ -25,6 +25,13 @@ describe('the speed of a step', () => {
 
   it('is none where the clock gives none', async () => {
     const timeless = () => taking(...Array(12).fill(0));
-    expect((await measureSteps(timeless(), timeless(), signal, async () => {})).ok).toBe(false);
+    const timed = () => taking(...Array(12).fill(20));
+    for (const [eager, replaying, ok] of [
+      [timeless(), timeless(), false],
+      [timeless(), timed(), false],
+      [timed(), timeless(), false],
+      [timed(), timed(), true],
+    ] as const)
+      expect((await measureSteps(eager, replaying, signal, async () => {})).ok).toBe(ok);
   });
 });
