@@ -52,7 +52,7 @@ export function longName(flag: Flag): string {
 
 /** The key of a flag in {@link CommandInput}, for example `dryRun`. */
 export function keyOfFlag(flag: Flag): string {
-  return camelCase(longName(flag).replace(/--(no-)?/, ''));
+  return camelCase(longName(flag).replace(/^--(no-)?/, ''));
 }
 
 /** Whether a value follows the flag. */

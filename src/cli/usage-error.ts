@@ -20,7 +20,7 @@ export function usageError(error: CommanderError, command: Command | null, words
     const quotedPrompt = `Put the prompt in quotes: t2i ${shellWord(words.join(' '))}`;
     return refused(`expected one prompt, received ${words.length} words`, quotedPrompt);
   }
-  return refused(error.message.replace(/error: /, ''));
+  return refused(error.message.replace(/^error: /, ''));
 }
 
 function suggestion(typed: string, command: Command | null): string {

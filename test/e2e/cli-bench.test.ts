@@ -197,12 +197,8 @@ describe('t2i bench', () => {
 
   it('prints what was measured so far when it is interrupted', async () => {
     const controller = new AbortController();
-    const io = fakeIo({ signal: controller.signal, terminal: true });
-    const { write } = io.stderr;
-    io.stderr.write = (text: string) => {
-      if (text.includes('round 2')) controller.abort(new Interrupted('SIGINT'));
-      return write(text);
-    };
+    const onErr = (text: string) => text.includes('round 2') && controller.abort(new Interrupted('SIGINT'));
+    const io = fakeIo({ signal: controller.signal, terminal: true, onErr });
     const { code, out, err } = await bench([...QUICK, '--rounds', '50', '--json'], io);
     expect(code).toBe(130);
     expect(err).toContain('interrupted by SIGINT');
@@ -216,13 +212,11 @@ describe('t2i bench', () => {
     await bench(QUICK);
     expect(peakMemory().children).toBe(before);
     const controller = new AbortController();
-    const io = fakeIo({ signal: controller.signal, terminal: true });
-    const { write } = io.stderr;
-    io.stderr.write = (text: string) => {
+    const onErr = (text: string) => {
       // Announced just before the process is started, in the same turn.
       if (text.includes('first image')) setImmediate(() => controller.abort(new Interrupted('SIGINT')));
-      return write(text);
     };
+    const io = fakeIo({ signal: controller.signal, terminal: true, onErr });
     expect((await bench([...QUICK, '--rounds', '50'], io)).code).toBe(130);
     expect(peakMemory().children).toBe(before);
   });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { Interrupted } from '../../src/cli/io.js';
 import { main } from '../../src/cli/main.js';
 import { readReceipt } from '../../src/image/read-receipt.js';
-import { fakeIo } from '../support/fake-io.js';
+import { fakeIo, shownLines } from '../support/fake-io.js';
 import { buildFolder, noBuild } from '../support/native.js';
 import { withBf16Decoder } from '../support/sim-machine.js';
 import { skipFor } from '../support/skip-for.js';
@@ -62,7 +62,7 @@ describe('t2i build-engine', skipFor(noBuild('sim')), () => {
 
   it('shows on a terminal which network it is at, and how far', async () => {
     const { err } = await t2i(['build-engine', TINY], { terminal: true });
-    expect(err.split('\r\u001b[K')).toContainEqual(expect.stringMatching(/^building text encoder, \d+ %, \d+\.\d s/));
+    expect(shownLines(err)).toContainEqual(expect.stringMatching(/^building text encoder, \d+ %, \d+\.\d s/));
     const at = (text: string) => err.indexOf(text);
     expect(at('building text encoder')).toBeLessThan(at('checking text encoder'));
     expect(at('checking text encoder')).toBeLessThan(at('building vae decoder'));

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Interrupted } from '../../src/cli/io.js';
 import { main } from '../../src/cli/main.js';
 import { readReceipt } from '../../src/image/read-receipt.js';
-import { cutText, fakeIo } from '../support/fake-io.js';
+import { cutText, fakeIo, shownLines } from '../support/fake-io.js';
 
 const TINY = fileURLToPath(new URL('../fixtures/tiny', import.meta.url));
 
@@ -100,7 +100,7 @@ describe('t2i generate', () => {
   it('shows that it loads the model, and leaves nothing of it', async () => {
     const argv = ['a cat', '--model', TINY, '--steps', '1', '--seed', '1', '-o', file('a.png')];
     const terminal = await t2i(argv, { terminal: true, columns: 30, env: { NO_COLOR: '1' } });
-    const shown = terminal.err.split('\r\u001b[K');
+    const shown = shownLines(terminal.err);
     expect(shown).toContain('loading the model tiny');
     for (const line of shown) if (!line.startsWith('wrote')) expect(line.length).toBeLessThan(30);
     expect(shown.at(-1)).toMatch(/^$|^wrote .*\n$/);
@@ -165,13 +165,9 @@ describe('t2i generate', () => {
 
   it('stops in the middle when it is interrupted, keeps what is finished and nothing else', async () => {
     const control = new AbortController();
-    const io = fakeIo({ signal: control.signal, terminal: true });
+    const onErr = (text: string) => text.includes('image 2 of 3') && control.abort(new Interrupted('SIGINT'));
+    const io = fakeIo({ signal: control.signal, terminal: true, onErr });
     const argv = ['generate', 'a cat', '--model', TINY, '--steps', '200', '--seeds', '1,2,3', '-o', file('{seed}.png')];
-    const write = io.stderr.write.bind(io.stderr);
-    io.stderr.write = (text) => {
-      if (String(text).includes('image 2 of 3')) control.abort(new Interrupted('SIGINT'));
-      return write(text);
-    };
     expect(await main(argv, io)).toBe(130);
     expect(readdirSync(folder)).toEqual(['1.png']);
     expect((await readReceipt(file('1.png'))).seed).toBe(1);

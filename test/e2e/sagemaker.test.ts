@@ -157,12 +157,8 @@ print(max((one[name] - other[name]).abs().max().item() for name in one))`,
     const { job } = (
       await t2i('train', '--on', 'sagemaker', '--no-spot', '--run', 'fewer', '--detach', '--json')
     ).json();
-    const io = fakeIo({ cwd: project, env: { ...local.env, HF_TOKEN } });
-    const { write } = io.stderr;
-    io.stderr.write = (text) => {
-      if (String(text).includes('| step=15 ')) void t2i('jobs', 'stop', job);
-      return write(text);
-    };
+    const onErr = (text: string) => text.includes('| step=15 ') && void t2i('jobs', 'stop', job);
+    const io = fakeIo({ cwd: project, env: { ...local.env, HF_TOKEN }, onErr });
     expect(await main(['jobs', 'logs', job, '--follow'], io), io.err()).toBe(1);
     expect(io.err()).toContain(`The training job ${job} was stopped`);
     const { name } = (await t2i('jobs', 'resume', job, '--instance-count', '1', '--json')).json();

@@ -59,6 +59,11 @@ export function fakeIo(
   };
 }
 
+/** What a terminal showed in its last line, one after the other; the last of them is what it shows then. */
+export function shownLines(err: string): string[] {
+  return err.split('\r\u001b[K');
+}
+
 /** Resolves when something is written to standard error from now on. */
 export function whenTold({ stderr }: FakeIo): Promise<void> {
   return new Promise((resolve) => {

@@ -6,7 +6,7 @@ import { planBench } from '../../../src/cli/bench/plan.js';
 import { BenchStatus } from '../../../src/cli/bench/status.js';
 import type { CommandInput } from '../../../src/cli/command.js';
 import { main } from '../../../src/cli/main.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, shownLines } from '../../support/fake-io.js';
 
 const TINY = fileURLToPath(new URL('../../fixtures/tiny', import.meta.url));
 const optionsOf = (flags: CommandInput['flags']) => readBenchFlags(flags).issues.map(({ option }) => option);
@@ -109,6 +109,6 @@ describe('the status of a benchmark', () => {
     now = 7000;
     status.update({ what: 'second', done: 2, total: 6 });
     status.clear();
-    expect(io.err().split('\r\u001b[K')).toEqual(['', 'loading', 'first', 'second, 33 %, 4.0 s left', '']);
+    expect(shownLines(io.err())).toEqual(['', 'loading', 'first', 'second, 33 %, 4.0 s left', '']);
   });
 });

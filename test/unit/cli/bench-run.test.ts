@@ -14,7 +14,7 @@ import { T2IError } from '../../../src/errors.js';
 import { describeMachine } from '../../../src/pipeline/machine.js';
 import { Pipeline } from '../../../src/pipeline.js';
 import * as environment from '../../../src/python/environment.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, shownLines } from '../../support/fake-io.js';
 import { memoryPipeline } from '../../support/memory-session.js';
 import { removeScratch, scratchFolder } from '../../support/scratch.js';
 import { fakeSubject } from '../bench/subjects.js';
@@ -49,8 +49,6 @@ async function bench(argv: readonly string[] = [], io = fakeIo()) {
   const report = () => JSON.parse(io.out()) as BenchReport;
   return { code, out: io.out(), err: io.err(), report };
 }
-/** What was to be seen in the last line of a terminal, one after the other. */
-const lines = (err: string) => err.split('\r\u001b[K');
 
 describe('t2i bench', () => {
   it('prints for people what was measured, in what it was measured, and where', async () => {
@@ -108,12 +106,12 @@ describe('t2i bench', () => {
       0,
       expect.objectContaining({ model: TINY, backend: 'onnxruntime', signal: io.signal }),
     ]);
-    expect(lines(err)).toContain('loading the model tiny');
+    expect(shownLines(err)).toContain('loading the model tiny');
   });
 
   it('shows on a terminal how far it is, and leaves nothing of it there', async () => {
     const { err } = await bench(['--rounds', '1'], fakeIo({ terminal: true }));
-    expect(lines(err)).toEqual(
+    expect(shownLines(err)).toEqual(
       expect.arrayContaining([
         'loading',
         'warming up b',
@@ -121,14 +119,14 @@ describe('t2i bench', () => {
         expect.stringMatching(/^round 1 of 1, b, first image of a process, 83 %, \d.* left$/),
       ]),
     );
-    expect(lines(err).at(-1)).toBe('');
+    expect(shownLines(err).at(-1)).toBe('');
   });
 
   it('leaves nothing there where it cannot begin, above what is wrong', async () => {
     vi.mocked(opening.openSubjects).mockRejectedValue(new T2IError('BACKEND_UNAVAILABLE', 'No backend can run here'));
     const { code, out, err } = await bench([], fakeIo({ terminal: true, env: { NO_COLOR: '1' } }));
     expect([code, out]).toEqual([4, '']);
-    expect(lines(err).slice(-2)).toEqual(['loading', 'error: No backend can run here\n']);
+    expect(shownLines(err).slice(-2)).toEqual(['loading', 'error: No backend can run here\n']);
   });
 });
 

@@ -7,7 +7,7 @@ import '../../../src/cli/data/run-data.js';
 import { S3Store } from '../../../src/aws/s3-store.js';
 import { main } from '../../../src/cli/main.js';
 import type { Issue } from '../../../src/errors.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, shownLines } from '../../support/fake-io.js';
 import { writeFakePython } from '../../support/fake-python.js';
 import { MemoryBucket } from '../../support/memory-bucket.js';
 
@@ -148,7 +148,7 @@ describe('t2i data push', () => {
     expect(bucket.keys()).toEqual([expect.stringMatching(/^v1\/dataset-.*\.zip$/), 'v1/manifest.json']);
     const { copied: _, ...report } = JSON.parse(out);
     expect(JSON.parse(readFileSync(join(project, 'reports/data-push.json'), 'utf8'))).toEqual(report);
-    const shown = err.split('\r\u001b[K');
+    const shown = shownLines(err);
     expect([shown.at(-2), shown.at(-1)]).toEqual([expect.stringMatching(/^data (\d+)\/\1 files$/), '']);
     expect(close).toHaveBeenCalledOnce();
 

@@ -14,7 +14,7 @@ import { describeModel } from '../../../src/model/layout.js';
 import * as tokenizers from '../../../src/model/tokenizer.js';
 import { Pipeline } from '../../../src/pipeline.js';
 import { headerOf } from '../../support/engines.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, shownLines } from '../../support/fake-io.js';
 import { MEMORY_MODEL, MemorySession, memoryPipeline, memoryTokenizer } from '../../support/memory-session.js';
 
 const TINY = fileURLToPath(new URL('../../fixtures/tiny', import.meta.url));
@@ -182,7 +182,7 @@ describe('t2i doctor --gpu', () => {
       onProgress?.({ phase: 'build', network: 'unet', fraction: 0.5, detail: '' });
       return engine();
     });
-    const lines = (await doctor([], true)).err.split('\r\u001b[K');
+    const lines = shownLines((await doctor([], true)).err);
     expect(lines).toContainEqual(expect.stringMatching(/^building unet, 50 %/));
     expect(lines).toContain('waiting 60 s before steps are timed again');
     expect(lines.at(-1)).toBe('');

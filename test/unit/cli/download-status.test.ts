@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { DownloadStatus } from '../../../src/cli/download-status.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, shownLines } from '../../support/fake-io.js';
 
 afterEach(() => vi.useRealTimers());
 
@@ -16,7 +16,7 @@ function shown(...course: readonly (readonly [seconds: number, mebibytes: number
     status.update({ bytes: mebibytes * MIB, totalBytes: 100 * MIB, files: 2, totalFiles: 7 });
   }
   status.clear();
-  const lines = io.err().split('\r\u001b[K');
+  const lines = shownLines(io.err());
   expect([lines[0], lines.at(-1)]).toEqual(['', '']);
   return lines.slice(1, -1);
 }

@@ -7,13 +7,11 @@ import { projectFolder } from '../../../src/cli/project-folder.js';
 import { readModel } from '../../../src/cli/read-model.js';
 import { describeModel } from '../../../src/model/layout.js';
 import { Pipeline } from '../../../src/pipeline.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, shownLines } from '../../support/fake-io.js';
 import { FAULTS } from '../../support/fake-server.js';
 import { at, flowers, folder, freshHub, pull } from '../hub/pulling.js';
 
 const TINY = fileURLToPath(new URL('../../fixtures/tiny', import.meta.url));
-/** What a terminal showed in its last line, one after the other; the last of them is what it shows then. */
-const shown = (err: string) => err.split('\r\u001b[K');
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -22,7 +20,7 @@ describe('the model of a command', () => {
   const find = async (name: string) => {
     const io = fakeIo({ cwd: at.home, terminal: true, env: { ...at.hub.env(at.home), T2I_CACHE: at.home } });
     const dir = await findModelOf(name, io).catch((error: Error) => error.message);
-    return { dir, lines: shown(io.err()) };
+    return { dir, lines: shownLines(io.err()) };
   };
 
   it('is fetched from the Hub with its progress, of which nothing stays', async () => {
@@ -53,7 +51,7 @@ describe('a model that is read', () => {
   it('is named while that takes long, and leaves nothing on a terminal', async () => {
     const io = fakeIo({ terminal: true });
     expect((await readModel(TINY, io)).name).toBe('tiny');
-    const lines = shown(io.err());
+    const lines = shownLines(io.err());
     expect([lines.at(-2), lines.at(-1)]).toEqual([`reading the model in ${TINY}`, '']);
   });
 
@@ -62,7 +60,7 @@ describe('a model that is read', () => {
     await expect(readModel(fileURLToPath(new URL('.', import.meta.url)), io)).rejects.toMatchObject({
       code: expect.stringMatching(/^MODEL_/),
     });
-    expect(shown(io.err()).at(-1)).toBe('');
+    expect(shownLines(io.err()).at(-1)).toBe('');
   });
 });
 
@@ -76,7 +74,7 @@ describe('a pipeline that a command loads', () => {
       return read as never;
     });
     const read = await loadPipeline({ model: TINY, threads: 2 }, io, known);
-    return { io, read, lines: shown(io.err()), options: load.mock.lastCall?.[1] };
+    return { io, read, lines: shownLines(io.err()), options: load.mock.lastCall?.[1] };
   };
 
   it('is shown, with how far its engines are, and leaves nothing on a terminal', async () => {

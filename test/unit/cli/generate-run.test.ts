@@ -11,7 +11,7 @@ import { T2IError } from '../../../src/errors.js';
 import { readReceipt } from '../../../src/image/read-receipt.js';
 import { PROCESS_TAG, processTag } from '../../../src/process-tag.js';
 import { temporaryPath } from '../../../src/temporary-files.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, shownLines } from '../../support/fake-io.js';
 import { memoryPipeline } from '../../support/memory-session.js';
 import { LIMITS } from '../../support/request-limits.js';
 
@@ -45,7 +45,7 @@ async function run(source: Source, flags: CommandInput['flags'] = {}, given: Giv
 }
 const batch = (...lines: object[]) => ({ batch: lines.map((line) => JSON.stringify(line)).join('\n') });
 const LINES = batch({ prompt: 'a red apple', seed: 1 }, { prompt: 'a cat', seeds: [2, 3] });
-const shown = (err: string) => err.split('\r\u001b[K').filter((line) => line !== '');
+const shown = (err: string) => shownLines(err).filter((line) => line !== '');
 
 describe('a batch', () => {
   it('writes each image with its receipt, and prints its path as soon as it is there', async () => {

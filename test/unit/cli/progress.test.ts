@@ -4,7 +4,7 @@ import { fitWidth } from '../../../src/cli/display-width.js';
 import { EngineProgress } from '../../../src/cli/engines/open-progress.js';
 import { Progress } from '../../../src/cli/generate/progress.js';
 import { StatusLine } from '../../../src/cli/status-line.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, shownLines } from '../../support/fake-io.js';
 
 describe('the progress of a run', () => {
   it('redraws one line on a terminal, with the time left', () => {
@@ -100,7 +100,7 @@ describe('the progress of engines', () => {
     progress.update(event('unet', 'build', 0.456, 'Tactics 4/9'));
     progress.update(event('unet', 'check', 0));
     progress.clear();
-    const lines = io.err().split('\r\u001b[K');
+    const lines = shownLines(io.err());
     expect(lines).toEqual([
       '',
       'building unet, 0 %, 0.0 s',

@@ -6,7 +6,7 @@ import { main } from '../../../src/cli/main.js';
 // Loaded with the file, not by whichever test is the first.
 import '../../../src/cli/publish/run-publish.js';
 import { CANARY_TOKEN, FakeHub } from '../../support/fake-hub.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, shownLines } from '../../support/fake-io.js';
 import { FAULTS } from '../../support/fake-server.js';
 import { write, writePromoted } from '../ops/hub/tiny-promoted.js';
 
@@ -29,8 +29,6 @@ async function publish(argv: readonly string[] = [], env: Readonly<Record<string
 const report = () => JSON.parse(readFileSync(join(project, 'reports/push_completion.json'), 'utf8'));
 const params = (text: string) => writeFileSync(join(project, 'params.yaml'), text);
 const at = (name: string) => hub.repositories.get(name);
-/** What was to be seen in the last line of a terminal, one after the other. */
-const lines = (err: string) => err.split('\r\u001b[K');
 
 describe('t2i publish', () => {
   it('sends the promoted model to the Hub, with a tag of its run, and reports what is there', async () => {
@@ -71,7 +69,7 @@ describe('t2i publish', () => {
   it('shows how far it is on a terminal, and leaves nothing of it there', async () => {
     const { code, err } = await publish(['--repo', 'tester/flowers'], {}, true);
     expect(code).toBe(0);
-    expect(lines(err)).toEqual(
+    expect(shownLines(err)).toEqual(
       expect.arrayContaining([
         'checking the model in saved_models',
         expect.stringMatching(/^tester\/flowers: reading 0\/\d+ files$/),
@@ -79,7 +77,7 @@ describe('t2i publish', () => {
         expect.stringMatching(/^tester\/flowers: checking \d+\/\d+ files$/),
       ]),
     );
-    expect(lines(err).at(-1)).toBe('');
+    expect(shownLines(err).at(-1)).toBe('');
   });
 
   it('copies it into a folder where no repository is named, or one is', async () => {
@@ -197,8 +195,8 @@ describe('t2i publish --space', () => {
 
   it('shows the stages of its start on a terminal', async () => {
     const { err } = await publish(['--space', 'tester/show'], {}, true);
-    expect(lines(err)).toContainEqual(expect.stringMatching(/^tester\/show: sending \d+\/\d+ files$/));
-    expect(lines(err).slice(-2)).toEqual(['tester/show is RUNNING', '']);
+    expect(shownLines(err)).toContainEqual(expect.stringMatching(/^tester\/show: sending \d+\/\d+ files$/));
+    expect(shownLines(err).slice(-2)).toEqual(['tester/show is RUNNING', '']);
   });
 
   it('shows the log of one that does not start, above what is wrong', async () => {
@@ -206,7 +204,7 @@ describe('t2i publish --space', () => {
     Object.assign(space, { stages: ['BUILD_ERROR'], log: ['step 1', 'pip: \u001b[2Jnot found'] });
     const { code, out, err } = await publish(['--space', 'tester/show'], { NO_COLOR: '1' }, true);
     expect([code, out]).toEqual([1, '']);
-    const [log, error] = lines(err).slice(-2);
+    const [log, error] = shownLines(err).slice(-2);
     expect(`${log}${error}`).toMatch(
       /^step 1\npip: \\u\{1b\}\[2Jnot found\nerror.*tester\/show does not run: BUILD_ERROR/,
     );

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { Interrupted } from '../../../src/cli/io.js';
 import { main } from '../../../src/cli/main.js';
-import { fakeIo } from '../../support/fake-io.js';
+import { fakeIo, shownLines } from '../../support/fake-io.js';
 import { writeFakePython } from '../../support/fake-python.js';
 
 const PARAMS = { data: { train_size: 2, val_size: 1 }, training: { batch_size: 2, strategy: 'ddp' } };
@@ -92,7 +92,7 @@ describe('t2i train', () => {
     ];
     const { code, out, err } = await t2i(argv, { terminal: true });
     expect([code, out]).toEqual([0, '']);
-    const shown = err.split('\r\u001b[K');
+    const shown = shownLines(err);
     expect(shown).toContain('training 3/12 steps, 41.2 steps/s, loss 0.5, lr NaN, 1 min 0 s left');
     expect(shown).toContain('training 12/12 steps');
     expect(shown).toContainEqual(expect.stringMatching(/warning:.* the loss \\u\{1b\}\[2Jjumps\n$/));
@@ -107,7 +107,7 @@ describe('t2i train', () => {
     vi.stubEnv('PATH', join(project, 'bin'));
     const { code, err } = await t2i(['train'], { terminal: true });
     expect(code, err).toBe(0);
-    expect(err.split('\r\u001b[K')).toContain('installing torch');
+    expect(shownLines(err)).toContain('installing torch');
     expect(report()).toEqual(value);
   });
 
