@@ -17,28 +17,41 @@ export interface Code {
   readonly sha256: string;
   /** The script that checks the archive, unpacks it and starts it. */
   readonly entry: Buffer;
+  /** Files that hold a secret of this machine, by path below the folder of the code, sorted. */
+  readonly leaking: readonly string[];
 }
 
 const LEFT_OUT = /(^|\/)(\.[^/]*|__pycache__|tests|mutants|[^/]*\.pyc)(\/|$)/;
 const OWN_ENTRY = 'sm_entry.sh';
 
-/** @throws T2IError IO_FAILED where the code or its entry point cannot be read; the signal's reason */
-export async function packCode(project: string, params: Params, signal: AbortSignal): Promise<Code> {
+/**
+ * @param secrets values that no file may hold
+ * @throws T2IError IO_FAILED where the code or its entry point cannot be read; the signal's reason
+ */
+export async function packCode(
+  project: string,
+  params: Params,
+  secrets: readonly string[],
+  signal: AbortSignal,
+): Promise<Code> {
   const { source_dir: own, entry_point: script } = params.pytorch_estimator;
   const source = own === null ? TRAINER : join(project, own);
   const entryPath = own === null && script === OWN_ENTRY ? join('sagemaker', script) : script;
   const names = (await listFiles(source)).filter((name) => !LEFT_OUT.test(name));
-  const files = await Promise.all(
-    names.map(async (name) => ({ name: `trainer/${name}`, content: await readFile(join(source, name)) })),
-  );
+  const files = await Promise.all(names.map(async (name) => ({ name, content: await readFile(join(source, name)) })));
   const entry = await readFile(join(source, entryPath)).catch((cause: unknown) => {
     throw cannotRead(join(source, entryPath), cause);
   });
-  const segments = tarSegments([...files, { name: 'params.json', content: Buffer.from(JSON.stringify(params)) }]);
+  const leaks = ({ content }: { content: Buffer }) => secrets.some((secret) => content.includes(secret));
+  const leaking = [...files, { name: entryPath, content: entry }].filter(leaks).map(({ name }) => name);
+  const segments = tarSegments([
+    ...files.map(({ name, content }) => ({ name: `trainer/${name}`, content })),
+    { name: 'params.json', content: Buffer.from(JSON.stringify(params)) },
+  ]);
   const chunks: Buffer[] = [];
   for await (const chunk of readSegments(segments, 0, sizeOf(segments), signal)) chunks.push(chunk);
   const archive = Buffer.concat(chunks);
-  return { archive, sha256: sha256Of(archive), entry };
+  return { archive, sha256: sha256Of(archive), entry, leaking: [...new Set(leaking)].sort() };
 }
 
 /** Where the code is put: by its hash, so that what is there is the same. */

@@ -4,6 +4,8 @@ import { findSecrets } from '../params/secrets.js';
 const ARN = /^arn:aws[a-z-]*:(secretsmanager|ssm):[a-z0-9-]+:\d{12}:(secret:|parameter\/)\S+$/;
 const LINE = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
 const SECRET_NAME = /(PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY|ACCESS_KEY|CREDENTIAL)/i;
+const LEAK = { expected: 'no secret', received: 'one' };
+const OF_THIS_MACHINE = 'holds a secret of the environment or .env';
 
 export interface JobEnvironment {
   readonly variables: Readonly<Record<string, string>>;
@@ -54,6 +56,12 @@ function read(key: string, lines: readonly string[]) {
 export function findLeaks(what: unknown, option: string, secrets: readonly string[]): Issue[] {
   const text = JSON.stringify(what);
   if (!secrets.some((secret) => text.includes(JSON.stringify(secret).slice(1, -1)))) return [];
-  const problem = 'holds a secret of the environment or .env, which whoever may look at the job would see; take it out';
-  return [{ option, expected: 'no secret', received: 'one', problem }];
+  return [{ ...LEAK, option, problem: `${OF_THIS_MACHINE}, which whoever may look at the job would see; take it out` }];
+}
+
+/** An issue for each file of code, by its path, that holds a value that is secret on this machine. */
+export function codeLeaks(paths: readonly string[]): Issue[] {
+  const why = 'and all of the code is sent; take it out, and read it from a variable under pytorch_estimator.secrets';
+  const option = 'pytorch_estimator.source_dir';
+  return paths.map((path) => ({ ...LEAK, option, problem: `${JSON.stringify(path)} ${OF_THIS_MACHINE}, ${why}` }));
 }

@@ -8,7 +8,7 @@ import { inFile, refuseParams } from '../params/read.js';
 import type { Params } from '../params/schema.js';
 import type { TrainingJobs } from './client.js';
 import { type Code, codeAddress, containerCommand, packCode, sendCode, sha256Of } from './code.js';
-import { findLeaks, jobEnvironment } from './environment.js';
+import { codeLeaks, findLeaks, jobEnvironment } from './environment.js';
 import { chooseImage } from './images.js';
 import { channelsOf, dataList, findData, findModels, hashWheels, modelsAddress, sendModels } from './inputs.js';
 import { checkRequest } from './limits.js';
@@ -71,7 +71,7 @@ export async function previewTraining(
     : chooseImage(estimator.framework_version, estimator.py_version, region, today);
   const environment = jobEnvironment(estimator.environment, estimator.secrets);
   const models = await findModels(project, params);
-  const packed = await pack(format, project, models.params, base, region, signal);
+  const packed = await pack(format, project, models.params, base, region, settings.secrets, signal);
   // Hashes stand for what is in S3, so that all mistakes are told before anything is asked of it.
   const placed = await modelsAddress(base, models, signal);
   const build = (list: S3Address, hashes: Readonly<Record<string, string>>) =>
@@ -88,6 +88,7 @@ export async function previewTraining(
     ...checkRequest(draft, Object.values(TrainingInstanceType)).map(withOptionName),
     ...findLeaks(draft, 'pytorch_estimator', settings.secrets),
     ...findLeaks(params, 'params.yaml', settings.secrets),
+    ...codeLeaks(packed.leaking),
   );
   // A rule between parameters may say of an option what the service would say of the request.
   const told = new Set(options.issues.map(({ option }) => option));
@@ -138,6 +139,7 @@ interface Packed {
   readonly start: Parameters<typeof buildRequest>[0]['start'];
   /** Of the code, where it is one of the inputs. */
   readonly channel: S3Address | null;
+  readonly leaking: Code['leaking'];
   send(store: S3Store): Promise<void>;
 }
 
@@ -147,15 +149,18 @@ async function pack(
   params: Params,
   base: S3Address,
   region: string,
+  secrets: readonly string[],
   signal: AbortSignal,
 ): Promise<Packed> {
-  const code: Code = await packCode(project, params, signal);
+  const code = await packCode(project, params, secrets, signal);
+  const { leaking } = code;
   if (format === 'toolkit') {
     const address = sourcesAddress(base, code);
     const { instance_type } = params.pytorch_estimator;
     return {
       start: { hyperParameters: toolkitParameters(formatS3Address(address), instance_type, region) },
       channel: null,
+      leaking,
       send: (store) => sendSources(store, address, code, signal),
     };
   }
@@ -163,6 +168,7 @@ async function pack(
   return {
     start: { ...containerCommand(code), hyperParameters: { t2i_code_sha256: code.sha256 } },
     channel: address,
+    leaking,
     send: (store) => sendCode(store, address, code, signal),
   };
 }

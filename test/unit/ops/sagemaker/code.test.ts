@@ -16,7 +16,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(project, { recursive: true }));
 
-const pack = (estimator: object) => packCode(project, PARAMS.parse({ pytorch_estimator: estimator }), signal);
+const pack = (estimator: object, secrets: string[] = []) =>
+  packCode(project, PARAMS.parse({ pytorch_estimator: estimator }), secrets, signal);
 const write = (path: string) => {
   mkdirSync(join(project, path, '..'), { recursive: true });
   writeFileSync(join(project, path), path);
@@ -65,6 +66,18 @@ describe('the code of a training', () => {
     expect((await pack({ source_dir: 'own' })).entry.toString()).toBe('own/sm_entry.sh');
   });
 
+  it('tells the files that hold a secret of this machine, of those that are sent', async () => {
+    for (const path of ['start.sh', 'b/one.py', 'a.bin', 'clean.py', '.env']) write(`own/${path}`);
+    for (const path of ['start.sh', 'b/one.py', '.env'])
+      writeFileSync(join(project, 'own', path), 'KEY = "s3cret-value"');
+    writeFileSync(join(project, 'own', 'a.bin'), Buffer.from([0xff, ...Buffer.from('other-secret'), 0]));
+    const own = { source_dir: 'own', entry_point: 'start.sh' };
+    expect((await pack(own, ['s3cret-value', 'other-secret'])).leaking).toEqual(['a.bin', 'b/one.py', 'start.sh']);
+    expect((await pack(own, [])).leaking).toEqual([]);
+    // Where it starts is sent even if it is none of the code.
+    expect((await pack({ source_dir: 'own', entry_point: '.env' }, ['s3cret-value'])).leaking).toContain('.env');
+  });
+
   it("is started on this machine by what stands for AWS's toolkit", () => {
     const [python, script] = toolkitCommand('/usr/bin/python3');
     expect([python, existsSync(`${script}`)]).toEqual(['/usr/bin/python3', true]);
@@ -79,7 +92,7 @@ describe('the code of a training', () => {
     const place = (text: string, entry: string) =>
       codeAddress(
         { bucket: 'b', key: 'v1' },
-        { archive: Buffer.from(text), sha256: sha256Of(Buffer.from(text)), entry: Buffer.from(entry) },
+        { archive: Buffer.from(text), sha256: sha256Of(Buffer.from(text)), entry: Buffer.from(entry), leaking: [] },
       );
     const { bucket, key } = place('a', 'b');
     expect([bucket, key]).toEqual(['b', expect.stringMatching(/^v1\/code\/[0-9a-f]{32}$/)]);

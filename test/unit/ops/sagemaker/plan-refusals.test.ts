@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { T2IError } from '../../../../src/errors.js';
 import type { TrainingJobs } from '../../../../src/ops/sagemaker/client.js';
 import { CANARIES } from '../../../support/moto.js';
-import { at, channels, freshProject, type Given, MANIFEST, plan } from './planning.js';
+import { at, channels, freshProject, type Given, MANIFEST, plan, write } from './planning.js';
 
 freshProject();
 
@@ -93,6 +93,15 @@ describe('a training is not started', () => {
         params: { data: { remote: 's3://flowers/v1' }, mlflow: { experiment_name: secret } },
       }),
     ).toEqual(['params.yaml']);
+  });
+
+  it.each(['own', 'toolkit'] as const)('with a secret of this machine in code of its own (%s)', async (format) => {
+    const [, secret] = CANARIES;
+    write('code/start.sh', `export KEY=${secret}`);
+    const given = { secrets: [secret], options: { format } };
+    expect(await refused(given)).toEqual(['pytorch_estimator.source_dir']);
+    await expect(plan(given)).rejects.toThrow(/"start\.sh" holds a secret of the environment or \.env/);
+    await expect(plan(given)).rejects.not.toThrow(secret);
   });
 
   it('where the region is not known, which is told with what else is', async () => {
