@@ -182,6 +182,13 @@ describe('what is known of an order', () => {
     expect(asked).toEqual([range('-'), range('(8-0')]);
   });
 
+  it('is its end in the words that it was told in', async () => {
+    const end = { kind: 'failed', error: { status: 500, code: 'internal', message: 'Kaputt: größer als möglich' } };
+    const fields = ['type', 'end', 'end', JSON.stringify(end)].map((each) => Buffer.from(each));
+    const { store } = storeOf([[Buffer.from('7-0'), fields]]);
+    expect(await store.events('one', '0')).toEqual([{ at: '7-0', event: { type: 'end', end } }]);
+  });
+
   it('is each of its images, where it is kept', async () => {
     const { rgb } = gradient();
     const receipt = receiptOf({ rgbSha256: hashArrays(rgb) });
@@ -195,4 +202,10 @@ describe('what is known of an order', () => {
       expect(await storeOf(half).store.imageOf('one', 2, 7)).toBeNull();
     }
   });
+});
+
+it('how long the work of a queue takes is told to all', async () => {
+  const { store, asked } = storeOf(1);
+  await store.learn('q', 12.5);
+  expect(asked).toEqual([['hset', 't2i:rates', 'q', 12.5]]);
 });

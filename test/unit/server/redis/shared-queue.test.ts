@@ -128,9 +128,11 @@ describe('a request of a shared queue', () => {
 
   it('has a place that BullMQ takes, however many its key sent', async () => {
     const { store, bull, add } = await sharing();
+    await add();
     store.accept.mockResolvedValueOnce({ kind: 'accepted', round: 3_000_000 });
     await add();
-    expect(bull.add).toHaveBeenCalledWith('draw', {}, expect.objectContaining({ priority: 2_000_000 }));
+    const priorities = bull.add.mock.calls.map((call: unknown[]) => (call[2] as { priority: number }).priority);
+    expect([priorities, bull.made.length]).toEqual([[3, 2_000_000], 1]);
   });
 
   it.each<[answer: Accepted, refused: unknown]>([

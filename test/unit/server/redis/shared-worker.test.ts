@@ -104,10 +104,10 @@ describe('what is drawn together', () => {
   });
 
   it('is not looked for where the first is not to be drawn', async () => {
-    const { start, put, seeds, gathered } = working();
+    const { start, put, seeds, gathered, log } = working();
     await put('a', { taken: { cancelled: true } });
     await start();
-    expect([seeds(), gathered()]).toEqual([[], 0]);
+    expect([seeds(), gathered(), log.warn.mock.calls]).toEqual([[], 0, []]);
   });
 
   it('is not looked for where the first ended a process', async () => {

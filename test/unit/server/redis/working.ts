@@ -54,13 +54,13 @@ export function working(more: Partial<WorkerParts> = {}) {
     wake = () => this.#wake();
     async getNextJob(_token: string, { block }: { block: boolean }): Promise<unknown> {
       fetches.push({ name: this.name, block });
-      const error = fails.shift();
-      if (error) throw error;
       const waiting = queues.get(this.name) as object[];
-      while (block && waiting.length === 0 && !this.#closed)
+      while (block && waiting.length === 0 && fails.length === 0 && !this.#closed)
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
+      const error = fails.shift();
+      if (error) throw error;
       return waiting.shift();
     }
   }
