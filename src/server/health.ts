@@ -1,13 +1,13 @@
 import { T2IError } from '../errors.js';
 
-/** Ends of a model's process, or losses of its GPU, in a row, without an image in between, after which a server is given up. */
-const MOST_CRASHES = 5;
+/** Ends of a model's process, losses of its GPU and backends that are not there, in a row, after which a server is given up. */
+const MOST_FAILURES = 5;
 
 /** Whether a server can go on. One whose model only crashes is for whoever started it to start anew, or to look at. */
 export class Health {
   /** Resolves with the reason when the server cannot go on; most never do. */
   readonly broken: Promise<T2IError>;
-  #crashes = 0;
+  #failures = 0;
   #isBroken = false;
   #give!: (reason: T2IError) => void;
 
@@ -22,13 +22,13 @@ export class Health {
   }
 
   succeeded(): void {
-    this.#crashes = 0;
+    this.#failures = 0;
   }
 
-  crashed(cause: T2IError): void {
-    if (++this.#crashes < MOST_CRASHES) return;
+  failed(cause: T2IError): void {
+    if (++this.#failures < MOST_FAILURES) return;
     this.#isBroken = true;
-    const message = `The process that runs the model ended, or lost its GPU, ${MOST_CRASHES} times in a row, without an image in between`;
+    const message = `The model could not be run ${MOST_FAILURES} times in a row, without an image in between: ${cause.message}`;
     this.#give(new T2IError(cause.code, message, { cause, hint: 'The log says of which requests.' }));
   }
 }

@@ -45,6 +45,7 @@ async function findServed(
     };
   }
   const model = await describe(typeof source === 'string' ? source : source.model, weightsOf(load.backend));
+  let { backend } = load;
   return {
     id: typeof source === 'string' ? model.name : source.id,
     model,
@@ -52,6 +53,11 @@ async function findServed(
     bytes: OPEN_PER_STORED * Object.values(model.stamps).reduce((sum, { size }) => sum + size, 0),
     closes: true,
     // What was read at the start is what is opened, also where the files change meanwhile: the backend checks their stamps.
-    open: (signal) => Pipeline.loadWith(async () => model, { ...load, signal }),
+    async open(signal) {
+      const pipeline = await Pipeline.loadWith(async () => model, { ...load, ...(backend && { backend }), signal });
+      // Where its GPU is lost, a model that `auto` opened there would go on as slowly as the CPU draws, and nobody would know.
+      backend = pipeline.backend.name;
+      return pipeline;
+    },
   };
 }

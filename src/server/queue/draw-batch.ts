@@ -3,7 +3,7 @@ import type { ServerLog } from '../log.js';
 import type { ServerMetrics } from '../metrics.js';
 import type { ModelPool } from '../models/model-pool.js';
 import type { ServedModels } from '../models/served-model.js';
-import { isCrash } from './crash.js';
+import { isCrash, isFaultOfServer } from './crash.js';
 import type { Batch } from './queued-request.js';
 import { runBatch } from './run-batch.js';
 
@@ -40,10 +40,8 @@ export async function drawBatch(
     });
     for (const message of warnings) log.warn({ model }, message);
   } catch (error) {
-    if (isCrash(error)) {
-      metrics.restarts.inc({ model });
-      health.crashed(error);
-    }
+    if (isCrash(error)) metrics.restarts.inc({ model });
+    if (isFaultOfServer(error)) health.failed(error);
     throw error;
   }
 }

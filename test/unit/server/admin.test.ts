@@ -68,12 +68,12 @@ describe('the health of a server', () => {
 
   it('is lost with the fifth crash in a row, for good, and for the reason of that one', async () => {
     const health = new Health();
-    for (let count = 0; count < 4; count++) health.crashed(crash());
+    for (let count = 0; count < 4; count++) health.failed(crash());
     health.succeeded();
-    for (let count = 0; count < 4; count++) health.crashed(crash());
+    for (let count = 0; count < 4; count++) health.failed(crash());
     expect(health.isBroken).toBe(false);
-    health.crashed(crash('the fifth'));
-    health.crashed(crash('the sixth'));
+    health.failed(crash('the fifth'));
+    health.failed(crash('the sixth'));
     expect(health.isBroken).toBe(true);
     health.succeeded();
     expect(health.isBroken).toBe(true);

@@ -213,6 +213,16 @@ describe('the health of a server whose model', () => {
     },
   );
 
+  it('cannot be opened, since its backend is not there any more, is bad', async () => {
+    const lost = new T2IError('BACKEND_UNAVAILABLE', 'no GPU');
+    const held = drawing(memoryModel('m', { open: () => Promise.reject(lost) }));
+    expect(await triesUntilBroken(held)).toBe(5);
+    const message = expect.stringMatching(/5 times in a row.*: no GPU$/);
+    expect(await held.health.broken).toMatchObject({ code: 'BACKEND_UNAVAILABLE', message, cause: lost });
+    // Nothing ended that could be counted as started anew.
+    expect(await held.metric('t2i_backend_restarts_total')).toBeUndefined();
+  });
+
   it('cannot draw what is asked is good', async () => {
     const held = drawing();
     held.model.onStep = () => {

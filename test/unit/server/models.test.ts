@@ -52,6 +52,18 @@ describe('the models of a server', () => {
     expect(describe).toHaveBeenCalledWith('a', undefined);
   });
 
+  it('are opened again by the backend that once ran them, and by any where none did yet', async () => {
+    const [served] = await findModels(['a'], { threads: 2 }, () => describeModel(TINY));
+    const loadWith = vi.spyOn(Pipeline, 'loadWith').mockRejectedValueOnce(new Error('no memory'));
+    loadWith.mockResolvedValue(memoryPipeline().pipeline);
+    const { signal } = new AbortController();
+    await expect(served?.open(signal)).rejects.toThrow('no memory');
+    await served?.open(signal);
+    await served?.open(signal);
+    const load = { threads: 2, signal };
+    expect(loadWith.mock.calls.map(([, options]) => options)).toEqual([load, load, { ...load, backend: 'memory' }]);
+  });
+
   it('may be open already, and are left open then, and counted for nothing', async () => {
     const { pipeline } = memoryPipeline(await describeModel(TINY));
     const [own, given] = await findModels([{ pipeline }, { id: 'given', pipeline }]);
