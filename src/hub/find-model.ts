@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { T2IError } from '../errors.js';
+import { HttpError } from '../http/http-error.js';
 import { resolveModel } from '../model/resolve.js';
 import type { PullProgress } from './pull.js';
 import { type HubReference, readReference } from './repo-name.js';
@@ -72,8 +73,9 @@ async function fromHub(reference: HubReference, notFound: T2IError, options: Fin
         cause: error,
       });
     }
-    const strange = error.code === 'ACCESS_DENIED' && (await hub.token()) === null;
-    if (error.code !== 'REMOTE_NOT_FOUND' && !strange) throw error;
+    // To strangers the Hub says 401 of what is not there, too; 403 is of what is.
+    const isStranger = error instanceof HttpError && error.status === 401 && (await hub.token()) === null;
+    if (error.code !== 'REMOTE_NOT_FOUND' && !isStranger) throw error;
     throw new T2IError('MODEL_NOT_FOUND', `${notFound.message} Nor is there ${repo}@${revision} at ${hub.endpoint}.`, {
       hint: error.hint,
       cause: error,

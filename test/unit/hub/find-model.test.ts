@@ -91,6 +91,18 @@ describe('findModel', () => {
     });
   });
 
+  it.each([
+    ['a repository whose terms nobody accepted', () => at.hub.api.fail(/./, FAULTS.status(403), 100)],
+    ['a file that its store does not give', () => at.hub.objects.fail(/./, FAULTS.status(403), 100)],
+  ])('says of %s that it is refused, not that there is none', async (_, refuse) => {
+    refuse();
+    await expect(find('tester/flowers')).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+      message: expect.stringMatching(/was answered with 403/),
+      hint: expect.stringMatching(/Accept the terms/),
+    });
+  });
+
   it('does not use a part of a model in its place', async () => {
     const { dir } = await pull();
     rmSync(join(dir, 'unet/model.onnx'));
