@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from t2i_trainer.params import Params
 from t2i_trainer.tracking import tracking as tracking_module
 from t2i_trainer.tracking.environment import AWS_KEYS, AWS_PLACES, SECRETS, SETTINGS, STYLE, prepare_environment
 from t2i_trainer.tracking.open_tracking import open_tracking
+from t2i_trainer.tracking.sender import Sender
 from t2i_trainer.tracking.spool import Spool
 from t2i_trainer.tracking.values import cut, flatten
 
@@ -20,11 +22,15 @@ PASSWORD = "open${sesame}"
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch) -> None:
-    """What the tracker sets is not set before, nor for other tests."""
+def environment(monkeypatch) -> Iterator[None]:
+    """What the tracker sets is not set for others, and no test hears what another one was still to tell."""
     for name in (*SECRETS, *AWS_KEYS, *AWS_PLACES, STYLE, *SETTINGS):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
+    yield
+    for thread in threading.enumerate():
+        if isinstance(thread, Sender):
+            thread.join()
 
 
 def warnings(capsys) -> list[str]:
