@@ -17,7 +17,7 @@ export interface Code {
   readonly sha256: string;
   /** The script that checks the archive, unpacks it and starts it. */
   readonly entry: Buffer;
-  /** Files that hold a secret of this machine, by path below the folder of the code, sorted. */
+  /** Files that hold a secret of this machine, by path below the folder of the code. */
   readonly leaking: readonly string[];
 }
 
@@ -51,7 +51,7 @@ export async function packCode(
   const chunks: Buffer[] = [];
   for await (const chunk of readSegments(segments, 0, sizeOf(segments), signal)) chunks.push(chunk);
   const archive = Buffer.concat(chunks);
-  return { archive, sha256: sha256Of(archive), entry, leaking: [...new Set(leaking)].sort() };
+  return { archive, sha256: sha256Of(archive), entry, leaking: [...new Set(leaking)] };
 }
 
 /** Where the code is put: by its hash, so that what is there is the same. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { T2IError } from '../../../../src/errors.js';
+import { PARAMS } from '../../../../src/ops/params/schema.js';
 import type { TrainingJobs } from '../../../../src/ops/sagemaker/client.js';
 import { CANARIES } from '../../../support/moto.js';
 import { at, channels, freshProject, type Given, MANIFEST, plan, write } from './planning.js';
@@ -103,6 +104,18 @@ describe('a training is not started', () => {
     await expect(plan(given)).rejects.toThrow(/"start\.sh" holds a secret of the environment or \.env/);
     await expect(plan(given)).rejects.not.toThrow(secret);
   });
+
+  it.each([new T2IError('IO_FAILED', 'a fault of the machine'), new RangeError('a fault of the code')])(
+    'by %s, which is told as it is, not as a mistake of an option',
+    async (fault) => {
+      const params = Object.defineProperty(PARAMS.parse({}), 'data', {
+        get: () => {
+          throw fault;
+        },
+      });
+      await expect(plan({ options: { params } })).rejects.toBe(fault);
+    },
+  );
 
   it('where the region is not known, which is told with what else is', async () => {
     const issue = { option: 'AWS_REGION', expected: 'a region', received: 'nothing' };
