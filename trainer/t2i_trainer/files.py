@@ -51,6 +51,25 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a log to which lines are added; none where there is no such file.
+
+    A kill may have cut off the last line, and a power failure left zeros or worse: such lines are left out.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_text(errors="replace").splitlines(keepends=True)
+    values = [_parsed(line) for line in lines if line.endswith("\n")]
+    return [value for value in values if isinstance(value, dict)]
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
 def read_samples(folder: Path) -> list[dict]:
     """The lines of a data set's `samples.jsonl`, in the order of its images."""
     return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]

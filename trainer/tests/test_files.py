@@ -8,9 +8,11 @@ import torch
 
 import fixtures
 from t2i_trainer.emoji.latents import LatentSet
-from t2i_trainer.files import read_json, write_atomically, write_json
+from t2i_trainer.files import read_json, read_json_lines, write_atomically, write_json
 from t2i_trainer.onnx.components import load_components
+from t2i_trainer.tracking.spool import Spool
 from t2i_trainer.training.checkpoints import find_checkpoints, load_checkpoint, save_checkpoint
+from t2i_trainer.training.run_folder import RunFolder
 
 DAMAGES = {
     "a flipped bit": lambda data: (
@@ -92,3 +94,30 @@ def test_latents_of_other_images_are_refused(tmp_path):
     (tmp_path / "samples.jsonl").write_text('{"kind": "plain"}\n' * 2)
     with pytest.raises(SystemExit, match=r"samples\.jsonl has 2 lines, latents\.npy 3 rows"):
         LatentSet(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b'{"step": 2, "lo', b"\0" * 64, b"garbage\n", b"\xff\xfe\n", b"7\n", b"\n"],
+    ids=["cut off by a kill", "zeros of a power failure", "other text", "no UTF-8", "no object", "an empty line"],
+)
+def test_what_is_damaged_of_a_log_costs_no_other_line(tmp_path, damage):
+    log = tmp_path / "metrics.jsonl"
+    assert read_json_lines(log) == []
+    log.write_bytes(b'{"step": 1, "loss": 0.5}\n' + damage)
+    assert read_json_lines(log) == [{"step": 1, "loss": 0.5}]
+    folder = RunFolder(tmp_path)
+    folder.forget_after(1)
+    folder.add_metrics({"step": 2, "loss": 0.25})
+    assert read_json_lines(log) == [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}]
+
+
+def test_a_damaged_first_line_of_what_mlflow_is_to_be_told_is_set_aside(tmp_path):
+    first = Spool(tmp_path)
+    run = first.open(None, "hash")
+    first.add(1, {"loss": 0.5})
+    whole = first.file.read_bytes()
+    first.file.write_bytes(b"\0" * 16 + whole)
+    assert Spool(tmp_path).open(run, "hash") == run
+    kept = (tmp_path / "tracking.damaged.jsonl").read_text()
+    assert '"loss": 0.5' in kept

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+from ..files import read_json_lines
 from .contract import Container
 from .project import params_file
 
@@ -125,7 +126,7 @@ class Figures:
     def __init__(self, file: Path):
         self.file, self.ended = file, threading.Event()
         # A container that was started again does not tell what was told before.
-        self.told = len(self._lines())
+        self.told = len(read_json_lines(self.file))
         self.thread = threading.Thread(target=self._follow, daemon=True)
         self.thread.start()
 
@@ -139,17 +140,11 @@ class Figures:
         self._tell()
 
     def _tell(self) -> None:
-        lines = self._lines()
+        lines = read_json_lines(self.file)
         # A resumed run forgets the figures after its checkpoint, and writes them anew.
         self.told = min(self.told, len(lines))
         for line in lines[self.told :]:
-            values = {name: value for name, value in json.loads(line).items() if value is not None}
+            values = {name: value for name, value in line.items() if value is not None}
             sys.stdout.write(" ".join(f"{name}={value!r}" for name, value in values.items()) + "\n")
         sys.stdout.flush()
         self.told = len(lines)
-
-    def _lines(self) -> list[str]:
-        try:
-            return [line for line in self.file.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        except FileNotFoundError:
-            return []

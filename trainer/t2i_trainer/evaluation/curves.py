@@ -1,8 +1,9 @@
 """Loss curves as an SVG that needs nothing else: lines differ by their dashes too, not by colour alone."""
 
 import html
-import json
 from pathlib import Path
+
+from ..files import read_json_lines
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 260, 64, 36, 12, 12
 SERIES = {"train_diffuser_loss": "training", "val_diffuser_loss": "validation"}
@@ -10,10 +11,9 @@ TICKS = 4
 
 
 def read_losses(metrics: Path) -> dict[str, list[tuple[int, float]]]:
-    """Step and loss by the name of the series, of a run's `metrics.jsonl`; a last line that was cut off is left out."""
+    """Step and loss by the name of the series, of a run's `metrics.jsonl`; a line that is damaged is left out."""
     losses: dict[str, list[tuple[int, float]]] = {name: [] for name in SERIES}
-    lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
-    for figures in (json.loads(line) for line in lines if line.endswith("\n")):
+    for figures in read_json_lines(metrics):
         for name, points in losses.items():
             if figures.get(name) is not None:
                 points.append((figures["step"], figures[name]))

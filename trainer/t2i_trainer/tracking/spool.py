@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..files import write_atomically
+from ..files import read_json_lines, write_atomically
 
 
 class Figure(NamedTuple):
@@ -40,9 +40,11 @@ class Spool:
     def open(self, run: str | None, config_hash: str) -> str:
         """Goes on with `run`; where None is given, with a run of the same configuration that was killed before its
         first checkpoint, or else begins one. The file of another run is moved aside. Returns the run's name."""
-        lines = self._read()
-        if lines and run != lines[0]["run"] and (run is not None or lines[0]["config_hash"] != config_hash):
-            self.file.rename(self.file.with_name(f"tracking.{lines[0]['run']}.jsonl"))
+        lines = read_json_lines(self.file)
+        # Without its first line, which was damaged, nothing tells whose the figures are.
+        owner = lines[0].get("run", "damaged") if lines else run
+        if lines and run != owner and (run is not None or lines[0].get("config_hash") != config_hash):
+            self.file.rename(self.file.with_name(f"tracking.{owner}.jsonl"))
             lines = []
         if not lines:
             lines = [{"run": run or uuid.uuid4().hex, "config_hash": config_hash, "time": _now()}]
@@ -65,11 +67,6 @@ class Spool:
             with self.file.open("a") as lines:
                 lines.write(json.dumps(line, allow_nan=False) + "\n")
             self._take(line)
-
-    def _read(self) -> list[dict[str, Any]]:
-        if not self.file.exists():
-            return []
-        return [json.loads(line) for line in self.file.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
     def _take(self, line: dict[str, Any]) -> None:
         for name, value in line["figures"].items():

@@ -10,7 +10,7 @@ import safetensors
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 
-from ..files import sha256_file, write_atomically, write_json
+from ..files import read_json_lines, sha256_file, write_atomically, write_json
 from ..networks.denoiser import sampling_scheduler
 from ..networks.weights import save_config, save_weights
 from .lora import has_adapters, merged, save_adapters
@@ -34,9 +34,8 @@ class RunFolder:
     def forget_after(self, step: int) -> None:
         """Drops the lines of `metrics.jsonl` of later steps, which a killed run wrote and the resumed one repeats."""
         if self.metrics.exists():
-            # The last line may have been cut off by a kill.
-            whole = [line for line in self.metrics.read_text().splitlines(keepends=True) if line.endswith("\n")]
-            kept = "".join(line for line in whole if json.loads(line)["step"] <= step)
+            lines = read_json_lines(self.metrics)
+            kept = "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step)
             write_atomically(self.metrics, lambda path: path.write_text(kept))
 
     def add_metrics(self, figures: dict[str, float | int]) -> None:

@@ -1,12 +1,11 @@
 """What the training of an autoencoder leaves: `vae/` in diffusers' layout, and `vae.json`, which says it is done."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from diffusers import AutoencoderKL
 
-from ...files import read_json, sha256_file, write_json
+from ...files import read_json, read_json_lines, sha256_file, write_json
 from ...networks.weights import save_config, save_weights
 from ..run_folder import WEIGHTS, RunFolder
 
@@ -20,7 +19,7 @@ def write_autoencoder(model: AutoencoderKL, folder: Path) -> None:
 def write_record(folder: RunFolder, facts: dict[str, Any]) -> None:
     """`vae.json`: `facts`, the scaling factor of the latents, the losses of every epoch (the first line is from before
     training), and the hashes of the files of `vae/`."""
-    losses = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+    losses = read_json_lines(folder.metrics)
     figures = ("step", "train_vae_loss", "val_vae_loss", "val_l1", "val_mse", "val_kl")
     written = folder.folder / "vae"
     record = {
