@@ -34,10 +34,7 @@ export function importConfig(file: string, text: string): ImportedConfig {
   const values = collect(file, parseYaml(file, text), notes);
   const parsed = PARAMS.safeParse(values);
   if (!parsed.success) {
-    refuseParams(
-      parsed.error.issues.flatMap((found) => issuesOf(found, values)),
-      file,
-    );
+    refuseParams(issuesOf(parsed.error, values), file);
   }
   return { text: `# Imported from ${file} by t2i params import.\n${stringify(values, { lineWidth: 0 })}`, notes };
 }

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseDocument } from 'yaml';
+import { type Document, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { describeIssues, type Issue, T2IError } from '../../errors.js';
 import { describeValue, isRecord, unknownOption } from '../../fields.js';
@@ -54,7 +54,7 @@ export async function readParamsToCheck(
   const secrets = findSecrets(value);
   const parsed = PARAMS.safeParse(value);
   const told = new Set(secrets.map(({ option }) => option));
-  const own = parsed.success ? [] : parsed.error.issues.flatMap((found) => issuesOf(found, value));
+  const own = parsed.success ? [] : issuesOf(parsed.error, value);
   const issues = [...own.filter(({ option }) => !told.has(option)), ...secrets];
   // Rules between keys are worth telling only where each key is right by itself.
   if (!parsed.success) refuseParams(issues);
@@ -84,14 +84,30 @@ export function refuseParams(issues: readonly Issue[], file = PARAMS_FILE): void
  * @throws T2IError OPTION_INVALID with every mistake, and the line and column that the parser names
  */
 export function parseYaml(file: string, text: string): unknown {
-  const document = parseDocument(text, { uniqueKeys: true });
+  const lines = new LineCounter();
+  // Warnings of the parser would go to the terminal past everything of this program.
+  const document = parseDocument(text, { uniqueKeys: true, lineCounter: lines, logLevel: 'error' });
   refuseYaml(file, document.errors);
+  refuseYaml(file, endlessAliases(document, lines));
   try {
     // Aliases are not followed without end: a small file could otherwise stand for gigabytes.
     return document.toJS({ maxAliasCount: 100 }) ?? {};
   } catch (cause) {
     refuseYaml(file, [cause as Error]);
   }
+}
+
+/** Aliases of what they are a part of: nothing that reads the values would come to an end. */
+function endlessAliases(document: Document, lines: LineCounter): Error[] {
+  const errors: Error[] = [];
+  visit(document, {
+    Alias(_, alias, path) {
+      if (!path.some((node) => node === alias.resolve(document))) return;
+      const { line, col } = lines.linePos(alias.range?.[0] ?? 0);
+      errors.push(new Error(`*${alias.source} stands for what it is itself a part of, at line ${line}, column ${col}`));
+    },
+  });
+  return errors;
 }
 
 function refuseYaml(file: string, errors: readonly Error[]): void {
@@ -124,8 +140,14 @@ async function readText(folder: string): Promise<string> {
   }
 }
 
-/** A mistake that zod found; its message is what was expected. */
-export function issuesOf(found: z.core.$ZodIssue, value: unknown): Issue[] {
+/** The mistakes that zod found, each once, though it may break several rules of the same words. */
+export function issuesOf({ issues }: z.ZodError, value: unknown): Issue[] {
+  const all = issues.flatMap((found) => issuesFrom(found, value));
+  return [...new Map(all.map((issue) => [`${issue.option} ${issue.expected}`, issue])).values()];
+}
+
+/** The message of an issue is what was expected. */
+function issuesFrom(found: z.core.$ZodIssue, value: unknown): Issue[] {
   const path = found.path.map(String);
   const option = path.join('.') || 'the file';
   if (found.code !== 'unrecognized_keys') {

@@ -102,7 +102,7 @@ class StageReader {
           option: `${this.#at}.cmd`,
           expected: `commands of t2i, as ${PROGRAM.join(' ')} train`,
           received: JSON.stringify(each.trim()),
-          problem: `${JSON.stringify(each.trim())} is not a plain command of t2i; stages with others are run by dvc repro`,
+          problem: `${JSON.stringify(each.trim())} is not a plain command such as ${PROGRAM.join(' ')} train; stages with others are run by dvc repro`,
         });
         return [];
       }

@@ -86,10 +86,19 @@ describe('params.yaml', () => {
     });
   });
 
+  it('tells a mistake once', async () => {
+    const text = `training: {num_epochs: 99999999999999999999}\nexport: {licence: "${'x'.repeat(101)}\\n"}`;
+    await expect(read(text)).rejects.toMatchObject({
+      issues: [{ option: 'params.yaml: training.num_epochs' }, { option: 'params.yaml: export.licence' }],
+    });
+  });
+
   it.each([
     ['training: {batch_size: 4', 'end with a }'],
     ['training:\n  batch_size: 4\n  batch_size: 8\n', 'Map keys must be unique at line 3'],
     ['a: 1\nb: *c', 'Unresolved alias'],
+    ['data: &d\n  raw: *d', '*d stands for what it is itself a part of, at line 2, column 8'],
+    ['- &d [x, [*d]]', '*d stands for what it is itself a part of, at line 1, column 11'],
   ])('says what is wrong with what is no YAML: %j', async (text, problem) => {
     await expect(read(text)).rejects.toMatchObject({
       code: 'OPTION_INVALID',

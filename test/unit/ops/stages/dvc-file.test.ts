@@ -93,7 +93,7 @@ stages:
     ]);
     expect(error.message).toContain('did you mean "batch_size"');
     expect(error.message).toContain(
-      '"rm -rf ~" is not a plain command of t2i; stages with others are run by dvc repro',
+      '"rm -rf ~" is not a plain command such as npx --no -- t2i train; stages with others are run by dvc repro',
     );
   });
 
