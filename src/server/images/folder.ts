@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../../files.js';
+import { cannotRead, cannotWrite, makeFolder, prepareFile, writeFileAtomic } from '../../files.js';
 import { formatOfName } from './image-name.js';
 import type { ImagePlace } from './image-place.js';
 
@@ -19,31 +19,49 @@ const DEFAULT_MAX_BYTES = 1 << 30;
 export class Folder implements ImagePlace {
   private constructor(private readonly options: FolderOptions) {}
 
-  /** @throws the system's error where the folder cannot be made */
+  /** @throws T2IError IO_FAILED where the folder cannot be made, or not be written to */
   static async open(options: FolderOptions): Promise<Folder> {
-    await mkdir(options.dir, { recursive: true, mode: 0o700 });
     const folder = new Folder(options);
     await folder.#sweep();
+    await prepareFile(join(options.dir, 'image'));
     return folder;
   }
 
+  /** @throws T2IError IO_FAILED */
   async write(name: string, bytes: Uint8Array): Promise<void> {
     await this.#sweep(bytes.byteLength);
     await writeFileAtomic(join(this.options.dir, name), bytes);
   }
 
+  /** @throws T2IError IO_FAILED */
   async read(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
     const path = join(this.options.dir, name);
     const info = await stat(path).catch(() => null);
     if (info === null || this.#isOld(info.mtimeMs)) return null;
-    return new Uint8Array(await readFile(path));
+    try {
+      return new Uint8Array(await readFile(path));
+    } catch (error) {
+      // Another server may have swept it meanwhile.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw cannotRead(path, error);
+    }
   }
 
   close(): void {}
 
-  /** Removes what is too old, and the oldest where there is no room for some more bytes. */
+  /** Removes what is too old, and the oldest where there is no room for some more bytes. The folder is made where it lacks. */
   async #sweep(more = 0): Promise<void> {
-    const { dir, maxBytes = DEFAULT_MAX_BYTES } = this.options;
+    const { dir } = this.options;
+    await makeFolder(dir, 0o700);
+    try {
+      await this.#removeOld(dir, more);
+    } catch (error) {
+      throw cannotWrite(dir, error as Error);
+    }
+  }
+
+  async #removeOld(dir: string, more: number): Promise<void> {
+    const { maxBytes = DEFAULT_MAX_BYTES } = this.options;
     const files = await Promise.all(
       (await readdir(dir))
         .filter((name) => formatOfName(name) !== null)

@@ -13,8 +13,8 @@ export class ImageStore {
   constructor(private readonly place: ImagePlace) {}
 
   /**
-   * @throws T2IError where S3 cannot be used: OPTION_INVALID, ACCESS_DENIED, REMOTE_NOT_FOUND, NETWORK_FAILED; the system's error where the
-   * folder cannot be made
+   * @throws T2IError IO_FAILED where the folder cannot be used; where S3 cannot be: OPTION_INVALID, ACCESS_DENIED, REMOTE_NOT_FOUND,
+   * NETWORK_FAILED
    */
   static async open(options: ImageStoreOptions): Promise<ImageStore> {
     return new ImageStore(isBucket(options) ? await openBucket(options) : await Folder.open(options));

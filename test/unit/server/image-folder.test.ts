@@ -1,4 +1,5 @@
 import {
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   rmSync,
@@ -8,9 +9,11 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Folder, type FolderOptions } from '../../../src/server/images/folder.js';
 
 const TTL = 60_000;
@@ -34,6 +37,7 @@ function put(file: string, age: number, bytes: Uint8Array | string = KIBIBYTE): 
   writeFileSync(join(root, file), bytes);
   utimesSync(join(root, file), (NOW - age) / 1000, (NOW - age) / 1000);
 }
+const cannotBeUsed = { code: 'IO_FAILED', hint: expect.any(String) };
 const files = () => readdirSync(root).sort();
 
 describe('images in a folder', () => {
@@ -111,5 +115,57 @@ describe('images in a folder', () => {
     const folder = await open({ maxBytes: 2048 });
     await folder.write(name('c'), KIBIBYTE);
     expect(files()).toEqual([name('b'), name('c')]);
+  });
+
+  it.each([
+    ['a file', () => join(root, 'file')],
+    ['below a file', () => join(root, 'file', 'images')],
+  ])('say so at the start where their folder is %s', async (_, dir) => {
+    put('file', 0);
+    await expect(open({ dir: dir() })).rejects.toMatchObject(cannotBeUsed);
+    expect(files()).toEqual(['file']);
+  });
+
+  // Node's own recursive mkdir never ends below /proc.
+  it.runIf(process.platform === 'linux').each(['/proc/t2i/images', '/proc'])(
+    'say so at the start where the system lets nobody write: %s',
+    async (dir) => {
+      await expect(open({ dir })).rejects.toMatchObject(cannotBeUsed);
+    },
+  );
+
+  it('are kept on where the folder was removed meanwhile', async () => {
+    const dir = join(root, 'images');
+    const folder = await open({ dir });
+    rmSync(dir, { recursive: true });
+    expect(await folder.read(name('a'))).toBeNull();
+    await folder.write(name('a'), KIBIBYTE);
+    expect(await folder.read(name('a'))).toHaveLength(1024);
+  });
+
+  it('are gone where another server removes them while one is read', async () => {
+    const folder = await open();
+    put(name('a'), 0);
+    const { stat } = fs;
+    vi.spyOn(fs, 'stat').mockImplementation(async (path) => {
+      const found = await stat(path);
+      rmSync(path);
+      return found;
+    });
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    });
+    expect(await folder.read(name('a'))).toBeNull();
+  });
+
+  it('fail with the path where they cannot be read or removed', async () => {
+    const folder = await open({ maxBytes: 1 });
+    mkdirSync(join(root, name('a')));
+    utimesSync(join(root, name('a')), NOW / 1000, NOW / 1000);
+    const failed = { code: 'IO_FAILED', message: expect.stringContaining(root) };
+    await expect(folder.read(name('a'))).rejects.toMatchObject(failed);
+    await expect(folder.write(name('b'), KIBIBYTE)).rejects.toMatchObject(failed);
   });
 });
