@@ -106,8 +106,13 @@ async function firstUsable(
   });
 }
 
+/** What may be named: each backend, and `auto`. */
+export function backendNames(backends: readonly Backend[] = BACKENDS): readonly string[] {
+  return ['auto', ...backends.map(({ name }) => name)];
+}
+
 function unknownName(name: string, backends: readonly Backend[]): T2IError {
-  const expected = ['auto', ...backends.map((backend) => backend.name)].join(', ');
+  const expected = backendNames(backends).join(', ');
   const issue = { option: 'backend', expected: `one of ${expected}`, received: JSON.stringify(name) };
   return new T2IError('OPTION_INVALID', `backend: expected one of ${expected}, received ${issue.received}`, {
     issues: [issue],

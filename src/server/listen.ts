@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
-import { T2IError } from '../errors.js';
+import { type Issue, T2IError } from '../errors.js';
+import { checkFields, describeValue, type Field, integer, isRecord, refuse, text } from '../fields.js';
 import { AdminThread } from './admin/admin-thread.js';
 import type { Server } from './create-server.js';
 import { openSocket, shutSocket, socketOptions } from './sockets.js';
@@ -27,12 +28,27 @@ export interface Listening {
 /** A client that does not finish its request holds a connection no longer, in milliseconds. */
 const SLOWEST_REQUEST = 30_000;
 
+const FIELDS: Record<keyof ListenOptions, Field> = {
+  // Node takes no name for every address of the machine.
+  host: text('an address to listen on', 1, 255),
+  port: integer(0, 65_535),
+  adminPort: integer(0, 65_535),
+  slowestRequest: integer(1, 3_600_000, 'milliseconds from 1 to 3600000'),
+};
+
+function serverIssues(server: Server): Issue[] {
+  const isServer =
+    isRecord(server) && typeof server.fetch === 'function' && isRecord(server.admin) && 'broken' in server;
+  return isServer ? [] : [{ option: 'server', expected: 'what createServer gives', received: describeValue(server) }];
+}
+
 /**
  * Opens the sockets of a server: that of its clients, and that for health and metrics, which is on a thread of its own.
  *
- * @throws T2IError IO_FAILED where a port is taken or the address is not this machine's
+ * @throws T2IError OPTION_INVALID with every mistake in `issues`; IO_FAILED where a port is taken or the address is not this machine's
  */
 export async function listen(server: Server, options: ListenOptions = {}): Promise<Listening> {
+  refuse([...serverIssues(server), ...checkFields(options, FIELDS)]);
   const { host = '127.0.0.1', port = 8080, adminPort = 8081, slowestRequest: slowest = SLOWEST_REQUEST } = options;
   const main = createAdaptorServer({ fetch: server.fetch, serverOptions: socketOptions(slowest) }) as HttpServer;
   const url = await openSocket(main, host, port).catch((cause) => {

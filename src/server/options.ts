@@ -1,8 +1,9 @@
 import type { DestinationStream } from 'pino';
 import { s3AddressIssues } from '../aws/s3-address.js';
 import { type Issue, T2IError } from '../errors.js';
-import { checkFields, describeValue, type Field, integer, isRecord, real, refuse, text } from '../fields.js';
-import type { LoadOptions } from '../options.js';
+import { checkFields, describeValue, type Field, integer, isRecord, oneOf, real, refuse, text } from '../fields.js';
+import { LOAD_FIELDS, type LoadOptions } from '../options.js';
+import { BACKEND_NAMES } from '../pipeline/weights-of.js';
 import type { Pipeline } from '../pipeline.js';
 import { hostnameOf } from './http/headers.js';
 import { ApiKeys } from './http/keys.js';
@@ -18,14 +19,18 @@ export type ModelSource =
   | { readonly id: string; readonly model: string }
   | { readonly id?: string | undefined; readonly pipeline: Pipeline };
 
+/** How models are opened: what `Pipeline.load` takes, but for what is each request's or the server's own. */
+type ServedLoadOptions = Pick<
+  LoadOptions,
+  'backend' | 'python' | 'threads' | 'device' | 'isolation' | 'strict' | 'tensorrtLibDir'
+>;
+
 /** How a server is made; everything has a default. */
 export interface ServerOptions {
   /** What clients may name; the first is the default. Default: the model that ships. */
   models?: readonly ModelSource[] | undefined;
   /** How models are opened. */
-  load?:
-    | Pick<LoadOptions, 'backend' | 'python' | 'threads' | 'device' | 'isolation' | 'strict' | 'tensorrtLibDir'>
-    | undefined;
+  load?: ServedLoadOptions | undefined;
   /** Bytes that open models may take together, by an estimate from their files; the least recently used is closed. Default: no limit. */
   memory?: number | undefined;
   /** Open the first model at once, and fail where that fails. Default: false. */
@@ -58,10 +63,7 @@ export interface ServerOptions {
   logPrompts?: boolean | undefined;
 }
 
-const list = (expected: string, accepts: (value: unknown) => boolean): Field => ({
-  expected,
-  accepts: (value) => Array.isArray(value) && value.every(accepts),
-});
+const list = (expected: string): Field => ({ expected, accepts: Array.isArray });
 const record = (expected: string): Field => ({ expected, accepts: (value) => isRecord(value) });
 /** Others would be taken, and never be those that a browser sends. */
 function isOrigin(value: unknown): boolean {
@@ -76,16 +78,23 @@ const word = text('text', 1, 4096);
 
 function isModel(value: unknown): boolean {
   if (!isRecord(value)) return word.accepts(value);
-  if ('pipeline' in value) return isRecord(value.pipeline) && (value.id === undefined || word.accepts(value.id));
-  return word.accepts(value.id) && word.accepts(value.model);
+  const only = (...names: string[]) => Object.keys(value).every((name) => names.includes(name));
+  if ('pipeline' in value)
+    return only('id', 'pipeline') && isPipeline(value.pipeline) && (value.id === undefined || word.accepts(value.id));
+  return only('id', 'model') && word.accepts(value.id) && word.accepts(value.model);
+}
+
+/** By what a server needs of it: it may be of another copy of the package. */
+function isPipeline(value: unknown): boolean {
+  return isRecord(value) && isRecord(value.model) && typeof value.stream === 'function';
 }
 
 const FIELDS: Record<keyof ServerOptions, Field> = {
-  models: list('models: text, { id, model } or { pipeline }', isModel),
+  models: list('a list of models'),
   load: record('options of Pipeline.load'),
   memory: integer(1, Number.MAX_SAFE_INTEGER, 'a number of bytes'),
   preload: flag,
-  apiKeys: list('at least one key', (value) => typeof value === 'string'),
+  apiKeys: list('a list of keys'),
   queue: integer(1, 100_000),
   queuePerKey: integer(1, 100_000),
   batchWindow: real(0, 1000, 'milliseconds from 0 to 1000'),
@@ -95,8 +104,8 @@ const FIELDS: Record<keyof ServerOptions, Field> = {
     'a folder or a place in S3, and the milliseconds that images are kept: { dir, ttl } or { s3, ttl }',
   ),
   redis: record('an address: { url, draws, lock }'),
-  cors: list('origins as browsers send them, such as https://example.org, without path or *', isOrigin),
-  hosts: list('names of hosts in small letters, without port', isHost),
+  cors: list('a list of origins'),
+  hosts: list('a list of names of hosts'),
   log: {
     expected: 'a stream to write to',
     accepts: (value) => isRecord(value) && typeof value.write === 'function',
@@ -104,25 +113,47 @@ const FIELDS: Record<keyof ServerOptions, Field> = {
   logPrompts: flag,
 };
 
+/** What the lists among them hold. */
+const ELEMENTS = {
+  models: { expected: 'the name or path of a model, { id, model } or { id, pipeline }', accepts: isModel },
+  cors: {
+    expected: 'origins as browsers send them, such as https://example.org, without path or *',
+    accepts: isOrigin,
+  },
+  hosts: { expected: 'names of hosts in small letters, without port', accepts: isHost },
+} satisfies Partial<Record<keyof ServerOptions, Field>>;
+
+const LOADING_FIELDS: Record<keyof ServedLoadOptions, Field> = {
+  backend: oneOf(BACKEND_NAMES),
+  python: LOAD_FIELDS.python,
+  threads: LOAD_FIELDS.threads,
+  device: LOAD_FIELDS.device,
+  isolation: LOAD_FIELDS.isolation,
+  strict: LOAD_FIELDS.strict,
+  tensorrtLibDir: LOAD_FIELDS.tensorrtLibDir,
+};
+
+const milliseconds = (min: number, max: number) => integer(min, max, `milliseconds from ${min} to ${max}`);
+
 const LIMIT_FIELDS: Record<keyof LimitOptions, Field> = {
   images: integer(1, 100),
   side: integer(1, 4096),
   steps: integer(1, 1000),
   bodyBytes: integer(1000, 1 << 30),
-  timeout: integer(1000, 24 * 3600 * 1000),
+  timeout: milliseconds(1000, 24 * 3600 * 1000),
 };
 
 const REDIS_FIELDS: Record<keyof RedisOptions, Field> = {
   // Checked by itself: it is not quoted.
   url: { expected: 'an address', accepts: () => true },
   draws: flag,
-  lock: integer(500, 600_000),
+  lock: milliseconds(500, 600_000),
 };
 
 const STORE_FIELDS: Record<keyof FolderOptions | keyof BucketOptions, Field> = {
   dir: text('the path of a folder', 1, 4096),
   s3: text('s3://BUCKET/PREFIX', 1, 4096),
-  ttl: integer(1000, 30 * 24 * 3600 * 1000),
+  ttl: milliseconds(1000, 30 * 24 * 3600 * 1000),
   maxBytes: integer(1, Number.MAX_SAFE_INTEGER),
 };
 
@@ -147,31 +178,49 @@ function placeIssues({
   return issues;
 }
 
+/** What is wrong with what a list holds; but keys, which are not quoted. */
+function elementIssues(options: ServerOptions): Issue[] {
+  const issues: Issue[] = [];
+  for (const [option, { expected, accepts }] of Object.entries(ELEMENTS)) {
+    const given: unknown = options[option as keyof typeof ELEMENTS];
+    for (const value of Array.isArray(given) ? given : [])
+      if (!accepts(value)) issues.push({ option, expected, received: describeValue(value) });
+  }
+  return issues;
+}
+
+function keyIssues(keys: unknown): Issue[] {
+  if (!Array.isArray(keys)) return [];
+  if (keys.length === 0) return [{ option: 'apiKeys', expected: 'at least one key', received: 'none' }];
+  if (keys.every((key) => typeof key === 'string')) return [...ApiKeys.read(keys).issues];
+  return [{ option: 'apiKeys', expected: 'keys that are text', received: 'something else' }];
+}
+
 /**
- * Checks the options of a server.
+ * Checks the options of a server, or of what takes some of them.
  *
+ * @param names those that are taken. Default: all.
  * @throws T2IError OPTION_INVALID with every mistake in `issues`
  */
-export function checkServerOptions(options: ServerOptions): void {
-  const issues: Issue[] = [...checkFields(options, FIELDS)];
+export function checkServerOptions(
+  options: ServerOptions,
+  names: readonly (keyof ServerOptions)[] = Object.keys(FIELDS) as (keyof ServerOptions)[],
+): void {
+  const issues: Issue[] = checkFields(options, Object.fromEntries(names.map((name) => [name, FIELDS[name]])));
   if (!isRecord(options)) refuse(issues);
-  const within = (name: 'limits' | 'imageStore' | 'redis', fields: Readonly<Record<string, Field>>) => {
+  issues.push(...elementIssues(options));
+  const within = (name: 'load' | 'limits' | 'imageStore' | 'redis', fields: Readonly<Record<string, Field>>) => {
     const value = options[name];
     if (!isRecord(value)) return;
     issues.push(...checkFields(value, fields).map((issue) => ({ ...issue, option: `${name}.${issue.option}` })));
   };
+  within('load', LOADING_FIELDS);
   within('redis', REDIS_FIELDS);
   if (isRecord(options.redis)) issues.push(...addressIssues('redis.url', options.redis.url));
   within('limits', LIMIT_FIELDS);
   within('imageStore', STORE_FIELDS);
   if (isRecord(options.imageStore)) issues.push(...placeIssues(options.imageStore));
-  if (Array.isArray(options.apiKeys) && options.apiKeys.length === 0) {
-    issues.push({ option: 'apiKeys', expected: 'at least one key', received: 'none' });
-  }
-  const { apiKeys } = options;
-  if (Array.isArray(apiKeys) && apiKeys.every((key) => typeof key === 'string')) {
-    issues.push(...ApiKeys.read(apiKeys).issues);
-  }
+  issues.push(...keyIssues(options.apiKeys));
   if (Array.isArray(options.models) && options.models.length === 0) {
     throw new T2IError('OPTION_INVALID', 'models: expected at least one model, received none');
   }

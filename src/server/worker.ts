@@ -1,4 +1,5 @@
 import type { T2IError } from '../errors.js';
+import { refuse } from '../fields.js';
 import { DEFAULT_MODEL } from '../model/resolve.js';
 import { Health } from './health.js';
 import { ServerLimits } from './http/limits.js';
@@ -18,6 +19,10 @@ export type WorkerOptions = Pick<
   ServerOptions,
   'models' | 'load' | 'memory' | 'preload' | 'batchWindow' | 'batchImages' | 'limits' | 'log'
 > & { redis: Omit<RedisOptions, 'draws'> };
+
+const WORKER_OPTIONS: readonly (keyof WorkerOptions)[] = [
+  ...(['models', 'load', 'memory', 'preload', 'batchWindow', 'batchImages', 'limits', 'log', 'redis'] as const),
+];
 
 /** A process without HTTP that draws for servers. */
 export interface Worker extends AsyncDisposable {
@@ -50,7 +55,9 @@ export function createWorker(options: WorkerOptions): Promise<Worker> {
  * @internal
  */
 export async function createWorkerWith(describe: Describe | undefined, options: WorkerOptions): Promise<Worker> {
-  checkServerOptions(options);
+  checkServerOptions(options, WORKER_OPTIONS);
+  if (options.redis === undefined)
+    refuse([{ option: 'redis', expected: 'an address: { url, lock }', received: 'nothing' }]);
   const found = new ServedModels(await findModels(options.models ?? [DEFAULT_MODEL], options.load, describe));
   const log = createLog(options.log);
   const metrics = new ServerMetrics(() => ({ length: 0, running: 0 }));

@@ -22,8 +22,13 @@ export const serve: Command = {
       flags: '--image-store <place>',
       description:
         'folder or s3://BUCKET/PREFIX for images that are asked for by url, and for nothing else (default: none)',
+      sets: ['imageStore.dir', 'imageStore.s3'],
     },
-    { flags: '--ttl <time>', description: 'how long an image is kept there, for example 90s or 1h (default: 1h)' },
+    {
+      flags: '--ttl <time>',
+      description: 'how long an image is kept there, for example 90s or 1h (default: 1h)',
+      sets: ['imageStore.ttl'],
+    },
     {
       flags: '--cors <origin...>',
       description: 'pages elsewhere that may use the server, for example https://example.org (default: none)',

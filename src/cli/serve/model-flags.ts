@@ -23,7 +23,10 @@ export const SERVED_MODEL_FLAGS: readonly Flag[] = [
     description: 'for all open models, for example 8GiB; the least recently used is closed (default: no limit)',
     sets: ['memory'],
   },
-  ...LOAD_FLAGS.filter((flag) => longName(flag) !== '--model'),
+  ...LOAD_FLAGS.filter((flag) => longName(flag) !== '--model').map((flag) => ({
+    ...flag,
+    sets: flag.sets?.map((name) => `load.${name}`) ?? [],
+  })),
 ];
 
 /** What a time may look like, in messages. */

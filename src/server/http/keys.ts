@@ -3,7 +3,9 @@ import type { Issue } from '../../errors.js';
 
 /** Fewer characters could be guessed. */
 const SHORTEST = 16;
-const HASHED = /^sha256:([0-9a-f]{64})$/;
+const HASHED = /^sha256:([0-9a-f]{64})$/i;
+/** What a header cannot hold as it is typed. */
+const UNSENDABLE = /[^\x21-\x7e]/;
 
 /** The keys that are let in. Only their SHA-256 is kept. */
 export class ApiKeys {
@@ -18,10 +20,8 @@ export class ApiKeys {
     const digests = keys.map((key, place) => {
       const hash = HASHED.exec(key)?.[1];
       if (hash !== undefined) return Buffer.from(hash, 'hex');
-      if (key.length < SHORTEST || /\s/.test(key)) {
-        const expected = `at least ${SHORTEST} characters without white space, or sha256: and 64 hex digits`;
-        issues.push({ option: `key ${place + 1}`, expected, received: `${key.length} characters` });
-      }
+      const received = problemOf(key);
+      if (received !== null) issues.push({ option: `key ${place + 1}`, expected: EXPECTED, received });
       return sha256(key);
     });
     return { keys: new ApiKeys(digests), issues };
@@ -38,6 +38,17 @@ export class ApiKeys {
     for (const digest of this.digests) if (timingSafeEqual(digest, given)) found = digest;
     return found && `key-${found.toString('hex').slice(0, 8)}`;
   }
+}
+
+const EXPECTED = `at least ${SHORTEST} letters, digits and signs of ASCII without white space, or sha256: and 64 hex digits`;
+
+/** What is wrong with a key that is no hash, without a word of it. */
+function problemOf(key: string): string | null {
+  // Taken as it stands, half a hash would be the key.
+  if (key.toLowerCase().startsWith('sha256:')) return `sha256: and ${key.length - 'sha256:'.length} characters`;
+  const count = `${key.length} characters`;
+  if (UNSENDABLE.test(key)) return `${count}, and others among them`;
+  return key.length < SHORTEST ? count : null;
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest();

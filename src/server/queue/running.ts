@@ -1,3 +1,5 @@
+import { describeValue, type Field, refuse } from '../../fields.js';
+
 /** What takes nothing more and finishes what it has, or ends it. */
 interface Ends {
   drain(): Promise<void>;
@@ -6,6 +8,12 @@ interface Ends {
 
 /** The longest time that a timer takes, in milliseconds; a longer one is over at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Taken for none, as a timer takes it, another value would end at once what is to be finished. */
+const TIMEOUT: Field = {
+  expected: 'milliseconds, 0 or more',
+  accepts: (value) => typeof value === 'number' && value >= 0,
+};
 
 /** The parts of a process that serves or draws, and the order in which they end. */
 export class Running {
@@ -21,8 +29,11 @@ export class Running {
    * Refuses what comes, and resolves when what is here is done; after so many milliseconds it is ended.
    *
    * @returns whether all was done
+   * @throws T2IError OPTION_INVALID
    */
   async drain(timeout: number): Promise<boolean> {
+    if (!TIMEOUT.accepts(timeout))
+      refuse([{ option: 'timeout', expected: TIMEOUT.expected, received: describeValue(timeout) }]);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), Math.min(timeout, LONGEST_TIMER));

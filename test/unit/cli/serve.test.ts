@@ -93,6 +93,19 @@ describe('the flags of t2i serve', () => {
     for (const flag of flags) expect(io.err()).toMatch(new RegExp(`${flag}: expected .+, received`));
   });
 
+  it.each([
+    ['--ttl', ['--image-store', 'images', '--ttl', '1ms'], /milliseconds from 1000 .*received 1$/m],
+    ['--backend', ['--backend', 'cuda'], /one of auto, .*received "cuda"$/m],
+    ['--threads', ['--threads', '0'], /received 0$/m],
+    ['--cors', ['--cors', 'https://a.org', '*'], /received "\*"$/m],
+    ['--model', ['--model', ''], /received ""$/m],
+  ])('are named with the value that is wrong: %s', async (flag, argv, told) => {
+    const io = fakeIo();
+    expect(await main(['serve', ...argv], io)).toBe(2);
+    expect(io.err()).toMatch(new RegExp(`^error: ${flag}: expected`));
+    expect(io.err()).toMatch(told);
+  });
+
   it('name the file of keys that cannot be read, and keep its keys to themselves', async () => {
     await expect(read({ apiKeyFile: join(folder, 'none') })).rejects.toMatchObject({ code: 'IO_FAILED' });
     const file = join(folder, 'short.txt');

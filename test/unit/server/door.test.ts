@@ -61,10 +61,28 @@ describe('the door', () => {
     expect((await server.get('/v1/models', headers as Record<string, string>)).status).toBe(200);
   });
 
-  it('takes a key by its hash', async () => {
-    const server = await memoryServer({ apiKeys: [`sha256:${createHash('sha256').update(KEY).digest('hex')}`] });
+  it.each([
+    ['small', (hash: string) => hash],
+    ['capital', (hash: string) => hash.toUpperCase()],
+  ])('takes a key by its hash in %s letters', async (_, written) => {
+    const hash = createHash('sha256').update(KEY).digest('hex');
+    const server = await memoryServer({ apiKeys: [`sha256:${written(hash)}`] });
     expect((await server.get('/v1/models', bearer)).status).toBe(200);
     expect((await server.get('/v1/models', { authorization: 'Bearer other-key-other-key' })).status).toBe(401);
+  });
+
+  it.each([
+    ['a hash that lacks a digit', `sha256:${'0'.repeat(63)}`],
+    ['what is no hash', `sha256:${'x'.repeat(64)}`],
+    // No header holds them as they were typed.
+    ['letters beyond ASCII', 'schlüsselschlüssel'],
+    ['bytes of a file that is no text', `a-key-that-is-long\0\u0007`],
+  ])('is opened by no key that nobody could send: %s', (_, key) => {
+    const { issues } = ApiKeys.read([KEY, key]);
+    expect(issues).toEqual([
+      expect.objectContaining({ option: 'key 2', expected: expect.stringContaining('sha256:') }),
+    ]);
+    expect(JSON.stringify(issues)).not.toContain(key);
   });
 
   it('refuses keys that could be guessed, without repeating them', () => {

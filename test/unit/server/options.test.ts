@@ -4,6 +4,7 @@ import { checkServerOptions, type ServerOptions } from '../../../src/server/opti
 import { memoryPipeline } from '../../support/memory-session.js';
 
 const KEY = 'a-key-that-is-long-enough';
+const { pipeline } = memoryPipeline();
 const DAY = 24 * 3600 * 1000;
 
 /** The names of the options that are refused. */
@@ -30,10 +31,12 @@ describe('the options of a server', () => {
   it.each<[keyof ServerOptions, readonly unknown[], readonly unknown[]]>([
     [
       'models',
-      [['a'], [{ id: 'a', model: 'b' }], [{ pipeline: memoryPipeline().pipeline }], [{ id: 'a', pipeline: {} }]],
+      [['a'], [{ id: 'a', model: 'b' }], [{ pipeline }], [{ id: 'a', pipeline }]],
       ['a', [''], [5], ['a', null], [{}], [{ id: 'a' }], [{ model: 'a' }], [{ id: 5, model: 'a' }], [{ pipeline: 5 }]],
     ],
-    ['models', [], [[{ id: 'a', model: '' }], [{ id: 5, pipeline: {} }], ['a'.repeat(4097)]]],
+    ['models', [], [[{ id: 'a', model: '' }], [{ id: 5, pipeline }], ['a'.repeat(4097)]]],
+    // Neither is known what was meant.
+    ['models', [], [[{ pipeline: {} }], [{ id: 'a', model: 'b', pipeline }], [{ id: 'a', model: 'b', size: 5 }]]],
     ['load', [{}, { backend: 'auto' }], [[], 'auto']],
     ['memory', [1, Number.MAX_SAFE_INTEGER], [0, 1.5, '1']],
     ['preload', [true, false], [1, 'yes']],
@@ -69,6 +72,8 @@ describe('the options of a server', () => {
   });
 
   it.each([
+    ['load', 'threads', 1, 1024],
+    ['load', 'device', 0, 255],
     ['limits', 'images', 1, 100],
     ['limits', 'side', 1, 4096],
     ['limits', 'steps', 1, 1000],
@@ -78,7 +83,7 @@ describe('the options of a server', () => {
     ['imageStore', 'ttl', 1000, 30 * DAY],
     ['imageStore', 'maxBytes', 1, Number.MAX_SAFE_INTEGER],
   ])('have bounds inside: %s.%s', (group, name, least, most) => {
-    const rest = { limits: {}, redis: { url: 'redis://host' }, imageStore: { dir: 'images', ttl: 1000 } };
+    const rest = { load: {}, limits: {}, redis: { url: 'redis://host' }, imageStore: { dir: 'images', ttl: 1000 } };
     const having = (value: unknown) => refused({ [group]: { ...rest[group as keyof typeof rest], [name]: value } });
     expect([having(least), having(most), having(undefined)].flat()).toEqual(name === 'ttl' ? ['imageStore.ttl'] : []);
     for (const value of [least - 1, most + 1, `${least}`]) expect(having(value)).toEqual([`${group}.${name}`]);
@@ -93,10 +98,28 @@ describe('the options of a server', () => {
     expect(issues[4]?.problem).toMatch(/did you mean "?images/i);
   });
 
+  it('say what of how models are opened is wrong, as Pipeline.load does', () => {
+    const load = { backend: 'cuda', isolation: 'all', strict: 1, python: '', maxQueue: 5, onProgress: () => {} };
+    const names = ['backend', 'isolation', 'strict', 'python', 'maxQueue', 'onProgress'];
+    expect(refused({ load })).toEqual(names.map((name) => `load.${name}`));
+    expect(issuesOf({ load })[0]?.expected).toBe('one of auto, tensorrt, onnxruntime, pytorch');
+  });
+
+  it('show what of a list is wrong', () => {
+    const wrong = { models: ['a', ''], cors: ['https://a.org', '*', 'https://a.org/'], hosts: ['Localhost'] };
+    expect(issuesOf(wrong).map(({ option, received }) => [option, received])).toEqual([
+      ['models', '""'],
+      ['cors', '"*"'],
+      ['cors', '"https://a.org/"'],
+      ['hosts', '"Localhost"'],
+    ]);
+  });
+
   it('quote neither the address of a Redis nor a key', () => {
     const issues = issuesOf({ redis: { url: 'http://user:secret@host' }, apiKeys: ['secret', KEY, 'b c'.repeat(9)] });
     expect(issues.map(({ option }) => option)).toEqual(['redis.url', 'key 1', 'key 3']);
     expect(JSON.stringify(issues)).not.toMatch(/secret|b c/);
+    expect(JSON.stringify(issuesOf({ apiKeys: [KEY, 31415926] }))).not.toContain('31415926');
   });
 
   it('name one model and one key at least, where they name any', () => {

@@ -60,6 +60,13 @@ describe('the end of a process that serves', () => {
     await expect(drained).resolves.toBe(true);
   });
 
+  it.each([undefined, Number.NaN, -1, '25s'])('is not taken for now where the time is none: %s', async (timeout) => {
+    const { calls, queue, worker, pool } = partsOf();
+    const drained = new Running(queue, worker, pool).drain(timeout as number);
+    await expect(drained).rejects.toMatchObject({ code: 'OPTION_INVALID', issues: [{ option: 'timeout' }] });
+    expect(calls).toEqual([]);
+  });
+
   it.each([
     ['serves alone', true, false, ['close queue', 'close pool']],
     ['draws alone', false, true, ['close worker', 'close pool']],

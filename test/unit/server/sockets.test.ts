@@ -106,4 +106,26 @@ describe('a server that listens', () => {
     await sockets.close();
     await server.close();
   });
+
+  it.each<[string, object, readonly string[]]>([
+    ['an address that is every one', { host: '' }, ['host']],
+    // Node takes these for a path, and for every address.
+    ['other types', { host: 5, port: 'x', adminPort: 0.5 }, ['host', 'port', 'adminPort']],
+    ['ports that there are not', { port: -1, adminPort: 65_536 }, ['port', 'adminPort']],
+    ['a time that is none', { slowestRequest: 'x' }, ['slowestRequest']],
+    ['names that there are not', { prt: 80 }, ['prt']],
+  ])('opens nothing for %s', async (_, options, names) => {
+    const { server } = await memoryServer();
+    const error = await listen(server, options).catch((each) => each);
+    expect([error.code, error.issues.map(({ option }: { option: string }) => option)]).toEqual([
+      'OPTION_INVALID',
+      names,
+    ]);
+    await server.close();
+  });
+
+  it('is one that createServer made', async () => {
+    for (const server of [undefined, {}, { fetch: () => {} }])
+      await expect(listen(server as never)).rejects.toMatchObject({ issues: [{ option: 'server' }] });
+  });
 });

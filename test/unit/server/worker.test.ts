@@ -82,6 +82,14 @@ describe('a worker', () => {
     await expect(open({ limits: { images: 0 } })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
   });
 
+  it("refuses what is a server's alone, and to have no queue", async () => {
+    const options = { redis: REDIS, queue: 5, apiKeys: ['a-key-that-is-long-enough'] };
+    await expect(createWorker(options)).rejects.toMatchObject({
+      ...{ code: 'OPTION_INVALID', issues: [{ option: 'queue' }, { option: 'apiKeys' }] },
+    });
+    await expect(createWorker({} as WorkerOptions)).rejects.toMatchObject({ issues: [{ option: 'redis' }] });
+  });
+
   it('says whether all was done in time, and gives back what was not', async () => {
     const worker = await open();
     const drained = worker.drain(60_000);
