@@ -87,6 +87,7 @@ describe('a call', () => {
   it('is not ended by what the child says before it', async () => {
     child.say({ type: 'ready' }, { type: 'done', result: 0 }, { type: 'aborted' });
     child.say({ type: 'event', event: 0 }, { type: 'unavailable', reason: 'none' });
+    child.say({ type: 'failed', code: 'OUT_OF_MEMORY', message: 'too large', hint: 'Smaller.', issues: [] });
     const call = runtime.call('run', 1);
     child.say({ type: 'done', result: 1 });
     expect(await call).toBe(1);

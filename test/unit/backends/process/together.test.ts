@@ -5,7 +5,7 @@ import type { QueuedJob } from '../../../../src/backends/job-queue.js';
 import type { ProcessModel } from '../../../../src/backends/process/process-session.js';
 import { T2IError } from '../../../../src/errors.js';
 import { children, lastChild } from './fake-child.js';
-import { job, RESULT, ToyScene, type ToyService } from './toy-session.js';
+import { crash, job, RESULT, ToyScene, type ToyService } from './toy-session.js';
 
 let scene: ToyScene;
 /** How many jobs ran as one, in order. */
@@ -84,6 +84,18 @@ describe('jobs that run as one in a process', () => {
     );
     expect(await codes(results)).toEqual(['BACKEND_CRASHED', 'BACKEND_CRASHED', 'BACKEND_CRASHED', 'drawn']);
     expect([children.length, scene.clock.slept]).toEqual([2, []]);
+  });
+
+  it('count as drawn where one of them is: a crash behind them is the first again', async () => {
+    const session = await open(async (index) => {
+      if (index === 1) throw new T2IError('BACKEND_FAILED', 'NaN');
+      return RESULT;
+    });
+    await crash(session);
+    expect(await codes([1, 2].map(() => session.generate(job('draw'))))).toEqual(['drawn', 'BACKEND_FAILED']);
+    await crash(session);
+    expect(await codes([session.generate(job('draw'))])).toEqual(['drawn']);
+    expect([children.length, scene.clock.slept]).toEqual([3, []]);
   });
 
   it('are ended each as it does where one loses the device, and the process after them', async () => {

@@ -7,12 +7,13 @@ import { promote } from '../../../../src/ops/promotion/promote.js';
 import { rollback } from '../../../../src/ops/promotion/rollback.js';
 import { modelOf, readPromotedModel, writeRun } from './tiny-runs.js';
 
-/** Whether the folder of the promoted model is on another disk than the project. */
-const disks = vi.hoisted(() => ({ two: false }));
+/** Whether the folder of the promoted model is on another disk than the project, and whether nothing may leave it. */
+const disks = vi.hoisted(() => ({ two: false, isLocked: false }));
 vi.mock('node:fs/promises', async (load) => {
   const real = await load<typeof import('node:fs/promises')>();
   const isSaved = (path: unknown) => /\/saved_models\//.test(`${path}`);
   const rename: typeof real.rename = async (from, to) => {
+    if (disks.isLocked && isSaved(from)) throw Object.assign(new Error('EACCES: not permitted'), { code: 'EACCES' });
     if (!disks.two || isSaved(from) === isSaved(to)) return real.rename(from, to);
     throw Object.assign(new Error('EXDEV: cross-device link not permitted'), { code: 'EXDEV' });
   };
@@ -21,7 +22,7 @@ vi.mock('node:fs/promises', async (load) => {
 
 let project: string;
 beforeEach(async () => {
-  disks.two = false;
+  Object.assign(disks, { two: false, isLocked: false });
   project = mkdtempSync(join(tmpdir(), 't2i-disks-'));
   for (const [name, loss] of [
     ['one', 0.5],
@@ -51,6 +52,13 @@ describe('a model that cannot be moved to its place', () => {
     expect(promoted()).toMatchObject({ weights: 'weights of two', version: 2 });
     disks.two = false;
     expect(await take()).toMatchObject({ promoted: true, run: 'three', version: 3 });
+  });
+
+  it('is told by why the one before cannot leave its place, which stays there', async () => {
+    Object.assign(disks, { two: false, isLocked: true });
+    writeRun(project, 'three', 0.3);
+    await expect(take()).rejects.toMatchObject({ code: 'IO_FAILED', message: expect.stringContaining('EACCES') });
+    expect(promoted()).toMatchObject({ weights: 'weights of two', version: 2 });
   });
 
   it('is not gone back to, and what should go is promoted by nobody meanwhile', async () => {
