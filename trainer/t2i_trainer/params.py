@@ -226,7 +226,7 @@ class PytorchEstimatorParams(Section):
 
     train_on: Literal["here", "sagemaker", "local-sagemaker"] = "here"
     """Where t2i train runs: here, on sagemaker, or in its stand-in on this machine."""
-    entry_point: Annotated[str, Field(max_length=300, pattern="^\\P{Cc}+$")] = "sm_entry.sh"
+    entry_point: Annotated[str, Field(max_length=500)] = "sm_entry.sh"
     """What the container runs."""
     source_dir: Annotated[str, Field(max_length=500)] | None = None
     """Code that is sent along; the trainer of this package where null."""

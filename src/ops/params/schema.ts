@@ -189,7 +189,7 @@ const estimator = z.strictObject({
   train_on: oneOf(PLACES)
     .default('here')
     .describe('where t2i train runs: here, on sagemaker, or in its stand-in on this machine'),
-  entry_point: line(300).default('sm_entry.sh').describe('what the container runs'),
+  entry_point: below.default('sm_entry.sh').describe('what the container runs'),
   source_dir: below
     .nullable()
     .default(null)

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { below, type S3Address } from '../../aws/s3-address.js';
 import type { S3Store } from '../../aws/s3-store.js';
+import { refuse } from '../../fields.js';
 import { cannotRead } from '../../files.js';
 import { TRAINER } from '../../trainer-folder.js';
 import { readSegments, sizeOf } from '../archive/segments.js';
@@ -26,7 +27,7 @@ const OWN_ENTRY = 'sm_entry.sh';
 
 /**
  * @param secrets values that no file may hold
- * @throws T2IError IO_FAILED where the code or its entry point cannot be read; the signal's reason
+ * @throws T2IError OPTION_INVALID where the code or its entry point is not there, IO_FAILED where it cannot be read; the signal's reason
  */
 export async function packCode(
   project: string,
@@ -37,11 +38,12 @@ export async function packCode(
   const { source_dir: own, entry_point: script } = params.pytorch_estimator;
   const source = own === null ? TRAINER : join(project, own);
   const entryPath = own === null && script === OWN_ENTRY ? join('sagemaker', script) : script;
+  const entryFile = join(source, entryPath);
+  if (!(await isThere(source, 'isDirectory'))) refuseMissing('source_dir', 'a folder of the project', own);
+  if (!(await isThere(entryFile, 'isFile'))) refuseMissing('entry_point', 'a file of source_dir', script);
   const names = (await listFiles(source)).filter((name) => !LEFT_OUT.test(name));
-  const files = await Promise.all(names.map(async (name) => ({ name, content: await readFile(join(source, name)) })));
-  const entry = await readFile(join(source, entryPath)).catch((cause: unknown) => {
-    throw cannotRead(join(source, entryPath), cause);
-  });
+  const files = await Promise.all(names.map(async (name) => ({ name, content: await read(join(source, name)) })));
+  const entry = await read(entryFile);
   const leaks = ({ content }: { content: Buffer }) => secrets.some((secret) => content.includes(secret));
   const leaking = [...files, { name: entryPath, content: entry }].filter(leaks).map(({ name }) => name);
   const segments = tarSegments([
@@ -52,6 +54,27 @@ export async function packCode(
   for await (const chunk of readSegments(segments, 0, sizeOf(segments), signal)) chunks.push(chunk);
   const archive = Buffer.concat(chunks);
   return { archive, sha256: sha256Of(archive), entry, leaking: [...new Set(leaking)] };
+}
+
+async function read(path: string): Promise<Buffer> {
+  return readFile(path).catch((cause: unknown) => {
+    throw cannotRead(path, cause);
+  });
+}
+
+async function isThere(path: string, kind: 'isFile' | 'isDirectory'): Promise<boolean> {
+  try {
+    return (await stat(path))[kind]();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw cannotRead(path, cause);
+  }
+}
+
+function refuseMissing(key: string, expected: string, value: string | null): void {
+  const received = `${JSON.stringify(value)}, which is not there`;
+  refuse([{ option: `pytorch_estimator.${key}`, expected, received }]);
 }
 
 /** Where the code is put: by its hash, so that what is there is the same. */

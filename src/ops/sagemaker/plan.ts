@@ -56,8 +56,8 @@ export async function previewTraining(
   const { pytorch_estimator: estimator } = params;
   const { use_spot_instances: spot } = estimator;
   const issues: Issue[] = [];
-  const base = noting(issues, SOMEWHERE, () => dataAddress(params));
-  const wheels = noting(issues, null, () =>
+  const base = await noting(issues, SOMEWHERE, () => dataAddress(params));
+  const wheels = await noting(issues, null, () =>
     estimator.wheels === null ? null : parseS3Address(estimator.wheels, 'pytorch_estimator.wheels'),
   );
   const region = await jobs.region().catch((error: unknown) => {
@@ -71,7 +71,7 @@ export async function previewTraining(
     : chooseImage(estimator.framework_version, estimator.py_version, region, today);
   const environment = jobEnvironment(estimator.environment, estimator.secrets);
   const models = await findModels(project, params);
-  const packed = await pack(format, project, models.params, base, region, settings.secrets, signal);
+  const packed = await pack(format, project, models.params, base, region, settings.secrets, issues, signal);
   // Hashes stand for what is in S3, so that all mistakes are told before anything is asked of it.
   const placed = await modelsAddress(base, models, signal);
   const build = (list: S3Address, hashes: Readonly<Record<string, string>>) =>
@@ -115,10 +115,13 @@ export async function previewTraining(
 /** Stands for an address that is wrong: nothing is asked of it. */
 const SOMEWHERE: S3Address = { bucket: 'somewhere', key: 'somewhere' };
 
+/** Stands for code that is not there: none of it is sent. */
+const NO_CODE: Code = { archive: Buffer.alloc(0), sha256: '', entry: Buffer.alloc(0), leaking: [] };
+
 /** What `work` returns, or `instead` where an option is wrong, which is noted. */
-function noting<T>(issues: Issue[], instead: T, work: () => T): T {
+async function noting<T>(issues: Issue[], instead: T, work: () => T | Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (error) {
     if (!T2IError.is(error) || error.code !== 'OPTION_INVALID') throw error;
     issues.push(...error.issues);
@@ -150,9 +153,10 @@ async function pack(
   base: S3Address,
   region: string,
   secrets: readonly string[],
+  issues: Issue[],
   signal: AbortSignal,
 ): Promise<Packed> {
-  const code = await packCode(project, params, secrets, signal);
+  const code = await noting(issues, NO_CODE, () => packCode(project, params, secrets, signal));
   const { leaking } = code;
   if (format === 'toolkit') {
     const address = sourcesAddress(base, code);

@@ -277,10 +277,11 @@ describe('rules between parameters', () => {
   });
 
   it.each(['/etc', '../other', 'data/..', 'data\\raw', 'data\u2028/../../etc'])(
-    'name folders of the project alone: %j',
-    async (raw) => {
-      expect(await mistakes({ data: { raw } })).toEqual({
-        'data.raw': expect.stringContaining('a path below the project'),
+    'name no path outside: %j',
+    async (path) => {
+      const below = expect.stringContaining('a path below the project');
+      expect(await mistakes({ data: { raw: path }, pytorch_estimator: { entry_point: path } })).toEqual({
+        ...{ 'data.raw': below, 'pytorch_estimator.entry_point': below },
       });
     },
   );

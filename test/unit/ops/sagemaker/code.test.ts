@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -83,9 +83,28 @@ describe('the code of a training', () => {
     expect([python, existsSync(`${script}`)]).toEqual(['/usr/bin/python3', true]);
   });
 
-  it('that is not there is told', async () => {
-    for (const estimator of [{ source_dir: 'own' }, { entry_point: 'none.sh' }])
-      await expect(pack(estimator)).rejects.toMatchObject({ code: 'IO_FAILED' });
+  it.each([
+    [{ source_dir: 'none' }, 'source_dir', '"none", which is not there'],
+    [{ source_dir: 'own/start.sh' }, 'source_dir', '"own/start.sh", which is not there'],
+    [{ source_dir: 'own', entry_point: 'none.sh' }, 'entry_point', '"none.sh", which is not there'],
+    [{ source_dir: 'own', entry_point: 'lib' }, 'entry_point', '"lib", which is not there'],
+    [{ entry_point: 'none.sh' }, 'entry_point', '"none.sh", which is not there'],
+  ])('that is not there is a mistake of its option: %j', async (estimator, option, received) => {
+    for (const path of ['start.sh', 'lib/a.py']) write(`own/${path}`);
+    const issue = { option: `pytorch_estimator.${option}`, received };
+    await expect(pack(estimator)).rejects.toMatchObject({ code: 'OPTION_INVALID', issues: [issue] });
+  });
+
+  it('that cannot be read is told as it is, with the file', async () => {
+    symlinkSync('loop', join(project, 'loop'));
+    await expect(pack({ source_dir: 'loop' })).rejects.toMatchObject({ code: 'IO_FAILED' });
+    for (const path of ['own/start.sh', 'own/data.bin']) write(path);
+    // More than Node reads at once.
+    truncateSync(join(project, 'own/data.bin'), 2 ** 31 + 1);
+    await expect(pack({ source_dir: 'own', entry_point: 'start.sh' })).rejects.toMatchObject({
+      code: 'IO_FAILED',
+      message: expect.stringContaining('own/data.bin'),
+    });
   });
 
   it('lies in a place that tells it and its entry point', () => {

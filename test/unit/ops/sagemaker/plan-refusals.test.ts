@@ -132,8 +132,13 @@ describe('a training is not started', () => {
     }
   });
 
-  it('where its code cannot be read', async () => {
-    await expect(plan({ estimator: { entry_point: 'absent.sh' } })).rejects.toMatchObject({ code: 'IO_FAILED' });
-    await expect(plan({ estimator: { source_dir: 'absent' } })).rejects.toMatchObject({ code: 'IO_FAILED' });
+  it.each(['own', 'toolkit'] as const)('where its code is not there, told with all else (%s)', async (format) => {
+    const options = { format };
+    expect(await refused({ estimator: { entry_point: 'absent.sh', role: null }, options })).toEqual([
+      ...['pytorch_estimator.entry_point', 'pytorch_estimator.role'],
+    ]);
+    expect(await refused({ estimator: { source_dir: 'absent', instance_type: 'ml.x' }, options })).toEqual([
+      ...['pytorch_estimator.source_dir', 'pytorch_estimator.instance_type'],
+    ]);
   });
 });
