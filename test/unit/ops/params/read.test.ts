@@ -280,9 +280,8 @@ describe('rules between parameters', () => {
     'name no path outside: %j',
     async (path) => {
       const below = expect.stringContaining('a path below the project');
-      expect(await mistakes({ data: { raw: path }, pytorch_estimator: { entry_point: path } })).toEqual({
-        ...{ 'data.raw': below, 'pytorch_estimator.entry_point': below },
-      });
+      const found = await mistakes({ data: { raw: path }, pytorch_estimator: { entry_point: path } });
+      expect(found).toEqual({ 'data.raw': below, 'pytorch_estimator.entry_point': below });
     },
   );
 
