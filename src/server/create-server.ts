@@ -66,12 +66,17 @@ export function createServer(options: ServerOptions = {}): Promise<Server> {
 /**
  * As {@link createServer}, for callers that know of other ways to describe a model.
  *
+ * @param signal ends what opens the first model, with its reason
  * @internal
  */
-export async function createServerWith(describe: Describe | undefined, options: ServerOptions): Promise<Server> {
+export async function createServerWith(
+  describe: Describe | undefined,
+  options: ServerOptions,
+  signal?: AbortSignal,
+): Promise<Server> {
   checkServerOptions(options);
   const { models = [DEFAULT_MODEL], load } = options;
-  const { server } = await assembleServer(await findModels(models, load, describe), options);
+  const { server } = await assembleServer(await findModels(models, load, describe), options, systemClock, signal);
   return server;
 }
 
@@ -94,6 +99,7 @@ export async function assembleServer(
   found: readonly ServedModel[],
   options: ServerOptions,
   clock: Clock = systemClock,
+  signal?: AbortSignal,
 ): Promise<Assembled> {
   const log = createLog(options.log);
   const keys = options.apiKeys ? ApiKeys.read(options.apiKeys).keys : null;
@@ -108,7 +114,7 @@ export async function assembleServer(
   const limitPerKey = options.queuePerKey ?? ((keys?.count ?? 0) > 1 ? Math.ceil(limit / 2) : limit);
   const { queue, pool, worker, shared } = await openQueue(
     options,
-    { models, limits, metrics, health, log, clock },
+    { models, limits, metrics, health, log, clock, signal },
     { limit, limitPerKey },
   );
   const logPrompts = options.logPrompts ?? false;

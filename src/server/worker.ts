@@ -52,9 +52,14 @@ export function createWorker(options: WorkerOptions): Promise<Worker> {
 /**
  * As {@link createWorker}, for callers that know of other ways to describe a model.
  *
+ * @param signal ends what opens the first model, with its reason
  * @internal
  */
-export async function createWorkerWith(describe: Describe | undefined, options: WorkerOptions): Promise<Worker> {
+export async function createWorkerWith(
+  describe: Describe | undefined,
+  options: WorkerOptions,
+  signal?: AbortSignal,
+): Promise<Worker> {
   checkServerOptions(options, WORKER_OPTIONS);
   if (options.redis === undefined)
     refuse([{ option: 'redis', expected: 'an address: { url, lock }', received: 'nothing' }]);
@@ -62,7 +67,8 @@ export async function createWorkerWith(describe: Describe | undefined, options: 
   const log = createLog(options.log);
   const metrics = new ServerMetrics(() => ({ length: 0, running: 0 }));
   const health = new Health();
-  const parts = { models: found, limits: new ServerLimits(options.limits), metrics, health, log, clock: systemClock };
+  const limits = new ServerLimits(options.limits);
+  const parts = { models: found, limits, metrics, health, log, clock: systemClock, signal };
   const sharing = await Sharing.load({ ...parts, redis: options.redis });
   const { worker, pool } = await openDrawing(options, parts, sharing);
   const running = new Running(null, worker, pool);

@@ -1,3 +1,4 @@
+import type { ModelWeights } from '../../model/description.js';
 import { createServerWith } from '../../server/create-server.js';
 import { listen } from '../../server/listen.js';
 import type { CommandInput } from '../command.js';
@@ -12,7 +13,8 @@ import { DRAIN, untilEnded } from './until-ended.js';
 export async function runServe(input: CommandInput, io: Io): Promise<number> {
   const { server: options, listen: where } = await readServeFlags(input, io.env);
   const log = { write: (line: string) => void io.stderr.write(line) };
-  await using server = await createServerWith((name, weights) => readModel(name, io, weights), { ...options, log });
+  const read = (name: string, weights?: ModelWeights) => readModel(name, io, weights);
+  await using server = await createServerWith(read, { ...options, log }, io.signal);
   const listening = await listen(server, where);
   const { url, adminUrl } = listening;
   if (input.flags.json === true) printJson(io, { url, adminUrl, models: server.models });

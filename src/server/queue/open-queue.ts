@@ -1,5 +1,6 @@
 import type { ServerLimits } from '../http/limits.js';
 import { ModelPool } from '../models/model-pool.js';
+import type { ServedModel } from '../models/served-model.js';
 import type { ServerOptions } from '../options.js';
 import type { OrderStore } from '../redis/order-store.js';
 import type { SharedQueue } from '../redis/shared-queue.js';
@@ -13,6 +14,8 @@ import type { ServerQueue } from './server-queue.js';
 export interface QueueParts extends Omit<DrawingParts, 'pool'> {
   readonly limits: ServerLimits;
   readonly clock: Clock;
+  /** Ends the opening of a model that is opened at once. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How many requests may wait. */
@@ -93,7 +96,7 @@ function ownQueue(
   return new RequestQueue({ ...bounds, batchWindow, batchImages, clock, run });
 }
 
-async function openPool(options: DrawingOptions, { models, metrics, log }: QueueParts): Promise<ModelPool> {
+async function openPool(options: DrawingOptions, { models, metrics, log, signal }: QueueParts): Promise<ModelPool> {
   const pool = new ModelPool(models.all, {
     memory: options.memory ?? null,
     onOpen: (model, milliseconds) => {
@@ -102,6 +105,19 @@ async function openPool(options: DrawingOptions, { models, metrics, log }: Queue
     },
     onClose: (model) => log.info({ model }, 'model closed'),
   });
-  if (options.preload) await pool.use(models.find(undefined), async () => {});
+  if (options.preload) await preload(pool, models.find(undefined), signal);
   return pool;
+}
+
+/** @throws the signal's reason when aborted: with TensorRT it may take minutes */
+async function preload(pool: ModelPool, model: ServedModel, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  const end = () => void pool.close();
+  signal?.addEventListener('abort', end);
+  try {
+    await pool.use(model, async () => {});
+  } finally {
+    signal?.removeEventListener('abort', end);
+    signal?.throwIfAborted();
+  }
 }

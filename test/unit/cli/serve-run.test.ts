@@ -73,6 +73,20 @@ describe('t2i serve', () => {
     expect(err).toContain('error: the GPU is gone');
   });
 
+  it('ends at once where it is ended while its model is opened', async () => {
+    vi.mocked(creation.createServerWith).mockImplementation(
+      (_, __, signal) =>
+        new Promise((_resolve, reject) => void signal?.addEventListener('abort', () => reject(signal.reason))),
+    );
+    const end = new AbortController();
+    const io = fakeIo({ signal: end.signal });
+    const code = main(['serve'], io);
+    await vi.waitUntil(() => vi.mocked(creation.createServerWith).mock.calls.length > 0);
+    end.abort(new Interrupted('SIGINT'));
+    expect([await code, io.out(), done]).toEqual([130, '', []]);
+    expect(io.err()).toBe('interrupted by SIGINT\n');
+  });
+
   it('warns where everybody is let in', async () => {
     const warning = /^warning: .*everybody is let in$/m;
     expect((await serve(['--insecure', '--host', '0.0.0.0'])).err).toMatch(warning);

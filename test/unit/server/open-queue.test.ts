@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { parseRequest } from '../../../src/options.js';
 import { Health } from '../../../src/server/health.js';
 import { ServerLimits } from '../../../src/server/http/limits.js';
@@ -6,17 +6,17 @@ import { createLog } from '../../../src/server/log.js';
 import { ServerMetrics } from '../../../src/server/metrics.js';
 import { limitsOfServed, ServedModels } from '../../../src/server/models/served-model.js';
 import { systemClock } from '../../../src/server/queue/clock.js';
-import { type DrawingOptions, openQueue } from '../../../src/server/queue/open-queue.js';
+import { type DrawingOptions, openQueue, type QueueParts } from '../../../src/server/queue/open-queue.js';
 import { memoryModel } from '../../support/memory-server.js';
 
 /** What a server opens its queue with, for a model in memory. */
-function opening() {
+function opening(more: Partial<QueueParts> = {}) {
   const lines: string[] = [];
   const model = memoryModel('m');
   const metrics = new ServerMetrics(() => ({ length: 0, running: 0 }));
   const log = createLog({ write: (line) => void lines.push(line) });
   const common = { health: new Health(), limits: new ServerLimits(), clock: systemClock };
-  const parts = { models: new ServedModels([model]), metrics, log, ...common };
+  const parts = { models: new ServedModels([model]), metrics, log, ...common, ...more };
   return {
     ...{ model, metrics },
     logged: () => lines.map((line) => JSON.parse(line)),
@@ -47,6 +47,34 @@ describe('the queue that a server opens', () => {
     expect([[...pool.backends.keys()], model.steps]).toEqual([['m'], 0]);
     expect(logged()).toMatchObject([{ msg: 'model opened' }]);
     await pool.close();
+  });
+
+  it.each(['before', 'while'])('gives up where it is ended %s the first model is opened', async (when) => {
+    const end = new AbortController();
+    const reason = new Error('enough');
+    const { model, logged, open } = opening({ signal: end.signal });
+    model.open = (signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason));
+        end.abort(reason);
+      });
+    if (when === 'before') end.abort(reason);
+    await expect(open({ preload: true })).rejects.toBe(reason);
+    expect(logged()).toEqual([]);
+  });
+
+  it('closes a model that was open before it could be told of the end', async () => {
+    const end = new AbortController();
+    const { model, logged, open } = opening({ signal: end.signal });
+    const { open: openModel } = model;
+    model.open = async (signal) => {
+      const pipeline = await openModel.call(model, signal);
+      end.abort(new Error('enough'));
+      return pipeline;
+    };
+    await expect(open({ preload: true })).rejects.toThrow('enough');
+    await vi.waitUntil(() => logged().at(-1)?.msg === 'model closed');
+    expect(model.sessions[0]?.closes).toBe(1);
   });
 
   it('is none, and nothing is opened to draw, where it is to be shared over a Redis that is not there', async () => {
