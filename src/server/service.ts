@@ -93,7 +93,8 @@ export class ImageService {
   ): CheckedRequest {
     const served = this.models.find(model);
     const { limits } = this.parts;
-    const named = (issues: readonly Issue[]) => issues.map((issue) => ({ ...issue, option: nameOf(issue.option) }));
+    const named = (issues: readonly Issue[]) =>
+      once(issues.map((issue) => ({ ...issue, option: nameOf(issue.option) })));
     const issues = [...found, ...named(limits.issuesOf(options))];
     const known = new Set(issues.map(({ option }) => option));
     try {
@@ -172,4 +173,9 @@ export class ImageService {
       },
     );
   }
+}
+
+/** Two options may have one name, as the sides of an image have: the same mistake of both is told once. */
+function once(issues: readonly Issue[]): Issue[] {
+  return [...new Map(issues.map((issue) => [`${issue.option}: ${issue.expected}, ${issue.received}`, issue])).values()];
 }

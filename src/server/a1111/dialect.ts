@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isRecord } from '../../fields.js';
+import { describeValue, isRecord } from '../../fields.js';
 import { hashModel } from '../../image/receipt.js';
 import { jsonBody } from '../http/json-body.js';
 import type { Dialect, Operation, RequestContext } from '../http/operation.js';
@@ -76,7 +76,9 @@ export function a1111Dialect(service: ImageService): Dialect {
           const title = isRecord(body) ? body.sd_model_checkpoint : null;
           if (title !== undefined && typeof title !== 'string') {
             const option = isRecord(body) ? 'sd_model_checkpoint' : 'body';
-            throw invalidRequest([{ option, expected: 'the title of a model', received: typeof title }]);
+            throw invalidRequest([
+              { option, expected: 'the title of a model', received: describeValue(title ?? body) },
+            ]);
           }
           if (title !== undefined) sessions.choose(context.get('caller'), service.models.find(modelOf(title)).id);
           return context.json(null);

@@ -18,7 +18,7 @@ export const TXT2IMG_FIELDS = {
   sampler_index: wire.text(100).nullish(),
   scheduler: wire.text(100).nullish(),
   eta: wire.number(0, 1).nullish(),
-  override_settings: z.record(z.string(), z.unknown()).nullish(),
+  override_settings: wire.record().nullish(),
 };
 
 /**

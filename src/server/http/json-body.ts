@@ -17,7 +17,7 @@ export async function jsonBody(context: RequestContext): Promise<unknown> {
   const text = await context.req.text();
   const json = parse(text);
   if (json === undefined) {
-    throw invalidRequest([{ option: 'body', expected: 'JSON', received: `${text.length} characters that are none` }]);
+    throw invalidRequest([{ option: 'body', expected: 'JSON', received: notJson(text) }]);
   }
   return json;
 }
@@ -36,7 +36,7 @@ export async function jsonLines<T>(context: RequestContext, read: (json: unknown
     const place = `line ${index + 1}`;
     const json = parse(line);
     if (json === undefined) {
-      issues.push({ option: place, expected: 'JSON', received: `${line.length} characters that are none` });
+      issues.push({ option: place, expected: 'JSON', received: notJson(line) });
       continue;
     }
     try {
@@ -60,4 +60,9 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** What stands where JSON should, which is not quoted: it may be long, or a prompt. */
+function notJson(text: string): string {
+  return text === '' ? 'nothing' : `other text, of length ${text.length}`;
 }

@@ -16,6 +16,10 @@ export const wire = {
   pattern: (pattern: RegExp, expected: string) => z.string({ error: expected }).regex(pattern, { error: expected }),
   oneOf: <const T extends readonly string[]>(names: T) => z.enum(names, { error: `one of ${names.join(', ')}` }),
   flag: () => z.boolean({ error: 'true or false' }),
+  list: <T extends z.ZodType>(element: T, max: number, expected: string) =>
+    z.array(element, { error: expected }).max(max, { error: expected }),
+  /** Of values that are read later. */
+  record: () => z.record(z.string(), z.unknown(), { error: 'an object' }),
 };
 
 /** What of a body is valid, and every mistake in the rest. */

@@ -9,24 +9,30 @@ import { base64, encodeFile } from '../images/image-file.js';
 import type { ImageService } from '../service.js';
 import { bytesTensor, int64Tensor, readTensors } from './tensors.js';
 
-const tensor = z.object({
-  name: wire.text(100),
-  shape: z.array(wire.integer(0, 100_000)).max(4),
-  datatype: wire.text(10),
-  data: z.unknown().optional(),
-  parameters: z.looseObject({ binary_data_size: wire.integer(0, 1 << 30).optional() }).optional(),
-});
+const OBJECT = { error: 'an object' };
+
+const tensor = z.object(
+  {
+    name: wire.text(100),
+    shape: wire.list(wire.integer(0, 100_000), 4, 'a list of at most 4 sizes'),
+    datatype: wire.text(10),
+    data: z.unknown().optional(),
+    parameters: z.looseObject({ binary_data_size: wire.integer(0, 1 << 30).optional() }, OBJECT).optional(),
+  },
+  { error: 'a tensor: { name, shape, datatype, data }' },
+);
+
+const output = z.object(
+  { name: wire.text(100), parameters: z.looseObject({ binary_data: wire.flag().optional() }, OBJECT).optional() },
+  { error: 'an output: { name }' },
+);
 
 /** An inference request: one prompt, and the other fields of an image as inputs of one value or as parameters. */
 export const INFER_BODY = z.strictObject({
   id: wire.text(200).optional(),
-  parameters: z.record(z.string(), z.unknown()).optional(),
-  inputs: z.array(tensor, { error: 'a list of tensors' }).min(1, { error: 'at least one tensor' }).max(50),
-  outputs: z
-    .array(
-      z.object({ name: wire.text(100), parameters: z.looseObject({ binary_data: wire.flag().optional() }).optional() }),
-    )
-    .optional(),
+  parameters: wire.record().optional(),
+  inputs: wire.list(tensor, 50, 'a list of at most 50 tensors').min(1, { error: 'at least one tensor' }),
+  outputs: wire.list(output, 50, 'a list of at most 50 outputs').optional(),
 });
 
 const { model: _, ...FIELDS } = IMAGE_FIELDS;

@@ -212,8 +212,8 @@ describe('the rest of that API', () => {
   });
 
   it.each([
-    ['a body that is none', [1], /^body: .*received object$/],
-    ['a title that is none', { sd_model_checkpoint: 5 }, /^sd_model_checkpoint: .*title of a model.*received number$/],
+    ['a body that is none', [1], /^body: .*received a list of 1$/],
+    ['a title that is none', { sd_model_checkpoint: 5 }, /^sd_model_checkpoint: .*title of a model.*received 5$/],
   ])('refuses %s as a choice', async (_, choice, detail) => {
     const { status, body } = await (await memoryServer()).post('/sdapi/v1/options', choice);
     expect([status, body.detail]).toEqual([400, expect.stringMatching(detail)]);

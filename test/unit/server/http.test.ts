@@ -70,7 +70,7 @@ describe('a body of JSON', () => {
 
   it('that is none is refused without being quoted', async () => {
     expect(await of(post('{"secret'), jsonBody)).toMatchObject({
-      ...{ status: 400, code: 'option_invalid', issues: [issue('body', 'JSON', '8 characters that are none')] },
+      ...{ status: 400, code: 'option_invalid', issues: [issue('body', 'JSON', 'other text, of length 8')] },
     });
   });
 
@@ -82,11 +82,11 @@ describe('a body of JSON', () => {
     expect(await of(post('{"a":1}\n{\n\n {"b \n'), lines)).toMatchObject({
       status: 400,
       issues: [
-        issue('line 2', 'JSON', '1 characters that are none'),
-        issue('line 4', 'JSON', '3 characters that are none'),
+        issue('line 2', 'JSON', 'other text, of length 1'),
+        issue('line 4', 'JSON', 'other text, of length 3'),
       ],
     });
-    const broken = [issue('line 1', 'JSON', '1 characters that are none')];
+    const broken = [issue('line 1', 'JSON', 'other text, of length 1')];
     expect(await of(post('{'), lines)).toHaveProperty('issues', broken);
     const none = [issue('body', 'at least one line', 'none')];
     for (const body of ['', ' \n\n']) expect((await of(post(body), lines)) as Refusal).toMatchObject({ issues: none });
@@ -139,6 +139,24 @@ describe('the fields of a body', () => {
 
   it('have no names of the language', () => {
     expect(readBody(schema, { size: 1, constructor: 1 }).issues).toMatchObject([{ option: 'constructor' }]);
+  });
+});
+
+describe('a body', () => {
+  it.each<[string, object, readonly string[]]>([
+    ['both sides are wrong alike', { size: '1x1' }, ['size']],
+    ['they are not', { size: '1x2' }, ['size', 'size']],
+  ])('whose size is wrong is told once, or for each side where %s', async (_, wrong, params) => {
+    const server = await memoryServer();
+    const { body } = await server.post('/v1/images/generations', { prompt: 'x', ...wrong });
+    expect(body.error.issues.map(({ param }: { param: string }) => param)).toEqual(params);
+  });
+
+  it('that is empty is nothing', async () => {
+    const server = await memoryServer();
+    const headers = { 'content-type': 'application/json' };
+    const response = await server.app.request('/v1/images/generations', { method: 'POST', headers, body: '' });
+    expect(await response.text()).toContain('body: expected JSON, received nothing');
   });
 });
 

@@ -26,6 +26,19 @@ async function outputsOf(response: Response) {
 }
 
 describe('an inference of KServe', () => {
+  it.each([
+    ['parameters', { inputs: [prompt], parameters: 5 }, 'an object'],
+    ['outputs', { inputs: [prompt], outputs: 5 }, 'a list of at most 50 outputs'],
+    ['outputs.0', { inputs: [prompt], outputs: [5] }, 'an output: { name }'],
+    ['inputs', { inputs: Array(51).fill(prompt) }, 'a list of at most 50 tensors'],
+    ['inputs.0', { inputs: [5] }, 'a tensor: { name, shape, datatype, data }'],
+    ['inputs.0.shape', { inputs: [{ ...prompt, shape: [1, 1, 1, 1, 1] }] }, 'a list of at most 4 sizes'],
+    ['inputs.0.parameters', { inputs: [{ ...prompt, parameters: 5 }] }, 'an object'],
+  ])('is refused with what was expected: %s', async (place, asked, expected) => {
+    const { status, body } = await (await memoryServer()).post(INFER, asked);
+    expect([status, body.error]).toEqual([400, expect.stringMatching(`${place}: expected ${expected}, received`)]);
+  });
+
   it('takes fields as inputs and as parameters, and answers in JSON', async () => {
     const server = await memoryServer();
     const inputs = [prompt, { name: 'seed', shape: [1, 1], datatype: 'INT64', data: [[7]] }];
