@@ -86,7 +86,8 @@ export class HeldOrder {
 
   #tell(told: Promise<Word>): void {
     const heard = told.then((word) => {
-      if (word === 'lost') this.#abort.abort(new LostOrder('Another process has taken the order over'));
+      if (word === 'lost')
+        this.#abort.abort(new LostOrder('Another process has taken the order over, or Redis has lost it'));
       if (word === 'cancelled') this.#abort.abort(refusal('cancelled', 'The request was cancelled'));
     });
     // What cannot be told makes the end fail, below.
@@ -98,7 +99,8 @@ export class HeldOrder {
     const { log } = this.parts;
     await Promise.all(this.#told);
     if (problem === null) return this.#finish({ kind: 'completed' });
-    if (problem instanceof LostOrder) return log.warn({ order: this.id }, 'another process has taken the order over');
+    if (problem instanceof LostOrder)
+      return log.warn({ order: this.id }, 'another process has taken the order over, or Redis has lost it');
     const refused = refusalOf(problem);
     if (refused.code === 'draining') return this.#giveBack();
     if (refused.status >= 500 && refused.cause !== undefined) {
