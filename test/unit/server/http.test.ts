@@ -81,10 +81,7 @@ describe('a body of JSON', () => {
   it('in lines is refused with every line that is none, as they are counted', async () => {
     expect(await of(post('{"a":1}\n{\n\n {"b \n'), lines)).toMatchObject({
       status: 400,
-      issues: [
-        issue('line 2', 'JSON', 'other text, of length 1'),
-        issue('line 4', 'JSON', 'other text, of length 3'),
-      ],
+      issues: [issue('line 2', 'JSON', 'other text, of length 1'), issue('line 4', 'JSON', 'other text, of length 3')],
     });
     const broken = [issue('line 1', 'JSON', 'other text, of length 1')];
     expect(await of(post('{'), lines)).toHaveProperty('issues', broken);

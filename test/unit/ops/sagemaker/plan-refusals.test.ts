@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { T2IError } from '../../../../src/errors.js';
 import { PARAMS } from '../../../../src/ops/params/schema.js';
 import type { TrainingJobs } from '../../../../src/ops/sagemaker/client.js';
@@ -108,11 +108,15 @@ describe('a training is not started', () => {
   it.each([new T2IError('IO_FAILED', 'a fault of the machine'), new RangeError('a fault of the code')])(
     'by %s, which is told as it is, not as a mistake of an option',
     async (fault) => {
-      const params = Object.defineProperty(PARAMS.parse({}), 'data', {
-        get: () => {
+      const params = PARAMS.parse({});
+      const { data } = params;
+      // What looks again finds nothing wrong.
+      const get = vi
+        .fn(() => data)
+        .mockImplementationOnce(() => {
           throw fault;
-        },
-      });
+        });
+      Object.defineProperty(params, 'data', { get });
       await expect(plan({ options: { params } })).rejects.toBe(fault);
     },
   );

@@ -86,7 +86,10 @@ describe('an order that this process draws', () => {
     queued?.step({ image: 0, step: 1, steps: 3, seed: 4 });
     await drawn;
     expect([queued?.state, all.store.finish.mock.calls, all.store.giveBack.mock.calls]).toEqual(['cancelled', [], []]);
-    expect(all.log.warn).toHaveBeenCalledWith({ order: 'one' }, expect.stringMatching(/taken the order over, or Redis has lost it/));
+    expect(all.log.warn).toHaveBeenCalledWith(
+      { order: 'one' },
+      expect.stringMatching(/taken the order over, or Redis has lost it/),
+    );
     expect(all.letGo).toHaveBeenCalledOnce();
   });
 
