@@ -46,9 +46,16 @@ def json_sha256(values: object) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
+class DamagedFile(ValueError):
+    """A file that should be JSON, and is not."""
+
+
 def read_json(path: Path) -> Any:
-    """The JSON value of a file."""
-    return json.loads(path.read_text())
+    """The JSON value of a file. Raises DamagedFile."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise DamagedFile(f"{path} is damaged: {error}") from error
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

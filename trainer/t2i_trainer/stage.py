@@ -23,6 +23,7 @@ from typing import SupportsFloat
 
 from pydantic import ValidationError
 
+from .files import DamagedFile
 from .params import Params
 
 
@@ -142,6 +143,9 @@ def describe(error: Exception) -> dict[str, object]:
         issues = [dataclasses.asdict(issue) for issue in error.issues]
         return {"code": error.code, "message": error.message, "hint": error.hint, "issues": issues}
     traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, DamagedFile):
+        hint = "Restore the file (git, dvc checkout), or delete it and run again what wrote it."
+        return {"code": "DATA_INVALID", "message": str(error), "hint": hint, "issues": []}
     if isinstance(error, OSError) and error.filename is not None:
         message = f"{error.filename}: {error.strerror}"
         return {"code": "IO_FAILED", "message": message, "hint": None, "issues": []}

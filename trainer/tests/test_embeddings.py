@@ -217,6 +217,11 @@ def test_a_damaged_or_missing_encoder_is_told_as_such(project: Path):
     with pytest.raises(StageError) as caught:
         embed(EmbedOptions("no such/model name"), project, data_of(project))
     assert caught.value.code == "MODEL_NOT_FOUND"
+    for damage in (b"{", b"[]", b"\xff"):
+        (project / "models" / "clip" / "config.json").write_bytes(damage)
+        with pytest.raises(StageError) as caught:
+            run(project)
+        assert caught.value.code == "MODEL_INVALID"
     (project / "models" / "clip" / "config.json").unlink()
     with pytest.raises(StageError) as caught:
         run(project)

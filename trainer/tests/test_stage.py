@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from t2i_trainer.files import read_json
 from t2i_trainer.stage import Issue, StageError, StageProgress, main, read_params, warn
 
 
@@ -87,6 +88,14 @@ def test_parameters_that_are_left_out_have_the_defaults_of_the_schema(tmp_path: 
     (tmp_path / "params.json").write_text("{}")
     read = read_params(tmp_path / "params.json")
     assert (read.training.batch_size, read.unet.block_out_channels) == (64, (192, 384, 576))
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"\0\0\0", b"\xff\xfe"], ids=["cut off", "empty", "zeros", "no UTF-8"])
+def test_a_file_that_is_damaged_is_told_by_its_name_not_as_a_bug(tmp_path: Path, capsys, content):
+    (tmp_path / "report.json").write_bytes(content)
+    code, events = run(lambda folder, _: read_json(folder / "report.json"), tmp_path, capsys)
+    assert (code, events[0]["code"]) == (1, "DATA_INVALID")
+    assert events[0]["message"].startswith(f"{tmp_path / 'report.json'} is damaged: ")
 
 
 def test_an_event_is_written_in_one_piece_since_threads_write_too(monkeypatch):

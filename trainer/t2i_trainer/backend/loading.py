@@ -1,13 +1,11 @@
 """A model for the backend: from safetensors in diffusers' layout, or out of the graphs that our own exporter wrote."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 
 from ..networks.model_folder import FURTHER_INPUTS, Networks, contradictions, load_model
+from ..networks.weights import as_invalid
 from ..stage import StageError
 
 # The denoiser may take the guidance scale: the job brings it.
@@ -30,9 +28,9 @@ def load(folder: Path, weights: str, image_size: tuple[int, int]) -> Networks:
         # A second of imports that weights of PyTorch do without.
         from ..onnx.read_back import load_networks
 
-        with _as_invalid(folder, OTHER_GRAPHS):
+        with as_invalid(f"{folder}: PyTorch cannot load the model", OTHER_GRAPHS):
             return load_networks(folder)
-    with _as_invalid(folder, DAMAGED):
+    with as_invalid(f"{folder}: PyTorch cannot load the model", DAMAGED):
         issues = tuple(contradictions(folder, FURTHER))
         if issues:
             words = "; ".join(
@@ -54,15 +52,3 @@ def choose_device(index: int) -> torch.device:
     # Convolutions in TF32 keep ten bits: further from the other backends than their tolerance.
     torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda", index)
-
-
-@contextmanager
-def _as_invalid(folder: Path, hint: str) -> Iterator[None]:
-    """What libraries raise over files that they cannot make sense of."""
-    try:
-        yield
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise
-        reason = str(error).strip().split("\n")[0]
-        raise StageError("MODEL_INVALID", f"{folder}: PyTorch cannot load the model: {reason}", hint) from error

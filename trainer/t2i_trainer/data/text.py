@@ -39,7 +39,10 @@ class FrozenTextEncoder:
     def _read_configuration(self) -> int:
         """Loads the tokenizer; returns how many positions the encoder has."""
         folder, tokenizer = self.files.folder, self.files.tokenizer
-        kind = read_json(folder / "config.json").get("model_type")
+        try:
+            kind = read_json(folder / "config.json").get("model_type")
+        except (ValueError, AttributeError) as error:
+            raise self.files.invalid("the configuration of CLIP's text encoder", str(error)) from error
         # Of other models, and of a folder without a vocabulary, transformers makes what looks like CLIP's.
         if kind not in KINDS:
             raise self.files.invalid(f"a model of the type {' or '.join(KINDS)}", str(kind))

@@ -13,7 +13,7 @@ from ..data.pretrained import default_device
 from ..files import json_sha256, read_json, without_nan, write_atomically, write_json
 from ..networks.autoencoder import compression_factor
 from ..networks.denoiser import latent_size
-from ..networks.model_folder import check_model_folder, load_model, model_hashes
+from ..networks.model_folder import check_model_folder, load_promoted, model_hashes
 from ..sections import described
 from ..stage import Issue, StageError
 from .card import model_card
@@ -73,7 +73,7 @@ def evaluate_project(
     record, prompts = _record(saved / "model_metadata.json"), gallery_prompts(project)
     device, hashes = default_device(), model_hashes(source)
     clip = Clip(options.clip_model, project, device) if options.clip_model else None
-    text, unet, vae = (module.to(device) for module in load_model(source, options.image_size))
+    text, unet, vae = (module.to(device) for module in load_promoted(source, options.image_size))
     height, width = (side * compression_factor(vae) for side in latent_size(unet))
     scheduler = DDIMScheduler.from_pretrained(source / "scheduler")
     tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")

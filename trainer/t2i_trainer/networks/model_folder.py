@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextModel
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from ..files import read_json, sha256_file
 from ..stage import Issue, StageError
@@ -13,6 +13,7 @@ from .autoencoder import TinyAutoencoder, compression_factor, load_autoencoder
 from .denoiser import load_unet
 from .lora import LORA_FILE, bake_adapters
 from .text_encoder import TextEncoder, load_text_encoder
+from .weights import as_invalid
 
 PARTS = ("text_encoder", "unet", "vae")
 CLASSES = {
@@ -25,6 +26,7 @@ FURTHER_INPUTS = {
     "addition_embed_type": (None, "text"), "num_class_embeds": (None,),
 }  # fmt: skip
 PICKLES = (".pth", ".pt", ".bin", ".ckpt", ".pkl")
+PUT_BACK = "Files of the promoted model that are damaged are put back by: t2i promote"
 CONVERT = "Where you trust the file, `t2i model convert-pickle FILE --i-trust-this-file` makes safetensors of it."
 
 
@@ -40,9 +42,19 @@ def check_model_folder(folder: Path) -> None:
     issues += [Issue(f"{folder / part}", "weights in safetensors", found) for part, found in _without_weights(folder)]
     if not (folder / "tokenizer").is_dir():
         issues.append(Issue(str(folder / "tokenizer"), "a folder", "none"))
-    issues += contradictions(folder) if not issues else []
+    if not issues:
+        with as_invalid(f"{folder} cannot be read", PUT_BACK):
+            issues += contradictions(folder)
     if issues:
         raise _invalid(folder, issues)
+
+
+def load_promoted(folder: Path, image_size: tuple[int, int]) -> "Networks":
+    """As `load_model`, of the model that a project promoted. Raises StageError MODEL_INVALID for damaged files."""
+    with as_invalid(f"{folder} cannot be loaded", PUT_BACK):
+        # Its files are taken as they are.
+        CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        return load_model(folder, image_size)
 
 
 class Networks(NamedTuple):

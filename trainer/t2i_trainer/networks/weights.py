@@ -1,10 +1,14 @@
 """Networks as files: weights as safetensors in float32, and their configuration, whole or not at all."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from diffusers import ModelMixin
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -22,6 +26,19 @@ def save_config(module: ModelMixin, folder: Path) -> None:
     """Writes `config.json`, without the place that the network was loaded from."""
     config = json.loads(module.to_json_string())
     write_json(folder / "config.json", {name: value for name, value in config.items() if name != "_name_or_path"})
+
+
+@contextmanager
+def as_invalid(problem: str, hint: str) -> Iterator[None]:
+    """Raises StageError MODEL_INVALID with `problem` for what libraries raise over files that they cannot make sense
+    of; that memory is short is no fault of the files."""
+    try:
+        yield
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise
+        reason = str(error).strip().split("\n")[0]
+        raise StageError("MODEL_INVALID", f"{problem}: {reason}", hint) from error
 
 
 def load_whole(kind: Any, folder: Path) -> Any:

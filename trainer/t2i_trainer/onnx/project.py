@@ -7,7 +7,7 @@ from typing import Any
 
 from ..evaluation.prompts import GALLERY
 from ..files import read_json, write_json
-from ..networks.model_folder import check_model_folder, load_model, model_hashes
+from ..networks.model_folder import check_model_folder, load_promoted, model_hashes
 from ..sections import described
 from ..stage import StageError, StageProgress, warn
 from .components import Component, components_of
@@ -47,7 +47,7 @@ def export_project(options: ExportOptions, source: Path, out: Path, metadata: Pa
     check_model_folder(source)
     hashes = model_hashes(source)
     record = read_json(metadata) if metadata.exists() else {}
-    parts = components_of(*load_model(source, options.image_size), with_encoder=True)
+    parts = components_of(*load_promoted(source, options.image_size), with_encoder=True)
     try:
         with replacing(out) as folder:
             parity = write_parts(_told(parts), source, folder, options.opset)

@@ -9,8 +9,9 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 
 from ..files import read_json, sha256_file
 from ..networks.denoiser import load_unet
+from ..networks.weights import as_invalid
 from ..params import DDPMSchedulerParams, Section, UnetParams
-from ..stage import StageError, warn
+from ..stage import warn
 from .options import DiffuserOptions
 
 # Options of `unet` that an `init_from` folder does not decide: latents of another size may be trained on, and dropout
@@ -61,11 +62,9 @@ def folder_hash(folder: Path) -> str:
 
 
 def _load(folder: Path) -> UNet2DConditionModel:
-    try:
+    hint = "Weights must be safetensors: files that would run code as they are read are not read."
+    with as_invalid(f"unet.init_from: {folder}/unet cannot be read", hint):
         return load_unet(folder / "unet")
-    except (OSError, ValueError, RuntimeError) as error:
-        hint = "Weights must be safetensors: files that would run code as they are read are not read."
-        raise StageError("MODEL_INVALID", f"unet.init_from: {folder}/unet cannot be read: {error}", hint) from error
 
 
 def _folder_schedule(folder: Path, asked: DDPMSchedulerParams) -> DDPMScheduler:
