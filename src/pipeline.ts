@@ -55,7 +55,7 @@ const DEFAULT_MAX_QUEUE = 1000;
 
 /** Who hears of a request while it is carried out. */
 interface Listeners {
-  readonly onStep?: GenerateOptions['onStep'];
+  readonly onStep?: ((event: StepProgress) => unknown) | undefined;
   readonly onImage?: ((index: number, image: GeneratedImage) => void) | undefined;
 }
 
@@ -159,8 +159,9 @@ export class Pipeline implements AsyncDisposable {
     const queue = new EventQueue();
     const running = this.#run(request, abort, {
       onStep: (event) => {
-        options.onStep?.(event);
+        const told: unknown = options.onStep?.(event);
         queue.push({ type: 'step', ...event });
+        return told;
       },
       onImage: (index, image) => queue.push({ type: 'image', index, image }),
     }).finally(() => queue.end());
@@ -280,11 +281,13 @@ async function findAndDescribe(
 function follow(
   request: Request,
   abort: LinkedAbort,
-  onStep: (event: StepProgress) => void,
+  onStep: (event: StepProgress) => unknown,
 ): (event: StepEvent) => void {
   return (event) => {
     try {
-      onStep({ ...event, seed: request.seeds[event.image] as number });
+      const told = onStep({ ...event, seed: request.seeds[event.image] as number });
+      // Unheard, what an asynchronous listener throws would end the process.
+      if (told instanceof Promise) told.catch((error: unknown) => abort.abort(error));
     } catch (error) {
       abort.abort(error);
     }

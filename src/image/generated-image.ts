@@ -1,4 +1,4 @@
-import { checkFields, type Field, refuse } from '../fields.js';
+import { checkFields, describeValue, type Field, refuse } from '../fields.js';
 import { writeFileAtomic } from '../files.js';
 import { type EncodeOptions, encodeImage, type Pixels } from './encode.js';
 import { formatOfPath, type ImageFormat } from './formats.js';
@@ -61,6 +61,8 @@ export class GeneratedImage implements Pixels {
    * @throws T2IError OPTION_INVALID, IO_FAILED
    */
   async toFile(path: string, options: SaveOptions = {}): Promise<void> {
+    if (typeof path !== 'string')
+      refuse([{ option: 'path', expected: 'the path of a file', received: describeValue(path) }]);
     const format = options.format ?? formatOfPath(path);
     await writeFileAtomic(path, await this.#encode({ ...options, format }));
   }

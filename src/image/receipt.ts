@@ -127,6 +127,15 @@ export function parseReceipt(json: string): Receipt {
   } catch (cause) {
     throw new T2IError('RECEIPT_INVALID', 'The receipt of the image is not valid JSON', { cause });
   }
+  return checkReceipt(value);
+}
+
+/**
+ * Checks every field of a receipt.
+ *
+ * @throws T2IError RECEIPT_INVALID with every mistake in `issues`
+ */
+export function checkReceipt(value: unknown): Receipt {
   const issues = receiptIssues(value);
   if (issues.length > 0) {
     throw new T2IError('RECEIPT_INVALID', `The receipt of the image is invalid: ${describeIssues(issues)}`, {

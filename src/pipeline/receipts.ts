@@ -1,5 +1,5 @@
 import { type Plan, resolveSigmas } from '../diffusion/plan.js';
-import { hashArrays, RECEIPT_VERSION, type Receipt } from '../image/receipt.js';
+import { checkReceipt, hashArrays, RECEIPT_VERSION, type Receipt } from '../image/receipt.js';
 import type { ModelDescription } from '../model/description.js';
 import { optionsOfRequest, type Request, type RequestOptions } from '../options.js';
 import { packageVersion } from './package-version.js';
@@ -49,9 +49,13 @@ export function makeReceipt(
   };
 }
 
-/** The options that make the image of a receipt again: `generate(optionsOfReceipt(receipt))`. */
+/**
+ * The options that make the image of a receipt again: `generate(optionsOfReceipt(receipt))`.
+ *
+ * @throws T2IError RECEIPT_INVALID with every mistake in `issues`
+ */
 export function optionsOfReceipt(receipt: Receipt): RequestOptions {
-  const { sampler, sigmas, eta, steps } = receipt.plan;
+  const { sampler, sigmas, eta, steps } = checkReceipt(receipt).plan;
   return optionsOfRequest({ ...receipt, sampler, sigmas, eta, steps, previewEvery: 0 }, receipt.seed);
 }
 

@@ -162,6 +162,13 @@ describe('a file', () => {
     expect((await sharp(await readFile(join(dir, 'image'))).metadata()).format).toBe('webp');
   });
 
+  it.each([undefined, 5, new URL('file:///a.png')])('of no path is refused: %s', async (path) => {
+    const refused = { code: 'OPTION_INVALID', issues: [{ option: 'path' }] };
+    await expect(image.toFile(path as never)).rejects.toMatchObject(refused);
+    await expect(image.toFile(path as never, { format: 'png' })).rejects.toMatchObject(refused);
+    await expect(readReceipt(path as never)).rejects.toMatchObject({ issues: [{ option: 'image' }] });
+  });
+
   it('replaces the old one, and leaves nothing else behind', async () => {
     const folder = await mkdtemp(join(dir, 'atomic-'));
     await writeFile(join(folder, 'a.png'), 'old');
