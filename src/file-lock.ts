@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { T2IError } from './errors.js';
+import { cannotWrite } from './files.js';
 import { processState, processTag } from './process-tag.js';
 
 const HEARTBEAT = 10_000;
@@ -60,7 +60,7 @@ async function acquire(path: string, token: string): Promise<boolean> {
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw new T2IError('IO_FAILED', `Cannot write ${path}: ${(cause as Error).message}`, { cause });
+    throw cannotWrite(path, cause as Error);
   } finally {
     await rm(own, { force: true });
   }

@@ -39,7 +39,7 @@ const LAYERS: readonly Layer[] = [
   { owns: 'trainer-folder.ts', imports: [] },
   { owns: 'python/', imports: ['errors.ts', 'trainer-folder.ts'] },
   { owns: 'process-tag.ts', imports: [] },
-  { owns: 'file-lock.ts', imports: ['errors.ts', 'process-tag.ts'] },
+  { owns: 'file-lock.ts', imports: ['files.ts', 'process-tag.ts'] },
   { owns: 'temporary-files.ts', imports: ['process-tag.ts'] },
   { owns: 'files.ts', imports: ['errors.ts', 'temporary-files.ts'] },
   { owns: 'cache-folder.ts', imports: ['errors.ts', 'files.ts'] },

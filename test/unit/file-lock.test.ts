@@ -120,6 +120,7 @@ describe('a file lock', () => {
     expect(await failure(withFileLock(path, control, async () => {}))).toMatchObject({
       code: 'IO_FAILED',
       message: expect.stringContaining(path),
+      hint: expect.stringContaining('disk that has space'),
       cause: { code: 'ENOENT' },
     });
   });

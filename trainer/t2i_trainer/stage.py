@@ -26,6 +26,9 @@ from pydantic import ValidationError
 from .files import DamagedFile
 from .params import Params
 
+# What writers say that do not tell the file; the last is torch.save's, which does not tell why either.
+DISK_IS_FULL = ("No space left on device", "Disk quota exceeded", "unexpected pos")
+
 
 @dataclasses.dataclass(frozen=True)
 class Issue:
@@ -148,7 +151,11 @@ def describe(error: Exception) -> dict[str, object]:
         return {"code": "DATA_INVALID", "message": str(error), "hint": hint, "issues": []}
     if isinstance(error, OSError) and error.filename is not None:
         message = f"{error.filename}: {error.strerror}"
-        return {"code": "IO_FAILED", "message": message, "hint": None, "issues": []}
+        hint = "Check the path and its permissions, and that the disk has space."
+        return {"code": "IO_FAILED", "message": message, "hint": hint, "issues": []}
+    if any(words in str(error) for words in DISK_IS_FULL):
+        hint = "Free space where the project lies, and run it again."
+        return {"code": "IO_FAILED", "message": "the disk is full", "hint": hint, "issues": []}
     # Not imported at the top: a stage that reads files alone starts without torch.
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
         hint = "Use smaller batches or images, or end what else uses the memory."

@@ -43,6 +43,10 @@ def test_what_a_user_can_mend_is_told_with_every_mistake(tmp_path: Path, capsys)
     [
         (FileNotFoundError(2, "No such file or directory", "gone.txt"), "IO_FAILED", "gone.txt: No such file"),
         (OSError(28, "No space left on device", "big.bin"), "IO_FAILED", "big.bin: No space left"),
+        (OSError(28, "No space left on device"), "IO_FAILED", "the disk is full"),
+        (OSError(122, "Disk quota exceeded"), "IO_FAILED", "the disk is full"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "IO_FAILED", "the disk is full"),
+        (RuntimeError("[enforce fail at x.cc:1] . unexpected pos 9 vs 5"), "IO_FAILED", "the disk is full"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried\nmore"), "OUT_OF_MEMORY", "CUDA out of memory. Tried"),
         (KeyError("unet"), "INTERNAL", "Traceback"),
     ],
@@ -54,6 +58,7 @@ def test_other_failures_have_a_code_too(tmp_path: Path, capsys, raised: Exceptio
     ended, [event] = run(stage, tmp_path, capsys)
     assert (ended, event["event"], event["code"]) == (1, "error", code)
     assert event["message"].startswith(message)
+    assert code == "INTERNAL" or event["hint"]
 
 
 def test_progress_tells_rate_and_time_left_now_and_then_and_at_the_end(capsys):
