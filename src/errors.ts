@@ -3,7 +3,7 @@ export const ERROR_CODES = {
   OPTION_INVALID: 'An option of the request is unknown, of the wrong type or out of range.',
   MODEL_NOT_FOUND: 'No model directory of that name or path exists.',
   MODEL_INVALID: 'A file of the model directory is missing, damaged or contradicts another.',
-  BACKEND_UNAVAILABLE: 'The named backend cannot run on this machine.',
+  BACKEND_UNAVAILABLE: 'The backend cannot run on this machine.',
   CODEC_UNAVAILABLE: 'Image files can neither be read nor written on this machine: sharp cannot be loaded.',
   BACKEND_FAILED: 'The backend reported an error while it ran the model.',
   BACKEND_CRASHED: 'The process that ran the model ended unexpectedly; the next request starts a fresh one.',

@@ -38,7 +38,7 @@ describe('the flags of t2i serve', () => {
   it('keep images in a folder, or in S3', async () => {
     const place = 's3://pictures/served';
     expect((await read({ imageStore: place })).server.imageStore).toEqual({ s3: place, ttl: 3_600_000 });
-    for (const imageStore of ['s3://pictures', 's3://A/b', 'S3://pictures/served']) {
+    for (const imageStore of ['s3://pictures', 's3://A/b', 'S3://pictures/served', 's3:/pictures/served']) {
       const issues = [{ option: '--host' }, { option: '--image-store' }];
       await expect(read({ imageStore, host: '0.0.0.0' }), imageStore).rejects.toMatchObject({ issues });
     }

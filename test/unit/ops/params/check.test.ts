@@ -40,6 +40,9 @@ describe('parameters at a limit', () => {
     ],
     ['heads and blocks of each level', { unet: { attention_head_dim: '8,12,18', layers_per_block: [1, 2, 2] } }],
     ['LoRA of a folder', { unet: { init_from: './sd' }, training: { lora_rank: 4 } }],
+    ['weights in parts without LoRA', { training: { strategy: 'zero3' } }],
+    ['no least improvement, and nothing that waits for one', { training: { min_delta: 0, patience: null } }],
+    ['a place for promoted models', { log_trained_model: { remote: 's3://models/flowers' } }],
     ['a least improvement that patience counts', { training: { min_delta: 0.1, patience: 1 } }],
     ['an autoencoder of another factor', { vae: { image_size: 64 }, unet: { image_size: 16 } }, { vaeFactor: 4 }],
   ])('are taken: %s', (_, params, facts) => {
@@ -87,6 +90,13 @@ describe('parameters at a limit', () => {
       [
         'unet.init_from: expected a diffusers folder with unet/config.json, which training.lora_rank adapts, received null',
         'training.strategy: expected ddp, zero1 or zero2 with lora_rank, received zero3',
+      ],
+    ],
+    [
+      'a place for promoted models that is a whole bucket',
+      { log_trained_model: { remote: 's3://models' } },
+      [
+        'log_trained_model.remote: expected s3://BUCKET/PREFIX, received "s3://models", which has no prefix after the bucket',
       ],
     ],
     [

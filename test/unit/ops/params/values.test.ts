@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { integer, list, real, size } from '../../../../src/ops/params/values.js';
+import { PARAMS } from '../../../../src/ops/params/schema.js';
+import { integer, list, real, registeredName, size } from '../../../../src/ops/params/values.js';
 
 describe('a number', () => {
   it.each([
@@ -69,4 +70,10 @@ it('a size is one number for both sides, or two', () => {
     expect(sides.parse(value)).toEqual(expected);
   }
   for (const wrong of [[8], [8, 8, 8], 65, '0,8']) expect(sides.safeParse(wrong).success).toBe(false);
+});
+
+it.each([' ', 'a/b', 'a:b', ''])('no model is registered, and no experiment begun, as %j', (name) => {
+  expect(registeredName.safeParse(name).success).toBe(false);
+  const experiment = PARAMS.safeParse({ mlflow: { experiment_name: name } });
+  expect(experiment.success).toBe(name.trim() !== '');
 });

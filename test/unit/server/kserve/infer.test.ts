@@ -171,7 +171,7 @@ describe('KServe refuses', () => {
     ['a head that ends in the middle', wrong([prompt]), /body: expected JSON, received 3 bytes/, '3'],
     ['no JSON', 'x', /body: expected JSON, received 1 bytes/],
     ['JSON that is no object', '[]', /body: expected a JSON object, received a list/],
-    ['no inputs', '{"parameters": {}}', /inputs: expected a list of tensors, received nothing/],
+    ['no inputs', '{"parameters": {}}', /inputs: expected a list of at most 50 tensors, received nothing/],
     ['an empty list of inputs', wrong([]), /inputs: expected at least one tensor/],
     ['an unknown field', wrong([prompt], { input: [] }), /input: .*did you mean.*inputs/],
     [
