@@ -34,6 +34,7 @@ export async function runRollback({ args: [given], flags }: CommandInput, io: Io
     io.stdout.write(`${verb} version ${result.version}, ${run}${loss}\n`);
   }
   await tellMlflow(project, params, io);
-  if (result.rolledBack) note(io, 'what is made of the promoted model is still that of before: dvc repro');
+  if (result.rolledBack)
+    note(io, 'what is made of the promoted model is still that of before: t2i pipeline run, or dvc repro');
   return EXIT.ok;
 }

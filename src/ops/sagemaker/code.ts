@@ -44,8 +44,6 @@ export async function packCode(
   const names = (await listFiles(source)).filter((name) => !LEFT_OUT.test(name));
   const files = await Promise.all(names.map(async (name) => ({ name, content: await read(join(source, name)) })));
   const entry = await read(entryFile);
-  const leaks = ({ content }: { content: Buffer }) => secrets.some((secret) => content.includes(secret));
-  const leaking = [...files, { name: entryPath, content: entry }].filter(leaks).map(({ name }) => name);
   const segments = tarSegments([
     ...files.map(({ name, content }) => ({ name: `trainer/${name}`, content })),
     { name: 'params.json', content: Buffer.from(JSON.stringify(params)) },
@@ -53,7 +51,17 @@ export async function packCode(
   const chunks: Buffer[] = [];
   for await (const chunk of readSegments(segments, 0, sizeOf(segments), signal)) chunks.push(chunk);
   const archive = Buffer.concat(chunks);
-  return { archive, sha256: sha256Of(archive), entry, leaking: [...new Set(leaking)] };
+  const leaking = namesHolding([...files, { name: entryPath, content: entry }], secrets);
+  return { archive, sha256: sha256Of(archive), entry, leaking };
+}
+
+/** Names of the files that hold one of the secrets, each once. */
+function namesHolding(
+  files: readonly { readonly name: string; readonly content: Buffer }[],
+  secrets: readonly string[],
+): string[] {
+  const holding = files.filter(({ content }) => secrets.some((secret) => content.includes(secret)));
+  return [...new Set(holding.map(({ name }) => name))];
 }
 
 async function read(path: string): Promise<Buffer> {

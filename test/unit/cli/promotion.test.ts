@@ -127,7 +127,7 @@ describe('the champion in MLflow', () => {
 describe('t2i rollback', () => {
   it('goes back to the version before, and to one that is named', async () => {
     await promoteTwo();
-    const note = 'note: what is made of the promoted model is still that of before: dvc repro\n';
+    const note = 'note: what is made of the promoted model is still that of before: t2i pipeline run, or dvc repro\n';
     expect(await t2i('rollback')).toEqual({
       ...{ code: 0, err: note },
       out: 'rolled back from 2 to version 1, first, loss 0.5\n',
