@@ -36,6 +36,11 @@ describe('the options of a server', () => {
     ],
     ['models', [], [[{ id: 'a', model: '' }], [{ id: 5, pipeline }], ['a'.repeat(4097)]]],
     // Neither is known what was meant.
+    [
+      'models',
+      [],
+      [{}, { model: {} }, { stream() {} }, { model: 5, stream() {} }].map((other) => [{ pipeline: other }]),
+    ],
     ['models', [], [[{ pipeline: {} }], [{ id: 'a', model: 'b', pipeline }], [{ id: 'a', model: 'b', size: 5 }]]],
     ['load', [{}, { backend: 'auto' }], [[], 'auto']],
     ['memory', [1, Number.MAX_SAFE_INTEGER], [0, 1.5, '1']],

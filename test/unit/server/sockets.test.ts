@@ -125,7 +125,8 @@ describe('a server that listens', () => {
   });
 
   it('is one that createServer made', async () => {
-    for (const server of [undefined, {}, { fetch: () => {} }])
+    const whole = { fetch: () => {}, admin: {}, broken: null };
+    for (const server of [undefined, {}, { fetch: () => {} }, { ...whole, fetch: 5 }, { ...whole, admin: 5 }])
       await expect(listen(server as never)).rejects.toMatchObject({ issues: [{ option: 'server' }] });
   });
 });
