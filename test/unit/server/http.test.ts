@@ -88,6 +88,16 @@ describe('a body of JSON', () => {
     const none = [issue('body', 'at least one line', 'none')];
     for (const body of ['', ' \n\n']) expect((await of(post(body), lines)) as Refusal).toMatchObject({ issues: none });
   });
+
+  it.each([new TypeError('a mistake of the code'), new Refusal(503, 'draining', 'no more')])(
+    'in lines ends by what is no mistake in a line: %s',
+    async (error) => {
+      const read = () => {
+        throw error;
+      };
+      expect(await of(post('{"a":1}'), (context) => jsonLines(context, read))).toBe(error);
+    },
+  );
 });
 
 describe('the fields of a body', () => {
