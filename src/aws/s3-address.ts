@@ -13,8 +13,9 @@ const SCHEME = 's3://';
 const BUCKET = /^(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const LONGEST_KEY = 800;
 
+/** Whether a text is meant as an address in S3: also with a slash too few, which would be a folder of that name. */
 export function isS3Address(text: string): boolean {
-  return text.toLowerCase().startsWith(SCHEME);
+  return /^s3:/i.test(text);
 }
 
 /**

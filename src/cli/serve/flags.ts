@@ -1,4 +1,4 @@
-import { s3AddressIssues } from '../../aws/s3-address.js';
+import { isS3Address, s3AddressIssues } from '../../aws/s3-address.js';
 import type { Issue } from '../../errors.js';
 import { describeValue, integer, refuse } from '../../fields.js';
 import { absolutePath } from '../../files.js';
@@ -43,7 +43,7 @@ export async function readServeFlags(
   if (flags.ttl !== undefined && flags.imageStore === undefined) {
     issues.push({ option: '--ttl', expected: 'nothing without --image-store', received: describeValue(flags.ttl) });
   }
-  if (typeof flags.imageStore === 'string' && MEANT_FOR_S3.test(flags.imageStore)) {
+  if (typeof flags.imageStore === 'string' && isS3Address(flags.imageStore)) {
     issues.push(...s3AddressIssues(flags.imageStore, '--image-store'));
   }
   const server: ServerOptions = {
@@ -70,10 +70,7 @@ export async function readServeFlags(
   return { server: { ...server, apiKeys, redis }, listen };
 }
 
-/** Also with a slash too few, which would be a folder of that name. */
-const MEANT_FOR_S3 = /^s3:/i;
-
-/** Where images are kept: in S3, else in a folder. */
+/** Where images are kept: an address in S3, else a folder. */
 function placeOf(place: string): { readonly s3: string } | { readonly dir: string } {
-  return MEANT_FOR_S3.test(place) ? { s3: place } : { dir: absolutePath(place) };
+  return isS3Address(place) ? { s3: place } : { dir: absolutePath(place) };
 }

@@ -47,7 +47,7 @@ describe('an address in S3', () => {
   });
 
   it('is told from a folder by how it begins, in capitals too', () => {
-    expect(['s3://bucket/a', 'S3://bucket/a'].map(isS3Address)).toEqual([true, true]);
+    expect(['s3://bucket/a', 'S3://bucket/a', 's3:/bucket/a'].map(isS3Address)).toEqual([true, true, true]);
     expect(['data/s3://', 's3/data', '/data', ''].map(isS3Address)).toEqual([false, false, false, false]);
   });
 
