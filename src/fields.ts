@@ -12,6 +12,9 @@ export const integer = (min: number, max: number, expected = `an integer from ${
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
 });
 
+export const milliseconds = (min: number, max: number): Field =>
+  integer(min, max, `milliseconds from ${min} to ${max}`);
+
 export const real = (min: number, max: number, expected: string): Field => ({
   expected,
   accepts: (value) => typeof value === 'number' && Number.isFinite(value) && value >= min && value <= max,
@@ -35,11 +38,24 @@ export function checkFields(options: unknown, fields: Readonly<Record<string, Fi
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
     if (!field) {
       issues.push(unknownOption(name, Object.keys(fields)));
-    } else if (value !== undefined && !field.accepts(value)) {
-      issues.push({ option: name, expected: field.expected, received: describeValue(value) });
+    } else if (value !== undefined) {
+      issues.push(...fieldIssues(name, value, field));
     }
   }
   return issues;
+}
+
+/** What is wrong with a value that may not be left out. */
+export function fieldIssues(option: string, value: unknown, field: Field): Issue[] {
+  return field.accepts(value) ? [] : [{ option, expected: field.expected, received: describeValue(value) }];
+}
+
+/** Each mistake once, though it may break several rules of the same words, or several options may have one name. */
+export function distinctIssues(issues: readonly Issue[]): Issue[] {
+  const byWords = issues.map(
+    (issue) => [JSON.stringify([issue.option, issue.expected, issue.received]), issue] as const,
+  );
+  return [...new Map(byWords).values()];
 }
 
 /** An option that does not exist. */

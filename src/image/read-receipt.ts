@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { type ErrorCode, T2IError } from '../errors.js';
-import { describeValue, refuse, text } from '../fields.js';
+import { fieldIssues, refuse, text } from '../fields.js';
 import { cannotRead } from '../files.js';
 import { findReceipts } from './containers.js';
 import { parseReceipt, type Receipt } from './receipt.js';
@@ -67,7 +67,7 @@ export function receiptIn(bytes: Uint8Array): Receipt {
 export async function readImageBytes(source: string | Uint8Array): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source;
   const path = text('the path of an image, or its bytes in a Uint8Array', 1, 65_536);
-  if (!path.accepts(source)) refuse([{ option: 'image', expected: path.expected, received: describeValue(source) }]);
+  refuse(fieldIssues('image', source, path));
   return readImageFile(source);
 }
 

@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
 import { type Issue, T2IError } from '../errors.js';
-import { checkFields, describeValue, type Field, integer, isRecord, refuse, text } from '../fields.js';
+import { checkFields, describeValue, type Field, integer, isRecord, milliseconds, refuse, text } from '../fields.js';
 import { AdminThread } from './admin/admin-thread.js';
 import type { Server } from './create-server.js';
 import { openSocket, shutSocket, socketOptions } from './sockets.js';
@@ -33,7 +33,7 @@ const FIELDS: Record<keyof ListenOptions, Field> = {
   host: text('an address to listen on', 1, 255),
   port: integer(0, 65_535),
   adminPort: integer(0, 65_535),
-  slowestRequest: integer(1, 3_600_000, 'milliseconds from 1 to 3600000'),
+  slowestRequest: milliseconds(1, 3_600_000),
 };
 
 function serverIssues(server: Server): Issue[] {

@@ -1,7 +1,19 @@
 import type { DestinationStream } from 'pino';
 import { s3AddressIssues } from '../aws/s3-address.js';
 import { type Issue, T2IError } from '../errors.js';
-import { checkFields, describeValue, type Field, integer, isRecord, oneOf, real, refuse, text } from '../fields.js';
+import {
+  checkFields,
+  describeValue,
+  type Field,
+  fieldIssues,
+  integer,
+  isRecord,
+  milliseconds,
+  oneOf,
+  real,
+  refuse,
+  text,
+} from '../fields.js';
 import { LOAD_FIELDS, type LoadOptions } from '../options.js';
 import { BACKEND_NAMES } from '../pipeline/weights-of.js';
 import type { Pipeline } from '../pipeline.js';
@@ -133,8 +145,6 @@ const LOADING_FIELDS: Record<keyof ServedLoadOptions, Field> = {
   tensorrtLibDir: LOAD_FIELDS.tensorrtLibDir,
 };
 
-const milliseconds = (min: number, max: number) => integer(min, max, `milliseconds from ${min} to ${max}`);
-
 const LIMIT_FIELDS: Record<keyof LimitOptions, Field> = {
   images: integer(1, 100),
   side: integer(1, 4096),
@@ -181,10 +191,9 @@ function placeIssues({
 /** What is wrong with what a list holds; but keys, which are not quoted. */
 function elementIssues(options: ServerOptions): Issue[] {
   const issues: Issue[] = [];
-  for (const [option, { expected, accepts }] of Object.entries(ELEMENTS)) {
+  for (const [option, field] of Object.entries(ELEMENTS)) {
     const given: unknown = options[option as keyof typeof ELEMENTS];
-    for (const value of Array.isArray(given) ? given : [])
-      if (!accepts(value)) issues.push({ option, expected, received: describeValue(value) });
+    for (const value of Array.isArray(given) ? given : []) issues.push(...fieldIssues(option, value, field));
   }
   return issues;
 }

@@ -1,4 +1,5 @@
 import { type Issue, T2IError } from '../errors.js';
+import { distinctIssues } from '../fields.js';
 import type { GeneratedImage } from '../image/generated-image.js';
 import { parseRequest, type Request, type RequestOptions } from '../options.js';
 import { encodeTexts } from '../pipeline/prepare-job.js';
@@ -94,7 +95,7 @@ export class ImageService {
     const served = this.models.find(model);
     const { limits } = this.parts;
     const named = (issues: readonly Issue[]) =>
-      once(issues.map((issue) => ({ ...issue, option: nameOf(issue.option) })));
+      distinctIssues(issues.map((issue) => ({ ...issue, option: nameOf(issue.option) })));
     const issues = [...found, ...named(limits.issuesOf(options))];
     const known = new Set(issues.map(({ option }) => option));
     try {
@@ -173,9 +174,4 @@ export class ImageService {
       },
     );
   }
-}
-
-/** Two options may have one name, as the sides of an image have: the same mistake of both is told once. */
-function once(issues: readonly Issue[]): Issue[] {
-  return [...new Map(issues.map((issue) => [`${issue.option}: ${issue.expected}, ${issue.received}`, issue])).values()];
 }

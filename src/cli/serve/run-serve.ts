@@ -1,4 +1,3 @@
-import type { ModelWeights } from '../../model/description.js';
 import { createServerWith } from '../../server/create-server.js';
 import { listen } from '../../server/listen.js';
 import type { CommandInput } from '../command.js';
@@ -13,8 +12,11 @@ import { DRAIN, untilEnded } from './until-ended.js';
 export async function runServe(input: CommandInput, io: Io): Promise<number> {
   const { server: options, listen: where } = await readServeFlags(input, io.env);
   const log = { write: (line: string) => void io.stderr.write(line) };
-  const read = (name: string, weights?: ModelWeights) => readModel(name, io, weights);
-  await using server = await createServerWith(read, { ...options, log }, io.signal);
+  await using server = await createServerWith(
+    (name, weights) => readModel(name, io, weights),
+    { ...options, log },
+    io.signal,
+  );
   const listening = await listen(server, where);
   const { url, adminUrl } = listening;
   if (input.flags.json === true) printJson(io, { url, adminUrl, models: server.models });

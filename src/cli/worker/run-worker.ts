@@ -1,6 +1,5 @@
 import { type Issue, T2IError } from '../../errors.js';
 import { refuse } from '../../fields.js';
-import type { ModelWeights } from '../../model/description.js';
 import { createWorkerWith } from '../../server/worker.js';
 import type { CommandInput } from '../command.js';
 import { EXIT } from '../exit-codes.js';
@@ -24,8 +23,11 @@ export async function runWorker(input: CommandInput, io: Io): Promise<number> {
     });
   }
   const log = { write: (line: string) => void io.stderr.write(line) };
-  const read = (name: string, weights?: ModelWeights) => readModel(name, io, weights);
-  await using worker = await createWorkerWith(read, { ...options, log, redis }, io.signal);
+  await using worker = await createWorkerWith(
+    (name, weights) => readModel(name, io, weights),
+    { ...options, log, redis },
+    io.signal,
+  );
   const { models } = worker;
   if (input.flags.json === true) printJson(io, { models });
   else io.stdout.write(`${models.join('\n')}\n`);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Document, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { describeIssues, type Issue, T2IError } from '../../errors.js';
-import { describeValue, isRecord, unknownOption } from '../../fields.js';
+import { describeValue, distinctIssues, isRecord, unknownOption } from '../../fields.js';
 import { cannotRead } from '../../files.js';
 import { checkParams } from './check.js';
 import { factsOf } from './facts.js';
@@ -140,10 +140,9 @@ async function readText(folder: string): Promise<string> {
   }
 }
 
-/** The mistakes that zod found, each once, though it may break several rules of the same words. */
+/** The mistakes that zod found, each once. */
 export function issuesOf({ issues }: z.ZodError, value: unknown): Issue[] {
-  const all = issues.flatMap((found) => issuesFrom(found, value));
-  return [...new Map(all.map((issue) => [`${issue.option} ${issue.expected}`, issue])).values()];
+  return distinctIssues(issues.flatMap((found) => issuesFrom(found, value)));
 }
 
 /** The message of an issue is what was expected. */

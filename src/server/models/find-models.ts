@@ -54,7 +54,7 @@ async function findServed(
     closes: true,
     // What was read at the start is what is opened, also where the files change meanwhile: the backend checks their stamps.
     async open(signal) {
-      const pipeline = await Pipeline.loadWith(async () => model, { ...load, ...(backend && { backend }), signal });
+      const pipeline = await Pipeline.loadWith(async () => model, { ...load, backend, signal });
       // Where its GPU is lost, a model that `auto` opened there would go on as slowly as the CPU draws, and nobody would know.
       backend = pipeline.backend.name;
       return pipeline;

@@ -1,4 +1,4 @@
-import { describeValue, type Field, refuse } from '../../fields.js';
+import { type Field, fieldIssues, refuse } from '../../fields.js';
 
 /** What takes nothing more and finishes what it has, or ends it. */
 interface Ends {
@@ -32,8 +32,7 @@ export class Running {
    * @throws T2IError OPTION_INVALID
    */
   async drain(timeout: number): Promise<boolean> {
-    if (!TIMEOUT.accepts(timeout))
-      refuse([{ option: 'timeout', expected: TIMEOUT.expected, received: describeValue(timeout) }]);
+    refuse(fieldIssues('timeout', timeout, TIMEOUT));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), Math.min(timeout, LONGEST_TIMER));
